@@ -1,0 +1,349 @@
+"""The one place that knows pyiceberg's Avro internals.
+
+Manifests and manifest lists are written and read with pyiceberg's own writer and reader
+trees. They are built once per process and kept: building them anew for every file takes
+most of the time of `pyiceberg.manifest.write_manifest`. Data-file structs are encoded once
+and their bytes reused, since a manifest is rewritten far more often than its entries change.
+Everything here works on format version 2 and unpartitioned tables.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyiceberg.avro.decoder import new_decoder
+from pyiceberg.avro.encoder import BinaryEncoder
+from pyiceberg.avro.file import MAGIC, META_SCHEMA, AvroFileHeader
+from pyiceberg.avro.reader import Reader
+from pyiceberg.avro.resolver import construct_reader, construct_writer, resolve_reader
+from pyiceberg.avro.writer import Writer
+from pyiceberg.manifest import (
+    DATA_FILE_TYPE,
+    MANIFEST_ENTRY_SCHEMAS,
+    MANIFEST_LIST_FILE_SCHEMAS,
+    DataFile,
+    DataFileContent,
+    FileFormat,
+    ManifestContent,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+    PartitionFieldSummary,
+)
+from pyiceberg.schema import Schema
+from pyiceberg.typedef import Record
+from pyiceberg.utils.schema_conversion import AvroSchemaConversion
+
+_SYNC = os.urandom(16)
+_UID_FIELD = 1
+_EXISTING, _ADDED, _DELETED = 0, 1, 2
+
+
+@dataclass(eq=False)
+class FileEntry:
+    """A live data file as a manifest lists it.
+
+    Attributes:
+        path, rows, size: Location, row count and bytes of the Parquet file.
+        low, high: Bounds of the uids in it, or None where the writer kept none.
+        snapshot_id, sequence, file_sequence: The commit that added it.
+        data_file: pyiceberg's record of it, with all statistics.
+    """
+
+    path: str
+    rows: int
+    size: int
+    low: str | None
+    high: str | None
+    snapshot_id: int
+    sequence: int
+    file_sequence: int
+    data_file: DataFile = field(repr=False)
+    _encoded: bytes | None = field(default=None, repr=False)
+
+    @property
+    def encoded(self) -> bytes:
+        """The Avro bytes of the data-file struct."""
+        if self._encoded is None:
+            out = io.BytesIO()
+            _data_file_writer().write(BinaryEncoder(out), self.data_file)
+            self._encoded = out.getvalue()
+        return self._encoded
+
+
+@dataclass(eq=False)
+class Manifest:
+    """A manifest file: where it lies and the live data files that it lists."""
+
+    path: str
+    length: int
+    sequence: int
+    min_sequence: int
+    added_snapshot_id: int
+    counts: tuple[int, int, int, int, int, int]
+    entries: tuple[FileEntry, ...]
+    deletes: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Live rows in the manifest's files."""
+        return sum(entry.rows for entry in self.entries)
+
+
+@functools.cache
+def _data_file_writer() -> Writer:
+    return construct_writer(DATA_FILE_TYPE[2])
+
+
+@functools.cache
+def _manifest_list_writer() -> Writer:
+    return construct_writer(MANIFEST_LIST_FILE_SCHEMAS[2])
+
+
+@functools.cache
+def _schema_json(kind: str) -> str:
+    schemas = {"manifest_entry": MANIFEST_ENTRY_SCHEMAS[2], "manifest_file": MANIFEST_LIST_FILE_SCHEMAS[2]}
+    return json.dumps(AvroSchemaConversion().iceberg_to_avro(schemas[kind], schema_name=kind))
+
+
+def _header(meta: dict[str, str], kind: str) -> bytes:
+    out = io.BytesIO()
+    full = {**meta, "avro.schema": _schema_json(kind), "avro.codec": "null"}
+    construct_writer(META_SCHEMA).write(BinaryEncoder(out), AvroFileHeader(MAGIC, full, _SYNC))
+    return out.getvalue()
+
+
+@functools.lru_cache(maxsize=256)
+def _manifest_header(schema_json: str) -> bytes:
+    return _header(
+        {
+            "schema": schema_json,
+            "partition-spec": "[]",
+            "partition-spec-id": "0",
+            "format-version": "2",
+            "content": "data",
+        },
+        "manifest_entry",
+    )
+
+
+def _block(header: bytes, count: int, body: bytes) -> bytes:
+    out = io.BytesIO()
+    out.write(header)
+    encoder = BinaryEncoder(out)
+    encoder.write_int(count)
+    encoder.write_int(len(body))
+    out.write(body)
+    out.write(_SYNC)
+    return out.getvalue()
+
+
+def new_entry(
+    path: str, rows: int, size: int, low: str, high: str, snapshot_id: int, sequence: int
+) -> FileEntry:
+    """The entry of a data file that we wrote, with uid bounds as its only statistics."""
+    data_file = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=rows,
+        file_size_in_bytes=size,
+        column_sizes={},
+        value_counts={_UID_FIELD: rows},
+        null_value_counts={_UID_FIELD: 0},
+        nan_value_counts={},
+        lower_bounds={_UID_FIELD: low.encode()},
+        upper_bounds={_UID_FIELD: high.encode()},
+        key_metadata=None,
+        split_offsets=None,
+        equality_ids=None,
+        sort_order_id=None,
+    )
+    return FileEntry(path, rows, size, low, high, snapshot_id, sequence, sequence, data_file)
+
+
+def encode_manifest(
+    path: str,
+    schema_json: str,
+    added: list[FileEntry],
+    existing: list[FileEntry],
+    snapshot_id: int,
+    sequence: int,
+) -> tuple[Manifest, bytes]:
+    """A new manifest and its bytes."""
+    out = io.BytesIO()
+    encoder = BinaryEncoder(out)
+    for status, entries in ((_ADDED, added), (_EXISTING, existing)):
+        for entry in entries:
+            encoder.write_int(status)
+            for value in (entry.snapshot_id, entry.sequence, entry.file_sequence):
+                encoder.write_int(1)
+                encoder.write_int(value)
+            out.write(entry.encoded)
+    everything = (*existing, *added)
+    data = _block(_manifest_header(schema_json), len(everything), out.getvalue())
+    manifest = Manifest(
+        path=path,
+        length=len(data),
+        sequence=sequence,
+        min_sequence=min((e.sequence for e in everything), default=sequence),
+        added_snapshot_id=snapshot_id,
+        counts=(
+            len(added),
+            len(existing),
+            0,
+            sum(e.rows for e in added),
+            sum(e.rows for e in existing),
+            0,
+        ),
+        entries=everything,
+    )
+    return manifest, data
+
+
+def encode_manifest_list(
+    manifests: list[Manifest], snapshot_id: int, parent_id: int | None, sequence: int
+) -> bytes:
+    """The bytes of a snapshot's manifest list."""
+    out = io.BytesIO()
+    encoder = BinaryEncoder(out)
+    writer = _manifest_list_writer()
+    for m in manifests:
+        writer.write(
+            encoder,
+            ManifestFile(
+                m.path,
+                m.length,
+                0,
+                ManifestContent.DATA,
+                m.sequence,
+                m.min_sequence,
+                m.added_snapshot_id,
+                *m.counts,
+                [],
+                None,
+            ),
+        )
+    header = _header(
+        {
+            "snapshot-id": str(snapshot_id),
+            "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
+            "sequence-number": str(sequence),
+            "format-version": "2",
+        },
+        "manifest_file",
+    )
+    return _block(header, len(manifests), out.getvalue())
+
+
+_READ = {
+    "manifest_entry": (
+        MANIFEST_ENTRY_SCHEMAS[2],
+        {-1: ManifestEntry, 2: DataFile},
+        {0: ManifestEntryStatus, 101: FileFormat, 134: DataFileContent},
+    ),
+    "manifest_file": (
+        MANIFEST_LIST_FILE_SCHEMAS[2],
+        {-1: ManifestFile, 508: PartitionFieldSummary},
+        {517: ManifestContent},
+    ),
+}
+
+
+@functools.lru_cache(maxsize=64)
+def _reader(schema_text: str, kind: str) -> Reader:
+    schema: Schema = AvroSchemaConversion().avro_to_iceberg(json.loads(schema_text))
+    read_schema, types, enums = _READ[kind]
+    return resolve_reader(schema, read_schema, types, enums)
+
+
+def _records(data: bytes, kind: str) -> list[Any]:
+    decoder = new_decoder(data)
+    header: AvroFileHeader = construct_reader(META_SCHEMA, {-1: AvroFileHeader}).read(decoder)
+    reader = _reader(header.meta["avro.schema"], kind)
+    codec = header.compression_codec()
+    out: list[Any] = []
+    while decoder.tell() < len(data):
+        count = decoder.read_int()
+        block = decoder.read_bytes()
+        if codec is not None:
+            block = codec.decompress(block)
+        inner = new_decoder(block)
+        out += [reader.read(inner) for _ in range(count)]
+        decoder.skip(16)
+    return out
+
+
+def decode_manifest_list(data: bytes) -> list[ManifestFile]:
+    """The manifests that a manifest list names."""
+    return _records(data, "manifest_file")
+
+
+def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
+    """A manifest with its live entries; sequence numbers are inherited as the spec says."""
+    entries = []
+    for record in _records(data, "manifest_entry"):
+        if record.status == ManifestEntryStatus.DELETED:
+            continue
+        file: DataFile = record.data_file
+        sequence = listed.sequence_number if record.sequence_number is None else record.sequence_number
+        file_sequence = (
+            listed.sequence_number
+            if record.file_sequence_number is None
+            else record.file_sequence_number
+        )
+        snapshot_id = record.snapshot_id or listed.added_snapshot_id or 0
+        low = (file.lower_bounds or {}).get(_UID_FIELD)
+        high = (file.upper_bounds or {}).get(_UID_FIELD)
+        entries.append(
+            FileEntry(
+                file.file_path,
+                file.record_count,
+                file.file_size_in_bytes,
+                None if low is None else low.decode(),
+                None if high is None else high.decode(),
+                snapshot_id,
+                sequence,
+                file_sequence,
+                file,
+            )
+        )
+    return Manifest(
+        path=listed.manifest_path,
+        length=listed.manifest_length,
+        sequence=listed.sequence_number,
+        min_sequence=listed.min_sequence_number,
+        added_snapshot_id=listed.added_snapshot_id or 0,
+        counts=(
+            listed.added_files_count or 0,
+            listed.existing_files_count or 0,
+            listed.deleted_files_count or 0,
+            listed.added_rows_count or 0,
+            listed.existing_rows_count or 0,
+            listed.deleted_rows_count or 0,
+        ),
+        entries=tuple(entries),
+        deletes=listed.content == ManifestContent.DELETES,
+    )
+
+
+def moved_entry(entry: FileEntry, path: str) -> FileEntry:
+    """The same data file at another path."""
+    entry.data_file[1] = path
+    return FileEntry(
+        path,
+        entry.rows,
+        entry.size,
+        entry.low,
+        entry.high,
+        entry.snapshot_id,
+        entry.sequence,
+        entry.file_sequence,
+        entry.data_file,
+    )

@@ -1,0 +1,234 @@
+"""What the SQL catalogs share: their tables and statements.
+
+Statements are written once, with `?` as placeholder and `INSERT … ON CONFLICT`, which both
+SQLite and Postgres take; a backend supplies connections, locking and its error classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from lakehouse.engine.catalog import (
+    CATALOG_NAME,
+    NAMESPACE,
+    Commit,
+    Heads,
+    KeysTaken,
+    PointerMoved,
+    Swap,
+)
+
+_CHUNK = 500
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS iceberg_tables (
+        catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,
+        table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),
+        previous_metadata_location VARCHAR(1000), iceberg_type VARCHAR(5),
+        PRIMARY KEY (catalog_name, table_namespace, table_name))""",
+    """CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
+        catalog_name VARCHAR(255) NOT NULL, namespace VARCHAR(255) NOT NULL,
+        property_key VARCHAR(255) NOT NULL, property_value VARCHAR(1000) NOT NULL,
+        PRIMARY KEY (catalog_name, namespace, property_key))""",
+    "CREATE TABLE IF NOT EXISTS lh_info (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS lh_commit (
+        seq BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE, parent TEXT, time_us BIGINT NOT NULL,
+        author TEXT NOT NULL, run TEXT NOT NULL, message TEXT NOT NULL, tables TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS lh_commit_time ON lh_commit (time_us)",
+    """CREATE TABLE IF NOT EXISTS lh_change (
+        table_name TEXT NOT NULL, seq BIGINT NOT NULL, location TEXT NOT NULL,
+        PRIMARY KEY (table_name, seq))""",
+    """CREATE TABLE IF NOT EXISTS lh_head (
+        table_name TEXT PRIMARY KEY, location TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS lh_tag (name TEXT PRIMARY KEY, seq BIGINT NOT NULL)",
+)
+
+HEADS = f"""
+    SELECT t.table_name, t.metadata_location, h.location, c.seq, c.id
+    FROM (SELECT seq, id FROM lh_commit ORDER BY seq DESC LIMIT 1) c
+    LEFT JOIN iceberg_tables t
+      ON t.catalog_name = '{CATALOG_NAME}' AND t.table_namespace = '{NAMESPACE}'
+    LEFT JOIN lh_head h ON h.table_name = t.table_name
+"""  # noqa: S608 - constants only
+
+_LOG = "SELECT id, seq, parent, time_us, author, run, message, tables FROM lh_commit"
+
+
+class Connection(Protocol):
+    """A database connection as the statements here use it."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch its rows."""
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement; how many rows it changed."""
+
+    def run_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for many rows of values."""
+
+    def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
+        """Insert unique keys; False where one is taken (the transaction is then lost)."""
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware moment, exactly."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def moment_of(us: int) -> datetime:
+    """The UTC moment of microseconds since 1970."""
+    seconds, rest = divmod(us, 1_000_000)
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest)
+
+
+def to_commit(row: Sequence[Any]) -> Commit:
+    """A row of the log as a `Commit`."""
+    id_, seq, parent, us, user, run, message, tables = row
+    names = tuple(t for t in tables.split(",") if t)
+    return Commit(id_, seq, parent, moment_of(us), user, run, message, names)
+
+
+def read_heads(db: Connection) -> Heads:
+    """All pointers in one statement."""
+    rows = db.rows(HEADS)
+    if not rows:
+        return Heads(-1, "", {}, {})
+    return Heads(
+        rows[0][3],
+        rows[0][4],
+        {r[0]: r[1] for r in rows if r[0] is not None and r[1] is not None},
+        {r[0]: r[2] for r in rows if r[0] is not None and r[2] is not None},
+    )
+
+
+def read_log(db: Connection, limit: int | None) -> list[Commit]:
+    """Commits, newest first."""
+    tail = "" if limit is None else f" LIMIT {int(limit)}"
+    return [to_commit(r) for r in db.rows(f"{_LOG} ORDER BY seq DESC{tail}")]
+
+
+def read_commit(db: Connection, commit_id: str) -> Commit | None:
+    """A commit by its id."""
+    rows = db.rows(f"{_LOG} WHERE id = ?", (commit_id,))
+    return to_commit(rows[0]) if rows else None
+
+
+def read_commit_at(db: Connection, seq: int) -> Commit | None:
+    """A commit by its number."""
+    rows = db.rows(f"{_LOG} WHERE seq = ?", (seq,))
+    return to_commit(rows[0]) if rows else None
+
+
+def read_pointers(db: Connection, seq: int) -> dict[str, str]:
+    """The logged location of every table as of a commit."""
+    sql = """
+        SELECT c.table_name, c.location FROM lh_change c JOIN (
+            SELECT table_name, MAX(seq) AS seq FROM lh_change WHERE seq <= ? GROUP BY table_name
+        ) m ON m.table_name = c.table_name AND m.seq = c.seq"""
+    return dict(db.rows(sql, (seq,)))  # type: ignore[arg-type]
+
+
+def read_holders(db: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """The uids that hold the taken ones of many keys."""
+    out: dict[str, str] = {}
+    for start in range(0, len(keys), _CHUNK):
+        part = keys[start : start + _CHUNK]
+        marks = ",".join("?" * len(part))
+        out.update(db.rows(f"SELECT key, uid FROM lh_key WHERE key IN ({marks})", part))  # type: ignore[arg-type]  # noqa: S608
+    return out
+
+
+def apply_swap(db: Connection, swap: Swap) -> int:
+    """The body of a swap's transaction.
+
+    Raises:
+        PointerMoved, KeysTaken: The transaction must be rolled back.
+    """
+    head = db.rows("SELECT seq, id FROM lh_commit ORDER BY seq DESC LIMIT 1")
+    seq, parent = (head[0][0] + 1, head[0][1]) if head else (0, None)
+    for table, (old, new) in swap.pointers.items():
+        if old is None:
+            changed = db.run(
+                "INSERT INTO iceberg_tables VALUES (?, ?, ?, ?, NULL, 'TABLE') ON CONFLICT DO NOTHING",
+                (CATALOG_NAME, NAMESPACE, table, new),
+            )
+        else:
+            changed = db.run(
+                "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?"
+                " WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?"
+                " AND metadata_location = ?",
+                (new, old, CATALOG_NAME, NAMESPACE, table, old),
+            )
+        if changed != 1:
+            raise PointerMoved(table)
+    if swap.releases:
+        db.run_many("DELETE FROM lh_key WHERE key = ? AND uid = ?", swap.releases)
+    if swap.claims and not db.claim(swap.claims):
+        raise KeysTaken(())
+    db.run(
+        "INSERT INTO lh_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            seq,
+            swap.commit_id,
+            parent,
+            micros(swap.time),
+            swap.user,
+            swap.run,
+            swap.message,
+            ",".join(swap.pointers),
+        ),
+    )
+    moved = [(table, seq, new) for table, (_, new) in swap.pointers.items()]
+    if moved:
+        db.run_many("INSERT INTO lh_change VALUES (?, ?, ?)", moved)
+        db.run_many(
+            "INSERT INTO lh_head VALUES (?, ?)"
+            " ON CONFLICT (table_name) DO UPDATE SET location = excluded.location",
+            [(table, new) for table, _, new in moved],
+        )
+    if swap.garbage:
+        db.run_many("INSERT INTO lh_garbage (seq, path) VALUES (?, ?)", [(seq, p) for p in swap.garbage])
+    return int(seq)
+
+
+def taken_of(swap: Swap, holders: Mapping[str, str]) -> KeysTaken:
+    """Which claims of a failed swap are taken, by other rows or twice within the swap."""
+    released = set(swap.releases)
+    taken = [(k, u) for k, u in holders.items() if (k, u) not in released]
+    seen: dict[str, str] = {}
+    for key, uid in swap.claims:
+        if key in seen:
+            taken.append((key, seen[key]))
+        seen.setdefault(key, uid)
+    return KeysTaken(taken)
+
+
+def do_forget(db: Connection, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
+    """The body of `Catalog.forget`'s transaction."""
+    needed: set[tuple[str, int]] = set()
+    for seq in {floor, *kept}:
+        sql = "SELECT table_name, MAX(seq) FROM lh_change WHERE seq <= ? GROUP BY table_name"
+        needed.update((t, s) for t, s in db.rows(sql, (seq,)))
+    old = db.rows("SELECT table_name, seq FROM lh_change WHERE seq < ?", (floor,))
+    drop = [(t, s) for t, s in old if (t, s) not in needed]
+    db.run_many("DELETE FROM lh_change WHERE table_name = ? AND seq = ?", drop)
+    db.run_many("DELETE FROM lh_garbage WHERE id = ?", [(i,) for i in garbage_ids])
+
+
+def do_rewrite(db: Connection, old: str, new: str) -> None:
+    """The body of `Catalog.rewrite_locations`'s transaction."""
+    for table, column in (
+        ("iceberg_tables", "metadata_location"),
+        ("iceberg_tables", "previous_metadata_location"),
+        ("lh_change", "location"),
+        ("lh_head", "location"),
+        ("lh_garbage", "path"),
+    ):
+        db.run(
+            f"UPDATE {table} SET {column} = ? || substr({column}, {len(old) + 1})"  # noqa: S608
+            f" WHERE substr({column}, 1, {len(old)}) = ?",
+            (new, old),
+        )

@@ -1,0 +1,297 @@
+"""The catalog in a SQLite file inside the lake: the default for one machine.
+
+Readers never wait (WAL). Writers of one machine queue on a file lock, which the kernel hands
+over in order, and commit with `synchronous=full`, after the files that they name were fsynced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from lakehouse.engine import catalog_sql as sql
+from lakehouse.engine.catalog import (
+    CATALOG_NAME,
+    NAMESPACE,
+    Commit,
+    Heads,
+    KeysTaken,
+    PointerMoved,
+    Swap,
+)
+from lakehouse.errors import CatalogUnavailable, LakeExists
+
+_OWN_TABLES = (
+    "CREATE TABLE IF NOT EXISTS lh_key (key TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS lh_garbage (id INTEGER PRIMARY KEY, seq BIGINT, path TEXT)",
+    "CREATE INDEX IF NOT EXISTS lh_garbage_seq ON lh_garbage (seq)",
+)
+_BUSY_SECONDS = 30.0
+_T = TypeVar("_T")
+
+
+class _Db:
+    """One SQLite connection behind the shared statements."""
+
+    def __init__(self, path: str) -> None:
+        self.raw = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self.raw.execute("PRAGMA journal_mode=WAL")
+        self.raw.execute("PRAGMA synchronous=FULL")
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.raw.execute(statement, values).fetchall()
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self.raw.execute(statement, values).rowcount
+
+    def run_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        self.raw.executemany(statement, values)
+
+    def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
+        # sorted keys append to the B-tree's leaves in order: several times faster in bulk
+        ordered = sorted(claims) if len(claims) > 1 else claims
+        try:
+            self.raw.executemany("INSERT INTO lh_key VALUES (?, ?)", ordered)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+
+class SqliteCatalog:
+    """A `Catalog` in one SQLite file.
+
+    Args:
+        path: The database file; its folder must exist.
+    """
+
+    def __init__(self, path: str, *, busy_seconds: float = _BUSY_SECONDS) -> None:
+        self._path = path
+        self._busy = busy_seconds
+        self._lock = threading.RLock()
+        self._connection: _Db | None = None
+        self._pid = 0
+        self._version = -1
+
+    def _db(self) -> _Db:
+        if self._connection is None or self._pid != os.getpid():
+            self._connection = _Db(self._path)
+            self._connection.raw.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
+            self._pid = os.getpid()
+            self._version = -1
+        return self._connection
+
+    def _do(self, action: Callable[[_Db], _T]) -> _T:
+        with self._lock:
+            try:
+                return action(self._db())
+            except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable:
+        locked = "locked" in str(error) or "busy" in str(error)
+        return CatalogUnavailable(
+            f"The catalog {self._path!r} is {'locked by another process' if locked else 'unusable'};"
+            " nothing was committed.",
+            found=str(error),
+            hint="retry when the other process has finished"
+            if locked
+            else "check that the file exists, is readable and writable, and is a lake's catalog",
+        )
+
+    @contextmanager
+    def _write(self, db: _Db) -> Iterator[None]:
+        db.raw.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            db.raw.execute("ROLLBACK")
+            raise
+        db.raw.execute("COMMIT")
+
+    # -- making and settings ---------------------------------------------------------
+
+    def create(self, info: Mapping[str, str]) -> None:
+        """Make the catalog's tables; an existing lake is left alone."""
+
+        def make(db: _Db) -> None:
+            with self._write(db):
+                for statement in (*sql.TABLES, *_OWN_TABLES):
+                    db.run(statement)
+                if db.rows("SELECT 1 FROM lh_info LIMIT 1"):
+                    raise LakeExists(f"The catalog {self._path!r} already holds a lake.")
+                db.run(
+                    "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
+                    (CATALOG_NAME, NAMESPACE),
+                )
+                db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
+
+        self._do(make)
+
+    def info(self) -> dict[str, str]:
+        """The lake's settings."""
+
+        def read(db: _Db) -> dict[str, str]:
+            if not db.rows("SELECT 1 FROM sqlite_master WHERE name = 'lh_info'"):
+                return {}
+            return dict(db.rows("SELECT name, value FROM lh_info"))  # type: ignore[arg-type]
+
+        return self._do(read)
+
+    def set_info(self, values: Mapping[str, str]) -> None:
+        """Set some of the lake's settings."""
+
+        def write(db: _Db) -> None:
+            with self._write(db):
+                db.run_many(
+                    "INSERT INTO lh_info VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    values.items(),
+                )
+
+        self._do(write)
+
+    # -- reading ---------------------------------------------------------------------
+
+    def changed(self) -> bool:
+        """Whether another connection has committed since `heads` was last read."""
+        return self._do(lambda db: bool(db.rows("PRAGMA data_version")[0][0] != self._version))
+
+    def heads(self) -> Heads:
+        """All pointers in one statement."""
+
+        def read(db: _Db) -> Heads:
+            # read first: a commit in between makes the next `changed` true, never false
+            self._version = db.rows("PRAGMA data_version")[0][0]
+            return sql.read_heads(db)
+
+        return self._do(read)
+
+    def holder(self, key: str) -> str | None:
+        """The uid that holds a unique key."""
+        rows = self._do(lambda db: db.rows("SELECT uid FROM lh_key WHERE key = ?", (key,)))
+        return rows[0][0] if rows else None
+
+    def holders(self, keys: Sequence[str]) -> dict[str, str]:
+        """The uids that hold the taken ones of many unique keys."""
+        return self._do(lambda db: sql.read_holders(db, keys))
+
+    def commit_by_id(self, commit_id: str) -> Commit | None:
+        """A commit by its id."""
+        return self._do(lambda db: sql.read_commit(db, commit_id))
+
+    def commit_at(self, seq: int) -> Commit | None:
+        """A commit by its number."""
+        return self._do(lambda db: sql.read_commit_at(db, seq))
+
+    def log(self, limit: int | None = None) -> list[Commit]:
+        """Commits, newest first."""
+        return self._do(lambda db: sql.read_log(db, limit))
+
+    def seq_at(self, moment: datetime) -> int | None:
+        """The number of the last commit at or before a moment."""
+        statement = "SELECT MAX(seq) FROM lh_commit WHERE time_us <= ?"
+        return self._do(lambda db: db.rows(statement, (sql.micros(moment),))[0][0])
+
+    def pointers_at(self, seq: int) -> dict[str, str]:
+        """The logged location of every table as of a commit."""
+        return self._do(lambda db: sql.read_pointers(db, seq))
+
+    # -- writing ---------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self) -> Iterator[SqliteCatalog]:
+        """Take the file lock; the kernel serves waiting writers in order."""
+        path = f"{self._path}.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise CatalogUnavailable(
+                f"The lock file {path!r} can't be opened; nothing was committed.", found=str(error)
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield self
+        finally:
+            os.close(descriptor)
+
+    def swap(self, swap: Swap) -> int:
+        """Apply a swap in one transaction."""
+
+        def write(db: _Db) -> int:
+            try:
+                with self._write(db):
+                    return sql.apply_swap(db, swap)
+            except KeysTaken:
+                raise sql.taken_of(swap, sql.read_holders(db, [k for k, _ in swap.claims])) from None
+
+        try:
+            return self._do(write)
+        except PointerMoved:
+            raise
+        except CatalogUnavailable:
+            # a commit that reported an error may have happened: the log knows
+            done = self.commit_by_id(swap.commit_id)
+            if done is not None:
+                return done.seq
+            raise
+
+    def tags(self) -> dict[str, int]:
+        """Tag names and the commits that they name."""
+        return dict(self._do(lambda db: db.rows("SELECT name, seq FROM lh_tag ORDER BY seq, name")))  # type: ignore[arg-type]
+
+    def set_tag(self, name: str, seq: int) -> None:
+        """Name a commit."""
+
+        def write(db: _Db) -> None:
+            with self._write(db):
+                rows = db.rows("SELECT seq FROM lh_tag WHERE name = ?", (name,))
+                if rows and rows[0][0] != seq:
+                    raise KeysTaken([(name, str(rows[0][0]))])
+                if not rows:
+                    db.run("INSERT INTO lh_tag VALUES (?, ?)", (name, seq))
+
+        self._do(write)
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag."""
+        self._do(lambda db: db.run("DELETE FROM lh_tag WHERE name = ?", (name,)))
+
+    # -- maintenance -----------------------------------------------------------------
+
+    def garbage(self, until_seq: int) -> list[tuple[int, str]]:
+        """Files that commits up to a number superseded."""
+        statement = "SELECT id, path FROM lh_garbage WHERE seq <= ?"
+        return self._do(lambda db: db.rows(statement, (until_seq,)))  # type: ignore[arg-type,return-value]
+
+    def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
+        """Drop what only states before `floor` need, except those in `kept`."""
+
+        def write(db: _Db) -> None:
+            with self._write(db):
+                sql.do_forget(db, floor, kept, garbage_ids)
+
+        self._do(write)
+
+    def rewrite_locations(self, old: str, new: str) -> None:
+        """Replace the prefix of every location."""
+
+        def write(db: _Db) -> None:
+            with self._write(db):
+                sql.do_rewrite(db, old, new)
+
+        self._do(write)
+
+    def close(self) -> None:
+        """Close the connection of this process."""
+        with self._lock:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.raw.close()
+            self._connection = None

@@ -1,0 +1,162 @@
+"""Committing: stage every table, make the files durable, swap all pointers at once.
+
+Large inserts are written before the lock is taken. Under the lock the newest pointers are
+read, the changes are staged against them, the files are written and fsynced, and one catalog
+transaction claims keys, moves pointers and extends the log. A lost race stages anew; what the
+caller decided from the old state is checked again, and only a real conflict is an error.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from lakehouse.engine.catalog import Catalog, Commit, Exclusive, Heads, KeysTaken, PointerMoved, Swap
+from lakehouse.engine.changes import Changes
+from lakehouse.engine.files import Files
+from lakehouse.engine.limits import Limits
+from lakehouse.engine.reconcile import reconcile
+from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
+from lakehouse.engine.stage import NewFile, StagedTable, fit, sort_rows, split, stage_table
+from lakehouse.engine.tables import TableCache, TableVersion
+from lakehouse.errors import CommitConflict, InvalidArgument, KeyConflict
+from lakehouse.identity import new_uid
+
+_BULK_ROWS = 1_024
+_Ready = dict[str, dict[int, list[NewFile]]]
+
+
+class Committer:
+    """Turns changes into commits, for one lake."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        files: Files,
+        cache: TableCache,
+        specs: Mapping[str, TableSpec],
+        limits: Limits,
+    ) -> None:
+        self._catalog = catalog
+        self._files = files
+        self._cache = cache
+        self._specs = specs
+        self._limits = limits
+
+    def commit(
+        self, changes: Changes, heads: Heads, *, user: str = "", run: str = "", message: str = ""
+    ) -> Commit:
+        """Commit changes, all or nothing.
+
+        Args:
+            changes: What to change.
+            heads: A recent state, from which bulk inserts are prepared before the lock.
+            user, run, message: Recorded in the log.
+
+        Raises:
+            KeyConflict: A unique key is held by another row, or claimed twice.
+            RowConflict: A row was changed or deleted by another commit meanwhile.
+            CommitConflict: Other writers won every race.
+        """
+        for table in changes.tables:
+            self._spec(table)
+        ready = self._prepare(changes, heads)
+        commit_id = new_uid()
+        for attempt in range(self._limits.attempts):
+            if attempt:
+                time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.5)))
+            try:
+                with self._catalog.exclusive() as exclusive:
+                    return self._attempt(exclusive, changes, ready, commit_id, (user, run, message))
+            except PointerMoved:
+                continue
+            except KeysTaken as error:
+                raise self._conflict(error) from None
+        raise CommitConflict(
+            f"Other writers won {self._limits.attempts} races in a row; nothing was committed.",
+            hint="save again",
+        )
+
+    def _spec(self, table: str) -> TableSpec:
+        if table not in self._specs:
+            raise InvalidArgument(f"There is no table {table!r}.", expected=sorted(self._specs))
+        return self._specs[table]
+
+    def _prepare(self, changes: Changes, heads: Heads) -> _Ready:
+        ready: _Ready = {}
+        for name, table in changes.tables.items():
+            for i, insert in enumerate(table.inserts):
+                if len(insert.rows) < _BULK_ROWS or insert.if_absent:
+                    continue
+                spec, base = self._spec(name), self._cache.version(heads.pointers[name])
+                rows = insert.rows if not isinstance(insert.rows, list) else spec.encode_rows(insert.rows)
+                rows = sort_rows(fit(rows, base.memory_schema, name))
+                cap = self._limits.file_rows(base.rows + rows.num_rows)
+                new = split(rows, base.schema, base.metadata["location"], cap)
+                self._files.write([(f.path, f.data) for f in new])
+                for file in new:
+                    file.written = True
+                ready.setdefault(name, {})[i] = new
+        return ready
+
+    def _attempt(
+        self,
+        exclusive: Exclusive,
+        changes: Changes,
+        ready: _Ready,
+        commit_id: str,
+        who: tuple[str, str, str],
+    ) -> Commit:
+        heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
+        user, run, message = who
+        swap = Swap(commit_id, datetime.now(timezone.utc), user, run, message)
+        staged: list[StagedTable] = []
+        for name, table in changes.tables.items():
+            base = self._cache.version(heads.pointers[name])
+            swap.claims += table.claims
+            swap.releases += table.releases
+            one = stage_table(
+                self._spec(name), base, table, ready.get(name, {}), self._limits, commit_id
+            )
+            if one is None:
+                continue
+            staged.append(one)
+            swap.pointers[name] = (base.location, one.version.location)
+            swap.claims += one.claims
+            swap.releases += one.releases
+            swap.garbage += one.garbage
+        self._files.write([file for one in staged for file in one.files])
+        seq = exclusive.swap(swap)
+        for one in staged:
+            self._enter(one.version)
+        return Commit(
+            commit_id, seq, heads.commit_id, swap.time, user, run, message, tuple(swap.pointers)
+        )
+
+    def _enter(self, version: TableVersion) -> None:
+        for manifest in version.manifests:
+            self._cache.remember_manifest(manifest)
+        self._cache.keep(version)
+
+    def _conflict(self, error: KeysTaken) -> KeyConflict:
+        return key_conflict(error.taken)
+
+
+def key_conflict(taken: Sequence[tuple[str, str]]) -> KeyConflict:
+    """The error for taken keys, naming table, columns and values."""
+    shown = []
+    table = ""
+    for key, uid in taken[:5]:
+        head, _, values = key.partition(KEY_SEPARATOR)
+        table, _, columns = head.partition(".")
+        shown.append(f"{columns.replace('+', ', ')} = {values.replace(KEY_SEPARATOR, ', ')!r} (uid {uid})")
+    more = f" and {len(taken) - 5} more" if len(taken) > 5 else ""
+    return KeyConflict(
+        f"Unique values of {table!r} are already taken; nothing was committed.",
+        found="; ".join(shown) + more,
+        hint="get the existing record, or choose another value",
+        table=table,
+        taken=tuple(taken),
+    )

@@ -1,0 +1,378 @@
+"""The engine: Iceberg tables that change together, in one lake.
+
+Example:
+    >>> engine = Engine.create("./my-lake", [spec])                    # doctest: +SKIP
+    >>> changes = Changes()                                            # doctest: +SKIP
+    >>> changes.insert("ulabel", [{"uid": new_uid(), "name": "raw"}])  # doctest: +SKIP
+    >>> engine.commit(changes, message="first label").seq              # doctest: +SKIP
+    1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import orjson
+
+from lakehouse.engine import gc as collector
+from lakehouse.engine import metadata as md
+from lakehouse.engine import place
+from lakehouse.engine.catalog import Catalog, Commit, Heads, KeysTaken, Swap
+from lakehouse.engine.changes import Changes
+from lakehouse.engine.commit import Committer
+from lakehouse.engine.files import LocalFiles, RemoteFiles
+from lakehouse.engine.limits import Limits
+from lakehouse.engine.relocate import relocate_table
+from lakehouse.engine.spec import TableSpec
+from lakehouse.engine.state import State
+from lakehouse.engine.tables import TableCache
+from lakehouse.errors import (
+    InvalidArgument,
+    LakeCorrupt,
+    LakeExists,
+    LakeNotFound,
+    LakeTooNew,
+    LookupFailed,
+)
+from lakehouse.identity import new_uid
+
+FORMAT_VERSION = 1
+ORPHAN_AGE = 24 * 3600.0
+
+
+class Engine:
+    """One lake's tables, catalog and log. Made by `Engine.create` or `Engine.open`.
+
+    Attributes:
+        root: The lake's root: an absolute local path or a URI.
+        folder: The folder of the lake's own files, `<root>/.lakehouse`.
+        specs: The specifications of its tables by name.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        files: LocalFiles | RemoteFiles,
+        catalog: Catalog,
+        specs: Sequence[TableSpec],
+        limits: Limits,
+    ) -> None:
+        self.root = root
+        self.folder = f"{root}/{place.FOLDER}"
+        self.specs = {s.name: s for s in specs}
+        self._files = files
+        self._catalog = catalog
+        self._limits = limits
+        self._cache = TableCache(files)
+        self._committer = Committer(catalog, files, self._cache, self.specs, limits)
+        self._state: State | None = None
+        self._info: dict[str, str] | None = None
+
+    # -- making and opening ----------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        root: str,
+        specs: Sequence[TableSpec],
+        *,
+        db: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Engine:
+        """Make a new lake.
+
+        Args:
+            root: Local folder or URI below which tables and artifacts will lie.
+            specs: The tables.
+            db: URL of the catalog database; None keeps a SQLite file in the lake.
+            info: Settings to record, such as the lake's name.
+            limits: Sizes other than the default ones.
+            options: Options for fsspec where the root is a URI.
+
+        Raises:
+            LakeExists: There is a lake at this place already.
+        """
+        root = place.normalise(root)
+        files = place.files_for(root, options)
+        if place.read_marker(files, root) is not None:
+            raise LakeExists(f"There already is a lake at {root!r}.", hint=f"lakehouse connect {root}")
+        catalog = place.catalog_for(root, db, create=True)
+        uid = new_uid()
+        settings = {
+            "format": FORMAT_VERSION,
+            "uid": uid,
+            "root": root,
+            "created": datetime.now(timezone.utc).isoformat(),
+            **(info or {}),
+        }
+        try:
+            catalog.create({k: place.dump(v) for k, v in settings.items()})
+        except LakeExists:
+            # the catalog of a creation that was cut short is completed; another lake's is not
+            known = {k: orjson.loads(v) for k, v in catalog.info().items()}
+            if known.get("root") != root:
+                raise
+            settings = known
+        engine = cls(root, files, catalog, specs, limits or Limits())
+        engine._ensure_tables("lake created")
+        place.write_marker(files, root, {"format": settings["format"], "uid": settings["uid"]}, db)
+        return engine
+
+    @classmethod
+    def open(
+        cls,
+        root: str,
+        specs: Sequence[TableSpec],
+        *,
+        db: str | None = None,
+        limits: Limits | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Engine:
+        """Open a lake; adds the columns and tables that it lacks, and follows a move.
+
+        Raises:
+            LakeNotFound, LakeTooNew, CatalogUnavailable.
+        """
+        root = place.normalise(root)
+        files = place.files_for(root, options)
+        marker = place.read_marker(files, root)
+        if marker is None:
+            raise LakeNotFound(
+                f"There is no lake at {root!r}.", hint=f"lakehouse init --storage {root}"
+            )
+        catalog = place.catalog_for(root, db or marker.get("db"), create=False)
+        engine = cls(root, files, catalog, specs, limits or Limits())
+        known = engine.info
+        if not known:
+            raise LakeCorrupt(f"The lake at {root!r} has lost its catalog.", found="an empty catalog")
+        if int(known["format"]) > FORMAT_VERSION:
+            raise LakeTooNew(
+                f"The lake at {root!r} was written by a newer version of lakehouse.",
+                found=f"format {known['format']}",
+                expected=f"format {FORMAT_VERSION} or older",
+                hint="pip install --upgrade lakehouse",
+            )
+        if known["root"] != root:
+            engine._follow_move(str(known["root"]))
+        engine._ensure_tables("schema evolved")
+        return engine
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The lake's settings."""
+        if self._info is None:
+            self._info = self._catalog.info()
+        return {k: orjson.loads(v) for k, v in self._info.items()}
+
+    def set_info(self, **values: Any) -> None:
+        """Change some of the lake's settings."""
+        self._catalog.set_info({k: place.dump(v) for k, v in values.items()})
+        self._info = None
+
+    @property
+    def uid(self) -> str:
+        """The lake's uid."""
+        return str(self.info["uid"])
+
+    def _ensure_tables(self, message: str) -> None:
+        if not self._missing(self._catalog.heads()):
+            return
+        with self._catalog.exclusive() as exclusive:
+            heads = exclusive.heads()
+            missing = self._missing(heads)
+            if not missing:
+                return
+            swap = Swap(new_uid(), datetime.now(timezone.utc), message=message)
+            writes = []
+            for name, metadata in missing.items():
+                old = heads.pointers.get(name)
+                location = md.metadata_path(f"{self.folder}/tables/{name}", old)
+                writes.append((location, md.dump(metadata)))
+                swap.pointers[name] = (old, location)
+                if old is not None:
+                    swap.garbage.append(old)
+            self._files.write(writes)
+            exclusive.swap(swap)
+        self._state = None
+
+    def _missing(self, heads: Heads) -> dict[str, md.Metadata]:
+        out = {}
+        for name, spec in self.specs.items():
+            if name not in heads.pointers:
+                out[name] = md.new_metadata(spec, f"{self.folder}/tables/{name}")
+                continue
+            version = self._cache.version(heads.pointers[name])
+            if (metadata := md.evolved(version.metadata, spec)) is not None:
+                out[name] = metadata
+        return out
+
+    def _follow_move(self, old: str) -> None:
+        if place.same_place(old, self.root):
+            # the same folder by another path: the recorded one stays valid for every engine
+            self.root, self.folder = old, f"{old}/{place.FOLDER}"
+            return
+        with self._catalog.exclusive() as exclusive:
+            for pointer in exclusive.heads().pointers.values():
+                here = self.root + pointer[len(old) :] if pointer.startswith(old + "/") else pointer
+                relocate_table(here, old, self.root)
+            self._catalog.rewrite_locations(old + "/", self.root + "/")
+            former = [*self.info.get("former_roots", []), old]
+            self.set_info(root=self.root, former_roots=former)
+        self._cache.forget()
+        self._state = None
+
+    # -- reading ---------------------------------------------------------------------
+
+    def state(self) -> State:
+        """The newest consistent state."""
+        state = self._state
+        if state is None or self._catalog.changed():
+            heads = self._catalog.heads()
+            if state is None or state.seq != heads.seq or state.pointers != heads.pointers:
+                state = self._bind(heads.seq, heads.commit_id, heads.pointers)
+            self._state = state
+        return state
+
+    def _bind(self, seq: int, commit_id: str, pointers: Mapping[str, str]) -> State:
+        return State(self._cache, self.specs, self._limits, seq, commit_id, pointers)
+
+    def resolve(self, ref: str | int | datetime) -> int:
+        """The number of the commit that a commit id, a tag, a number or a moment names.
+
+        Raises:
+            LookupFailed: Nothing is named so.
+        """
+        if isinstance(ref, datetime):
+            moment = ref if ref.tzinfo else ref.astimezone()
+            seq = self._catalog.seq_at(moment)
+            if seq is None:
+                raise LookupFailed(f"The lake has no commit at or before {ref.isoformat()}.")
+            return seq
+        if isinstance(ref, int) and not isinstance(ref, bool):
+            if 0 <= ref <= self._catalog.heads().seq:
+                return ref
+        elif isinstance(ref, str):
+            if (seq := self._catalog.tags().get(ref)) is not None:
+                return seq
+            if (commit := self._catalog.commit_by_id(ref)) is not None:
+                return commit.seq
+        tags = ", ".join(sorted(self._catalog.tags())) or "none"
+        raise LookupFailed(
+            f"No commit or tag is named {ref!r}.",
+            expected=f"a commit id, a commit number, a datetime, or one of the tags: {tags}",
+            hint="lake.log() lists the commits",
+        )
+
+    def state_at(self, ref: str | int | datetime) -> State:
+        """The state as of a commit id, a tag, a commit number or a moment."""
+        seq = self.resolve(ref)
+        floor = int(self._catalog.info().get("gc_floor", "0"))
+        if seq < floor and seq not in self._catalog.tags().values():
+            raise LookupFailed(
+                f"The state of commit {seq} was removed by gc.",
+                expected=f"commit {floor} or newer, or a tag",
+            )
+        pointers = self._catalog.pointers_at(seq)
+        self._visit(pointers)
+        commit = self._catalog.commit_at(seq)
+        return self._bind(seq, commit.id if commit else "", pointers)
+
+    def _visit(self, pointers: Mapping[str, str]) -> None:
+        """Rewrite logged history of a moved lake when it is visited."""
+        for old in reversed(self.info.get("former_roots", [])):
+            for pointer in pointers.values():
+                relocate_table(pointer, old, self.root)
+
+    def holder(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> str | None:
+        """The uid of the row that holds a unique key now, or None."""
+        key = self.specs[table].key_text(columns, values)
+        return None if key is None else self._catalog.holder(key)
+
+    def holders(self, keys: Sequence[str]) -> dict[str, str]:
+        """The uids that hold the taken ones of many unique keys."""
+        return self._catalog.holders(keys)
+
+    # -- changing --------------------------------------------------------------------
+
+    def commit(
+        self, changes: Changes, *, message: str = "", user: str = "", run: str = ""
+    ) -> Commit:
+        """Commit changes over any number of tables, all or nothing.
+
+        Raises:
+            KeyConflict, RowConflict, CommitConflict, CatalogUnavailable, StorageError.
+        """
+        if changes.empty:
+            raise InvalidArgument("There is nothing to commit.")
+        heads = self._catalog.heads()
+        commit = self._committer.commit(changes, heads, user=user, run=run, message=message)
+        self._state = None
+        return commit
+
+    # -- history ---------------------------------------------------------------------
+
+    def log(self, limit: int | None = None) -> list[Commit]:
+        """Commits, newest first."""
+        return self._catalog.log(limit)
+
+    def tag(self, name: str, ref: str | int | datetime | None = None) -> Commit:
+        """Name a commit, the newest one by default.
+
+        Raises:
+            InvalidArgument: The name is empty, or names another commit already.
+        """
+        if not name or name != name.strip():
+            raise InvalidArgument("A tag needs a name.", found=repr(name))
+        seq = self._catalog.heads().seq if ref is None else self.resolve(ref)
+        try:
+            self._catalog.set_tag(name, seq)
+        except KeysTaken as error:
+            raise InvalidArgument(
+                f"The tag {name!r} already names commit {error.taken[0][1]}.",
+                hint="choose another name, or delete the tag first",
+            ) from None
+        return self.tags()[name]
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag; the commit stays."""
+        self._catalog.delete_tag(name)
+
+    def tags(self) -> dict[str, Commit]:
+        """The tags and the commits that they name."""
+        pairs = {n: self._catalog.commit_at(s) for n, s in self._catalog.tags().items()}
+        return {n: c for n, c in pairs.items() if c is not None}
+
+    def gc(
+        self,
+        *,
+        keep: int | None = None,
+        older_than: datetime | None = None,
+        min_age: float = ORPHAN_AGE,
+        dry_run: bool = False,
+    ) -> collector.GcReport:
+        """Remove files that no retained commit, tag or running writer can reach.
+
+        Args:
+            keep: Keep the states of the last so many commits.
+            older_than: Keep the states since this moment.
+            min_age: Orphan files younger than this many seconds are left alone.
+            dry_run: Only report what would be removed.
+        """
+        return collector.collect(
+            self._catalog,
+            self._files,
+            self._cache,
+            f"{self.folder}/tables",
+            keep=keep,
+            older_than=older_than,
+            min_age=min_age,
+            dry_run=dry_run,
+        )
+
+    def close(self) -> None:
+        """Release connections; the engine opens them again when it is used."""
+        self._catalog.close()

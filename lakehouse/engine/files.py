@@ -1,0 +1,211 @@
+"""Where the files of the tables lie: durable writes, whole reads, listing, removal.
+
+A local lake's files are named by plain absolute paths, so that every engine opens them as
+they are; other lakes by URIs that fsspec knows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.errors import NoWriteAccess, StorageError
+
+_FSYNC_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One file found in a listing: its path, age in seconds, and size in bytes."""
+
+    path: str
+    age: float
+    size: int
+
+
+class Files(Protocol):
+    """What the engine asks of a file store."""
+
+    root: str
+
+    def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
+        """Write files so that they outlive a crash; all of them, or an error."""
+
+    def read(self, path: str) -> bytes:
+        """A file's content."""
+
+    def read_parquet(self, path: str) -> pa.Table:
+        """A Parquet file as an Arrow table."""
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """Every file below a folder."""
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Remove files, missing ones too; how many were there."""
+
+
+class LocalFiles:
+    """Files below a local folder."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_pid = 0
+        self._made: set[str] = set()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._pool_pid != os.getpid():
+            self._pool = ThreadPoolExecutor(_FSYNC_THREADS, thread_name_prefix="lakehouse-fsync")
+            self._pool_pid = os.getpid()
+        return self._pool
+
+    def _write_one(self, path: str, data: bytes | pa.Buffer) -> None:
+        folder = os.path.dirname(path)
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)
+            self._made.add(folder)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(data)
+            while len(view):
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
+        """Write and fsync files in parallel."""
+        try:
+            if len(files) == 1:
+                self._write_one(*files[0])
+            else:
+                list(self._threads().map(lambda f: self._write_one(*f), files))
+        except PermissionError as error:
+            raise NoWriteAccess(
+                f"The lake at {self.root!r} can't be written.", found=str(error)
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"Writing the tables of the lake at {self.root!r} failed; nothing was committed.",
+                found=str(error),
+                hint="free some space or mend the disk, then save again",
+            ) from error
+
+    def read(self, path: str) -> bytes:
+        """A file's content."""
+        with open(path, "rb") as handle:
+            return handle.read()
+
+    def read_parquet(self, path: str) -> pa.Table:
+        """A Parquet file as an Arrow table; the file is not kept open."""
+        return pq.ParquetFile(pa.BufferReader(self.read(path))).read(use_threads=False)
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """Every file below a folder, with its age."""
+        now = time.time()
+        pending = [folder]
+        while pending:
+            try:
+                entries = os.scandir(pending.pop())
+            except FileNotFoundError:
+                continue
+            with entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                        continue
+                    try:
+                        stat = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    yield Listed(entry.path, now - stat.st_mtime, stat.st_size)
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Remove files; those that are gone already don't count."""
+        removed = 0
+        for path in paths:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+            removed += 1
+        return removed
+
+
+class RemoteFiles:
+    """Files below a URI that fsspec knows, such as `s3://bucket/prefix`.
+
+    Object stores acknowledge a write only once it is durable, so there is nothing to sync.
+    """
+
+    def __init__(self, root: str, options: dict[str, Any] | None = None) -> None:
+        import fsspec
+
+        self.root = root.rstrip("/")
+        self._fs, _ = fsspec.core.url_to_fs(root, **(options or {}))
+        self._scheme = root.partition("://")[0]
+
+    def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
+        """Put objects in parallel."""
+
+        def put(item: tuple[str, bytes | pa.Buffer]) -> None:
+            path, data = item
+            self._fs.pipe_file(path, data if isinstance(data, bytes) else data.to_pybytes())
+
+        try:
+            with ThreadPoolExecutor(min(_FSYNC_THREADS, max(len(files), 1))) as pool:
+                list(pool.map(put, files))
+        except PermissionError as error:
+            raise NoWriteAccess(
+                f"The lake at {self.root!r} can't be written.", found=str(error)
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"Writing the tables of the lake at {self.root!r} failed; nothing was committed.",
+                found=str(error),
+            ) from error
+
+    def read(self, path: str) -> bytes:
+        """An object's content."""
+        data = self._fs.cat_file(path)
+        return data if isinstance(data, bytes) else bytes(data)
+
+    def read_parquet(self, path: str) -> pa.Table:
+        """A Parquet object as an Arrow table."""
+        return pq.ParquetFile(pa.BufferReader(self.read(path))).read(use_threads=False)
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """Every object below a prefix, with its age."""
+        self._fs.invalidate_cache()
+        now = time.time()
+        for path, info in self._fs.find(folder, detail=True).items():
+            modified = info.get("LastModified") or info.get("created") or info.get("mtime")
+            stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
+            age = now - float(stamp) if stamp is not None else 0.0
+            yield Listed(f"{self._scheme}://{path.lstrip('/')}", age, int(info.get("size") or 0))
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Remove objects; those that are gone already don't count."""
+        removed = 0
+        for path in paths:
+            try:
+                self._fs.rm_file(path)
+            except FileNotFoundError:
+                continue
+            removed += 1
+        return removed
+
+
+def files_at(root: str, options: dict[str, Any] | None = None) -> LocalFiles | RemoteFiles:
+    """The file store for a lake's root: a local path or a URI."""
+    if "://" in root:
+        return RemoteFiles(root, options)
+    return LocalFiles(str(Path(root).expanduser().absolute()))

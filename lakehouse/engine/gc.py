@@ -1,0 +1,137 @@
+"""Garbage collection: removing the files that no retained state needs.
+
+Every commit notes which files it supersedes. A file superseded at commit q is needed only by
+states before q, so with a retention that keeps all states from S on, exactly the noted files
+with q <= S can go, except those that a tag reaches. Files that no commit ever named (left by
+killed writers) are found by a sweep, and removed only when they are older than the age gate,
+so that a writer at work never loses its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lakehouse.engine.catalog import Catalog, Heads
+from lakehouse.engine.files import Files, Listed
+from lakehouse.engine.reach import reachable, reachable_with_history
+from lakehouse.engine.tables import TableCache
+from lakehouse.errors import InvalidArgument
+
+_TABLE_SUFFIXES = (".parquet", ".avro", ".json")
+
+
+@dataclass(frozen=True)
+class GcReport:
+    """What a garbage collection removed, or would remove.
+
+    Attributes:
+        dry_run: Whether nothing was removed.
+        kept_from: Number of the oldest retained commit.
+        superseded: Removed files that old commits had superseded.
+        orphans: Removed files that no commit ever named.
+        bytes: Their size together, as far as known.
+    """
+
+    dry_run: bool
+    kept_from: int
+    superseded: tuple[str, ...]
+    orphans: tuple[str, ...]
+    bytes: int
+
+    def __str__(self) -> str:
+        verb = "would remove" if self.dry_run else "removed"
+        return (
+            f"gc {verb} {len(self.superseded)} superseded and {len(self.orphans)} orphan files"
+            f" ({self.bytes / 1e6:.1f} MB); states from commit {self.kept_from} on are kept"
+        )
+
+
+def floor_of(
+    catalog: Catalog, heads: Heads, keep: int | None, older_than: datetime | None
+) -> int:
+    """The oldest commit that a retention keeps.
+
+    Args:
+        catalog: The catalog.
+        heads: The newest state.
+        keep: Keep the last so many commits.
+        older_than: Keep every commit since this moment; of both limits the older one holds.
+    """
+    if keep is not None and keep < 1:
+        raise InvalidArgument("gc keeps at least the newest commit.", found=keep, expected="keep >= 1")
+    floors = []
+    if keep is not None:
+        floors.append(max(heads.seq - keep + 1, 0))
+    if older_than is not None:
+        floors.append(catalog.seq_at(older_than) or 0)
+    return min(floors) if floors else 0
+
+
+def _needed(
+    catalog: Catalog, cache: TableCache, files: Files, heads: Heads, floor: int
+) -> set[str]:
+    """Files that the heads (with their listed snapshots), the floor or a tag reach."""
+    needed: set[str] = set()
+    for location in heads.pointers.values():
+        needed |= reachable_with_history(cache.version(location), files)
+    seen = set(heads.pointers.values())
+    for seq in {s for s in catalog.tags().values() if s < floor} | {floor}:
+        for location in catalog.pointers_at(seq).values():
+            if location not in seen:
+                seen.add(location)
+                needed |= reachable(cache.version(location))
+    return needed
+
+
+def collect(
+    catalog: Catalog,
+    files: Files,
+    cache: TableCache,
+    folder: str,
+    *,
+    keep: int | None,
+    older_than: datetime | None,
+    min_age: float,
+    dry_run: bool,
+) -> GcReport:
+    """Remove what no retained commit, tag or running writer can reach.
+
+    Args:
+        catalog, files, cache: The lake.
+        folder: Where the tables lie.
+        keep, older_than: The retention; with neither, all history is kept.
+        min_age: Orphans younger than this many seconds are left alone.
+        dry_run: Only report.
+    """
+    with catalog.exclusive() as exclusive:
+        heads = exclusive.heads()
+        floor = floor_of(catalog, heads, keep, older_than)
+        needed = _needed(catalog, cache, files, heads, floor)
+        noted = catalog.garbage(floor)
+        doomed = [(i, p) for i, p in noted if p not in needed]
+        kept_noted = {p for _, p in catalog.garbage(heads.seq)}
+    listing = {f.path: f for f in files.list(folder)}
+    orphans = _orphans(listing.values(), needed | kept_noted, min_age)
+    superseded = tuple(sorted({p for _, p in doomed if p in listing}))
+    size = sum(listing[p].size for p in (*superseded, *orphans))
+    if not dry_run:
+        # pointers of forgotten states go first: a state that can be opened is always whole
+        tags = [s for s in catalog.tags().values() if s < floor]
+        catalog.forget(floor, tags, [])
+        catalog.set_info({"gc_floor": str(max(floor, int(catalog.info().get("gc_floor", "0"))))})
+        files.remove([p for _, p in doomed])
+        files.remove(orphans)
+        catalog.forget(floor, tags, [i for i, _ in doomed])
+    return GcReport(dry_run, floor, superseded, tuple(orphans), size)
+
+
+def _orphans(listing: Iterable[Listed], named: set[str], min_age: float) -> list[str]:
+    return sorted(
+        f.path
+        for f in listing
+        if f.path not in named
+        and f.age >= min_age
+        and (f.path.endswith(_TABLE_SUFFIXES) or f.path.endswith(".tmp"))
+    )

@@ -1,0 +1,138 @@
+"""Where a lake lies: its root, its marker file, and which catalog it has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from lakehouse.engine.catalog import Catalog
+from lakehouse.engine.catalog_sqlite import SqliteCatalog
+from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
+from lakehouse.errors import CatalogUnavailable, InvalidArgument, LakeCorrupt, NoWriteAccess
+
+FOLDER = ".lakehouse"
+MARKER = "lake.json"
+
+
+def dump(value: Any) -> str:
+    """A setting as the JSON text that the catalog keeps."""
+    return orjson.dumps(value).decode()
+
+
+def normalise(root: str) -> str:
+    """A root as it is recorded: an absolute local path without links, or a URI."""
+    root = os.fspath(root)
+    if root.startswith("file://"):
+        root = root[len("file://") :]
+    if "://" in root:
+        return root.rstrip("/")
+    return os.path.realpath(os.path.expanduser(root))
+
+
+def files_for(root: str, options: dict[str, Any] | None) -> LocalFiles | RemoteFiles:
+    """The file store of a lake."""
+    return files_at(root, options)
+
+
+def _marker_path(root: str) -> str:
+    return f"{root}/{FOLDER}/{MARKER}"
+
+
+def read_marker(files: LocalFiles | RemoteFiles, root: str) -> dict[str, Any] | None:
+    """The content of a lake's marker file, or None where there is no lake."""
+    try:
+        data = files.read(_marker_path(root))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        raise CatalogUnavailable(f"The lake at {root!r} can't be read.", found=str(error)) from error
+    try:
+        return dict(orjson.loads(data))
+    except orjson.JSONDecodeError as error:
+        raise LakeCorrupt(f"The file {_marker_path(root)!r} is damaged.", found=str(error)) from error
+
+
+def write_marker(
+    files: LocalFiles | RemoteFiles, root: str, marker: Mapping[str, Any], db: str | None
+) -> None:
+    """Write the marker file, which makes the folder a lake."""
+    content = dict(marker)
+    if db is not None:
+        content["db"] = without_password(db)
+    if isinstance(files, LocalFiles):
+        path = _marker_path(root)
+        temporary = f"{path}.{os.getpid()}.tmp"
+        files.write([(temporary, orjson.dumps(content, option=orjson.OPT_INDENT_2))])
+        os.replace(temporary, path)
+    else:
+        files.write([(_marker_path(root), orjson.dumps(content))])
+
+
+def without_password(db: str) -> str:
+    """A database URL without its password, which is no business of a file in the lake."""
+    head, at, tail = db.rpartition("@")
+    if not at or "://" not in head:
+        return db
+    scheme, _, login = head.partition("://")
+    return f"{scheme}://{login.partition(':')[0]}@{tail}"
+
+
+def same_place(old: str, new: str) -> bool:
+    """Whether two roots are the same local folder under two paths."""
+    try:
+        return os.path.samefile(f"{old}/{FOLDER}", f"{new}/{FOLDER}")
+    except (OSError, ValueError):
+        return False
+
+
+def catalog_for(root: str, db: str | None, *, create: bool) -> Catalog:
+    """The catalog of a lake.
+
+    Args:
+        root: The lake's root.
+        db: None for the SQLite file in the lake, `sqlite:///path`, or `postgresql://…`.
+        create: Whether a missing SQLite file may be made.
+
+    Raises:
+        InvalidArgument: The URL names no catalog that we have.
+        CatalogUnavailable: The SQLite file isn't there.
+    """
+    if db is None:
+        if "://" in root:
+            raise InvalidArgument(
+                f"A lake at {root!r} needs a catalog database beside the object store.",
+                hint="pass db='postgresql://user@host/name', or db='sqlite:///path' for one machine",
+            )
+        db = f"sqlite:///{root}/{FOLDER}/catalog.db"
+    scheme, _, rest = db.partition("://")
+    if scheme == "sqlite":
+        return SqliteCatalog(_sqlite_file(rest.removeprefix("/") if rest.startswith("//") else rest, create))
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        from lakehouse.engine.catalog_postgres import PostgresCatalog
+
+        return PostgresCatalog(db)
+    raise InvalidArgument(
+        "There is no catalog for this database URL.",
+        found=f"{scheme}://…",
+        expected="sqlite:///path or postgresql://user@host/name",
+    )
+
+
+def _sqlite_file(path: str, create: bool) -> str:
+    if not create and not os.path.exists(path):
+        raise CatalogUnavailable(
+            f"The catalog {path!r} is missing.",
+            hint="restore the lake's .lakehouse folder from a backup",
+        )
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except PermissionError as error:
+        raise NoWriteAccess(f"The folder for the catalog {path!r} can't be made.", found=str(error)) from error
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"The folder for the catalog {path!r} can't be made.", found=str(error)
+        ) from error
+    return path

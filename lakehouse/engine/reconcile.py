@@ -1,0 +1,56 @@
+"""Noticing writers that don't know us.
+
+Any Iceberg engine may write to the tables. It bypasses our keys and log, and is recognised by
+a pointer that isn't the last logged one. Before the next commit its change is entered: keys of
+its rows are claimed, keys of rows that it removed are released, and the log is extended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from lakehouse.engine.catalog import Exclusive, Heads, KeysTaken, Swap
+from lakehouse.engine.reach import reachable
+from lakehouse.engine.spec import TableSpec
+from lakehouse.engine.tables import TableCache
+from lakehouse.errors import IntegrityError
+from lakehouse.identity import new_uid
+
+FOREIGN = "written by another Iceberg engine"
+
+
+def reconcile(
+    exclusive: Exclusive, cache: TableCache, specs: Mapping[str, TableSpec], heads: Heads
+) -> Heads:
+    """Enter foreign changes into keys and log; the heads afterwards.
+
+    Raises:
+        IntegrityError: Foreign rows break a unique key; they must be mended where they came from.
+    """
+    foreign = {t: p for t, p in heads.foreign().items() if t in specs}
+    if not foreign:
+        return heads
+    swap = Swap(new_uid(), datetime.now(timezone.utc), message=FOREIGN)
+    for table, pointer in foreign.items():
+        now = Counter(specs[table].keys_of_table(cache.version(pointer).arrow()))
+        logged = heads.logged.get(table)
+        before = Counter(specs[table].keys_of_table(cache.version(logged).arrow())) if logged else Counter()
+        swap.pointers[table] = (pointer, pointer)
+        if logged:
+            lost = reachable(cache.version(logged)) - reachable(cache.version(pointer))
+            swap.garbage += sorted(lost)
+        swap.claims += list((now - before).elements())
+        swap.releases += list((before - now).elements())
+    try:
+        exclusive.swap(swap)
+    except KeysTaken as error:
+        shown = ", ".join(f"{k!r} (held by {u})" for k, u in error.taken[:5])
+        raise IntegrityError(
+            f"Another Iceberg engine wrote rows to {sorted(foreign)} that repeat unique values.",
+            found=shown,
+            expected="every unique value once",
+            hint="delete or rename the repeated rows with the engine that wrote them",
+        ) from None
+    return exclusive.heads()

@@ -1,0 +1,206 @@
+"""Table specifications: from a pydantic row model to an Iceberg schema.
+
+Example:
+    >>> class Row(RowModel):
+    ...     name: str | None = None
+    >>> TableSpec.from_model("label", Row, unique=(("name",),)).column_names
+    ('uid', 'name')
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Union
+
+import orjson
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from lakehouse.errors import InvalidArgument
+
+KEY_SEPARATOR = "\x1f"
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+_ARROW: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamptz": TIMESTAMP,
+    "date": pa.date32(),
+    "list": pa.list_(pa.string()),
+}
+_PYTHON: dict[Any, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "long",
+    float: "double",
+    datetime: "timestamptz",
+    date: "date",
+}
+
+
+class RowModel(BaseModel):
+    """Base of the pydantic models that describe one row of a table."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, arbitrary_types_allowed=True)
+
+    uid: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its Iceberg type, and whether its text holds JSON."""
+
+    name: str
+    type: str
+    required: bool = False
+    json: bool = False
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The Arrow type of the column in memory."""
+        return _ARROW[self.type]
+
+
+def _column(name: str, annotation: Any) -> Column:
+    base = annotation
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        args = [a for a in typing.get_args(annotation) if a is not type(None)]
+        if len(args) != 1:
+            return Column(name, "string", json=True)
+        base = args[0]
+        origin = typing.get_origin(base)
+    if origin is typing.Annotated:
+        return _column(name, typing.get_args(base)[0])
+    if origin is typing.Literal:
+        return Column(name, "string", required=name == "uid")
+    if origin is list and typing.get_args(base) == (str,):
+        return Column(name, "list")
+    if base in _PYTHON:
+        return Column(name, _PYTHON[base], required=name == "uid")
+    return Column(name, "string", json=True)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What the engine knows of a table.
+
+    Args:
+        name: Table name in snake case.
+        columns: The columns; the first one is `uid`.
+        unique: Unique keys as tuples of column names. A row whose first key column is null
+            claims nothing; nulls in the other columns count as empty text.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    unique: tuple[tuple[str, ...], ...] = field(default=())
+
+    @classmethod
+    def from_model(
+        cls, name: str, model: type[BaseModel], unique: Sequence[Sequence[str]] = ()
+    ) -> TableSpec:
+        """Derive a specification from a row model's annotations.
+
+        `str, int, float, bool, datetime, date` and `list[str]` have columns of their own;
+        everything else (dicts, other lists) is kept as JSON text.
+        """
+        columns = tuple(_column(n, f.annotation) for n, f in model.model_fields.items())
+        if not columns or columns[0].name != "uid":
+            raise InvalidArgument(
+                f"The row model of table {name!r} must have `uid: str` as its first field.",
+                found=[c.name for c in columns][:3],
+            )
+        known = {c.name for c in columns}
+        for key in unique:
+            if missing := [c for c in key if c not in known]:
+                raise InvalidArgument(f"Unique key {tuple(key)} of {name!r} names no column {missing}.")
+        return cls(name, columns, tuple(tuple(k) for k in unique))
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns in order."""
+        return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def json_columns(self) -> frozenset[str]:
+        """Names of the columns whose text holds JSON."""
+        return frozenset(c.name for c in self.columns if c.json)
+
+    def key_text(self, columns: Sequence[str], values: Sequence[Any]) -> str | None:
+        """The text that claims a unique key, or None where the key claims nothing."""
+        if values[0] is None:
+            return None
+        head = f"{self.name}.{'+'.join(columns)}{KEY_SEPARATOR}"
+        return head + KEY_SEPARATOR.join("" if v is None else str(v) for v in values)
+
+    def keys_of(self, row: Mapping[str, Any]) -> list[str]:
+        """All unique keys that a row claims."""
+        keys = (self.key_text(cols, [row.get(c) for c in cols]) for cols in self.unique)
+        return [key for key in keys if key is not None]
+
+    def keys_of_table(self, table: pa.Table) -> list[tuple[str, str]]:
+        """`(key, uid)` for every unique key that the rows of a table claim."""
+        uids = table["uid"].to_pylist()
+        out: list[tuple[str, str]] = []
+        for cols in self.unique:
+            head = f"{self.name}.{'+'.join(cols)}{KEY_SEPARATOR}"
+            first = table[cols[0]].to_pylist()
+            rest = [
+                table[c].to_pylist() if c in table.column_names else [None] * len(uids)
+                for c in cols[1:]
+            ]
+            if not rest:
+                out += [(f"{head}{v}", u) for v, u in zip(first, uids, strict=True) if v is not None]
+                continue
+            for i, (value, uid) in enumerate(zip(first, uids, strict=True)):
+                if value is not None:
+                    tail = KEY_SEPARATOR.join("" if r[i] is None else str(r[i]) for r in rest)
+                    out.append((f"{head}{value}{KEY_SEPARATOR}{tail}", uid))
+        return out
+
+    def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Rows as an Arrow table of this specification's columns.
+
+        Raises:
+            InvalidArgument: A row has an unknown column or a value of the wrong type.
+        """
+        known = set(self.column_names)
+        for row in rows:
+            if extra := set(row) - known:
+                raise InvalidArgument(
+                    f"Table {self.name!r} has no column {sorted(extra)}.",
+                    expected=", ".join(self.column_names),
+                )
+        arrays = [self._array(c, [row.get(c.name) for row in rows]) for c in self.columns]
+        return pa.Table.from_arrays(arrays, names=list(self.column_names))
+
+    def _array(self, column: Column, values: list[Any]) -> pa.Array:
+        if column.json:
+            values = [None if v is None else dump_json(v) for v in values]
+        try:
+            return pa.array(values, type=column.arrow_type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise InvalidArgument(
+                f"Column {column.name!r} of table {self.name!r} takes {column.type} values.",
+                found=str(error),
+            ) from error
+
+    def decode_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row as Python values, JSON text decoded, in place."""
+        for name in self.json_columns:
+            if (text := row.get(name)) is not None:
+                row[name] = orjson.loads(text)
+        return row
+
+
+def dump_json(value: Any) -> str:
+    """JSON text of a value; dates in ISO form, other types as text."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()

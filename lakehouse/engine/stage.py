@@ -1,0 +1,450 @@
+"""Staging: from a table's version and the changes to it, to the files of its next version.
+
+Updates and deletes are copy-on-write, so that any engine sees exactly the current rows. New
+rows go to small files, and small files of one size class are folded together as soon as there
+are too many, in the same commit; so a row is rewritten O(log n) times and a table has few
+files. Nothing here touches the catalog: a staged table is invisible until its pointer moves.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.engine import _avro, parquet
+from lakehouse.engine import metadata as md
+from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine.changes import Insert, TableChanges, Update
+from lakehouse.engine.limits import Limits
+from lakehouse.engine.spec import TableSpec, dump_json
+from lakehouse.engine.tables import TableVersion
+from lakehouse.errors import IntegrityError, InvalidArgument, LakeCorrupt, RowConflict
+
+Written = list[tuple[str, "bytes | pa.Buffer"]]
+
+
+@dataclass
+class NewFile:
+    """A data file to be written, or written already, with its rows in memory."""
+
+    path: str
+    table: pa.Table
+    data: pa.Buffer
+    written: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.table.num_rows)
+
+
+@dataclass
+class StagedTable:
+    """The next version of a table, and what committing it does to keys and garbage."""
+
+    name: str
+    version: TableVersion
+    base: TableVersion
+    files: Written = field(default_factory=list)
+    claims: list[tuple[str, str]] = field(default_factory=list)
+    releases: list[tuple[str, str]] = field(default_factory=list)
+    garbage: list[str] = field(default_factory=list)
+    inserted: int = 0
+    deleted: int = 0
+
+
+def data_path(folder: str) -> str:
+    """The path of a new data file of a table."""
+    return f"{folder}/data/{uuid.uuid4().hex}.parquet"
+
+
+def fit(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
+    """Rows under a table's present columns: those that they lack are null.
+
+    Raises:
+        InvalidArgument: The rows have a column that the table lacks, or one of another type.
+    """
+    if table.schema.equals(schema):
+        return table
+    if extra := [c for c in table.column_names if c not in schema.names]:
+        raise InvalidArgument(f"Table {name!r} has no column {extra}.", expected=schema.names)
+    arrays = []
+    for column in schema:
+        if column.name not in table.column_names:
+            arrays.append(pa.nulls(table.num_rows, column.type))
+            continue
+        try:
+            arrays.append(table[column.name].cast(column.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InvalidArgument(
+                f"Column {column.name!r} of table {name!r} takes {column.type}.",
+                found=table[column.name].type,
+            ) from error
+    return pa.Table.from_arrays(arrays, names=schema.names)
+
+
+def sort_rows(table: pa.Table) -> pa.Table:
+    """Rows in uid order, each column in one chunk."""
+    uids = table["uid"]
+    if table.num_rows > 1 and not pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
+        table = table.take(pc.sort_indices(uids))
+    return table.combine_chunks() if any(c.num_chunks != 1 for c in table.columns) else table
+
+
+def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[NewFile]:
+    """Sorted rows as new data files of at most `rows` rows each, about equally large."""
+    count = -(-table.num_rows // rows)
+    size = -(-table.num_rows // count) if count else 0
+    out = []
+    for i in range(count):
+        part = table.slice(i * size, size)
+        # a slice keeps its parent alive: copy, so that memory follows the files in use
+        if count > 1:
+            part = pa.concat_tables([part, part.slice(0, 0)]).combine_chunks()
+        out.append(NewFile(data_path(folder), part, parquet.encode(part, schema)))
+    return out
+
+
+class TableStage:
+    """Stages the changes to one table against one version of it."""
+
+    def __init__(self, spec: TableSpec, base: TableVersion, limits: Limits) -> None:
+        self._spec = spec
+        self._base = base
+        self._limits = limits
+        self._folder: str = base.metadata["location"]
+        self._fresh: list[pa.Table] = []
+        self._rewritten: list[pa.Table] = []
+        self._ready: list[NewFile] = []
+        self._gone: dict[str, FileEntry] = {}
+        self._out = StagedTable(spec.name, base, base)
+
+    # -- the three kinds of change ---------------------------------------------------
+
+    def insert(self, insert: Insert, ready: Sequence[NewFile] = ()) -> None:
+        """Add rows; `ready` are the files of them that were written before the lock."""
+        if ready:
+            for file in ready:
+                self._count_inserted(file.table)
+            self._ready += ready
+            return
+        rows = insert.rows
+        table = rows if isinstance(rows, pa.Table) else self._spec.encode_rows(rows)
+        table = fit(table, self._base.memory_schema, self._spec.name)
+        if insert.if_absent:
+            table = self._absent(table)
+        if table.num_rows:
+            self._count_inserted(table)
+            self._fresh.append(table)
+
+    def _count_inserted(self, table: pa.Table) -> None:
+        if table["uid"].null_count:
+            raise InvalidArgument(f"A row of table {self._spec.name!r} has no uid.")
+        self._out.inserted += table.num_rows
+        self._out.claims += self._spec.keys_of_table(table)
+
+    def _absent(self, table: pa.Table) -> pa.Table:
+        uids = table["uid"].to_pylist()
+        known = self._base.locate(uids)
+        seen: set[str] = set()
+        keep = []
+        for uid in uids:
+            keep.append(uid not in known and uid not in seen)
+            seen.add(uid)
+        return table if all(keep) else table.filter(pa.array(keep))
+
+    def rewrite(self, updates: Mapping[str, Update], deletes: Iterable[str]) -> None:
+        """Apply updates and deletes by rewriting the files that hold the rows.
+
+        Raises:
+            RowConflict: An updated row is gone, or was changed since the caller saw it.
+        """
+        gone = [uid for uid in deletes]
+        places = self._base.locate([*updates, *gone])
+        if lost := [uid for uid in updates if uid not in places]:
+            raise RowConflict(
+                f"{len(lost)} row(s) of {self._spec.name!r} were deleted meanwhile.",
+                found=", ".join(lost[:5]),
+                hint="query the records again before changing them",
+            )
+        touched: dict[str, tuple[FileEntry, dict[int, Update], set[int]]] = {}
+        for uid, (entry, at) in places.items():
+            slot = touched.setdefault(entry.path, (entry, {}, set()))
+            if uid in updates:
+                slot[1][at] = updates[uid]
+        for uid in gone:
+            if uid in places:
+                entry, at = places[uid]
+                touched[entry.path][2].add(at)
+        for entry, changed, dropped in touched.values():
+            self._rewrite_file(entry, changed, dropped)
+
+    def _rewrite_file(
+        self, entry: FileEntry, changed: Mapping[int, Update], dropped: set[int]
+    ) -> None:
+        table = self._base.file(entry)
+        for at in dropped:
+            row = {n: table.column(n)[at].as_py() for n in self._key_columns}
+            uid = table.column(0)[at].as_py()
+            self._out.releases += [(k, uid) for k in self._spec.keys_of(row)]
+        new = {at: u for at, u in changed.items() if at not in dropped}
+        if new:
+            table = self._replace(table, new)
+        if dropped:
+            mask = [i not in dropped for i in range(table.num_rows)]
+            table = table.filter(pa.array(mask))
+        self._out.deleted += len(dropped)
+        self._gone[entry.path] = entry
+        if table.num_rows:
+            self._rewritten.append(table)
+
+    @property
+    def _key_columns(self) -> set[str]:
+        return {c for cols in self._spec.unique for c in cols}
+
+    def _replace(self, table: pa.Table, changes: Mapping[int, Update]) -> pa.Table:
+        columns: dict[str, dict[int, Any]] = {}
+        for at, update in changes.items():
+            self._check_seen(table, at, update)
+            for name, value in update.new.items():
+                if name in self._spec.json_columns and value is not None:
+                    value = dump_json(value)
+                columns.setdefault(name, {})[at] = value
+        for name, values in columns.items():
+            index = table.schema.get_field_index(name)
+            if index < 0:
+                raise InvalidArgument(f"Table {self._spec.name!r} has no column {name!r}.")
+            old = table.column(index)
+            order = sorted(values)
+            try:
+                fresh = pa.array([values[i] for i in order], old.type)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise InvalidArgument(
+                    f"Column {name!r} of table {self._spec.name!r} takes {old.type}.",
+                    found=str(error),
+                ) from error
+            mask = pc.is_in(pa.array(range(len(old))), value_set=pa.array(order))
+            if pa.types.is_list(old.type):
+                items = old.to_pylist()
+                for i in order:
+                    items[i] = values[i]
+                replaced = pa.array(items, old.type)
+            else:
+                replaced = pc.replace_with_mask(old.combine_chunks(), mask, fresh)
+            table = table.set_column(index, name, replaced)
+        self._move_keys(table, changes)
+        return table
+
+    def _check_seen(self, table: pa.Table, at: int, update: Update) -> None:
+        for name, seen in update.old.items():
+            now = table.column(name)[at].as_py()
+            if name in self._spec.json_columns and seen is not None:
+                seen = dump_json(seen)
+            if now not in (seen, update.new.get(name, seen)):
+                uid = table.column(0)[at].as_py()
+                raise RowConflict(
+                    f"The row {uid!r} of {self._spec.name!r} was changed by another commit.",
+                    found=f"{name} = {now!r}",
+                    expected=f"{name} = {seen!r}",
+                    hint="query the record again, apply the change, and save",
+                )
+
+    def _move_keys(self, table: pa.Table, changes: Mapping[int, Update]) -> None:
+        if not any(self._key_columns & set(u.new) for u in changes.values()):
+            return
+        for at in changes:
+            found = self._base.row(table.column(0)[at].as_py()) or {}
+            now = {n: table.column(n)[at].as_py() for n in self._key_columns}
+            before, after = self._spec.keys_of(found), self._spec.keys_of(now)
+            uid = table.column(0)[at].as_py()
+            self._out.releases += [(k, uid) for k in before if k not in after]
+            self._out.claims += [(k, uid) for k in after if k not in before]
+
+    # -- folding and writing ---------------------------------------------------------
+
+    def _fold(self, cap: int, rows: int) -> list[FileEntry]:
+        """Small files to rewrite together with the fresh rows."""
+        classes: dict[int, list[FileEntry]] = {}
+        for entry in self._base.entries:
+            if entry.path not in self._gone and entry.rows * 2 <= cap:
+                classes.setdefault(self._class(entry.rows), []).append(entry)
+        folded: list[FileEntry] = []
+        level = self._class(rows)
+        while len(same := classes.pop(level, [])) >= self._limits.fold:
+            folded += same
+            rows += sum(e.rows for e in same)
+            if rows * 2 > cap:
+                break
+            level = self._class(rows)
+        return folded
+
+    def _class(self, rows: int) -> int:
+        level = 0
+        while rows >= self._limits.fold:
+            rows //= self._limits.fold
+            level += 1
+        return level
+
+    def finish(self, operation_id: str) -> StagedTable | None:
+        """The staged next version, or None where nothing changes.
+
+        Raises:
+            LakeCorrupt: The staged version would not have exactly the expected rows.
+        """
+        if not (self._fresh or self._ready or self._gone):
+            return None
+        cap = self._limits.file_rows(self._base.rows + self._out.inserted)
+        new = list(self._ready)
+        for table in self._rewritten:
+            if table.num_rows * 2 <= cap:
+                self._fresh.append(table)
+            else:
+                # a file keeps its size while rows in it change; an oversized one is split
+                rows = table.num_rows if table.num_rows <= 2 * cap else cap
+                new += split(sort_rows(table), self._base.schema, self._folder, rows)
+        fresh_rows = sum(t.num_rows for t in self._fresh)
+        if self._fresh:
+            for entry in self._fold(cap, fresh_rows):
+                self._gone[entry.path] = entry
+                self._fresh.append(self._base.file(entry))
+        if self._fresh:
+            rows = sort_rows(pa.concat_tables(self._fresh))
+            new += split(rows, self._base.schema, self._folder, cap)
+        self._assemble(new, operation_id)
+        self._check()
+        return self._out
+
+    def _assemble(self, new: list[NewFile], operation_id: str) -> None:
+        base, out = self._base, self._out
+        snapshot_id = md.new_snapshot_id()
+        sequence = base.metadata["last-sequence-number"] + 1
+        added = []
+        for file in new:
+            uids = file.table.column(0)
+            low, high = uids[0].as_py(), uids[-1].as_py()
+            added.append(
+                _avro.new_entry(
+                    file.path, file.rows, file.data.size, low, high, snapshot_id, sequence
+                )
+            )
+            if not file.written:
+                out.files.append((file.path, file.data))
+        manifests = self._manifests(added, snapshot_id, sequence)
+        list_path = f"{self._folder}/metadata/snap-{snapshot_id}-{uuid.uuid4().hex}.avro"
+        parent = base.metadata.get("current-snapshot-id")
+        list_data = _avro.encode_manifest_list(manifests, snapshot_id, parent, sequence)
+        out.files.append((list_path, list_data))
+        metadata = md.with_snapshot(
+            base.metadata,
+            base.location,
+            snapshot_id=snapshot_id,
+            manifest_list=list_path,
+            summary=self._summary(added, manifests, operation_id),
+        )
+        location = md.metadata_path(self._folder, base.location)
+        out.files.append((location, md.dump(metadata)))
+        out.version = TableVersion(base._cache, location, metadata, manifests)
+        out.version.inherit(base)
+        for file in new:
+            out.version.put(file.path, file.table)
+        out.garbage += [base.location, *self._gone]
+        if (snapshot := md.current_snapshot(base.metadata)) is not None:
+            out.garbage.append(snapshot["manifest-list"])
+        kept = {m.path for m in manifests}
+        out.garbage += [m.path for m in base.manifests if m.path not in kept]
+
+    def _manifests(
+        self, added: list[FileEntry], snapshot_id: int, sequence: int
+    ) -> list[Manifest]:
+        """The next version's manifests; those without removed files are carried over."""
+        limit = self._limits.manifest_entries
+        carried: list[Manifest] = []
+        loose: list[FileEntry] = []
+        for manifest in self._base.manifests:
+            hit = any(e.path in self._gone for e in manifest.entries)
+            if hit or len(manifest.entries) < limit // 2:
+                loose += [e for e in manifest.entries if e.path not in self._gone]
+            elif manifest.entries:
+                carried.append(manifest)
+        pending = [(e, False) for e in loose] + [(e, True) for e in added]
+        pending.sort(key=lambda p: -p[0].rows)
+        for start in range(0, len(pending), limit):
+            part = pending[start : start + limit]
+            manifest, data = _avro.encode_manifest(
+                f"{self._folder}/metadata/{uuid.uuid4().hex}-m0.avro",
+                self._base.schema_json,
+                [e for e, is_new in part if is_new],
+                [e for e, is_new in part if not is_new],
+                snapshot_id,
+                sequence,
+            )
+            self._out.files.append((manifest.path, data))
+            carried.append(manifest)
+        return carried
+
+    def _summary(
+        self, added: list[FileEntry], manifests: list[Manifest], operation_id: str
+    ) -> dict[str, str]:
+        removed = bool(self._gone)
+        files = [e for m in manifests for e in m.entries]
+        operation = "overwrite" if removed else "append"
+        if removed and not self._out.inserted and not added:
+            operation = "delete"
+        return {
+            "operation": operation,
+            "added-data-files": str(len(added)),
+            "deleted-data-files": str(len(self._gone)),
+            "added-records": str(sum(e.rows for e in added)),
+            "deleted-records": str(sum(e.rows for e in self._gone.values())),
+            "total-data-files": str(len(files)),
+            "total-records": str(sum(e.rows for e in files)),
+            "total-files-size": str(sum(e.size for e in files)),
+            "total-delete-files": "0",
+            "total-position-deletes": "0",
+            "total-equality-deletes": "0",
+            "lakehouse.commit-id": operation_id,
+        }
+
+    def _check(self) -> None:
+        entries = [e.path for m in self._out.version.manifests for e in m.entries]
+        expected = self._base.rows + self._out.inserted - self._out.deleted
+        if self._out.version.rows != expected or len(set(entries)) != len(entries):
+            raise LakeCorrupt(
+                f"Staging a commit to {self._spec.name!r} went wrong; nothing was committed.",
+                found=f"{self._out.version.rows} rows in {len(entries)} files",
+                expected=f"{expected} rows, no file listed twice",
+            )
+
+
+def stage_table(
+    spec: TableSpec,
+    base: TableVersion,
+    changes: TableChanges,
+    ready: Mapping[int, Sequence[NewFile]],
+    limits: Limits,
+    operation_id: str,
+) -> StagedTable | None:
+    """Stage all changes to one table.
+
+    Args:
+        spec: The table's specification.
+        base: The version to change.
+        changes: The changes.
+        ready: Files written before the lock, by the index of their insert.
+        limits: The engine's sizes.
+        operation_id: The commit's id, recorded in the snapshot.
+    """
+    both = [uid for uid in changes.deletes if uid in changes.updates]
+    if both:
+        raise IntegrityError(f"Rows {both[:3]} of {spec.name!r} are updated and deleted at once.")
+    stage = TableStage(spec, base, limits)
+    if changes.updates or changes.deletes:
+        stage.rewrite(changes.updates, changes.deletes)
+    for i, insert in enumerate(changes.inserts):
+        stage.insert(insert, ready.get(i, ()))
+    return stage.finish(operation_id)

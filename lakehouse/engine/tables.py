@@ -1,0 +1,302 @@
+"""Immutable versions of tables, and the cache that loads them.
+
+A metadata location names one version of one table for ever, so everything here is cached by
+location or path and never invalidated. A version holds its manifests and the Arrow tables of
+its data files strongly; the caches hold them weakly. So a new version shares what it has in
+common with the old one, only added files are read, and what no live version names is freed.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.engine import _avro
+from lakehouse.engine import metadata as md
+from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine.files import Files
+from lakehouse.errors import CatalogUnavailable, LakeCorrupt
+
+_KEPT_VERSIONS = 4  # per table; states in use hold their versions themselves
+
+
+class _UidColumn(Sequence[str]):
+    """A sorted uid column as a Python sequence, for `bisect`."""
+
+    def __init__(self, column: pa.Array) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._column[index].as_py()
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A data file's columns under the table's present schema, matched by field id.
+
+    Columns added since the file was written are null; rows come back in uid order.
+    """
+    by_id = {md.field_id(f): i for i, f in enumerate(table.schema)}
+    by_name = {f.name: i for i, f in enumerate(table.schema)} if by_id.keys() <= {None} else {}
+    arrays = []
+    for field in schema:
+        index = by_id.get(md.field_id(field), by_name.get(field.name))
+        plain = _plain_type(field.type)
+        if index is None:
+            arrays.append(pa.nulls(table.num_rows, plain))
+            continue
+        column = table.column(index)
+        if column.type != plain:
+            column = column.cast(plain)
+        arrays.append(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    out = pa.Table.from_arrays(arrays, names=schema.names)
+    uids = out.column(0)
+    if out.num_rows > 1 and not pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
+        out = out.take(pc.sort_indices(uids)).combine_chunks()
+    return out
+
+
+def _plain_type(type_: pa.DataType) -> pa.DataType:
+    return pa.list_(_plain_type(type_.value_type)) if pa.types.is_list(type_) else type_
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """A schema without field ids, as tables have it in memory."""
+    return pa.schema([pa.field(f.name, _plain_type(f.type)) for f in schema])
+
+
+class TableVersion:
+    """One version of one table: its metadata, its manifests and its rows.
+
+    Attributes:
+        location: Path of the metadata file, the version's identity.
+        metadata: The metadata document.
+        manifests: The live manifests of the current snapshot.
+        schema: The Arrow schema with field ids.
+    """
+
+    def __init__(
+        self, cache: TableCache, location: str, metadata: md.Metadata, manifests: Sequence[Manifest]
+    ) -> None:
+        self._cache = cache
+        self.location = location
+        self.metadata = metadata
+        self.manifests = tuple(manifests)
+        self.iceberg_schema = md.current_schema(metadata)
+        self.schema = md.arrow_schema(self.iceberg_schema)
+        self._loaded: dict[str, pa.Table] = {}
+
+    @cached_property
+    def schema_json(self) -> str:
+        """The Iceberg schema as manifests record it."""
+        return orjson.dumps(self.iceberg_schema).decode()
+
+    @cached_property
+    def memory_schema(self) -> pa.Schema:
+        """The Arrow schema of the rows in memory."""
+        return plain_schema(self.schema)
+
+    @cached_property
+    def entries(self) -> tuple[FileEntry, ...]:
+        """The live data files in the order of their lowest uid."""
+        entries = [e for m in self.manifests for e in m.entries]
+        return tuple(sorted(entries, key=lambda e: e.low or ""))
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(e.rows for e in self.entries)
+
+    @cached_property
+    def bytes(self) -> int:
+        """Size of the data files."""
+        return sum(e.size for e in self.entries)
+
+    def put(self, path: str, table: pa.Table) -> None:
+        """Hand over the rows of a file that was just written."""
+        self._loaded[path] = self._cache.remember(path, self.metadata["current-schema-id"], table)
+
+    def inherit(self, older: TableVersion) -> None:
+        """Share the loaded rows of the files that an older version has too."""
+        if older.metadata["current-schema-id"] == self.metadata["current-schema-id"]:
+            for entry in self.entries:
+                if (table := older._loaded.get(entry.path)) is not None:
+                    self._loaded[entry.path] = table
+
+    def file(self, entry: FileEntry) -> pa.Table:
+        """The rows of one data file, in uid order."""
+        table = self._loaded.get(entry.path)
+        if table is None:
+            table = self._cache.data(entry.path, self.metadata["current-schema-id"], self.schema)
+            self._loaded[entry.path] = table
+        return table
+
+    @cached_property
+    def _arrow(self) -> pa.Table:
+        parts = [self.file(e) for e in self.entries]
+        return pa.concat_tables(parts) if parts else self.memory_schema.empty_table()
+
+    def arrow(self) -> pa.Table:
+        """All rows, file by file in the order of the lowest uids."""
+        return self._arrow
+
+    def _candidates(self, low: str, high: str) -> Iterator[FileEntry]:
+        for entry in self.entries:
+            if entry.low is not None and entry.low > high:
+                return
+            if entry.high is None or entry.high >= low:
+                yield entry
+
+    def find(self, uid: str) -> tuple[FileEntry, int] | None:
+        """The file that holds a row, and the row's position in it."""
+        for entry in self._candidates(uid, uid):
+            column = _UidColumn(self.file(entry).column(0).chunk(0)) if entry.rows else ()
+            at = bisect.bisect_left(column, uid)
+            if at < len(column) and column[at] == uid:
+                return entry, at
+        return None
+
+    def row(self, uid: str) -> dict[str, Any] | None:
+        """One row as a dictionary of raw values, or None."""
+        found = self.find(uid)
+        if found is None:
+            return None
+        table = self.file(found[0])
+        return {n: table.column(i)[found[1]].as_py() for i, n in enumerate(table.column_names)}
+
+    def prefix(self, stub: str, limit: int) -> list[dict[str, Any]]:
+        """Up to `limit` rows whose uid starts with a stub."""
+        out: list[dict[str, Any]] = []
+        for entry in self._candidates(stub, stub + "\U0010ffff"):
+            table = self.file(entry)
+            column = _UidColumn(table.column(0).chunk(0)) if entry.rows else ()
+            at = bisect.bisect_left(column, stub)
+            end = at
+            while end < len(column) and end - at < limit and column[end].startswith(stub):
+                end += 1
+            out += table.slice(at, end - at).to_pylist()
+        return sorted(out, key=lambda r: r["uid"])[:limit]
+
+    def locate(self, uids: Sequence[str]) -> dict[str, tuple[FileEntry, int]]:
+        """Where each of many rows lies; uids that aren't there are left out."""
+        if len(uids) <= 64:
+            found = ((uid, self.find(uid)) for uid in uids)
+            return {uid: place for uid, place in found if place is not None}
+        wanted = pa.array(sorted(set(uids)), pa.string())
+        low, high = wanted[0].as_py(), wanted[-1].as_py()
+        out: dict[str, tuple[FileEntry, int]] = {}
+        for entry in self._candidates(low, high):
+            column = self.file(entry).column(0)
+            hits = pc.indices_nonzero(pc.is_in(column, value_set=wanted))
+            names = column.take(hits).to_pylist()
+            out.update({u: (entry, i) for u, i in zip(names, hits.to_pylist(), strict=True)})
+        return out
+
+
+class TableCache:
+    """Loads table versions, manifests and data files, and keeps what is in use."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._versions: dict[str, OrderedDict[str, TableVersion]] = {}
+        self._by_location: weakref.WeakValueDictionary[str, TableVersion] = (
+            weakref.WeakValueDictionary()
+        )
+        self._manifests: weakref.WeakValueDictionary[str, Manifest] = weakref.WeakValueDictionary()
+        self._data: weakref.WeakValueDictionary[tuple[str, int], pa.Table] = (
+            weakref.WeakValueDictionary()
+        )
+        self._lock = threading.RLock()
+
+    def version(self, location: str) -> TableVersion:
+        """The table version that a metadata location names."""
+        with self._lock:
+            version = self._by_location.get(location)
+        if version is None:
+            version = self._load(location)
+        self.keep(version)
+        return version
+
+    def keep(self, version: TableVersion) -> None:
+        """Keep a version; the least recently used one of its table makes room."""
+        with self._lock:
+            self._by_location[version.location] = version
+            kept = self._versions.setdefault(version.metadata["location"], OrderedDict())
+            kept[version.location] = version
+            kept.move_to_end(version.location)
+            while len(kept) > _KEPT_VERSIONS:
+                kept.popitem(last=False)
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return self._files.read(path)
+        except FileNotFoundError as error:
+            raise LakeCorrupt(
+                f"The lake's file {path!r} is gone.",
+                hint="if gc removed this old state, open a newer one; else restore it from a backup",
+            ) from error
+        except OSError as error:
+            raise CatalogUnavailable(f"The lake's file {path!r} can't be read.", found=str(error)) from error
+
+    def _load(self, location: str) -> TableVersion:
+        metadata = md.load(self._read(location), location)
+        snapshot = md.current_snapshot(metadata)
+        manifests = []
+        if snapshot is not None:
+            for listed in _avro.decode_manifest_list(self._read(snapshot["manifest-list"])):
+                manifest = self._manifests.get(listed.manifest_path)
+                if manifest is None:
+                    manifest = _avro.decode_manifest(self._read(listed.manifest_path), listed)
+                    self._manifests[manifest.path] = manifest
+                if manifest.deletes and manifest.entries:
+                    raise LakeCorrupt(
+                        f"The table at {metadata['location']!r} has delete files, which another "
+                        "engine wrote.",
+                        expected="copy-on-write deletes",
+                        hint="rewrite its data files with the engine that wrote them",
+                    )
+                manifests.append(manifest)
+        return TableVersion(self, location, metadata, manifests)
+
+    def remember(self, path: str, schema_id: int, table: pa.Table) -> pa.Table:
+        """Enter the rows of a data file."""
+        self._data[(path, schema_id)] = table
+        return table
+
+    def remember_manifest(self, manifest: Manifest) -> None:
+        """Enter a manifest that was just written."""
+        self._manifests[manifest.path] = manifest
+
+    def data(self, path: str, schema_id: int, schema: pa.Schema) -> pa.Table:
+        """The rows of a data file under a schema."""
+        table = self._data.get((path, schema_id))
+        if table is None:
+            try:
+                table = conform(self._files.read_parquet(path), schema)
+            except FileNotFoundError as error:
+                raise LakeCorrupt(f"The lake's data file {path!r} is gone.") from error
+            except (pa.ArrowInvalid, OSError) as error:
+                raise LakeCorrupt(
+                    f"The lake's data file {path!r} can't be read.", found=str(error)
+                ) from error
+            self._data[(path, schema_id)] = table
+        return table
+
+    def forget(self) -> None:
+        """Drop everything (after a relocation)."""
+        with self._lock:
+            self._versions.clear()
+            self._by_location.clear()
+            self._manifests.clear()
+            self._data.clear()

@@ -1,0 +1,228 @@
+"""Every error that lakehouse raises, grouped by what the handler does next.
+
+::
+
+    LakehouseError
+    ├─ InvalidArgument            fix the call
+    │  ├─ FieldValidationError      a field's value has the wrong type or form
+    │  ├─ UnknownField              a field or registry that doesn't exist
+    │  ├─ UnknownDtype              a dtype outside the dtype language
+    │  ├─ InvalidKey                an artifact key that can't be a relative path
+    │  ├─ InconsistentKey           a key that contradicts the file or its version family
+    │  ├─ UnknownStorageLocation    a storage location that isn't registered
+    │  └─ MixedLakes                objects of two lakes in one operation
+    ├─ LookupFailed               change the query
+    │  ├─ ObjectDoesNotExist
+    │  └─ MultipleObjectsReturned
+    ├─ InvalidData                fix the data
+    │  ├─ ValidationError           values that don't match a schema; carries the report
+    │  └─ UnreadableFile            a file that is missing, empty, truncated or of another format
+    ├─ IntegrityError             somebody else holds the name or changed the row
+    │  ├─ KeyConflict               a unique key is taken
+    │  ├─ RowConflict               the row was changed by another commit
+    │  └─ ProtectedRecord           the record is still referred to
+    ├─ Unavailable                retry, or mend the service
+    │  ├─ CommitConflict            the state moved; refresh and retry
+    │  ├─ CommitStateUnknown        the outcome could not be learnt
+    │  ├─ CatalogUnavailable        the catalog database is locked or unreachable
+    │  └─ StorageError              bytes could not be read or written
+    │     └─ NoWriteAccess
+    ├─ LakeError                  open another lake, or another version of the software
+    │  ├─ LakeNotFound
+    │  ├─ LakeExists
+    │  ├─ LakeTooNew
+    │  ├─ LakeCorrupt
+    │  └─ ReadOnlyLake
+    └─ MissingExtra               pip install the extra
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LakehouseError(Exception):
+    """Base of all errors.
+
+    Args:
+        message: What went wrong, naming the object.
+        found: What was found.
+        expected: What would have been right.
+        hint: The next call or command to type.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        found: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.message = message
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.found is not None:
+            lines.append(f"  found: {self.found}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.hint is not None:
+            lines.append(f"  → {self.hint}")
+        return "\n".join(lines)
+
+
+class InvalidArgument(LakehouseError, ValueError):
+    """The call itself is wrong."""
+
+
+class FieldValidationError(InvalidArgument):
+    """A field of a record was given a value of the wrong type or form."""
+
+
+class UnknownField(InvalidArgument, AttributeError):
+    """A field, look-up or registry that doesn't exist."""
+
+
+class UnknownDtype(InvalidArgument):
+    """A dtype that the dtype language doesn't have."""
+
+
+class InvalidKey(InvalidArgument):
+    """An artifact key that is absolute, empty or leaves its storage location."""
+
+
+class InconsistentKey(InvalidArgument):
+    """A key that contradicts the file's suffix, its place or its version family."""
+
+
+class UnknownStorageLocation(InvalidArgument):
+    """A storage location that isn't registered in this lake."""
+
+
+class MixedLakes(InvalidArgument):
+    """Objects of two different lakes met in one operation."""
+
+
+class LookupFailed(LakehouseError, LookupError):
+    """A query didn't return exactly what was asked for."""
+
+
+class ObjectDoesNotExist(LookupFailed):
+    """No record matches."""
+
+
+class MultipleObjectsReturned(LookupFailed):
+    """More than one record matches where exactly one was asked for."""
+
+
+class InvalidData(LakehouseError, ValueError):
+    """The data, not the call, is wrong."""
+
+
+class ValidationError(InvalidData):
+    """Data that doesn't match its schema.
+
+    Attributes:
+        report: The `lakehouse.curation.Report` with every failure, or None.
+    """
+
+    def __init__(self, message: str, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.report = report
+
+
+class UnreadableFile(InvalidData):
+    """A file that is empty, truncated, or not of the format its suffix names."""
+
+
+class IntegrityError(LakehouseError):
+    """The change contradicts what is already in the lake."""
+
+
+class KeyConflict(IntegrityError):
+    """A unique key is already taken.
+
+    Attributes:
+        table: The table of the key.
+        taken: `(key text, uid of the row that holds it)` for every taken key.
+    """
+
+    def __init__(
+        self, message: str, *, table: str = "", taken: tuple[tuple[str, str], ...] = (), **kw: Any
+    ) -> None:
+        super().__init__(message, **kw)
+        self.table = table
+        self.taken = taken
+
+
+class RowConflict(IntegrityError):
+    """The same row was edited or deleted by another commit meanwhile."""
+
+
+class ProtectedRecord(IntegrityError):
+    """A record that others still refer to can't be deleted."""
+
+
+class Unavailable(LakehouseError):
+    """Nothing is wrong with the request; retry it or mend the service."""
+
+
+class CommitConflict(Unavailable):
+    """The lake moved between reading and committing, more often than retries allow."""
+
+
+class CommitStateUnknown(Unavailable):
+    """The connection broke during the commit and its outcome could not be learnt."""
+
+
+class CatalogUnavailable(Unavailable):
+    """The catalog database is locked, missing or unreachable."""
+
+
+class StorageError(Unavailable, OSError):
+    """Bytes could not be read from or written to a storage location."""
+
+
+class NoWriteAccess(StorageError, PermissionError):
+    """The storage location refuses writes."""
+
+
+class LakeError(LakehouseError):
+    """The lake as a whole can't be used as asked."""
+
+
+class LakeNotFound(LakeError):
+    """There is no lake at this place."""
+
+
+class LakeExists(LakeError):
+    """There already is another lake at this place."""
+
+
+class LakeTooNew(LakeError):
+    """The lake was written by a newer version of lakehouse."""
+
+
+class LakeCorrupt(LakeError):
+    """A table's metadata contradicts itself; nothing was changed."""
+
+
+class ReadOnlyLake(LakeError):
+    """A lake bound to a past state takes no writes."""
+
+
+class MissingExtra(LakehouseError, ImportError):
+    """A package from an optional extra is not installed."""
+
+
+def near(word: str, known: list[str] | tuple[str, ...] | set[str], n: int = 3) -> list[str]:
+    """The known words nearest to a misspelt one, best first."""
+    import difflib
+
+    lowered = {k.lower(): k for k in known}
+    return [lowered[m] for m in difflib.get_close_matches(word.lower(), list(lowered), n, 0.5)]
