@@ -1,0 +1,149 @@
+"""pandas frames as chunks of Arrow columns. pandas itself is never imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from lakehouse._lazy import require
+from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, array_of, is_missing
+from lakehouse.errors import InvalidData
+
+_UNNAMED_INDEX = "__index__"
+
+# What pandas' own scan of an object column says, where that settles the Arrow type.
+_SCANNED = {"string": pa.string(), "boolean": pa.bool_(), "empty": pa.null()}
+
+
+def pandas_index(schema: pa.Schema) -> list[str]:
+    """The columns of an Arrow schema that are the index of a pandas frame."""
+    text = (schema.metadata or {}).get(b"pandas")
+    if text is None:
+        return []
+    columns = orjson.loads(text).get("index_columns", [])
+    return [name for name in columns if isinstance(name, str) and name in schema.names]
+
+
+@dataclass
+class PandasSource:
+    """A pandas frame, sliced and converted column by column, so that no copy of it stands."""
+
+    data: Any
+    _types: dict[str, pa.DataType | None] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.names = tuple(str(name) for name in self.data.columns)
+        self.n_rows: int | None = len(self.data)
+        named = self.data.index.name
+        free = named is not None and str(named) not in self.names
+        self.index: str | None = str(named) if free else _UNNAMED_INDEX
+        self._position: dict[str, int] = {}
+        for position, name in enumerate(self.names):
+            self._position.setdefault(name, position)
+
+    def _series(self, name: str) -> Any:
+        if name in self._position:
+            return self.data.iloc[:, self._position[name]]
+        return self.data.index
+
+    def type_of(self, name: str) -> pa.DataType | None:
+        """A column's type; None for object columns that hold something else than text."""
+        if name not in self._types:
+            series = self._series(name)
+            if _is_object(series):
+                scan = require("pandas", "validate pandas frames").api.types.infer_dtype
+                self._types[name] = _SCANNED.get(scan(series, skipna=True))
+            else:
+                chunk = _chunk(_rows(series, 0, 0))
+                self._types[name] = None if isinstance(chunk, Objects) else chunk.type
+        return self._types[name]
+
+    def null_count(self, name: str) -> int | None:
+        """Missing values, NaN included."""
+        return int(self._series(name).isna().sum())
+
+    def read(
+        self, names: Sequence[str], encoded: Set[str]
+    ) -> Iterator[tuple[int, dict[str, Chunk]]]:
+        """Slices, converted one at a time."""
+        columns = {name: self._series(name) for name in names}
+        for start in range(0, len(self.data), CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, len(self.data))
+            chunks = {
+                name: (_encoded if name in encoded else _chunk)(_rows(column, start, stop))
+                for name, column in columns.items()
+            }
+            yield stop - start, chunks
+
+    def table(self) -> pa.Table:
+        """The whole frame, with its index as pyarrow keeps it."""
+        try:
+            return pa.Table.from_pandas(self.data)
+        except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+            raise InvalidData(
+                f"The frame can't be stored as a table: {self._culprit() or error}",
+                hint="give every value of a column the same type, e.g. by .astype(str)",
+            ) from error
+
+    def _culprit(self) -> str | None:
+        for name in self.names:
+            chunk = _chunk(self._series(name))
+            if isinstance(chunk, Objects):
+                return f"column {name!r} holds {_first_of_each_type(chunk.values)}."
+        return None
+
+
+def _rows(series: Any, start: int, stop: int) -> Any:
+    # Plain slicing of a Series goes by label if its index holds fractions.
+    return series.iloc[start:stop] if hasattr(series, "iloc") else series[start:stop]
+
+
+def _is_object(series: Any) -> bool:
+    return bool(series.dtype.kind == "O" and series.dtype.name == "object")
+
+
+def _first_of_each_type(values: Sequence[Any]) -> str:
+    first: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if not is_missing(value):
+            first.setdefault(type(value).__name__, row)
+    return ", ".join(f"{name} in row {row}" for name, row in first.items())
+
+
+def _chunk(series: Any) -> Chunk:
+    if series.dtype.name == "category":
+        return _categorical(series)
+    # NaN stays NaN here: turning it to null costs a pass, and counting nulls sees both.
+    if series.dtype.kind in "iufb" and type(series.dtype).__module__.startswith("numpy"):
+        return pa.array(series.to_numpy())
+    return array_of(series)
+
+
+def _categorical(series: Any) -> Chunk:
+    values = getattr(series, "cat", series)
+    categories = array_of(values.categories.to_numpy())
+    if isinstance(categories, Objects):
+        return array_of(series.astype(object))
+    codes = getattr(values.codes, "to_numpy", lambda: values.codes)()
+    indices = pa.array(codes, mask=codes < 0) if (codes < 0).any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, categories, ordered=bool(values.ordered))
+
+
+def _encoded(series: Any) -> Chunk:
+    """Text of an object column as a dictionary: pandas hashes without converting each row."""
+    if not _is_object(series):
+        return _chunk(series)
+    try:
+        codes, uniques = require("pandas", "validate pandas frames").factorize(series)
+    except TypeError:  # lists and dictionaries can't be hashed
+        return array_of(series)
+    values = array_of(getattr(uniques, "to_numpy", lambda: uniques)())
+    # Hashing can't tell 1 from True or 1.0; among texts nothing is confused.
+    if isinstance(values, Objects) or not pa.types.is_string(values.type):
+        return array_of(series)
+    indices = pa.array(codes, mask=codes < 0) if (codes < 0).any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, values)

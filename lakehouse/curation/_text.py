@@ -1,0 +1,176 @@
+"""A report in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from lakehouse.curation.failure import Failure
+
+_SHOWN_VALUES = 10
+
+
+def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str:
+    """All failures, one paragraph per column and rule."""
+    if not failures:
+        return f"valid: {_plural(n_columns, 'column')}, {_plural(n_rows, 'row')}"
+    groups: dict[tuple[str, str, str], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((failure.slot, failure.rule, failure.column), []).append(failure)
+    return "\n".join(_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _where(failure: Failure) -> str:
+    return "" if failure.slot == "columns" else f" in slot {failure.slot!r}"
+
+
+def _more(group: Sequence[Failure]) -> str:
+    hidden = len(group) - _SHOWN_VALUES
+    return f", … and {hidden:,} more" if hidden > 0 else ""
+
+
+def _rows(failure: Failure) -> str:
+    if not failure.rows:
+        return ""
+    ellipsis = ", …" if failure.count > len(failure.rows) else ""
+    listed = ", ".join(map(str, failure.rows))
+    return f" ({_plural(failure.count, 'row')}: {listed}{ellipsis})"
+
+
+def _listed(group: Sequence[Failure]) -> str:
+    return ", ".join(repr(f.value) for f in group[:_SHOWN_VALUES]) + _more(group)
+
+
+def _arrow(hint: str) -> str:
+    return f"\n    → {hint}" if hint else ""
+
+
+def _presence(group: Sequence[Failure]) -> str:
+    first = group[0]
+    kind = "index" if first.rule == "index" else "column"
+    return (
+        f"{kind} {first.column!r} not in dataframe{_where(first)}. "
+        f"Columns in dataframe: {first.found}{_arrow(first.hint)}"
+    )
+
+
+def _extra(group: Sequence[Failure]) -> str:
+    first = group[0]
+    return (
+        f"column {first.column!r} not in schema{_where(first)}, which allows no other columns "
+        f"than: {first.expected}{_arrow(first.hint)}"
+    )
+
+
+def _order(group: Sequence[Failure]) -> str:
+    first = group[0]
+    return (
+        f"column {first.column!r} out-of-order{_where(first)}: columns stand as {first.found}, "
+        f"expected {first.expected}{_arrow(first.hint)}"
+    )
+
+
+def _duplicates(group: Sequence[Failure]) -> str:
+    first = group[0]
+    return (
+        f"column name {first.column!r} is not unique{_where(first)}: {first.found}"
+        f"{_arrow(first.hint)}"
+    )
+
+
+def _dtype(group: Sequence[Failure]) -> str:
+    first = group[0]
+    shown = "; ".join(f"got {f.found}{_rows(f)}" for f in group[:_SHOWN_VALUES])
+    return (
+        f"Column {first.column!r} failed dtype check for {first.expected!r}{_where(first)}: "
+        f"{shown}{_more(group)}{_arrow(first.hint)}"
+    )
+
+
+def _nulls(group: Sequence[Failure]) -> str:
+    first = group[0]
+    return (
+        f"non-nullable series {first.column!r} contains null values{_where(first)}"
+        f"{_rows(first)}{_arrow(first.hint)}"
+    )
+
+
+def _values(group: Sequence[Failure]) -> str:
+    first = group[0]
+    shown = ", ".join(f"{f.value!r}{_rows(f)}" for f in group[:_SHOWN_VALUES])
+    return (
+        f"{_plural(len(group), 'value')} of column {first.column!r} not valid{_where(first)}, "
+        f"expected {first.expected}: {shown}{_more(group)}{_arrow(first.hint)}"
+    )
+
+
+def _terms(group: Sequence[Failure]) -> str:
+    first = group[0]
+    lines = [
+        f"{_plural(len(group), 'term')} not validated in feature {first.column!r}{_where(first)}: "
+        f"{_listed(group)}"
+    ]
+    synonyms = [f for f in group if f.synonym_of is not None]
+    others = [f for f in group if f.synonym_of is None]
+    if synonyms:
+        mapped = [f'"{f.value}" → "{f.synonym_of}"' for f in synonyms[:_SHOWN_VALUES]]
+        lines += [
+            f"{_plural(len(synonyms), 'synonym')} found: {', '.join(mapped)}{_more(synonyms)}",
+            f'→ curate synonyms via: .standardize("{first.column}")',
+        ]
+    if synonyms and others:
+        lines.append("for remaining terms:")
+    lines += [_nearest(f) for f in others[:_SHOWN_VALUES]]
+    if others:
+        lines.append(f"→ {others[0].hint}")
+    return "\n    ".join(lines)
+
+
+def _nearest(failure: Failure) -> str:
+    said = f'"{failure.value}"{_rows(failure)}'
+    near = " or ".join(f'"{value}"' for value in failure.nearest)
+    return (
+        f"{said}: did you mean {near}?" if near else f"{said}: nothing near in {failure.expected}"
+    )
+
+
+_DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
+    "presence": _presence,
+    "index": _presence,
+    "extra": _extra,
+    "order": _order,
+    "duplicates": _duplicates,
+    "dtype": _dtype,
+    "null": _nulls,
+    "category": _terms,
+    "names": _terms,
+}
+
+
+def rich_table(failures: Sequence[Failure]) -> Table:
+    """All failures as a table for the terminal."""
+    table = Table(title=f"{_plural(len(failures), 'failure')}", title_style="bold red")
+    for header in ("column", "rule", "value", "rows", "expected", "suggestion"):
+        table.add_column(header, overflow="fold")
+    for failure in failures:
+        slot = "" if failure.slot == "columns" else f"{failure.slot}: "
+        column_wide = failure.rule in ("presence", "index", "extra", "order")
+        value = failure.found if failure.value is None else repr(failure.value)
+        suggestion = failure.synonym_of or " or ".join(failure.nearest) or failure.hint
+        cells = (
+            f"{slot}{failure.column}",
+            failure.rule,
+            "" if column_wide else value,
+            _rows(failure).strip(" ()"),
+            failure.expected,
+            suggestion,
+        )
+        # Text, not str: brackets in values and dtypes are no markup.
+        table.add_row(*(Text(cell) for cell in cells))
+    return table

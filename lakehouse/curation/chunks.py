@@ -1,0 +1,100 @@
+"""A stretch of one column: an Arrow array, or Python objects that Arrow can't hold."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from lakehouse.schema import DType
+
+CHUNK_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Values of several types, or of a type that Arrow doesn't have."""
+
+    values: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+Chunk: TypeAlias = "pa.Array | Objects"
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a Python value stands for nothing: None, NaN, or pandas' NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, decimal.Decimal, numbers.Real)) and bool(value != value)
+
+
+def missing(chunk: Chunk) -> pa.BooleanArray:
+    """Which values are missing; NaN and null categories count."""
+    if isinstance(chunk, Objects):
+        return pa.array([is_missing(value) for value in chunk.values], pa.bool_())
+    if pt.is_dictionary(chunk.type) and chunk.dictionary.null_count:
+        return pc.is_null(chunk.dictionary.take(chunk.indices))
+    return pc.is_null(chunk, nan_is_null=True)
+
+
+def array_of(values: Iterable[Any]) -> Chunk:
+    """Python values as Arrow if they are of one type, else as they are."""
+    listed = values if hasattr(values, "__getitem__") else list(values)
+    try:
+        return pa.array(listed, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return Objects(list(listed))
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, (numbers.Real, decimal.Decimal)) and not isinstance(value, bool)
+
+
+# Every value of a kind passes its test; numpy's scalars register with `numbers`.
+_IS: dict[str, Callable[[Any], bool]] = {
+    "int": lambda v: isinstance(v, numbers.Integral) and not isinstance(v, bool),
+    "float": _is_real,
+    "num": _is_real,
+    "str": _is_text,
+    "cat": _is_text,
+    "url": _is_text,
+    "path": lambda v: isinstance(v, (str, PurePath)),
+    "bool": lambda v: isinstance(v, bool) or type(v).__name__ in ("bool_", "bool"),
+    "date": lambda v: isinstance(v, datetime.date) and not isinstance(v, datetime.datetime),
+    "datetime": lambda v: isinstance(v, datetime.datetime),
+    "time": lambda v: isinstance(v, datetime.time),
+    "dict": lambda v: isinstance(v, Mapping),
+    "bytes": lambda v: isinstance(v, bytes),
+    "object": lambda v: True,
+}
+
+
+def accepts_value(dtype: DType, value: Any) -> bool:
+    """Whether one present Python value is of a dtype, categories left aside."""
+    if dtype.kind == "list":
+        item = dtype.item
+        return _is_sequence(value) and (
+            item is None or all(is_missing(v) or accepts_value(item, v) for v in value)
+        )
+    if dtype.utc and getattr(value, "tzinfo", None) is None:
+        return False
+    return _IS[dtype.kind](value)

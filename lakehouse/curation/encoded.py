@@ -1,0 +1,87 @@
+"""Columns of text as codes into their distinct values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from lakehouse.curation.chunks import Chunk, Objects, is_missing
+from lakehouse.curation.failure import SHOWN_ROWS
+from lakehouse.schema import DType
+
+_TEXT = DType("str")
+
+
+class Codes(NamedTuple):
+    """The texts of one chunk.
+
+    Attributes:
+        indices: Per text, its position in `dictionary`; null where it is missing.
+        dictionary: Texts, possibly more than are used.
+        rows: Per text, its row in the chunk, where rows hold lists; else None.
+    """
+
+    indices: pa.Array
+    dictionary: pa.Array
+    rows: pa.Array | None = None
+
+    def used(self) -> tuple[pa.Array, pa.Array]:
+        """The positions in use and their texts."""
+        positions = pc.unique(self.indices).drop_null()
+        values = self.dictionary.take(positions)
+        present = pc.is_valid(values)
+        return positions.filter(present), values.filter(present)
+
+
+def text_codes(chunk: Chunk) -> Codes | None:
+    """The texts of a chunk, items of lists included; None where it holds no text."""
+    if isinstance(chunk, Objects):
+        return _object_codes(chunk)
+    if pt.is_dictionary(chunk.type) and _TEXT.accepts(chunk.type):
+        return Codes(chunk.indices, chunk.dictionary.cast(pa.string()))
+    if DType("list", item=_TEXT).accepts(chunk.type) and not pt.is_null(chunk.type):
+        inner = text_codes(pc.list_flatten(chunk))
+        return inner and inner._replace(rows=pc.list_parent_indices(chunk))
+    if pt.is_null(chunk.type) or not _TEXT.accepts(chunk.type):
+        return None
+    encoded = chunk.cast(pa.string()).dictionary_encode()
+    return Codes(encoded.indices, encoded.dictionary)
+
+
+def _object_codes(chunk: Objects) -> Codes | None:
+    rows: list[int] = []
+    texts: list[str] = []
+    for row, value in enumerate(chunk.values):
+        items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        for item in items:
+            if isinstance(item, str) and not is_missing(item):
+                rows.append(row)
+                texts.append(item)
+    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    return Codes(encoded.indices, encoded.dictionary, pa.array(rows, pa.int64()))
+
+
+def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str, int, list[int]]]:
+    """For each of the texts in `wrong`: in how many rows it stands, and the first of them."""
+    positions, values = codes.used()
+    at = pc.is_in(values, value_set=wrong)
+    asked = positions.filter(at)
+    if not len(asked):
+        return
+    text_of = dict(zip(asked.to_pylist(), values.filter(at).to_pylist(), strict=True))
+    frame = pl.DataFrame({"code": pl.from_arrow(codes.indices)}).with_row_index("row")
+    if codes.rows is not None:
+        frame = frame.with_columns(row=pl.Series(pl.from_arrow(codes.rows)))
+    found = (
+        frame.with_columns(pl.col("row").cast(pl.Int64) + start)
+        .filter(pl.col("code").is_in(list(text_of)))
+        .group_by("code")
+        .agg(pl.col("row").n_unique().alias("n"), pl.col("row").unique().sort().head(SHOWN_ROWS))
+    )
+    for code, n, first in found.iter_rows():
+        yield text_of[code], n, first

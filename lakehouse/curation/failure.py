@@ -1,0 +1,63 @@
+"""One thing that is wrong with a dataset, and the counting of where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that is wrong, with every place where it is.
+
+    Attributes:
+        slot: The component of the dataset, e.g. `"columns"` or `"obs"`.
+        column: The column.
+        rule: Which rule failed: presence, index, extra, order, duplicates, names, dtype,
+            dicts, coerce, null or category.
+        value: The offending value; None where the column as such is wrong.
+        count: In how many rows; 0 where that can't be said.
+        rows: The first of them, at most five, from 0.
+        nearest: Valid values that are near.
+        synonym_of: The valid value of which this one is a synonym.
+        found: What was found, where that isn't the value.
+        expected: What would have been right.
+        hint: What to do.
+    """
+
+    slot: str
+    column: str
+    rule: str
+    value: Any = None
+    count: int = 0
+    rows: tuple[int, ...] = ()
+    nearest: tuple[str, ...] = ()
+    synonym_of: str | None = None
+    found: str = ""
+    expected: str = ""
+    hint: str = ""
+
+
+class Tally:
+    """Counts values over batches and keeps the first rows of each."""
+
+    def __init__(self) -> None:
+        self._found: dict[Any, tuple[int, tuple[int, ...]]] = {}
+
+    def add(self, value: Any, count: int, rows: Iterable[int]) -> None:
+        """Note a value seen `count` times, first in `rows`, which follow all earlier ones."""
+        seen, first = self._found.get(value, (0, ()))
+        if len(first) < SHOWN_ROWS:
+            first = (*first, *rows)[:SHOWN_ROWS]
+        self._found[value] = (seen + count, first)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def __iter__(self) -> Iterator[tuple[Any, int, tuple[int, ...]]]:
+        """Values with their count and first rows, by the row in which they appear first."""
+        by_row = sorted(self._found.items(), key=lambda item: item[1][1][:1])
+        return ((value, count, rows) for value, (count, rows) in by_row)

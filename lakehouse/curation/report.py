@@ -1,0 +1,128 @@
+"""What a validation found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lakehouse.curation import _text
+from lakehouse.curation.failure import Failure
+from lakehouse.curation.terms import Matches
+from lakehouse.errors import ValidationError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass
+class Report:
+    """The outcome of a validation: every failure of every column at once.
+
+    `str(report)` is a readable account that names the first values of each failure and says
+    how many more there are; `failures` and `to_polars()` hold all of them.
+
+    Attributes:
+        failures: Everything that is wrong; empty if the data is valid.
+        terms: The valid terms by column, for annotation.
+        table: The data; an Arrow table if coercion or defaults changed something.
+        changed: Whether they did.
+        columns: The dtype of each column that was validated.
+        n_rows: Rows seen.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    terms: dict[str, tuple[Matches, ...]] = field(default_factory=dict)
+    table: Any = field(default=None, repr=False)
+    changed: bool = False
+    columns: dict[str, str] = field(default_factory=dict)
+    n_rows: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data is valid."""
+        return not self.failures
+
+    def raise_for_failures(self) -> Report:
+        """Raise ValidationError, which carries this report, unless the data is valid."""
+        if self.failures:
+            raise ValidationError(str(self), report=self)
+        return self
+
+    def non_validated(self) -> dict[str, list[str]]:
+        """The values that are no terms, by categorical column."""
+        found: dict[str, list[str]] = {}
+        for failure in self.failures:
+            if failure.rule == "category":
+                found.setdefault(failure.column, []).append(failure.value)
+        return found
+
+    def synonyms(self) -> dict[str, dict[str, str]]:
+        """By categorical column: which invalid value is a synonym of which term."""
+        found: dict[str, dict[str, str]] = {}
+        for failure in self.failures:
+            if failure.synonym_of is not None:
+                found.setdefault(failure.column, {})[failure.value] = failure.synonym_of
+        return found
+
+    def in_slot(self, slot: str) -> Report:
+        """The same report, saying that it is about a slot."""
+        return replace(self, failures=tuple(replace(f, slot=slot) for f in self.failures))
+
+    @staticmethod
+    def join(reports: Mapping[str, Report]) -> Report:
+        """One report over several slots; terms and columns are keyed `slot:column`."""
+        parts = [(slot, report.in_slot(slot)) for slot, report in reports.items()]
+        return Report(
+            failures=tuple(failure for _, part in parts for failure in part.failures),
+            terms={f"{s}:{name}": terms for s, p in parts for name, terms in p.terms.items()},
+            table={slot: part.table for slot, part in parts},
+            changed=any(part.changed for _, part in parts),
+            columns={f"{s}:{name}": dtype for s, p in parts for name, dtype in p.columns.items()},
+            n_rows=max((part.n_rows for _, part in parts), default=0),
+        )
+
+    def to_polars(self) -> pl.DataFrame:
+        """All failures as a data frame, one row each; values as text."""
+        return pl.DataFrame(
+            [
+                {
+                    "slot": f.slot,
+                    "column": f.column,
+                    "rule": f.rule,
+                    "value": None if f.value is None else str(f.value),
+                    "count": f.count,
+                    "rows": list(f.rows),
+                    "nearest": list(f.nearest),
+                    "synonym_of": f.synonym_of,
+                    "found": f.found,
+                    "expected": f.expected,
+                    "hint": f.hint,
+                }
+                for f in self.failures
+            ],
+            schema=_SCHEMA,
+        )
+
+    def __str__(self) -> str:
+        return _text.describe(self.failures, n_columns=len(self.columns), n_rows=self.n_rows)
+
+    def __rich__(self) -> Table | str:
+        return _text.rich_table(self.failures) if self.failures else f"[green]{self}[/green]"
+
+
+_SCHEMA: dict[str, pl.DataType] = {
+    "slot": pl.String(),
+    "column": pl.String(),
+    "rule": pl.String(),
+    "value": pl.String(),
+    "count": pl.Int64(),
+    "rows": pl.List(pl.Int64()),
+    "nearest": pl.List(pl.String()),
+    "synonym_of": pl.String(),
+    "found": pl.String(),
+    "expected": pl.String(),
+    "hint": pl.String(),
+}

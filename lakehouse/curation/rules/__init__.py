@@ -1,0 +1,1 @@
+"""The rules of validation, one file per family; `_table` lists them."""

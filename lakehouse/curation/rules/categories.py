@@ -1,0 +1,127 @@
+"""Values of a categorical must be terms of its registries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, zip_longest
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.curation.chunks import Chunk
+from lakehouse.curation.encoded import first_rows, text_codes
+from lakehouse.curation.failure import Failure, Tally
+from lakehouse.curation.spec import ColumnRule
+from lakehouse.curation.terms import Matches, TermResolver
+from lakehouse.errors import InvalidArgument
+from lakehouse.schema import CatTarget
+
+# Edit distances to every term are not cheap: values beyond these get no suggestion.
+NEAREST_FOR = 200
+_NEAREST = 3
+
+
+def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | None:
+    """The check of a column whose dtype names registries."""
+    if not rule.dtype.all_targets:
+        return None
+    if resolver is None:
+        raise InvalidArgument(
+            f"Feature {rule.name!r} is categorical, and no resolver of its terms was given.",
+            expected=str(rule.dtype),
+            hint="pass resolver=",
+        )
+    return CategoryCheck(rule.name, rule.dtype.all_targets, resolver)
+
+
+class CategoryCheck:
+    """Looks each distinct value up once."""
+
+    def __init__(self, column: str, targets: tuple[CatTarget, ...], resolver: TermResolver) -> None:
+        self._column = column
+        self._targets = targets
+        self._resolver = resolver
+        self._seen = pa.array([], pa.string())
+        self._wrong = pa.array([], pa.string())
+        self._synonym_of: dict[str, str] = {}
+        self._found: dict[CatTarget, list[Matches]] = {}
+        self._tally = Tally()
+
+    def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
+        """Never: only values tell."""
+        return False
+
+    def update(self, chunk: Chunk, start: int) -> None:
+        """Look at the rows from `start` on."""
+        codes = text_codes(chunk)
+        if codes is None:  # no text: the dtype rule says so
+            return
+        _, values = codes.used()
+        fresh = pc.unique(values.filter(pc.invert(pc.is_in(values, value_set=self._seen))))
+        if len(fresh):
+            self._seen = pa.concat_arrays([self._seen, fresh])
+            self._resolve(fresh)
+        if len(self._wrong):
+            for value, count, rows in first_rows(codes, self._wrong, start):
+                self._tally.add(value, count, rows)
+
+    def matches(self) -> tuple[Matches, ...]:
+        """The valid terms seen, by registry."""
+        return tuple(
+            Matches(
+                target,
+                pa.concat_arrays([part.values for part in parts]),
+                pa.concat_arrays([part.uids for part in parts]),
+            )
+            for target, parts in self._found.items()
+        )
+
+    def failures(self, slot: str, rule: str = "category") -> Iterator[Failure]:
+        """One failure for each value that is no term."""
+        found = list(self._tally)
+        unknown = [value for value, _, _ in found if value not in self._synonym_of]
+        nearest = self._nearest(unknown[:NEAREST_FOR])
+        for value, count, rows in found:
+            standard = self._synonym_of.get(value)
+            yield Failure(
+                slot,
+                self._column,
+                rule,
+                value,
+                count,
+                rows,
+                nearest=nearest.get(value, ()),
+                synonym_of=standard,
+                expected=" or ".join(map(str, self._targets)),
+                hint=f'curate synonyms via: .standardize("{self._column}")'
+                if standard is not None
+                else "fix typos, remove non-existent values, or save terms via: "
+                f"curator.cat.add_new_from('{self._column}')",
+            )
+
+    def _resolve(self, values: pa.Array) -> None:
+        for target in self._targets:
+            answer = self._resolver.resolve(target, values)
+            valid = answer.valid
+            if valid.true_count:
+                matches = Matches(target, values.filter(valid), answer.uid.filter(valid))
+                self._found.setdefault(target, []).append(matches)
+            left = pc.invert(valid)
+            synonyms = answer.synonym_of.filter(left).to_pylist()
+            values = values.filter(left)
+            for value, standard in zip(values.to_pylist(), synonyms, strict=True):
+                if standard is not None:
+                    self._synonym_of.setdefault(value, standard)
+        # A synonym in one registry may be a term of a later one; what is left is neither.
+        self._wrong = pa.concat_arrays([self._wrong, values])
+
+    def _nearest(self, values: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        if not values:
+            return {}
+        answers = [self._resolver.nearest(target, values, _NEAREST) for target in self._targets]
+        merged = {}
+        for value, *lists in zip(values, *answers, strict=True):
+            ranked = chain.from_iterable(zip_longest(*lists))
+            kept = dict.fromkeys(term for term in ranked if term is not None)
+            merged[value] = tuple(kept)[:_NEAREST]
+        return merged

@@ -1,0 +1,34 @@
+"""A maximal set allows no other columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakehouse.curation.failure import Failure
+from lakehouse.curation.spec import INTERNAL_PREFIX, DatasetSpec
+from lakehouse.errors import near
+
+
+def check(
+    names: tuple[str, ...], index: str | None, spec: DatasetSpec, slot: str
+) -> Iterator[Failure]:
+    """Name every column that the schema doesn't have."""
+    # Where names themselves are looked up, that look-up says which are not allowed.
+    if not spec.maximal_set or spec.names is not None:
+        return
+    allowed = [rule.name for rule in spec.columns]
+    known = {*allowed, *(spec.known if spec.flexible else ())}
+    if spec.index is not None:
+        known.add(spec.index.name)
+    for name in dict.fromkeys(names):
+        if name not in known and not name.startswith(INTERNAL_PREFIX):
+            nearest = near(name, [other for other in allowed if other not in names])
+            rename = f"rename it to {nearest[0]!r}, " if nearest else ""
+            yield Failure(
+                slot,
+                name,
+                "extra",
+                nearest=tuple(nearest),
+                expected=str(allowed),
+                hint=f"{rename}drop it, or set maximal_set=False in the schema",
+            )

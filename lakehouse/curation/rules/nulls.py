@@ -1,0 +1,53 @@
+"""A column that isn't nullable has no missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.curation.chunks import Chunk, missing
+from lakehouse.curation.failure import SHOWN_ROWS, Failure, Tally
+from lakehouse.curation.spec import ColumnRule
+from lakehouse.curation.terms import TermResolver
+
+
+def make(rule: ColumnRule, resolver: TermResolver | None) -> NullCheck | None:
+    """The check of a column that isn't nullable."""
+    return None if rule.nullable else NullCheck(rule)
+
+
+class NullCheck:
+    """Counts missing values; NaN is one."""
+
+    def __init__(self, rule: ColumnRule) -> None:
+        self._rule = rule
+        self._tally = Tally()
+
+    def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
+        """Whether it is known that nothing is missing."""
+        return null_count == 0
+
+    def update(self, chunk: Chunk, start: int) -> None:
+        """Look at the rows from `start` on."""
+        absent = missing(chunk)
+        count = absent.true_count
+        if count:
+            rows = pc.indices_nonzero(absent)[:SHOWN_ROWS].to_pylist()
+            self._tally.add(None, count, [start + row for row in rows])
+
+    def failures(self, slot: str) -> Iterator[Failure]:
+        """One failure with all missing values."""
+        for _, count, rows in self._tally:
+            yield Failure(
+                slot,
+                self._rule.name,
+                "null",
+                None,
+                count,
+                rows,
+                found="null values",
+                expected=f"a {self._rule.dtype} in every row",
+                hint="fill the missing values, or give the feature a default or nullable=True",
+            )

@@ -1,0 +1,196 @@
+"""Validating a dataset against its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from lakehouse.curation.chunks import Chunk, Objects
+from lakehouse.curation.coercion import Coercer
+from lakehouse.curation.failure import Failure
+from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
+from lakehouse.curation.report import Report
+from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
+from lakehouse.curation.rules.categories import CategoryCheck
+from lakehouse.curation.spec import ColumnRule, DatasetSpec
+from lakehouse.curation.terms import Matches, TermResolver
+from lakehouse.errors import InvalidArgument
+
+
+def validate(
+    data: Dataset,
+    spec: DatasetSpec,
+    resolver: TermResolver | None = None,
+    *,
+    slot: str = "columns",
+) -> Report:
+    """Find everything that is wrong with a dataset.
+
+    Columns are read a bounded number of rows at a time, and only those that their type and
+    number of missing values don't settle already. Categorical values are looked up once
+    each.
+
+    Args:
+        data: A pandas, polars or Arrow table, Arrow batches, or the path of a Parquet file.
+        spec: What it must look like.
+        resolver: Knows the terms of the registries that categorical dtypes name.
+        slot: The component that the failures name.
+
+    Returns:
+        The report; call `raise_for_failures()` on it to have an error instead.
+
+    Raises:
+        InvalidArgument: `data` is no table, or a resolver is needed.
+        UnreadableFile: `data` is a path, and no Parquet file can be read there.
+
+    Example:
+        >>> spec = DatasetSpec(columns=(ColumnRule("age", int, nullable=False),))
+        >>> validate(pa.table({"age": [3, None]}), spec).failures[0].rule
+        'null'
+    """
+    source = source_of(data)
+    rules = spec.rules_for(source.names)
+    columns = [_Column(name, rule, spec, resolver) for name, rule in rules.items()]
+    if spec.index is not None and spec.index.name not in rules:
+        # Frames without an index may hold it as a column.
+        key = spec.index.name if spec.index.name in source.names else source.index
+        columns += [_Column(key, spec.index, spec, resolver)] if key is not None else []
+    added = _added(source, spec)
+    if isinstance(source, ReaderSource) and (added or any(c.may_change for c in columns)):
+        # A stream can be read once, and what changes has to be joined with the rest.
+        source = TableSource(source.table())
+    failures = [
+        failure
+        for check in dataset_rules()
+        for failure in check(source.names, source.index, spec, slot)
+    ]
+    names_check = _check_names(source, spec, resolver)
+    if names_check is not None and spec.maximal_set:
+        failures += names_check.failures(slot, "names")
+    n_rows = _read(source, columns)
+    failures += [failure for column in columns for failure in column.failures(slot)]
+    report = Report(
+        failures=tuple(failures),
+        terms={c.rule.name: c.matches for c in columns if c.matches},
+        table=data,
+        columns={c.rule.name: str(c.rule.dtype) for c in columns},
+        n_rows=n_rows,
+    )
+    if names_check is not None:
+        report.terms["columns"] = names_check.matches()
+    changed = [column for column in columns if column.changed]
+    if not failures and (changed or added):
+        report.table = _changed_table(source, changed, added)
+        report.changed = True
+    elif isinstance(source, TableSource):
+        report.table = source.data
+    return report
+
+
+class _Column:
+    """One column on its way through coercion and checks."""
+
+    def __init__(
+        self, key: str, rule: ColumnRule, spec: DatasetSpec, resolver: TermResolver | None
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self._coercer = Coercer(rule, convert=spec.coerces(rule))
+        self.may_change = spec.coerces(rule) or rule.default is not None
+        made = (make(rule, resolver) for make in column_families())
+        self._checks = [check for check in made if check is not None]
+        self._chunks: list[Chunk] = []
+
+    @property
+    def changed(self) -> bool:
+        return self._coercer.changed
+
+    @property
+    def matches(self) -> tuple[Matches, ...]:
+        return tuple(
+            match
+            for check in self._checks
+            if isinstance(check, HasTerms)
+            for match in check.matches()
+        )
+
+    def settled(self, source: Source) -> bool:
+        arrow = source.type_of(self.key)
+        needs_count = not self.rule.nullable or self.rule.default is not None
+        null_count = source.null_count(self.key) if needs_count else None
+        return self._coercer.settled(arrow, null_count) and all(
+            check.settled(arrow, null_count) for check in self._checks
+        )
+
+    def update(self, chunk: Chunk, start: int) -> None:
+        if self.may_change:
+            chunk = self._coercer.apply(chunk, start)
+            self._chunks.append(chunk)
+        for check in self._checks:
+            check.update(chunk, start)
+
+    def failures(self, slot: str) -> Iterator[Failure]:
+        yield from self._coercer.failures(slot)
+        for check in self._checks:
+            yield from check.failures(slot)
+
+    def result(self) -> pa.ChunkedArray:
+        """The column as it became; only of a column without failures."""
+        arrays = [chunk for chunk in self._chunks if not isinstance(chunk, Objects)]
+        types = {array.type for array in arrays if not pa.types.is_null(array.type)}
+        if len(types) > 1:
+            arrow = self.rule.dtype.arrow_type()
+            return pa.chunked_array([array.cast(arrow) for array in arrays], arrow)
+        return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
+
+
+def _read(source: Source, columns: list[_Column]) -> int:
+    pending = [column for column in columns if not column.settled(source)]
+    if not pending and source.n_rows is not None:
+        return source.n_rows
+    encoded = {column.key for column in pending if column.rule.dtype.is_categorical}
+    start = 0
+    for n_rows, chunks in source.read([column.key for column in pending], encoded):
+        for column in pending:
+            column.update(chunks[column.key], start)
+        start += n_rows
+    return start
+
+
+def _added(source: Source, spec: DatasetSpec) -> list[ColumnRule]:
+    """Columns that aren't there and have a default."""
+    present = set(source.names)
+    return [rule for rule in spec.columns if rule.has_default and rule.name not in present]
+
+
+def _check_names(
+    source: Source, spec: DatasetSpec, resolver: TermResolver | None
+) -> CategoryCheck | None:
+    if spec.names is None:
+        return None
+    if resolver is None:
+        raise InvalidArgument(
+            f"Column names are to be terms of {spec.names}, and no resolver was given.",
+            hint="pass resolver=",
+        )
+    check = CategoryCheck("columns", (spec.names,), resolver)
+    own = {rule.name for rule in spec.columns}
+    check.update(pa.array([name for name in source.names if name not in own], pa.string()), 0)
+    return check
+
+
+def _changed_table(source: Source, changed: list[_Column], added: list[ColumnRule]) -> pa.Table:
+    table = source.table()
+    for column in changed:
+        # pyarrow names an unnamed pandas index itself.
+        key = column.key if column.key in table.column_names else "__index_level_0__"
+        position = table.column_names.index(key)
+        table = table.set_column(position, key, column.result())
+    for rule in added:
+        value = pa.scalar(rule.default, rule.fill_type)
+        filled = pa.repeat(value, len(table))
+        if rule.dtype.kind == "cat":
+            filled = filled.dictionary_encode()
+        table = table.append_column(rule.name, filled)
+    return table
