@@ -16,6 +16,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyiceberg.avro.codecs import AVRO_CODEC_KEY, KNOWN_CODECS
 from pyiceberg.avro.decoder import new_decoder
 from pyiceberg.avro.encoder import BinaryEncoder
 from pyiceberg.avro.file import MAGIC, META_SCHEMA, AvroFileHeader
@@ -267,7 +268,7 @@ def _records(data: bytes, kind: str) -> list[Any]:
     decoder = new_decoder(data)
     header: AvroFileHeader = construct_reader(META_SCHEMA, {-1: AvroFileHeader}).read(decoder)
     reader = _reader(header.meta["avro.schema"], kind)
-    codec = header.compression_codec()
+    codec = KNOWN_CODECS[header.meta.get(AVRO_CODEC_KEY, "null")]
     out: list[Any] = []
     while decoder.tell() < len(data):
         count = decoder.read_int()

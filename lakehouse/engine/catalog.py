@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import pyarrow as pa
+
 CATALOG_NAME = "lakehouse"
 NAMESPACE = "lake"
 
@@ -63,6 +65,20 @@ class Heads:
         return {t: p for t, p in self.pointers.items() if self.logged.get(t) != p}
 
 
+@dataclass(frozen=True)
+class BulkClaim:
+    """Unique keys of a bulk insert, as columns.
+
+    Attributes:
+        scope: The table and columns that the keys belong to.
+        keys, uids: The key texts, and the rows that claim them.
+    """
+
+    scope: str
+    keys: pa.ChunkedArray
+    uids: pa.ChunkedArray
+
+
 @dataclass
 class Swap:
     """Everything that one commit changes in the catalog."""
@@ -74,6 +90,7 @@ class Swap:
     message: str = ""
     pointers: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     claims: list[tuple[str, str]] = field(default_factory=list)
+    bulk: list[BulkClaim] = field(default_factory=list)
     releases: list[tuple[str, str]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
 

@@ -6,10 +6,11 @@ SQLite and Postgres take; a backend supplies connections, locking and its error 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+from lakehouse.engine import keypack
 from lakehouse.engine.catalog import (
     CATALOG_NAME,
     NAMESPACE,
@@ -43,6 +44,8 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS lh_head (
         table_name TEXT PRIMARY KEY, location TEXT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS lh_tag (name TEXT PRIMARY KEY, seq BIGINT NOT NULL)",
+    keypack.TABLE,
+    keypack.INDEX,
 )
 
 HEADS = f"""
@@ -133,12 +136,43 @@ def read_pointers(db: Connection, seq: int) -> dict[str, str]:
 
 def read_holders(db: Connection, keys: Sequence[str]) -> dict[str, str]:
     """The uids that hold the taken ones of many keys."""
-    out: dict[str, str] = {}
+    out = keypack.holders(db, keys)
     for start in range(0, len(keys), _CHUNK):
         part = keys[start : start + _CHUNK]
         marks = ",".join("?" * len(part))
         out.update(db.rows(f"SELECT key, uid FROM lh_key WHERE key IN ({marks})", part))  # type: ignore[arg-type]  # noqa: S608
     return out
+
+
+def read_holder(db: Connection, key: str) -> str | None:
+    """The uid that holds a unique key."""
+    rows = db.rows("SELECT uid FROM lh_key WHERE key = ?", (key,))
+    return str(rows[0][0]) if rows else keypack.holder(db, key)
+
+
+def _release(db: Connection, releases: Sequence[tuple[str, str]]) -> None:
+    for key, uid in releases:
+        if db.run("DELETE FROM lh_key WHERE key = ? AND uid = ?", (key, uid)) == 0:
+            keypack.release(db, key, uid)
+
+
+def _claim(db: Connection, swap: Swap) -> None:
+    """Claim keys, those of bulk inserts as packs.
+
+    Raises:
+        KeysTaken: One is taken or claimed twice; the transaction must be rolled back.
+    """
+    if swap.claims and not db.claim(swap.claims):
+        raise KeysTaken(())
+    scopes: dict[str, list[str]] = {}
+    for key, _ in swap.claims:
+        scopes.setdefault(keypack.scope_of(key), []).append(key)
+    for scope, keys in scopes.items():
+        if keypack.used(db, scope) and keypack.holders(db, keys):
+            raise KeysTaken(())
+    for bulk in swap.bulk:
+        if not keypack.claim(db, bulk):
+            raise KeysTaken(())
 
 
 def apply_swap(db: Connection, swap: Swap) -> int:
@@ -164,10 +198,8 @@ def apply_swap(db: Connection, swap: Swap) -> int:
             )
         if changed != 1:
             raise PointerMoved(table)
-    if swap.releases:
-        db.run_many("DELETE FROM lh_key WHERE key = ? AND uid = ?", swap.releases)
-    if swap.claims and not db.claim(swap.claims):
-        raise KeysTaken(())
+    _release(db, swap.releases)
+    _claim(db, swap)
     db.run(
         "INSERT INTO lh_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -194,12 +226,16 @@ def apply_swap(db: Connection, swap: Swap) -> int:
     return int(seq)
 
 
-def taken_of(swap: Swap, holders: Mapping[str, str]) -> KeysTaken:
+def taken_of(db: Connection, swap: Swap) -> KeysTaken:
     """Which claims of a failed swap are taken, by other rows or twice within the swap."""
+    claims = list(swap.claims)
+    for bulk in swap.bulk:
+        claims += zip(bulk.keys.to_pylist(), bulk.uids.to_pylist(), strict=True)
     released = set(swap.releases)
+    holders = read_holders(db, [k for k, _ in claims])
     taken = [(k, u) for k, u in holders.items() if (k, u) not in released]
     seen: dict[str, str] = {}
-    for key, uid in swap.claims:
+    for key, uid in claims:
         if key in seen:
             taken.append((key, seen[key]))
         seen.setdefault(key, uid)

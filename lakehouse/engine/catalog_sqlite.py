@@ -176,8 +176,7 @@ class SqliteCatalog:
 
     def holder(self, key: str) -> str | None:
         """The uid that holds a unique key."""
-        rows = self._do(lambda db: db.rows("SELECT uid FROM lh_key WHERE key = ?", (key,)))
-        return rows[0][0] if rows else None
+        return self._do(lambda db: sql.read_holder(db, key))
 
     def holders(self, keys: Sequence[str]) -> dict[str, str]:
         """The uids that hold the taken ones of many unique keys."""
@@ -230,7 +229,7 @@ class SqliteCatalog:
                 with self._write(db):
                     return sql.apply_swap(db, swap)
             except KeysTaken:
-                raise sql.taken_of(swap, sql.read_holders(db, [k for k, _ in swap.claims])) from None
+                raise sql.taken_of(db, swap) from None
 
         try:
             return self._do(write)

@@ -125,6 +125,7 @@ class Committer:
             staged.append(one)
             swap.pointers[name] = (base.location, one.version.location)
             swap.claims += one.claims
+            swap.bulk += one.bulk
             swap.releases += one.releases
             swap.garbage += one.garbage
         self._files.write([file for one in staged for file in one.files])

@@ -19,6 +19,7 @@ from typing import Any, Union
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from lakehouse.errors import InvalidArgument
@@ -146,25 +147,30 @@ class TableSpec:
         keys = (self.key_text(cols, [row.get(c) for c in cols]) for cols in self.unique)
         return [key for key in keys if key is not None]
 
+    def key_columns_of(self, table: pa.Table) -> list[tuple[str, pa.ChunkedArray, pa.ChunkedArray]]:
+        """Scope, key texts and uids for every unique key that the rows of a table claim."""
+        out = []
+        for cols in self.unique:
+            first = table[cols[0]]
+            claiming = table.filter(pc.is_valid(first)) if first.null_count else table
+            values = [
+                pc.fill_null(claiming[c].cast(pa.string()), "")
+                if c in claiming.column_names
+                else pa.scalar("")
+                for c in cols
+            ]
+            scope = f"{self.name}.{'+'.join(cols)}"
+            keys = pc.binary_join_element_wise(pa.scalar(scope), *values, KEY_SEPARATOR)
+            out.append((scope, keys, claiming["uid"]))
+        return out
+
     def keys_of_table(self, table: pa.Table) -> list[tuple[str, str]]:
         """`(key, uid)` for every unique key that the rows of a table claim."""
-        uids = table["uid"].to_pylist()
-        out: list[tuple[str, str]] = []
-        for cols in self.unique:
-            head = f"{self.name}.{'+'.join(cols)}{KEY_SEPARATOR}"
-            first = table[cols[0]].to_pylist()
-            rest = [
-                table[c].to_pylist() if c in table.column_names else [None] * len(uids)
-                for c in cols[1:]
-            ]
-            if not rest:
-                out += [(f"{head}{v}", u) for v, u in zip(first, uids, strict=True) if v is not None]
-                continue
-            for i, (value, uid) in enumerate(zip(first, uids, strict=True)):
-                if value is not None:
-                    tail = KEY_SEPARATOR.join("" if r[i] is None else str(r[i]) for r in rest)
-                    out.append((f"{head}{value}{KEY_SEPARATOR}{tail}", uid))
-        return out
+        return [
+            pair
+            for _, keys, uids in self.key_columns_of(table)
+            for pair in zip(keys.to_pylist(), uids.to_pylist(), strict=True)
+        ]
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """Rows as an Arrow table of this specification's columns.

@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 from lakehouse.engine import _avro, parquet
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.changes import Insert, TableChanges, Update
+from lakehouse.engine.keypack import PACK_FROM
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.spec import TableSpec, dump_json
 from lakehouse.engine.tables import TableVersion
@@ -52,6 +54,7 @@ class StagedTable:
     base: TableVersion
     files: Written = field(default_factory=list)
     claims: list[tuple[str, str]] = field(default_factory=list)
+    bulk: list[BulkClaim] = field(default_factory=list)
     releases: list[tuple[str, str]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
     inserted: int = 0
@@ -129,8 +132,7 @@ class TableStage:
     def insert(self, insert: Insert, ready: Sequence[NewFile] = ()) -> None:
         """Add rows; `ready` are the files of them that were written before the lock."""
         if ready:
-            for file in ready:
-                self._count_inserted(file.table)
+            self._count_inserted(pa.concat_tables([file.table for file in ready]))
             self._ready += ready
             return
         rows = insert.rows
@@ -146,7 +148,11 @@ class TableStage:
         if table["uid"].null_count:
             raise InvalidArgument(f"A row of table {self._spec.name!r} has no uid.")
         self._out.inserted += table.num_rows
-        self._out.claims += self._spec.keys_of_table(table)
+        for scope, keys, uids in self._spec.key_columns_of(table):
+            if len(keys) >= PACK_FROM:
+                self._out.bulk.append(BulkClaim(scope, keys, uids))
+            else:
+                self._out.claims += zip(keys.to_pylist(), uids.to_pylist(), strict=True)
 
     def _absent(self, table: pa.Table) -> pa.Table:
         uids = table["uid"].to_pylist()

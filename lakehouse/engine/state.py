@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pyarrow as pa
 
 from lakehouse.engine import sql as duck
@@ -21,6 +20,7 @@ from lakehouse.errors import UnknownField, near
 
 if TYPE_CHECKING:
     import duckdb
+    import polars as pl
 
 _DUCK = {
     "string": "VARCHAR",
@@ -123,6 +123,8 @@ class State:
 
     def scan(self, table: str) -> pl.LazyFrame:
         """A table as a polars lazy frame, pinned to this state."""
+        import polars as pl  # 0.2 s: only for those who scan
+
         version = self.version(table)
         if self._too_large(version):
             return pl.scan_iceberg(version.location)

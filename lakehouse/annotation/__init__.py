@@ -1,0 +1,1 @@
+"""Annotation: links between records, feature values, and schema snapshots of artifacts."""

@@ -1,0 +1,212 @@
+"""Unique keys of bulk inserts, packed.
+
+One row per key in a B-tree takes most of the time of a bulk insert. So a bulk claim is kept as
+blocks of a thousand sorted 128-bit digests with their uids, one database row each, written and
+checked with array operations. Single keys keep rows of their own; look-ups ask both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from lakehouse.engine import sql as duck
+from lakehouse.engine.catalog import BulkClaim
+from lakehouse.engine.spec import KEY_SEPARATOR
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[np.uint64]
+
+PACK_FROM = 20_000
+_BLOCK = 1_024
+_SHIFT = 1 << 63
+
+TABLE = """CREATE TABLE IF NOT EXISTS lh_pack (
+    id BIGINT PRIMARY KEY, scope TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL,
+    digests BYTEA NOT NULL, uids BYTEA NOT NULL)"""
+INDEX = "CREATE INDEX IF NOT EXISTS lh_pack_range ON lh_pack (scope, low)"
+
+
+class Database(Protocol):
+    """The part of a connection that is needed here."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int: ...
+
+    def run_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None: ...
+
+
+def scope_of(key: str) -> str:
+    """The table and columns that a key belongs to."""
+    return key.partition(KEY_SEPARATOR)[0]
+
+
+def digest_one(key: str) -> tuple[int, int]:
+    """A key's digest as two unsigned 64-bit numbers."""
+    raw = hashlib.md5(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
+
+
+def digest_many(keys: Sequence[str] | pa.ChunkedArray) -> tuple[Numbers, Numbers]:
+    """The digests of many keys at once; the same as `digest_one`'s."""
+    cursor = duck.cursor()
+    cursor.register("keys", pa.table({"k": keys}))
+    found = cursor.sql(
+        "SELECT md5_number_upper(k) AS a, md5_number_lower(k) AS b FROM keys"
+    ).to_arrow_table()
+    return found["a"].to_numpy(), found["b"].to_numpy()
+
+
+class _Block:
+    """One stored block, decoded."""
+
+    def __init__(self, id_: int, digests: bytes, uids: bytes) -> None:
+        import numpy as np
+
+        self.id = id_
+        numbers = np.frombuffer(digests, np.uint64)
+        self.upper, self.lower = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+        self.uids = np.frombuffer(uids, f"S{len(uids) // len(self.upper)}")
+
+    def find(self, upper: int, lower: int) -> int | None:
+        """The place of a digest, or None."""
+        import numpy as np
+
+        at = int(np.searchsorted(self.upper, np.uint64(upper)))
+        while at < len(self.upper) and int(self.upper[at]) == upper:
+            if int(self.lower[at]) == lower:
+                return at
+            at += 1
+        return None
+
+
+def _encode(scope: str, id_: int, upper: Numbers, lower: Numbers, uids: Any) -> tuple[Any, ...]:
+    digests = upper.tobytes() + lower.tobytes()
+    return id_, scope, int(upper[0]) - _SHIFT, int(upper[-1]) - _SHIFT, digests, uids.tobytes()
+
+
+def used(db: Database, scope: str) -> bool:
+    """Whether a scope has packed keys at all."""
+    return bool(db.rows("SELECT 1 FROM lh_pack WHERE scope = ? LIMIT 1", (scope,)))
+
+
+def _blocks(db: Database, scope: str, upper: int) -> list[_Block]:
+    where = "WHERE scope = ? AND low <= ? AND high >= ?"
+    rows = db.rows(
+        f"SELECT id, digests, uids FROM lh_pack {where}",  # noqa: S608 - a constant
+        (scope, upper - _SHIFT, upper - _SHIFT),
+    )
+    return [_Block(*row) for row in rows]
+
+
+def holder(db: Database, key: str) -> str | None:
+    """The uid that holds a packed key."""
+    upper, lower = digest_one(key)
+    for block in _blocks(db, scope_of(key), upper):
+        at = block.find(upper, lower)
+        if at is not None:
+            return str(block.uids[at].decode())
+    return None
+
+
+def holders(db: Database, keys: Sequence[str]) -> dict[str, str]:
+    """The uids that hold the packed ones of many keys."""
+    scopes: dict[str, list[str]] = {}
+    for key in keys:
+        scopes.setdefault(scope_of(key), []).append(key)
+    out: dict[str, str] = {}
+    for scope, some in scopes.items():
+        if not used(db, scope):
+            continue
+        if len(some) < _BLOCK:
+            found = ((key, holder(db, key)) for key in some)
+            out.update({key: uid for key, uid in found if uid is not None})
+            continue
+        upper, lower = digest_many(some)
+        places = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(upper, lower, strict=True))}
+        for row in db.rows("SELECT id, digests, uids FROM lh_pack WHERE scope = ?", (scope,)):
+            block = _Block(*row)
+            for i, (a, b) in enumerate(zip(block.upper.tolist(), block.lower.tolist(), strict=True)):
+                if (at := places.get((a, b))) is not None:
+                    out[some[at]] = str(block.uids[i].decode())
+    return out
+
+
+def release(db: Database, key: str, uid: str) -> None:
+    """Release a packed key, if this uid holds it."""
+    import numpy as np
+
+    upper, lower = digest_one(key)
+    scope = scope_of(key)
+    for block in _blocks(db, scope, upper):
+        at = block.find(upper, lower)
+        if at is None or block.uids[at].decode() != uid:
+            continue
+        db.run("DELETE FROM lh_pack WHERE id = ?", (block.id,))
+        if len(block.upper) > 1:
+            rest = (np.delete(a, at) for a in (block.upper, block.lower, block.uids))
+            db.run("INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)", _encode(scope, block.id, *rest))
+
+
+def claim(db: Database, bulk: BulkClaim) -> bool:
+    """Claim many keys of one scope; False where one is taken or claimed twice."""
+    import numpy as np
+
+    upper, lower = digest_many(bulk.keys)
+    order = np.lexsort((lower, upper))
+    upper, lower = upper[order], lower[order]
+    if np.any((upper[1:] == upper[:-1]) & (lower[1:] == lower[:-1])):
+        return False
+    if _taken(db, bulk.scope, upper, lower):
+        return False
+    uids = _fixed(bulk.uids)[order]
+    first = int(db.rows("SELECT COALESCE(MAX(id), 0) FROM lh_pack")[0][0]) + 1
+    parts = [slice(s, s + _BLOCK) for s in range(0, len(upper), _BLOCK)]
+    db.run_many(
+        "INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            _encode(bulk.scope, first + i, upper[p], lower[p], uids[p])
+            for i, p in enumerate(parts)
+        ],
+    )
+    return True
+
+
+def _fixed(uids: pa.ChunkedArray) -> Any:
+    """Uids of one table, which all have one length, as a numpy array of that many bytes."""
+    import numpy as np
+
+    array = uids.combine_chunks() if isinstance(uids, pa.ChunkedArray) else uids
+    width = len(array[0].as_py())
+    data = array.buffers()[2]
+    if array.offset == 0 and data is not None and data.size >= width * len(array):
+        found = np.frombuffer(data, f"S{width}", count=len(array))
+        if found[-1].decode() == array[-1].as_py():
+            return found
+    return np.array(array.to_pylist(), dtype="S")
+
+
+def _taken(db: Database, scope: str, upper: Numbers, lower: Numbers) -> bool:
+    import numpy as np
+
+    def meets(other_upper: Numbers, other_lower: Numbers) -> bool:
+        at = np.searchsorted(upper, other_upper)
+        at[at == len(upper)] = 0
+        # equal upper halves of different keys don't occur by chance; both halves are compared
+        hit = (upper[at] == other_upper) & (lower[at] == other_lower)
+        return bool(np.any(hit))
+
+    for row in db.rows("SELECT id, digests, uids FROM lh_pack WHERE scope = ?", (scope,)):
+        block = _Block(*row)
+        if meets(block.upper, block.lower):
+            return True
+    head = scope + KEY_SEPARATOR
+    singles = [r[0] for r in db.rows("SELECT key FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " "))]
+    return bool(singles) and meets(*digest_many(singles))
