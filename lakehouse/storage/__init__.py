@@ -1,0 +1,40 @@
+"""URIs, content hashes, transfers and the local cache; see `transfer` for the operations.
+
+Knows no artifact: it takes paths and URIs and returns hashes.
+"""
+
+from __future__ import annotations
+
+from lakehouse.storage.cache import CacheDir
+from lakehouse.storage.hashing import ContentHash, hash_bytes, hash_folder
+from lakehouse.storage.keys import check_key
+from lakehouse.storage.location import StorageLocation
+from lakehouse.storage.transfer import (
+    exists,
+    hash_path,
+    move_in,
+    remove,
+    stat_size,
+    store,
+    store_many,
+)
+from lakehouse.storage.uris import is_remote, local_path, scheme_of
+
+__all__ = [
+    "CacheDir",
+    "ContentHash",
+    "StorageLocation",
+    "check_key",
+    "exists",
+    "hash_bytes",
+    "hash_folder",
+    "hash_path",
+    "is_remote",
+    "local_path",
+    "move_in",
+    "remove",
+    "scheme_of",
+    "stat_size",
+    "store",
+    "store_many",
+]

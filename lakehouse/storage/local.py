@@ -1,0 +1,185 @@
+"""Local targets: temporary name, fsync, atomic rename, fsync of the folder.
+
+A killed process leaves only names that start with `.tmp-`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from lakehouse.errors import InvalidArgument
+from lakehouse.storage.failures import reported
+from lakehouse.storage.hashing import ContentHash
+from lakehouse.storage.progress import Advance
+from lakehouse.storage.source import Entry, Source
+
+TEMP_PREFIX = ".tmp-"
+
+
+def temp_beside(target: str) -> str:
+    """A fresh temporary name in the folder of a target."""
+    return os.path.join(os.path.dirname(target), TEMP_PREFIX + secrets.token_hex(8))
+
+
+def write(source: Source, target: str, advance: Advance | None = None) -> ContentHash:
+    """Copy a source to a local path, durable when this returns; all of it or nothing."""
+    with reported("store", target, writing=True):
+        make_folders([os.path.dirname(target)])
+        temp = temp_beside(target)
+        try:
+            if source.is_folder:
+                content = copy_folder(source, temp, advance)
+            else:
+                content = copy(source, source.files[0], temp, advance)
+            put_in_place(temp, target)
+        except BaseException:
+            abandon([temp])
+            raise
+        sync_folder(os.path.dirname(target))
+    return content
+
+
+def copy(
+    source: Source,
+    entry: Entry,
+    path: str,
+    advance: Advance | None = None,
+    *,
+    settle: bool = True,
+) -> ContentHash:
+    """Copy one file to a new path, and fsync it unless the caller does so for many."""
+    sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        content = source.read(entry, _writer(sink, advance))
+        if settle:
+            os.fsync(sink)
+    finally:
+        os.close(sink)
+    return content
+
+
+def _writer(sink: int, advance: Advance | None) -> Callable[[memoryview], None]:
+    def write_all(block: memoryview) -> None:
+        done = 0
+        while done < len(block):
+            done += os.write(sink, block[done:])
+        if advance is not None:
+            advance(done)
+
+    return write_all
+
+
+def copy_folder(source: Source, temp: str, advance: Advance | None) -> ContentHash:
+    """Copy a folder to a new path and fsync all that is in it."""
+    os.mkdir(temp)
+    folders = {os.path.dirname(os.path.join(temp, file.name)) for file in source.files}
+    for folder in folders:
+        os.makedirs(folder, exist_ok=True)
+    content = source.each(lambda file: copy(source, file, os.path.join(temp, file.name), advance))
+    for folder, _, _ in os.walk(temp):
+        sync_folder(folder)
+    return content
+
+
+def put_in_place(path: str, target: str) -> None:
+    """Rename to a target on the same file system, replacing what is there."""
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        # a folder can't replace a file or a folder with content: step around it
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
+            raise
+        if not os.path.lexists(target):
+            raise
+        old = temp_beside(target)
+        os.rename(target, old)
+        try:
+            os.rename(path, target)
+        except OSError:
+            os.rename(old, target)
+            raise
+        discard(old)
+
+
+def make_folders(folders: Iterable[str]) -> None:
+    """Create folders with their parents, so that they survive a power loss."""
+    for folder in folders:
+        missing = []
+        while not os.path.isdir(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for path in reversed(missing):
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                if not os.path.isdir(path):
+                    raise
+        for path in missing:
+            sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network mounts may not know it
+            raise
+    finally:
+        os.close(folder)
+
+
+def sync_tree(path: str) -> None:
+    """Make a file, or a folder with all it holds, durable."""
+    if not os.path.isdir(path):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        return
+    with os.scandir(path) as entries:
+        for entry in entries:
+            sync_tree(entry.path)
+    sync_folder(path)
+
+
+def discard(path: str) -> None:
+    """Remove a file or folder if it is there."""
+    if not os.path.lexists(path):
+        return
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def abandon(paths: Iterable[str]) -> None:
+    """Clean up after a failure, which is the error to be told, not that of cleaning up."""
+    for path in paths:
+        with suppress(OSError):
+            discard(path)
+
+
+def remove(target: str) -> bool:
+    """Remove a file or folder; False if there is none."""
+    if os.path.dirname(target) == target:
+        raise InvalidArgument(
+            f"Refusing to remove {target!r}.", expected="a file or folder in a storage location"
+        )
+    with reported("remove", target, writing=True):
+        if not os.path.lexists(target):
+            return False
+        if os.path.isdir(target) and not os.path.islink(target):
+            gone = temp_beside(target)  # a killed removal mustn't leave half a folder behind
+            os.rename(target, gone)
+            target = gone
+        discard(target)
+        sync_folder(os.path.dirname(target))
+    return True

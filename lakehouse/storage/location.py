@@ -1,0 +1,89 @@
+"""A storage location: a root that keys are relative to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import InvalidArgument
+from lakehouse.storage.keys import check_key
+from lakehouse.storage.uris import is_remote, local_path, normal, scheme_of, text_of
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+@dataclass(frozen=True)
+class StorageLocation:
+    """A local folder or a remote prefix that holds artifacts.
+
+    Attributes:
+        root: Absolute local path, or URI without a closing slash.
+        options: fsspec options, e.g. `endpoint_url`, `key` and `secret` for S3. What is not
+            given comes from `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
+            or fsspec's own configuration.
+
+    Example:
+        >>> location = StorageLocation("s3://lab/lake/")
+        >>> location.root, location.type, location.uri("a/b.csv")
+        ('s3://lab/lake', 's3', 's3://lab/lake/a/b.csv')
+    """
+
+    root: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.root, str | os.PathLike) or not text_of(self.root).strip():
+            raise InvalidArgument(
+                f"{self.root!r} can't be a storage location.",
+                expected="a folder, or a URI such as s3://bucket/prefix",
+            )
+        if not self.options:
+            given = getattr(self.root, "storage_options", None) or {}
+            object.__setattr__(self, "options", dict(given))
+        object.__setattr__(self, "root", normal(text_of(self.root)))
+
+    @property
+    def type(self) -> str:
+        """`"local"` or the URI's scheme, e.g. `"s3"`, `"gs"`, `"memory"`."""
+        scheme = scheme_of(self.root)
+        return "local" if scheme == "file" else scheme
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files can be opened in place."""
+        return not is_remote(self.root)
+
+    def uri(self, key: str) -> str:
+        """The local path or URI of a key.
+
+        Raises:
+            InvalidKey: The key isn't a safe relative path.
+        """
+        return f"{self.root.rstrip('/') if self.is_local else self.root}/{check_key(key)}"
+
+    def path(self, key: str) -> UPath:
+        """The path of a key, with this location's options."""
+        from upath import UPath  # loads fsspec, which local work does without
+
+        path: UPath = UPath(self.uri(key), **self.options)
+        return path
+
+    def contains(self, path: str | os.PathLike[str]) -> str | None:
+        """The key of a path in this location; None for the root itself and all outside."""
+        text = normal(text_of(path))
+        if is_remote(text) == self.is_local:
+            return None
+        key = _below(text, self.root)
+        if key is None and self.is_local:
+            key = _below(os.path.realpath(local_path(text)), os.path.realpath(self.root))
+        return key
+
+
+def _below(path: str, root: str) -> str | None:
+    prefix = root.rstrip("/") + "/" if not root.endswith("://") else root
+    if not path.startswith(prefix) or ".." in path[len(prefix) :].split("/"):
+        return None
+    return path[len(prefix) :] or None
