@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, array_of, is_m
 from lakehouse.errors import InvalidData
 
 _UNNAMED_INDEX = "__index__"
+_NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
 
 # What pandas' own scan of an object column says, where that settles the Arrow type.
 _SCANNED = {"string": pa.string(), "boolean": pa.bool_(), "empty": pa.null()}
@@ -26,6 +28,10 @@ def pandas_index(schema: pa.Schema) -> list[str]:
         return []
     columns = orjson.loads(text).get("index_columns", [])
     return [name for name in columns if isinstance(name, str) and name in schema.names]
+
+
+def _nothing(value: Any) -> str:
+    return ""
 
 
 @dataclass
@@ -79,15 +85,29 @@ class PandasSource:
             }
             yield stop - start, chunks
 
-    def table(self) -> pa.Table:
-        """The whole frame, with its index as pyarrow keeps it."""
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
+        """The whole frame, with its index as pyarrow keeps it.
+
+        Columns that are replaced are never converted, so they may be of mixed types.
+        """
+        frame = self.data.copy(deep=False) if replaced else self.data
+        for name in replaced:
+            if name in self._position:
+                frame.isetitem(self._position[name], None)
+            else:
+                # Not a range, which pyarrow would keep in its metadata only.
+                frame.index = frame.index.map(_nothing)
         try:
-            return pa.Table.from_pandas(self.data)
+            table = pa.Table.from_pandas(frame)
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
             raise InvalidData(
                 f"The frame can't be stored as a table: {self._culprit() or error}",
                 hint="give every value of a column the same type, e.g. by .astype(str)",
             ) from error
+        for name, column in replaced.items():
+            key = self._position.get(name, len(table.column_names) - 1)
+            table = table.set_column(key, table.column_names[key], column)
+        return table
 
     def _culprit(self) -> str | None:
         for name in self.names:

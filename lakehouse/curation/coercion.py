@@ -228,6 +228,8 @@ def _to_date(value: Any) -> datetime.date:
 def _to_time(value: Any) -> datetime.time:
     if isinstance(value, datetime.time):
         return value
+    if not isinstance(value, str):
+        raise TypeError(value)
     return datetime.time.fromisoformat(value.strip())
 
 

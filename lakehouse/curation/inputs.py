@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import polars as pl
@@ -18,6 +19,9 @@ from lakehouse.errors import InvalidArgument, UnreadableFile
 
 Dataset: TypeAlias = Any
 """A pandas, polars or Arrow table, a stream of Arrow batches, or a Parquet path."""
+
+
+_NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
 
 
 class Source(Protocol):
@@ -47,8 +51,8 @@ class Source(Protocol):
         """Numbers of rows and their chunks by name; `encoded` ones as dictionaries if cheap."""
         ...
 
-    def table(self) -> pa.Table:
-        """The whole dataset."""
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
+        """The whole dataset, with other columns, and index, in place of its own."""
         ...
 
 
@@ -116,6 +120,12 @@ def _first_positions(names: Sequence[str]) -> dict[str, int]:
     return positions
 
 
+def _replace(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+    for name, column in columns.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
 @dataclass
 class TableSource:
     """An Arrow table in memory."""
@@ -146,9 +156,9 @@ class TableSource:
         for batch in part.to_batches(max_chunksize=CHUNK_ROWS):
             yield len(batch), dict(zip(names, batch.columns, strict=True))
 
-    def table(self) -> pa.Table:
-        """The table itself."""
-        return self.data
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
+        """The table itself, or with other columns."""
+        return _replace(self.data, replaced)
 
 
 @dataclass
@@ -180,9 +190,9 @@ class ReaderSource:
         for batch in self.data:
             yield len(batch), {name: batch.column(self._position[name]) for name in names}
 
-    def table(self) -> pa.Table:
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """All batches."""
-        return self.data.read_all()
+        return _replace(self.data.read_all(), replaced)
 
 
 @dataclass
@@ -239,9 +249,9 @@ class ParquetSource:
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{self.path} is damaged.", found=str(error)) from error
 
-    def table(self) -> pa.Table:
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The whole file."""
-        return self._file.read()
+        return _replace(self._file.read(), replaced)
 
 
 @dataclass
@@ -283,10 +293,10 @@ class PolarsSource:
                 chunk_size=CHUNK_ROWS, maintain_order=True
             )
 
-    def table(self) -> pa.Table:
+    def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The whole frame."""
         frame = self.data.collect() if isinstance(self.data, pl.LazyFrame) else self.data
-        return frame.to_arrow()
+        return _replace(frame.to_arrow(), replaced)
 
 
 def _from_series(series: pl.Series) -> Chunk:

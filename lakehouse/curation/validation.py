@@ -149,7 +149,8 @@ def _read(source: Source, columns: list[_Column]) -> int:
     pending = [column for column in columns if not column.settled(source)]
     if not pending and source.n_rows is not None:
         return source.n_rows
-    encoded = {column.key for column in pending if column.rule.dtype.is_categorical}
+    # A column that may change is read as it is, else its encoding would pass for a change.
+    encoded = {c.key for c in pending if c.rule.dtype.is_categorical and not c.may_change}
     start = 0
     for n_rows, chunks in source.read([column.key for column in pending], encoded):
         for column in pending:
@@ -181,12 +182,7 @@ def _check_names(
 
 
 def _changed_table(source: Source, changed: list[_Column], added: list[ColumnRule]) -> pa.Table:
-    table = source.table()
-    for column in changed:
-        # pyarrow names an unnamed pandas index itself.
-        key = column.key if column.key in table.column_names else "__index_level_0__"
-        position = table.column_names.index(key)
-        table = table.set_column(position, key, column.result())
+    table = source.table({column.key: column.result() for column in changed})
     for rule in added:
         value = pa.scalar(rule.default, rule.fill_type)
         filled = pa.repeat(value, len(table))

@@ -209,7 +209,9 @@ def test_inferred_dtypes_accept_what_they_were_inferred_from(arrow: pa.DataType)
     assert parse_dtype(str(dtype)) == dtype
 
 
-_names = st.text(st.characters(exclude_characters="[]=|", exclude_categories=("C", "Z")), min_size=1)
+_names = st.text(
+    st.characters(exclude_characters="[]=|", exclude_categories=("C", "Z")), min_size=1
+)
 _fields = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 _targets = st.builds(
     CatTarget,

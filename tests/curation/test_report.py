@@ -1,0 +1,91 @@
+"""Reports: all of it in the data, the first of it in words."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from rich.console import Console
+
+from lakehouse.curation import ColumnRule, DatasetSpec, Failure, Report, TableResolver, validate
+from lakehouse.curation.rules import _table
+
+
+def test_a_message_says_what_where_and_what_to_do(resolver: TableResolver) -> None:
+    values = ["B-cell", "CD8-pos alpha-beta T cell", "T cell", "qqqqqq"] + ["qqqqqq"] * 9
+    spec = DatasetSpec((ColumnRule("cell_type", "cat[bionty.CellType]"),))
+    report = validate(pa.table({"cell_type": values}), spec, resolver, slot="obs")
+    assert str(report).splitlines() == [
+        "3 terms not validated in feature 'cell_type' in slot 'obs': "
+        "'B-cell', 'CD8-pos alpha-beta T cell', 'qqqqqq'",
+        '    1 synonym found: "B-cell" → "B cell"',
+        '    → curate synonyms via: .standardize("cell_type")',
+        "    for remaining terms:",
+        '    "CD8-pos alpha-beta T cell" (1 row: 1): '
+        'did you mean "CD8-positive, alpha-beta T cell"?',
+        '    "qqqqqq" (10 rows: 3, 4, 5, 6, 7, …): nothing near in bionty.CellType',
+        "    → fix typos, remove non-existent values, or save terms via: "
+        "curator.cat.add_new_from('cell_type')",
+    ]
+
+
+def test_words_are_cut_aloud_and_data_is_not(resolver: TableResolver) -> None:
+    values = [f"unknown {i}" for i in range(1234)]
+    spec = DatasetSpec((ColumnRule("cell_type", "cat[bionty.CellType]"),))
+    report = validate(pa.table({"cell_type": values}), spec, resolver)
+    assert "'unknown 9', … and 1,224 more" in str(report)
+    assert len(report.failures) == 1234
+    assert [f.value for f in report.failures] == values
+    assert report.to_polars().height == 1234
+
+
+def test_the_data_frame_holds_every_attribute() -> None:
+    failure = Failure("obs", "a", "category", "x", 2, (1, 5), ("y",), None, "", "ULabel", "fix")
+    frame = Report((failure,)).to_polars()
+    assert frame.row(0, named=True) == {
+        "slot": "obs",
+        "column": "a",
+        "rule": "category",
+        "value": "x",
+        "count": 2,
+        "rows": [1, 5],
+        "nearest": ["y"],
+        "synonym_of": None,
+        "found": "",
+        "expected": "ULabel",
+        "hint": "fix",
+    }
+    assert Report().to_polars().columns == frame.columns
+
+
+def test_rich_shows_brackets_as_they_are() -> None:
+    spec = DatasetSpec((ColumnRule("a", "list[str]"), ColumnRule("b", int)), maximal_set=True)
+    report = validate(pa.table({"a": ["[red]"], "c": [1]}), spec)
+    console = Console(width=200, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        console.print(report)
+        console.print(validate(pa.table({"a": [["x"]], "b": [1]}), spec))
+    text = captured.get()
+    assert "list[str]" in text
+    assert "3 failures" in text
+    assert "valid: 2 columns, 1 row" in text
+
+
+def test_joined_reports_name_their_slots(resolver: TableResolver) -> None:
+    spec = DatasetSpec((ColumnRule("cell_type", "cat[bionty.CellType]"),))
+    obs = validate(pa.table({"cell_type": ["T cell"]}), spec, resolver)
+    var = validate(pa.table({"cell_type": ["x"]}), spec, resolver)
+    both = Report.join({"obs": obs, "rna:var": var})
+    assert [(f.slot, f.value) for f in both.failures] == [("rna:var", "x")]
+    assert list(both.terms) == ["obs:cell_type"]
+    assert "in slot 'rna:var'" in str(both)
+    assert Report.join({"obs": obs}).ok
+
+
+def test_every_line_of_the_rule_table_leads_to_a_rule() -> None:
+    assert len(_table.dataset_rules()) == len(_table.DATASET_RULES)
+    assert len(_table.column_families()) == len(_table.COLUMN_RULES)
+    rule = ColumnRule("a", int, nullable=False)
+    checks = [make(rule, None) for make in _table.column_families()]
+    made = [check for check in checks if check is not None]
+    assert [type(check).__name__ for check in made] == ["DtypeCheck", "NullCheck"]
+    assert all(check.settled(pa.int64(), 0) for check in made)
+    assert not any(check.settled(None, None) for check in made)

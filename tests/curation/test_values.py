@@ -1,0 +1,158 @@
+"""Single values and dictionaries, through generated pydantic models."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+import pytest
+
+from lakehouse.curation import (
+    ColumnRule,
+    DatasetSpec,
+    TableResolver,
+    model_of,
+    validate_values,
+)
+
+
+def report_of(dtype: Any, value: Any, **settings: Any) -> Any:
+    return validate_values({"a b": value}, DatasetSpec((ColumnRule("a b", dtype, **settings),)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "made"),
+    [
+        ("int", 3, 3),
+        ("int", np.int32(3), 3),
+        ("float", 21.6, 21.6),
+        ("float", 3, 3.0),
+        ("float", Decimal("1.5"), 1.5),
+        ("num", 3, 3),
+        ("num", 2.5, 2.5),
+        ("bool", np.bool_(True), True),
+        ("str", "x", "x"),
+        ("path", Path("a/b"), "a/b"),
+        ("url", "https://example.org", "https://example.org"),
+        ("date", dt.date(2024, 10, 1), dt.date(2024, 10, 1)),
+        ("date", "2024-10-01", dt.date(2024, 10, 1)),
+        ("datetime", "2024-10-01T12:00:00", dt.datetime(2024, 10, 1, 12)),
+        ("time", "12:30", dt.time(12, 30)),
+        ("dict", {"x": [1, {"y": None}]}, {"x": [1, {"y": None}]}),
+        ("dict", '{"x": 1}', {"x": 1}),
+        ("list[int]", (1, 2), [1, 2]),
+        ("list", ["a", 1], ["a", 1]),
+        ("cat", {"x"}, ["x"]),
+        ("object", dt.date, dt.date),
+        ("int", None, None),
+        ("float", float("nan"), None),
+    ],
+)
+def test_values_of_the_dtype(dtype: str, value: Any, made: Any) -> None:
+    report = report_of(dtype, value)
+    assert report.ok, str(report)
+    assert report.table == {"a b": made}
+    assert type(report.table["a b"]) is type(made)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("int", 1.5),
+        ("int", "3"),
+        ("int", True),
+        ("float", "1.5"),
+        ("float", True),
+        ("bool", 1),
+        ("str", 3),
+        ("date", "yesterday"),
+        ("date", dt.datetime(2024, 1, 1)),
+        ("date", 5),
+        ("datetime", "2024-13-01"),
+        ("dict", "no"),
+        ("dict", "[1]"),
+        ("dict", [1]),
+        ("list[int]", ["x"]),
+        ("list[int]", 3),
+        ("cat", 3),
+        ("num", "x"),
+    ],
+)
+def test_values_of_another_dtype(dtype: str, value: Any) -> None:
+    (failure,) = report_of(dtype, value).failures
+    assert (failure.column, failure.rule, failure.value) == ("a b", "dtype", value)
+    assert (failure.expected, failure.slot) == (dtype, "__external__")
+    assert repr(value) in str(report_of(dtype, value))
+
+
+def test_coercion() -> None:
+    assert report_of("int", "3", coerce=True).table == {"a b": 3}
+    assert report_of("str", 3, coerce=True).table == {"a b": "3"}
+    assert [f.rule for f in report_of("int", "x", coerce=True).failures] == ["dtype"]
+
+
+def test_everything_wrong_is_said_at_once(resolver: TableResolver) -> None:
+    spec = DatasetSpec(
+        (
+            ColumnRule("temperature", float),
+            ColumnRule("date", dt.date),
+            ColumnRule("cell_type", "cat[bionty.CellType]"),
+            ColumnRule("missing", int),
+            ColumnRule("null", int, nullable=False),
+            ColumnRule("optional", int, required=False),
+        ),
+        maximal_set=True,
+    )
+    values = {
+        "temperature": "warm",
+        "date": "2024-10-01",
+        "cell_type": ["B cell", "B-cell"],
+        "null": None,
+        "extra": 1,
+    }
+    report = validate_values(values, spec, resolver)
+    assert {(f.column, f.rule) for f in report.failures} == {
+        ("temperature", "dtype"),
+        ("missing", "presence"),
+        ("null", "null"),
+        ("extra", "extra"),
+        ("cell_type", "category"),
+    }
+    assert report.terms["cell_type"][0].uids.to_pylist() == ["ct1"]
+    assert report.synonyms() == {"cell_type": {"B-cell": "B cell"}}
+    assert "column 'missing' not in" in str(report)
+
+
+def test_defaults_and_extra_values() -> None:
+    spec = DatasetSpec(
+        (
+            ColumnRule("a", int, default=3),
+            ColumnRule("b", int, default=4, nullable=False),
+            ColumnRule("c", str, has_default=True),
+            ColumnRule("d", int, required=False),
+        )
+    )
+    report = validate_values({"b": None, "other": "kept"}, spec)
+    assert report.ok, str(report)
+    assert report.table == {"a": 3, "b": 4, "c": None, "other": "kept"}
+    assert report.changed
+
+
+def test_flexible_values() -> None:
+    spec = DatasetSpec(flexible=True, known={"n": ColumnRule("n", int), "m": ColumnRule("m", int)})
+    assert validate_values({"n": 1, "else": "x"}, spec).ok
+    assert [f.column for f in validate_values({"n": "x"}, spec).failures] == ["n"]
+
+
+def test_the_model_is_an_ordinary_pydantic_model() -> None:
+    spec = DatasetSpec((ColumnRule("percent.mito", float), ColumnRule("model_config", dict)))
+    model = model_of(spec)
+    made = model.model_validate({"percent.mito": 1, "model_config": {"a": 1}})
+    assert made.model_dump(by_alias=True) == {"percent.mito": 1.0, "model_config": {"a": 1}}
+    assert model.model_json_schema()["required"] == ["percent.mito", "model_config"]
+    with pytest.raises(pydantic.ValidationError):
+        model.model_validate({"percent.mito": "x"})
