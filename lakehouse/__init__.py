@@ -1,0 +1,112 @@
+"""Git for a lab's data: registries, artifacts and ontologies over open Iceberg tables.
+
+Importing this package loads nothing heavy and touches nothing: every public name is
+imported when it is first used.
+
+Example:
+    >>> import lakehouse as ln
+    >>> ln.setup.init(storage="./lake", modules="bionty")  # doctest: +SKIP
+    >>> ln.Artifact("cells.parquet", key="cells.parquet").save()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lakehouse import errors as errors
+    from lakehouse import setup as setup
+    from lakehouse.config import settings as settings
+    from lakehouse.orm import Lake as Lake
+    from lakehouse.orm import Q as Q
+    from lakehouse.orm import QuerySet as QuerySet
+    from lakehouse.orm import connect as connect
+    from lakehouse.orm import current_lake as current_lake
+    from lakehouse.orm import open_lake as open
+    from lakehouse.orm import save as save
+    from lakehouse.orm import scan as scan
+    from lakehouse.orm import sql as sql
+    from lakehouse.orm import transaction as transaction
+    from lakehouse.registries import Artifact as Artifact
+    from lakehouse.registries import Branch as Branch
+    from lakehouse.registries import Feature as Feature
+    from lakehouse.registries import Record as Record
+    from lakehouse.registries import Run as Run
+    from lakehouse.registries import Schema as Schema
+    from lakehouse.registries import Storage as Storage
+    from lakehouse.registries import Transform as Transform
+    from lakehouse.registries import ULabel as ULabel
+    from lakehouse.registries import User as User
+
+# Public name → "module" or "module:attribute". Adding a public name is one line here,
+# and one above for type checkers; a test holds the two together.
+_EXPORTS = {
+    "Artifact": "lakehouse.registries:Artifact",
+    "Branch": "lakehouse.registries:Branch",
+    "Feature": "lakehouse.registries:Feature",
+    "Record": "lakehouse.registries:Record",
+    "Run": "lakehouse.registries:Run",
+    "Schema": "lakehouse.registries:Schema",
+    "Storage": "lakehouse.registries:Storage",
+    "Transform": "lakehouse.registries:Transform",
+    "ULabel": "lakehouse.registries:ULabel",
+    "User": "lakehouse.registries:User",
+    "Lake": "lakehouse.orm:Lake",
+    "Q": "lakehouse.orm:Q",
+    "QuerySet": "lakehouse.orm:QuerySet",
+    "connect": "lakehouse.orm:connect",
+    "current_lake": "lakehouse.orm:current_lake",
+    "open": "lakehouse.orm:open_lake",
+    "save": "lakehouse.orm:save",
+    "scan": "lakehouse.orm:scan",
+    "sql": "lakehouse.orm:sql",
+    "transaction": "lakehouse.orm:transaction",
+    "settings": "lakehouse.config:settings",
+    "errors": "lakehouse.errors",
+    "setup": "lakehouse.setup",
+}
+
+__all__ = [
+    "Artifact",
+    "Branch",
+    "Feature",
+    "Lake",
+    "Q",
+    "QuerySet",
+    "Record",
+    "Run",
+    "Schema",
+    "Storage",
+    "Transform",
+    "ULabel",
+    "User",
+    "connect",
+    "current_lake",
+    "errors",
+    "open",
+    "save",
+    "scan",
+    "settings",
+    "setup",
+    "sql",
+    "transaction",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        target = _EXPORTS[name]
+    except KeyError:
+        raise AttributeError(f"module 'lakehouse' has no attribute {name!r}") from None
+    module_name, _, attribute = target.partition(":")
+    module = importlib.import_module(module_name)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
