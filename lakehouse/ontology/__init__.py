@@ -1,0 +1,25 @@
+"""Ontologies: read them with pronto, repair what it refuses, get sorted Arrow tables."""
+
+from lakehouse.ontology.graph import ancestors, closure, cycles, descendants, resolve_alt
+from lakehouse.ontology.manifest import Manifest, extract, manifest, manifests
+from lakehouse.ontology.model import Metadata, Ontology, Repair
+from lakehouse.ontology.reader import read
+from lakehouse.ontology.rows import own_prefix, registry_rows
+
+__all__ = [
+    "Manifest",
+    "Metadata",
+    "Ontology",
+    "Repair",
+    "ancestors",
+    "closure",
+    "cycles",
+    "descendants",
+    "extract",
+    "manifest",
+    "manifests",
+    "own_prefix",
+    "read",
+    "registry_rows",
+    "resolve_alt",
+]

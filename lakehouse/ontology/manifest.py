@@ -1,0 +1,155 @@
+"""Which ontologies there are, where they come from, and the small extracts that ship with us.
+
+A manifest is one TOML file under `ontologies/manifests`; adding an ontology needs no Python.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakehouse.errors import InvalidArgument, InvalidData, near
+
+
+class Offline(BaseModel):
+    """A package index's package that holds the ontology.
+
+    Attributes:
+        package: Name and version to install.
+        path: File inside the installed package.
+        format: `obo` when `read` takes the file, else the package's own format.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    package: str
+    path: str
+    format: str = "obo"
+
+
+class Manifest(BaseModel):
+    """One ontology.
+
+    Attributes:
+        name: Short lower-case name, e.g. `"cl"`; also the file's name.
+        title: Full name.
+        entity: Registry that it fills, e.g. `"CellType"`.
+        prefix: Id-space of its terms, e.g. `"CL"`.
+        organism: `"all"`, or the one organism that it is for.
+        version: Release that the manifest describes.
+        url: Address with `{version}` in it.
+        latest_url: Address of the newest release.
+        format: Format of the file at `url`.
+        licence: SPDX identifier or the licence's name.
+        licence_url: Where its text is.
+        homepage: Home of the ontology.
+        sha256: Hash of the file at `url`, where known.
+        extract: File under `ontologies/extracts` with some of its terms, if there is one.
+        offline: Packages that hold it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    entity: str
+    prefix: str
+    organism: str = "all"
+    version: str
+    url: str
+    latest_url: str
+    format: Literal["obo", "owl", "json"]
+    licence: str
+    licence_url: str
+    homepage: str
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    extract: str | None = None
+    offline: tuple[Offline, ...] = ()
+
+    def address(self, version: str | None = None) -> str:
+        """Where a release is to be had.
+
+        Example:
+            >>> manifest("go").address("2026-06-15")
+            'http://purl.obolibrary.org/obo/go/releases/2026-06-15/go.obo'
+        """
+        return self.url.format(version=version or self.version)
+
+
+def folder() -> Path:
+    """The folder of manifests and extracts: inside the installed package, or in a checkout.
+
+    Raises:
+        InvalidData: Neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    places = (package / "_ontologies", package.parent / "ontologies")
+    for place in places:
+        if (place / "manifests").is_dir():
+            return place
+    raise InvalidData(
+        "The ontology manifests that ship with lakehouse are missing.",
+        found=f"none of {', '.join(map(str, places))}",
+        hint="pip install --force-reinstall lakehouse",
+    )
+
+
+@cache
+def manifests() -> dict[str, Manifest]:
+    """All manifests by name, sorted.
+
+    Raises:
+        InvalidData: One of them doesn't follow the model.
+    """
+    found: dict[str, Manifest] = {}
+    for path in sorted((folder() / "manifests").glob("*.toml")):
+        try:
+            entry = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, pydantic.ValidationError) as error:
+            raise InvalidData(
+                f"The ontology manifest {path} is invalid.", found=str(error)
+            ) from error
+        found[entry.name] = entry
+    return found
+
+
+def manifest(name: str) -> Manifest:
+    """The manifest of a name or id-space, in any case: `"cl"`, `"CL"`, `"hsapdv"`.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
+    known = manifests()
+    for entry in known.values():
+        if name.lower() in (entry.name, entry.prefix.lower()):
+            return entry
+    raise InvalidArgument(
+        f"There is no ontology manifest named {name!r}.",
+        found=name,
+        expected=f"one of {', '.join(near(name, list(known)) or known)}",
+        hint="read('path or address of the file') needs no manifest",
+    )
+
+
+def extract(name: str) -> Path:
+    """The path of an extract that ships with us, e.g. `extract("blood-cells")`.
+
+    Raises:
+        InvalidArgument: There is none of that name.
+    """
+    stem = name.removesuffix(".obo")
+    path = folder() / "extracts" / f"{stem}.obo"
+    known = sorted(entry.stem for entry in path.parent.glob("*.obo"))
+    if stem not in known:
+        raise InvalidArgument(
+            f"There is no ontology extract named {name!r}.",
+            found=name,
+            expected=f"one of {', '.join(known)}",
+            hint=f"extract({known[0]!r})" if known else None,
+        )
+    return path

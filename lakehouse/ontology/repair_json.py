@@ -1,0 +1,171 @@
+"""Make an OBO graph loadable: drop what the parser refuses, add what edges only mention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from lakehouse.ontology.model import Repair
+
+Refusal = Callable[[bytes], str | None]
+Node = dict[str, Any]
+_CHUNK = 256
+
+
+class NotAGraph(Exception):
+    """JSON without a graph; the message says what it is instead."""
+
+
+def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
+    """The one graph of a document, with everything in it that a parser would skip silently.
+
+    Raises:
+        NotAGraph: Not JSON, or JSON of another kind.
+    """
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise NotAGraph(f"damaged or truncated JSON ({error})") from error
+    if isinstance(document, dict) and "nodes" in document and "graphs" not in document:
+        document = {"graphs": [document]}
+    graphs = document.get("graphs") if isinstance(document, dict) else None
+    graphs = [graph for graph in graphs or () if isinstance(graph, dict)]
+    if not graphs:
+        raise NotAGraph("JSON without an OBO graph (no 'graphs')")
+    repairs: list[Repair] = []
+    graph = dict(graphs[0])
+    graph.setdefault("id", "")
+    graph["nodes"] = list(_items(graphs, "nodes", "id", repairs))
+    graph["edges"] = list(_items(graphs, "edges", "sub", repairs))
+    if len(graphs) > 1:
+        names = ", ".join(str(other.get("id")) for other in graphs[1:])
+        repairs.append(Repair(0, names, "further graphs of the document merged into the first"))
+    _complete(graph, repairs)
+    return graph, repairs
+
+
+def dump(graph: Node) -> bytes:
+    """A graph as an OBO graph document."""
+    return orjson.dumps({"graphs": [graph]})
+
+
+def repair(graph: Node, refusal: Refusal) -> tuple[Node, list[Repair]]:
+    """Drop the parts that the parser refuses."""
+    repairs: list[Repair] = []
+    frame = {key: value for key, value in graph.items() if key in ("id", "meta", "lbl")}
+    if refusal(dump({**frame, "nodes": [], "edges": []})) is not None:
+        repairs.append(Repair(0, _show(frame), "unreadable header of the graph: left out"))
+        frame = {"id": "http://purl.obolibrary.org/obo/repaired.json"}
+    nodes: list[Node] = []
+    for chunk in _chunks(graph["nodes"]):
+        if refusal(dump({**frame, "nodes": chunk, "edges": []})) is None:
+            nodes += chunk
+            continue
+        for node in chunk:
+            nodes += _mended(node, frame, refusal, repairs)
+    known = {node["id"] for node in nodes}
+    edges: list[Node] = []
+    for chunk in _chunks([edge for edge in graph["edges"] if edge["sub"] in known]):
+        if refusal(dump({**frame, "nodes": nodes[:0], "edges": chunk})) is None:
+            edges += chunk
+            continue
+        for edge in chunk:
+            refused = refusal(dump({**frame, "nodes": _stub_nodes(edge), "edges": [edge]}))
+            if refused is None:
+                edges.append(edge)
+            else:
+                repairs.append(Repair(0, _show(edge), f"{refused}: edge dropped"))
+    return {**frame, "nodes": nodes, "edges": edges}, repairs
+
+
+def _items(graphs: list[Node], key: str, needed: str, repairs: list[Repair]) -> Iterator[Node]:
+    for graph in graphs:
+        for item in graph.get(key) or ():
+            if isinstance(item, dict) and isinstance(item.get(needed), str):
+                yield item
+            else:
+                repairs.append(
+                    Repair(0, _show(item), f"no {needed!r} in one of the {key}: dropped")
+                )
+
+
+def _complete(graph: Node, repairs: list[Repair]) -> None:
+    subjects = {edge["sub"] for edge in graph["edges"] if edge.get("pred") == "is_a"}
+    nodes: list[Node] = []
+    seen: set[str] = set()
+    for node in graph["nodes"]:
+        kind, key = node.get("type"), node["id"]
+        if kind not in ("CLASS", "PROPERTY", "INDIVIDUAL"):
+            if kind is None and not node.get("lbl") and key not in subjects:
+                # a mere mention of a foreign id
+                continue
+            reason = "node without a type" if kind is None else f"unknown node type {kind!r}"
+            repairs.append(Repair(0, key, f"{reason}: read as a class"))
+            node = {**node, "type": "CLASS"}
+        elif kind == "INDIVIDUAL":
+            repairs.append(Repair(0, key, "an individual is no term: left out"))
+            continue
+        if key in seen:
+            repairs.append(Repair(0, key, "duplicate id: its clauses were merged"))
+        seen.add(key)
+        nodes.append(_one_comment(node))
+    for key in sorted(subjects - seen):
+        repairs.append(Repair(0, key, "the subject of an edge isn't defined: term added"))
+        nodes.append({"id": key, "type": "CLASS"})
+    graph["nodes"] = nodes
+
+
+def _one_comment(node: Node) -> Node:
+    # the parser keeps the last comment only
+    meta = node.get("meta")
+    comments = meta.get("comments") if isinstance(meta, dict) else None
+    if not isinstance(comments, list) or len(comments) < 2:
+        return node
+    return {**node, "meta": {**meta, "comments": ["\n".join(map(str, comments))]}}  # type: ignore[dict-item]
+
+
+def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) -> Iterator[Node]:
+    def refused(candidate: Node) -> str | None:
+        return refusal(dump({**frame, "nodes": [candidate], "edges": []}))
+
+    if refused(node) is None:
+        yield node
+        return
+    bare = {key: node[key] for key in ("id", "type", "lbl") if isinstance(node.get(key), str)}
+    reason = refused(bare)
+    if reason is not None:
+        repairs.append(Repair(0, _show(node), f"{reason}: node dropped"))
+        return
+    meta: Node = {}
+    for key, value in (node.get("meta") or {}).items():
+        if isinstance(value, list):
+            good = []
+            for item in value:
+                reason = refused({**bare, "meta": {key: [item]}})
+                if reason is None:
+                    good.append(item)
+                else:
+                    repairs.append(Repair(0, f"{node['id']} {_show(item)}", f"{reason}: dropped"))
+            meta[key] = good
+        else:
+            reason = refused({**bare, "meta": {key: value}})
+            if reason is None:
+                meta[key] = value
+            else:
+                repairs.append(Repair(0, f"{node['id']} {_show(value)}", f"{reason}: dropped"))
+    yield {**bare, "meta": meta}
+
+
+def _stub_nodes(edge: Node) -> list[Node]:
+    return [{"id": edge["sub"], "type": "CLASS"}]
+
+
+def _chunks(items: list[Node]) -> Iterator[list[Node]]:
+    for at in range(0, len(items), _CHUNK):
+        yield items[at : at + _CHUNK]
+
+
+def _show(item: object) -> str:
+    return orjson.dumps(item).decode()

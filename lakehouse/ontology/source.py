@@ -1,0 +1,236 @@
+"""From a path, URI, handle or bytes to decompressed, decoded content of a known format."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from lakehouse.errors import MissingExtra, UnreadableFile
+from lakehouse.ontology.model import Repair
+
+Format = Literal["obo", "owl", "json"]
+Source = str | Path | bytes | IO[Any]
+
+EXPECTED = "an ontology as OBO, OWL (RDF/XML) or OBO-graph JSON, plain or .gz, .bz2, .xz"
+_ONLINE = "download it again, e.g. from http://purl.obolibrary.org/obo/<ontology>.obo"
+
+_OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
+    (b"(?i)<!doctype html|<html", "a web page (HTML)", _ONLINE),
+    (b"@prefix|@base|(?i:prefix )", "Turtle", "convert it: robot convert -i IN -o OUT.obo"),
+    (
+        b"Prefix\\(|Ontology\\(",
+        "OWL functional syntax",
+        "convert it: robot convert -i IN -o OUT.obo",
+    ),
+    (b"Prefix:|Ontology:", "OWL Manchester syntax", "convert it: robot convert -i IN -o OUT.obo"),
+    (b"PK\x03\x04", "a ZIP archive", "unzip it and pass the ontology file inside"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard compression", "decompress it first: unzstd FILE"),
+    (b"PAR1", "a Parquet file", "pass the ontology file that it was made from"),
+    (b"\x89HDF", "an HDF5 file", "pass an ontology file"),
+    (b"SQLite format 3", "a SQLite database", "pass the ontology file that it was made from"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run: git lfs pull"),
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    r"""A source ready to be parsed.
+
+    Attributes:
+        name: How errors name it.
+        format: Its recognised format.
+        data: OBO and JSON as UTF-8 with `\n` line ends; OWL as it was.
+        repairs: Lines that were not UTF-8.
+    """
+
+    name: str
+    format: Format
+    data: bytes
+    repairs: tuple[Repair, ...]
+
+
+def unreadable(name: str, found: str, hint: str = _ONLINE) -> UnreadableFile:
+    """The one error for a source that can't be read as an ontology."""
+    return UnreadableFile(
+        f"{name} can't be read as an ontology.", found=found, expected=EXPECTED, hint=hint
+    )
+
+
+def fetch(source: Source) -> tuple[str, bytes]:
+    """A source's name and raw bytes.
+
+    Raises:
+        UnreadableFile: It is missing, a folder, or refused to be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"<{len(source)} bytes>", bytes(source)
+    name = str(getattr(source, "name", source)) if hasattr(source, "read") else str(source)
+    try:
+        return name, _raw_bytes(source)
+    except FileNotFoundError:
+        found, hint = (
+            "nothing at this path",
+            "check the path; relative ones start at the current folder",
+        )
+    except IsADirectoryError:
+        found, hint = "a folder", "name the file inside it"
+    except PermissionError:
+        found, hint = "no permission to read it", f"chmod u+r {name}"
+    except ImportError as error:
+        raise MissingExtra(
+            f"{name} needs a package that is not installed.",
+            found=str(error),
+            hint="install it, or download the file and pass its local path",
+        ) from error
+    except (OSError, ValueError) as error:
+        found, hint = f"{type(error).__name__}: {error}", _ONLINE
+    raise unreadable(name, found, hint)
+
+
+def _raw_bytes(source: Any) -> bytes:
+    if hasattr(source, "read"):
+        data = source.read()
+        return data.encode() if isinstance(data, str) else bytes(data)
+    if hasattr(source, "read_bytes"):
+        return bytes(source.read_bytes())
+    text = str(source)
+    if "://" not in text:
+        return Path(text).expanduser().read_bytes()
+    import fsspec
+
+    with fsspec.open(text, "rb") as handle:
+        return bytes(handle.read())
+
+
+def content_hash(raw: bytes) -> str:
+    """SHA-256 of raw bytes as hex, comparable with the manifests'."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def prepare(name: str, raw: bytes) -> Content:
+    """Decompress, decode and recognise raw bytes.
+
+    Raises:
+        UnreadableFile: Empty, truncated, or of another kind.
+    """
+    data = _decompress(name, raw)
+    if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+        raise unreadable(name, "an empty file" if not raw else "nothing but blanks")
+    if _kind(data[:4096]) == "owl":
+        return Content(name, "owl", data, ())
+    text, repairs = decode(data)
+    kind = _kind(text[:65536])
+    if kind is None:
+        raise unreadable(name, *_describe(text))
+    return Content(name, kind, text, tuple(repairs))
+
+
+def _decompress(name: str, data: bytes) -> bytes:
+    for _ in range(2):
+        try:
+            if data.startswith(b"\x1f\x8b"):
+                data = gzip.decompress(data)
+            elif data.startswith(b"BZh"):
+                data = bz2.decompress(data)
+            elif data.startswith(b"\xfd7zXZ\x00"):
+                data = lzma.decompress(data)
+            else:
+                break
+        except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+            raise unreadable(name, f"a truncated or damaged compressed file ({error})") from error
+    return data
+
+
+def decode(data: bytes) -> tuple[bytes, list[Repair]]:
+    r"""Bytes of any usual encoding as UTF-8 with `\n` line ends and a last newline.
+
+    A line that isn't UTF-8 is read as Windows-1252 (a superset of printable latin-1) and
+    reported; the other lines are left as they are, so mixed files keep both.
+    """
+    repairs: list[Repair] = []
+    encoding = _wide_encoding(data[:400])
+    if encoding:
+        data = data.decode(encoding, errors="replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        data = _decode_by_line(data, repairs)
+    return data, repairs
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return "utf-32"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    zeros = [head[i::2].count(0) for i in (0, 1)]
+    for side, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if zeros[side] > len(head) // 4 and zeros[1 - side] == 0:
+            return encoding
+    return None
+
+
+def _decode_by_line(data: bytes, repairs: list[Repair]) -> bytes:
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            text = "".join(_western(byte) for byte in line)
+            lines[number - 1] = text.encode()
+            repairs.append(Repair(number, text, "not valid UTF-8: read as latin-1"))
+    return b"\n".join(lines)
+
+
+def _western(byte: int) -> str:
+    # five bytes are undefined in Windows-1252; latin-1 has a meaning for every one
+    try:
+        return bytes([byte]).decode("cp1252")
+    except UnicodeDecodeError:
+        return bytes([byte]).decode("latin-1")
+
+
+_OBO_START = re.compile(
+    rb"^\s*(?:!.*\n\s*)*(?:\[\w+\]|(?:format-version|data-version|date|ontology|saved-by|"
+    rb"auto-generated-by|default-namespace|subsetdef|synonymtypedef|idspace|import|remark|"
+    rb"version|property_value|treat-xrefs-as-[\w-]+|owl-axioms|namespace-id-rule)\s*:)"
+)
+_OBO_STANZA = re.compile(rb"(?m)^\s*\[(?:Term|Typedef)\]")
+
+
+def _kind(head: bytes) -> Format | None:
+    if b"\x00" in head[:400]:
+        encoding = _wide_encoding(head[:400])
+        head = head[: len(head) // 4 * 4].decode(encoding or "latin-1", "replace").encode()
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith((b"{", b"[{")):
+        return "json"
+    if head.startswith(b"<"):
+        root = re.search(rb"<(?:\w+:)?([A-Za-z]+)[\s>]", re.sub(rb"(?s)<!--.*?-->", b"", head))
+        return "owl" if root and root.group(1) == b"RDF" else None
+    return "obo" if _OBO_START.match(head) or _OBO_STANZA.search(head) else None
+
+
+def _describe(data: bytes) -> tuple[str, str]:
+    head = data[:400].lstrip()
+    for pattern, found, hint in _OTHER_KINDS:
+        if re.match(pattern, head):
+            return found, hint
+    if head.startswith(b"<"):
+        return "XML that isn't RDF/XML", "convert it: robot convert -i IN -o OUT.obo"
+    first = head.split(b"\n", 1)[0][:80]
+    if any(byte < 9 for byte in first):
+        return f"binary data starting with {first[:16]!r}", _ONLINE
+    return f"text starting with {first.decode(errors='replace')!r}", _ONLINE

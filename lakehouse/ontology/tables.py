@@ -1,0 +1,164 @@
+"""From pronto's rows to sorted Arrow tables that don't depend on the source's format."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+
+from lakehouse.ontology._pronto import Raw
+from lakehouse.ontology.model import SCHEMAS
+
+_PURL = re.compile(r"https?://purl\.obolibrary\.org/obo/(?:[\w./-]+#)(\w+)$")
+_IRI = re.compile(r"https?://\S*[/#]([A-Za-z][A-Za-z0-9.]*)_(\d\w*)$")
+# OBO graphs: pato#reciprocal_of comes back from the parser as pato#reciprocal:of
+_SPLIT_SHORTHAND = re.compile(r"[\w./-]*#([^\W_]+):(\w+)$")
+# readable names where a file uses a relation without declaring it
+_KNOWN_RELATIONS = {
+    "BFO:0000050": "part_of",
+    "BFO:0000051": "has_part",
+    "BFO:0000062": "preceded_by",
+    "BFO:0000063": "precedes",
+    "BFO:0000066": "occurs_in",
+    "RO:0000052": "characteristic_of",
+    "RO:0000053": "has_characteristic",
+    "RO:0002202": "develops_from",
+    "RO:0002211": "regulates",
+    "RO:0002212": "negatively_regulates",
+    "RO:0002213": "positively_regulates",
+    "RO:0002215": "capable_of",
+}
+
+
+def compact(key: str) -> str:
+    """The short form of an id: CURIEs stay, OBO-style IRIs become CURIEs, escapes go.
+
+    Example:
+        >>> compact("http://www.ebi.ac.uk/efo/EFO_0000001"), compact("CL:0000084")
+        ('EFO:0000001', 'CL:0000084')
+    """
+    if key.startswith("http"):
+        found = _PURL.match(key)
+        if found and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]*_\d\w*", found.group(1)):
+            return found.group(1)
+        found = _IRI.match(key)
+        key = f"{found.group(1)}:{found.group(2)}" if found else key
+    elif "#" in key and (found := _SPLIT_SHORTHAND.match(key)):
+        key = f"{found.group(1)}_{found.group(2)}"
+    return unescape(key) if "\\" in key else key
+
+
+def unescape(text: str) -> str:
+    """An identifier without OBO's backslash escapes."""
+    return re.sub(r"\\(.)", lambda found: {"W": " ", "t": "\t"}.get(found[1], found[1]), text)
+
+
+def build(raw: Raw) -> tuple[dict[str, pa.Table], list[tuple[str, str]]]:
+    """The tables of an ontology, and notes on what could not be kept apart."""
+    short: dict[str, str] = {}
+
+    def key(text: str) -> str:
+        found = short.get(text)
+        if found is None:
+            found = short[text] = compact(text)
+        return found
+
+    notes: list[tuple[str, str]] = []
+    terms = _terms(raw, key, notes)
+    alt_ids = {(key(term), key(other)) for term, other in raw.alt_ids}
+    _fold_alternatives(raw, terms, alt_ids, key)
+    relation = _relation_namer(raw, key)
+    return {
+        "terms": _table("terms", terms.values()),
+        "synonyms": _table("synonyms", {(key(r[0]), *r[1:]) for r in raw.synonyms if r[1]}),
+        "alt_ids": _table("alt_ids", alt_ids),
+        "xrefs": _table("xrefs", {(key(term), unescape(x)) for term, x in raw.xrefs}),
+        "parents": _table("parents", {(key(term), key(up)) for term, up in raw.parents}),
+        "relations": _table(
+            "relations", {(key(t), relation(kind), key(to)) for t, kind, to in raw.relations}
+        ),
+    }, notes
+
+
+def _terms(
+    raw: Raw, key: Callable[[str], str], notes: list[tuple[str, str]]
+) -> dict[str, tuple[object, ...]]:
+    terms: dict[str, tuple[object, ...]] = {}
+    default = raw.header["namespace"]
+    for row in sorted(raw.terms, key=lambda row: str(row[0])):
+        term, name, definition, namespace, obsolete, replaced_by, consider, comment = row
+        stub = term in raw.stubs
+        short = key(term)
+        if short in terms:
+            if stub:
+                continue
+            if not terms[short][8]:
+                notes.append((f"id: {term}", f"the same term as another spelling of {short}"))
+        terms[short] = (
+            short,
+            _text(name),
+            _text(definition),
+            namespace or (None if stub else default),
+            obsolete,
+            sorted({key(other) for other in replaced_by}),
+            sorted({key(other) for other in consider}),
+            _text(comment),
+            stub,
+        )
+    return terms
+
+
+def _text(value: str | None) -> str | None:
+    return (value.strip() or None) if value else None
+
+
+def _fold_alternatives(
+    raw: Raw,
+    terms: dict[str, tuple[object, ...]],
+    alt_ids: set[tuple[str, str]],
+    key: Callable[[str], str],
+) -> None:
+    """OWL and JSON write an alternative id as a nameless obsolete term: fold it back."""
+    listed = {other for _, other in alt_ids}
+    described = {key(row[0]) for row in raw.synonyms} | {key(row[0]) for row in raw.parents}
+    for term, row in list(terms.items()):
+        _, name, definition, _, obsolete, replaced_by, *_ = row
+        if name is not None or definition is not None or not obsolete or term in described:
+            continue
+        heirs = [other for other in replaced_by if other in terms]  # type: ignore[attr-defined]
+        if term in listed:
+            del terms[term]
+        elif len(heirs) == 1:
+            alt_ids.add((heirs[0], term))
+            del terms[term]
+
+
+def _relation_namer(raw: Raw, key: Callable[[str], str]) -> Callable[[str], str]:
+    slugs = {key(ident): _slug(name) for ident, name in raw.relation_names.items()}
+    shared = {slug for slug, count in Counter(slugs.values()).items() if count > 1}
+    taken = {ident for ident in slugs if ":" not in ident}
+
+    def name(ident: str) -> str:
+        short = key(ident)
+        if ":" not in short:
+            return short
+        slug = _KNOWN_RELATIONS.get(short) or slugs.get(short, "")
+        # two relations of one name stay apart under their ids
+        return slug if slug and slug not in shared | (taken - {short}) else short
+
+    return name
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"\W+", "_", name.strip()).strip("_")
+
+
+def _table(name: str, rows: Iterable[tuple[object, ...]]) -> pa.Table:
+    schema = SCHEMAS[name]
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    keys = ["id"] if name == "terms" else schema.names
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    return table.sort_by([(column, "ascending") for column in keys]).combine_chunks()
