@@ -213,7 +213,13 @@ class ParquetSource:
 
     def _open(self, dictionaries: Sequence[str]) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self.path, read_dictionary=list(dictionaries))
+            # Read-ahead would hold every row group of the file at once.
+            return pq.ParquetFile(
+                self.path,
+                read_dictionary=list(dictionaries),
+                pre_buffer=False,
+                buffer_size=1 << 20,
+            )
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(
                 f"{self.path} can't be read as Parquet.",

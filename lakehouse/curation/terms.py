@@ -17,6 +17,10 @@ from lakehouse.schema import CatTarget
 
 _NEAR_ENOUGH = 60.0
 
+# About a second of edit distances; values beyond get no suggestion, but the first ten always.
+_COMPARISONS = 10_000_000
+_AT_LEAST = 10
+
 
 class Resolution(NamedTuple):
     """What is known of each of the values that were asked for, in their order.
@@ -91,10 +95,14 @@ class TableResolver:
         return Resolution(valid, uid, synonym_of)
 
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
-        """The valid values nearest to each invalid one, by edit distance, best first."""
+        """The valid values nearest to each invalid one, by edit distance, best first.
+
+        Of very many values, only as many of the first get an answer as a second allows.
+        """
         texts, standards = self._choice(target)
-        found = []
-        for value in values:
+        found: list[list[str]] = []
+        affordable = max(_AT_LEAST, _COMPARISONS // max(1, len(texts)))
+        for value in values[:affordable]:
             # More than asked, since several spellings may stand for one term.
             hits = process.extract(
                 default_process(value),
@@ -104,7 +112,7 @@ class TableResolver:
                 score_cutoff=_NEAR_ENOUGH,
             )
             found.append(list(dict.fromkeys(standards[hit[2]] for hit in hits))[:limit])
-        return found
+        return found + [[] for _ in values[affordable:]]
 
     def _choice(self, target: CatTarget) -> tuple[list[str], list[str]]:
         if target not in self._choices:

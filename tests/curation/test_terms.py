@@ -82,3 +82,14 @@ def test_unknown_registries_and_fields_name_the_near_ones(resolver: TableResolve
     with pytest.raises(UnknownField) as unknown:
         resolver.resolve(CatTarget("bionty.CellType", "ontology"), pa.array(["x"]))
     assert unknown.value.expected == "ontology_id"
+
+
+def test_suggestions_for_many_values_stay_affordable() -> None:
+    names = [f"gene number {i} of the genome" for i in range(40_000)]
+    terms = pa.table({"uid": names, "name": names, "synonyms": [n.upper() for n in names]})
+    resolver = TableResolver({"ULabel": terms})
+    values = [f"gene number {i} of the genom" for i in range(5_000)]
+    nearest = resolver.nearest(CatTarget("ULabel"), values)
+    assert len(nearest) == 5_000
+    assert [near[0] for near in nearest[:10]] == names[:10]
+    assert nearest[-1] == []

@@ -16,9 +16,9 @@ from lakehouse.curation.terms import Matches, TermResolver
 from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget
 
-# Edit distances to every term are not cheap: values beyond these get no suggestion.
-NEAREST_FOR = 200
 _NEAREST = 3
+_SYNONYM_HINT = 'curate synonyms via: .standardize("{}")'
+_HINT = "fix typos, remove non-existent values, or save terms via: curator.cat.add_new_from('{}')"
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | None:
@@ -80,7 +80,8 @@ class CategoryCheck:
         """One failure for each value that is no term."""
         found = list(self._tally)
         unknown = [value for value, _, _ in found if value not in self._synonym_of]
-        nearest = self._nearest(unknown[:NEAREST_FOR])
+        nearest = self._nearest(unknown)
+        expected = " or ".join(map(str, self._targets))
         for value, count, rows in found:
             standard = self._synonym_of.get(value)
             yield Failure(
@@ -92,11 +93,8 @@ class CategoryCheck:
                 rows,
                 nearest=nearest.get(value, ()),
                 synonym_of=standard,
-                expected=" or ".join(map(str, self._targets)),
-                hint=f'curate synonyms via: .standardize("{self._column}")'
-                if standard is not None
-                else "fix typos, remove non-existent values, or save terms via: "
-                f"curator.cat.add_new_from('{self._column}')",
+                expected=expected,
+                hint=(_HINT if standard is None else _SYNONYM_HINT).format(self._column),
             )
 
     def _resolve(self, values: pa.Array) -> None:
