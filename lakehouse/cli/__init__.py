@@ -1,1 +1,5 @@
-"""The command line, `lakehouse`."""
+"""The command line, `lakehouse`. One module per group of commands; heavy imports only in use."""
+
+from lakehouse.cli.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,22 @@
+"""How commands fail: a clean message and exit code 1; wrong usage is 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from lakehouse.errors import LakehouseError
+
+
+class Group(TyperGroup):
+    """A group of commands whose lakehouse errors become messages."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of ours is printed on stderr, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except LakehouseError as error:
+            typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)
+            raise typer.Exit(1) from error

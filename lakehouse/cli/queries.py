@@ -1,0 +1,138 @@
+"""`sql`: queries over all registries, views and table-like artifacts."""
+
+from __future__ import annotations
+
+import enum
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import lakehouse as ln
+from lakehouse.errors import InvalidArgument, StorageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_BATCH = 10_000
+
+
+class Format(enum.StrEnum):
+    """How a result is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement; - reads it from stdin.")],
+    at: Annotated[
+        str | None, typer.Option(help="A past state: a tag, commit id, commit number or date.")
+    ] = None,
+    format: Annotated[
+        Format | None,
+        typer.Option(help="By default a table, or what the output file's suffix says."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows that a table shows at most.")] = 50,
+) -> None:
+    """Run SQL over the lake.
+
+    Every registry is a table (artifact, feature, cell_type …), beside the views; the content of
+    a table-like artifact is dataset('its key').
+    """
+    chosen = _format(format, output)
+    text = sys.stdin.read() if query == "-" else query
+    relation = _relation(text, at)
+    if chosen is Format.table:
+        _print_table(relation, rows, output)
+    elif output is not None:
+        _write(relation, chosen, output)
+    else:
+        with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as folder:
+            path = Path(folder) / "result"
+            _write(relation, chosen, path)
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def _format(chosen: Format | None, output: Path | None) -> Format:
+    """The format asked for, or the one that the file's suffix means."""
+    if chosen is None:
+        known = {".csv": Format.csv, ".json": Format.json, ".parquet": Format.parquet}
+        if output is None:
+            return Format.table
+        if output.suffix not in known:
+            raise typer.BadParameter(f"the suffix of {output} names no format: give --format")
+        return known[output.suffix]
+    if chosen is Format.parquet and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("Parquet can't be shown on a terminal: give --output FILE")
+    return chosen
+
+
+def _relation(query: str, at: str | None) -> duckdb.DuckDBPyRelation:
+    if at is None:
+        return ln.sql(query)
+    from lakehouse.cli.history import reference
+
+    return ln.current_lake().at(reference(at)).sql(query)
+
+
+def _print_table(relation: duckdb.DuckDBPyRelation, rows: int, path: Path | None) -> None:
+    from lakehouse.cli import output
+
+    with _executing():
+        found = relation.limit(rows + 1).fetchall()
+    made = output.table(relation.columns, found[:rows])
+    if path is None:
+        output.show(made)
+    else:
+        with path.open("w", encoding="utf-8") as file:
+            output.show(made, file=file)
+    if len(found) > rows:
+        typer.echo(f"the first {rows} rows; --rows shows more, --format csv all of them", err=True)
+
+
+def _write(relation: duckdb.DuckDBPyRelation, chosen: Format, path: Path) -> None:
+    with _executing():
+        if chosen is Format.csv:
+            relation.write_csv(str(path))
+        elif chosen is Format.parquet:
+            relation.write_parquet(str(path), compression="zstd")
+        else:
+            _write_json(relation, path)
+
+
+def _write_json(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    """One array with an object per row and line, written batch by batch."""
+    import orjson
+
+    names = relation.columns
+    first = True
+    with path.open("wb") as file:
+        while batch := relation.fetchmany(_BATCH):
+            for row in batch:
+                file.write(b"[\n" if first else b",\n")
+                file.write(orjson.dumps(dict(zip(names, row, strict=True)), default=str))
+                first = False
+        file.write(b"[]\n" if first else b"\n]\n")
+
+
+@contextmanager
+def _executing() -> Iterator[None]:
+    """Errors of running a query, and of writing its result, as ours."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StorageError("The result can't be written.", found=error) from error
+    except duckdb.Error as error:
+        raise InvalidArgument("The SQL failed while it ran.", found=error) from error
