@@ -24,7 +24,6 @@ from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import CommitConflict, InvalidArgument, KeyConflict
 from lakehouse.identity import new_uid
 
-_BULK_ROWS = 1_024
 _Ready = dict[str, dict[int, list[NewFile]]]
 
 
@@ -88,7 +87,7 @@ class Committer:
         ready: _Ready = {}
         for name, table in changes.tables.items():
             for i, insert in enumerate(table.inserts):
-                if len(insert.rows) < _BULK_ROWS or insert.if_absent:
+                if len(insert.rows) < self._limits.bulk_rows or insert.if_absent:
                     continue
                 spec, base = self._spec(name), self._cache.version(heads.pointers[name])
                 rows = insert.rows if not isinstance(insert.rows, list) else spec.encode_rows(insert.rows)

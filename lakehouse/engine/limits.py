@@ -17,6 +17,8 @@ class Limits:
             few entries.
         memory_bytes: Tables whose files are larger are scanned from Parquet instead of being
             held in memory.
+        bulk_rows: Inserts of at least this many rows are written before the lock is taken.
+        pack_from: Unique keys of inserts of at least this many rows are kept packed.
         attempts: How often a commit that lost a race is tried before it gives up.
     """
 
@@ -25,6 +27,8 @@ class Limits:
     fold: int = 8
     manifest_entries: int = 64
     memory_bytes: int = 2_000_000_000
+    bulk_rows: int = 1_024
+    pack_from: int = 20_000
     attempts: int = 50
 
     def file_rows(self, rows: int) -> int:
