@@ -7,13 +7,12 @@ checked with array operations. Single keys keep rows of their own; look-ups ask 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import mmh3
 import pyarrow as pa
 
-from lakehouse.engine import sql as duck
 from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.spec import KEY_SEPARATOR
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.uint64]
 
-PACK_FROM = 20_000
 _BLOCK = 1_024
 _SHIFT = 1 << 63
 
@@ -50,18 +48,24 @@ def scope_of(key: str) -> str:
 
 def digest_one(key: str) -> tuple[int, int]:
     """A key's digest as two unsigned 64-bit numbers."""
-    raw = hashlib.md5(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    raw = mmh3.mmh3_x64_128_digest(key.encode("utf-8", "surrogatepass"))
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 
 
 def digest_many(keys: Sequence[str] | pa.ChunkedArray) -> tuple[Numbers, Numbers]:
-    """The digests of many keys at once; the same as `digest_one`'s."""
-    cursor = duck.cursor()
-    cursor.register("keys", pa.table({"k": keys}))
-    found = cursor.sql(
-        "SELECT md5_number_upper(k) AS a, md5_number_lower(k) AS b FROM keys"
-    ).to_arrow_table()
-    return found["a"].to_numpy(), found["b"].to_numpy()
+    """The digests of many keys at once; the same as `digest_one`'s.
+
+    MurmurHash3 takes a sixth of md5's time. Like md5 it isn't proof against keys that were
+    built to collide; the worst that such a pair does is that the second counts as taken.
+    """
+    import numpy as np
+
+    if isinstance(keys, pa.ChunkedArray):
+        data = keys.cast(pa.binary()).to_pylist()
+    else:
+        data = [key.encode("utf-8", "surrogatepass") for key in keys]
+    numbers = np.frombuffer(b"".join(map(mmh3.mmh3_x64_128_digest, data)), "<u8")
+    return numbers[::2].copy(), numbers[1::2].copy()
 
 
 class _Block:
@@ -160,7 +164,10 @@ def claim(db: Database, bulk: BulkClaim) -> bool:
     import numpy as np
 
     upper, lower = digest_many(bulk.keys)
-    order = np.lexsort((lower, upper))
+    order = np.argsort(upper)
+    if np.any(upper[order[1:]] == upper[order[:-1]]):
+        # only then does the order within equal upper halves matter
+        order = np.lexsort((lower, upper))
     upper, lower = upper[order], lower[order]
     if np.any((upper[1:] == upper[:-1]) & (lower[1:] == lower[:-1])):
         return False

@@ -8,22 +8,27 @@ import pyarrow.parquet as pq
 _SMALL_ROWS = 1_024
 
 
-def encode(table: pa.Table, schema: pa.Schema) -> pa.Buffer:
+def encode(
+    table: pa.Table, schema: pa.Schema, dictionary: list[str] | None = None
+) -> pa.Buffer:
     """The bytes of a Parquet file.
 
     Args:
         table: Rows in uid order, columns as in `schema`.
         schema: The table's schema with field ids.
+        dictionary: Columns worth a dictionary, where the caller knows them already.
     """
     named = pa.Table.from_arrays(table.columns, schema=schema)
     sink = pa.BufferOutputStream()
     small = table.num_rows < _SMALL_ROWS
+    if dictionary is None:
+        dictionary = [] if small else dictionary_columns(table)
     with pq.ParquetWriter(
         sink,
         schema,
         compression="snappy" if small else "zstd",
         compression_level=None if small else 1,
-        use_dictionary=False if small else dictionary_columns(table),
+        use_dictionary=False if small else dictionary,
         write_statistics=["uid"],
         store_schema=False,
     ) as writer:
