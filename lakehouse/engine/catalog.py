@@ -142,8 +142,11 @@ class Catalog(Protocol):
     def heads(self) -> Heads:
         """All pointers, read in one statement."""
 
-    def changed(self) -> bool:
-        """Whether the pointers may differ from those that `heads` last returned. Cheap."""
+    def token(self) -> object:
+        """A value that differs from an earlier one if any pointer has changed since. Cheap.
+
+        A token taken before `heads` is read stands for those heads or older ones.
+        """
 
     def exclusive(self) -> AbstractContextManager[Exclusive]:
         """Take the writers' lock, fairly, for the duration of the block."""

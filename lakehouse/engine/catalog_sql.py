@@ -125,6 +125,14 @@ def read_commit_at(db: Connection, seq: int) -> Commit | None:
     return to_commit(rows[0]) if rows else None
 
 
+def read_seq_at(db: Connection, moment: datetime) -> int | None:
+    """The number of the last commit at or before a moment."""
+    found: int | None = db.rows(
+        "SELECT MAX(seq) FROM lh_commit WHERE time_us <= ?", (micros(moment),)
+    )[0][0]
+    return found
+
+
 def read_pointers(db: Connection, seq: int) -> dict[str, str]:
     """The logged location of every table as of a commit."""
     sql = """

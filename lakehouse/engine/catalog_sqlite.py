@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from lakehouse.engine import catalog_sql as sql
+from lakehouse.engine import forks
 from lakehouse.engine.catalog import (
     CATALOG_NAME,
     NAMESPACE,
@@ -39,12 +40,16 @@ _T = TypeVar("_T")
 class _Db:
     """One SQLite connection behind the shared statements."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, busy_seconds: float) -> None:
         self.raw = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
-        self.raw.execute("PRAGMA journal_mode=WAL")
-        self.raw.execute("PRAGMA synchronous=FULL")
+        try:
+            self.raw.execute("PRAGMA journal_mode=WAL")
+            self.raw.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error:
+            self.raw.close()
+            raise
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.raw.execute(statement, values).fetchall()
@@ -77,16 +82,29 @@ class SqliteCatalog:
         self._busy = busy_seconds
         self._lock = threading.RLock()
         self._connection: _Db | None = None
-        self._pid = 0
-        self._version = -1
+        self._opened = 0
+        self._written = 0
+        self._held: set[int] = set()
+        forks.watch(self)
 
     def _db(self) -> _Db:
-        if self._connection is None or self._pid != os.getpid():
-            self._connection = _Db(self._path)
-            self._connection.raw.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
-            self._pid = os.getpid()
-            self._version = -1
+        if self._connection is None:
+            self._connection = _Db(self._path, self._busy)
+            self._opened += 1
         return self._connection
+
+    def before_fork(self) -> None:
+        """Close the connection: SQLite forbids to carry one into a child."""
+        self._lock.acquire()
+        self._disconnect()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let go of what the parent's other threads hold."""
+        if child:
+            for descriptor in self._held:
+                os.close(descriptor)
+            self._held.clear()
+        self._lock.release()
 
     def _do(self, action: Callable[[_Db], _T]) -> _T:
         with self._lock:
@@ -111,10 +129,13 @@ class SqliteCatalog:
         db.raw.execute("BEGIN IMMEDIATE")
         try:
             yield
+            db.raw.execute("COMMIT")
         except BaseException:
-            db.raw.execute("ROLLBACK")
+            if db.raw.in_transaction:  # a full disk has rolled it back already
+                db.raw.execute("ROLLBACK")
             raise
-        db.raw.execute("COMMIT")
+        finally:
+            self._written += 1
 
     # -- making and settings ---------------------------------------------------------
 
@@ -160,19 +181,17 @@ class SqliteCatalog:
 
     # -- reading ---------------------------------------------------------------------
 
-    def changed(self) -> bool:
-        """Whether another connection has committed since `heads` was last read."""
-        return self._do(lambda db: bool(db.rows("PRAGMA data_version")[0][0] != self._version))
+    def token(self) -> object:
+        """Counts of this connection's and of all other connections' commits."""
+
+        def read(db: _Db) -> object:
+            return self._opened, self._written, db.rows("PRAGMA data_version")[0][0]
+
+        return self._do(read)
 
     def heads(self) -> Heads:
         """All pointers in one statement."""
-
-        def read(db: _Db) -> Heads:
-            # read first: a commit in between makes the next `changed` true, never false
-            self._version = db.rows("PRAGMA data_version")[0][0]
-            return sql.read_heads(db)
-
-        return self._do(read)
+        return self._do(sql.read_heads)
 
     def holder(self, key: str) -> str | None:
         """The uid that holds a unique key."""
@@ -196,8 +215,7 @@ class SqliteCatalog:
 
     def seq_at(self, moment: datetime) -> int | None:
         """The number of the last commit at or before a moment."""
-        statement = "SELECT MAX(seq) FROM lh_commit WHERE time_us <= ?"
-        return self._do(lambda db: db.rows(statement, (sql.micros(moment),))[0][0])
+        return self._do(lambda db: sql.read_seq_at(db, moment))
 
     def pointers_at(self, seq: int) -> dict[str, str]:
         """The logged location of every table as of a commit."""
@@ -215,10 +233,14 @@ class SqliteCatalog:
             raise CatalogUnavailable(
                 f"The lock file {path!r} can't be opened; nothing was committed.", found=str(error)
             ) from error
+        self._held.add(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield self
         finally:
+            # unlocked by hand, since a child may have inherited the descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            self._held.discard(descriptor)
             os.close(descriptor)
 
     def swap(self, swap: Swap) -> int:
@@ -289,8 +311,11 @@ class SqliteCatalog:
         self._do(write)
 
     def close(self) -> None:
-        """Close the connection of this process."""
+        """Close the connection; the next use opens another."""
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.raw.close()
-            self._connection = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.raw.close()
+        self._connection = None

@@ -22,9 +22,9 @@ from lakehouse.engine import place
 from lakehouse.engine.catalog import Catalog, Commit, Heads, KeysTaken, Swap
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
-from lakehouse.engine.files import LocalFiles, RemoteFiles
+from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.limits import Limits
-from lakehouse.engine.relocate import relocate_table
+from lakehouse.engine.relocate import Move
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
 from lakehouse.engine.tables import TableCache
@@ -67,8 +67,9 @@ class Engine:
         self._limits = limits
         self._cache = TableCache(files)
         self._committer = Committer(catalog, files, self._cache, self.specs, limits)
-        self._state: State | None = None
+        self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
+        self._visited: set[str] = set()
 
     # -- making and opening ----------------------------------------------------------
 
@@ -97,7 +98,7 @@ class Engine:
             LakeExists: There is a lake at this place already.
         """
         root = place.normalise(root)
-        files = place.files_for(root, options)
+        files = files_at(root, options)
         if place.read_marker(files, root) is not None:
             raise LakeExists(f"There already is a lake at {root!r}.", hint=f"lakehouse connect {root}")
         catalog = place.catalog_for(root, db, create=True)
@@ -138,7 +139,7 @@ class Engine:
             LakeNotFound, LakeTooNew, CatalogUnavailable.
         """
         root = place.normalise(root)
-        files = place.files_for(root, options)
+        files = files_at(root, options)
         marker = place.read_marker(files, root)
         if marker is None:
             raise LakeNotFound(
@@ -157,6 +158,12 @@ class Engine:
                 hint="pip install --upgrade lakehouse",
             )
         if known["root"] != root:
+            if (db or marker.get("db")) and place.is_copy(root, str(known["root"]), options):
+                raise LakeExists(
+                    f"The lake at {root!r} is a copy, but its catalog still belongs to the original.",
+                    found=f"the original at {known['root']!r}",
+                    hint=f"open the original: lakehouse connect {known['root']}",
+                )
             engine._follow_move(str(known["root"]))
         engine._ensure_tables("schema evolved")
         return engine
@@ -197,7 +204,6 @@ class Engine:
                     swap.garbage.append(old)
             self._files.write(writes)
             exclusive.swap(swap)
-        self._state = None
 
     def _missing(self, heads: Heads) -> dict[str, md.Metadata]:
         out = {}
@@ -216,11 +222,17 @@ class Engine:
             self.root, self.folder = old, f"{old}/{place.FOLDER}"
             return
         with self._catalog.exclusive() as exclusive:
-            for pointer in exclusive.heads().pointers.values():
-                here = self.root + pointer[len(old) :] if pointer.startswith(old + "/") else pointer
-                relocate_table(here, old, self.root)
-            self._catalog.rewrite_locations(old + "/", self.root + "/")
-            former = [*self.info.get("former_roots", []), old]
+            self._info = None
+            known = self.info
+            if known["root"] == self.root:
+                return  # another process has followed it meanwhile
+            former = [*known.get("former_roots", []), known["root"]]
+            move = Move(self._files, former, self.root)
+            heads = exclusive.heads()
+            for pointer in {*heads.pointers.values(), *heads.logged.values()}:
+                move.relocate(move.path(pointer))
+            for before in move.former:
+                self._catalog.rewrite_locations(before + "/", self.folder + "/")
             self.set_info(root=self.root, former_roots=former)
         self._cache.forget()
         self._state = None
@@ -229,12 +241,15 @@ class Engine:
 
     def state(self) -> State:
         """The newest consistent state."""
-        state = self._state
-        if state is None or self._catalog.changed():
-            heads = self._catalog.heads()
-            if state is None or state.seq != heads.seq or state.pointers != heads.pointers:
-                state = self._bind(heads.seq, heads.commit_id, heads.pointers)
-            self._state = state
+        token = self._catalog.token()
+        known = self._state
+        if known is not None and known[0] == token:
+            return known[1]
+        heads = self._catalog.heads()
+        state = known[1] if known is not None else None
+        if state is None or state.seq != heads.seq or state.pointers != heads.pointers:
+            state = self._bind(heads.seq, heads.commit_id, heads.pointers)
+        self._state = (token, state)
         return state
 
     def _bind(self, seq: int, commit_id: str, pointers: Mapping[str, str]) -> State:
@@ -270,22 +285,28 @@ class Engine:
     def state_at(self, ref: str | int | datetime) -> State:
         """The state as of a commit id, a tag, a commit number or a moment."""
         seq = self.resolve(ref)
+        self._check_kept(seq)
+        pointers = self._pointers_at(seq)
+        commit = self._catalog.commit_at(seq)
+        return self._bind(seq, commit.id if commit else "", pointers)
+
+    def _check_kept(self, seq: int) -> None:
         floor = int(self._catalog.info().get("gc_floor", "0"))
         if seq < floor and seq not in self._catalog.tags().values():
             raise LookupFailed(
                 f"The state of commit {seq} was removed by gc.",
-                expected=f"commit {floor} or newer, or a tag",
+                expected=f"commit {floor} or newer, or a tagged one",
             )
-        pointers = self._catalog.pointers_at(seq)
-        self._visit(pointers)
-        commit = self._catalog.commit_at(seq)
-        return self._bind(seq, commit.id if commit else "", pointers)
 
-    def _visit(self, pointers: Mapping[str, str]) -> None:
-        """Rewrite logged history of a moved lake when it is visited."""
-        for old in reversed(self.info.get("former_roots", [])):
-            for pointer in pointers.values():
-                relocate_table(pointer, old, self.root)
+    def _pointers_at(self, seq: int) -> dict[str, str]:
+        """A past state's pointers; what a moved lake has logged is rewritten when it is visited."""
+        pointers = self._catalog.pointers_at(seq)
+        if former := self.info.get("former_roots"):
+            move = Move(self._files, former, self.root)
+            for pointer in set(pointers.values()) - self._visited:
+                move.relocate(pointer)
+                self._visited.add(pointer)
+        return pointers
 
     def holder(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> str | None:
         """The uid of the row that holds a unique key now, or None."""
@@ -309,9 +330,7 @@ class Engine:
         if changes.empty:
             raise InvalidArgument("There is nothing to commit.")
         heads = self._catalog.heads()
-        commit = self._committer.commit(changes, heads, user=user, run=run, message=message)
-        self._state = None
-        return commit
+        return self._committer.commit(changes, heads, user=user, run=run, message=message)
 
     # -- history ---------------------------------------------------------------------
 
@@ -324,12 +343,15 @@ class Engine:
 
         Raises:
             InvalidArgument: The name is empty, or names another commit already.
+            LookupFailed: The commit doesn't exist, or gc has removed its state.
         """
         if not name or name != name.strip():
             raise InvalidArgument("A tag needs a name.", found=repr(name))
-        seq = self._catalog.heads().seq if ref is None else self.resolve(ref)
         try:
-            self._catalog.set_tag(name, seq)
+            with self._catalog.exclusive():  # so that gc doesn't remove the state meanwhile
+                seq = self._catalog.heads().seq if ref is None else self.resolve(ref)
+                self._check_kept(seq)
+                self._catalog.set_tag(name, seq)
         except KeysTaken as error:
             raise InvalidArgument(
                 f"The tag {name!r} already names commit {error.taken[0][1]}.",
@@ -366,6 +388,7 @@ class Engine:
             self._catalog,
             self._files,
             self._cache,
+            self._pointers_at,
             f"{self.folder}/tables",
             keep=keep,
             older_than=older_than,

@@ -6,10 +6,13 @@ they are; other lakes by URIs that fsspec knows.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,7 +40,10 @@ class Files(Protocol):
     root: str
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
-        """Write files so that they outlive a crash; all of them, or an error."""
+        """Write files so that they outlive a crash; all of them, or an error and none."""
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write a file in the place of another, atomically."""
 
     def read(self, path: str) -> bytes:
         """A file's content."""
@@ -82,22 +88,20 @@ class LocalFiles:
             os.close(descriptor)
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
-        """Write and fsync files in parallel."""
-        try:
+        """Write and fsync files in parallel; after a failure none of them is left."""
+        with _told(self.root):
             if len(files) == 1:
-                self._write_one(*files[0])
+                _all_or_none([lambda: self._write_one(*files[0])], self, files)
             else:
-                list(self._threads().map(lambda f: self._write_one(*f), files))
-        except PermissionError as error:
-            raise NoWriteAccess(
-                f"The lake at {self.root!r} can't be written.", found=str(error)
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"Writing the tables of the lake at {self.root!r} failed; nothing was committed.",
-                found=str(error),
-                hint="free some space or mend the disk, then save again",
-            ) from error
+                tasks = [self._threads().submit(self._write_one, *f).result for f in files]
+                _all_or_none(tasks, self, files)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write a file beside another and rename it."""
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self.write([(temporary, data)])
+        with _told(self.root):
+            os.replace(temporary, path)
 
     def read(self, path: str) -> bytes:
         """A file's content."""
@@ -147,31 +151,32 @@ class RemoteFiles:
     """
 
     def __init__(self, root: str, options: dict[str, Any] | None = None) -> None:
-        import fsspec
-
         self.root = root.rstrip("/")
-        self._fs, _ = fsspec.core.url_to_fs(root, **(options or {}))
+        self._options = options or {}
         self._scheme = root.partition("://")[0]
+        self._kept: tuple[int, Any] | None = None
+
+    @property
+    def _fs(self) -> Any:
+        # a filesystem runs a thread, which a forked child doesn't inherit
+        if self._kept is None or self._kept[0] != os.getpid():
+            import fsspec
+
+            self._kept = (os.getpid(), fsspec.core.url_to_fs(self.root, **self._options)[0])
+        return self._kept[1]
+
+    def _put(self, path: str, data: bytes | pa.Buffer) -> None:
+        self._fs.pipe_file(path, data if isinstance(data, bytes) else data.to_pybytes())
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
-        """Put objects in parallel."""
+        """Put objects in parallel; after a failure none of them is left."""
+        with _told(self.root), ThreadPoolExecutor(_FSYNC_THREADS) as pool:
+            _all_or_none([pool.submit(self._put, *f).result for f in files], self, files)
 
-        def put(item: tuple[str, bytes | pa.Buffer]) -> None:
-            path, data = item
-            self._fs.pipe_file(path, data if isinstance(data, bytes) else data.to_pybytes())
-
-        try:
-            with ThreadPoolExecutor(min(_FSYNC_THREADS, max(len(files), 1))) as pool:
-                list(pool.map(put, files))
-        except PermissionError as error:
-            raise NoWriteAccess(
-                f"The lake at {self.root!r} can't be written.", found=str(error)
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"Writing the tables of the lake at {self.root!r} failed; nothing was committed.",
-                found=str(error),
-            ) from error
+    def replace(self, path: str, data: bytes) -> None:
+        """Put an object, which replaces another atomically."""
+        with _told(self.root):
+            self._put(path, data)
 
     def read(self, path: str) -> bytes:
         """An object's content."""
@@ -202,6 +207,45 @@ class RemoteFiles:
                 continue
             removed += 1
         return removed
+
+
+def _all_or_none(
+    tasks: Sequence[Callable[[], None]],
+    files: Files,
+    written: Sequence[tuple[str, bytes | pa.Buffer]],
+) -> None:
+    """Wait for all tasks; if one fails, remove what the others wrote."""
+    failures: list[OSError] = []
+    for task in tasks:
+        try:
+            task()
+        except OSError as error:
+            failures.append(error)
+    if failures:
+        with suppress(OSError):
+            files.remove([path for path, _ in written])
+        raise failures[0]
+
+
+@contextmanager
+def _told(root: str) -> Iterator[None]:
+    """Tell what went wrong in writing below a root."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if isinstance(error, PermissionError) or error.errno in (errno.EROFS, errno.EPERM):
+            raise NoWriteAccess(
+                f"The lake at {root!r} can't be written; nothing was committed.",
+                found=str(error),
+                expected="permission to write",
+            ) from error
+        raise StorageError(
+            f"Writing the tables of the lake at {root!r} failed; nothing was committed.",
+            found=str(error),
+            hint="free some space or mend the storage, then save again",
+        ) from error
 
 
 def files_at(root: str, options: dict[str, Any] | None = None) -> LocalFiles | RemoteFiles:

@@ -9,7 +9,8 @@ so that a writer at work never loses its files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,8 @@ from lakehouse.engine.files import Files, Listed
 from lakehouse.engine.reach import reachable, reachable_with_history
 from lakehouse.engine.tables import TableCache
 from lakehouse.errors import InvalidArgument
+
+PointersAt = Callable[[int], Mapping[str, str]]
 
 _TABLE_SUFFIXES = (".parquet", ".avro", ".json")
 
@@ -70,15 +73,19 @@ def floor_of(
 
 
 def _needed(
-    catalog: Catalog, cache: TableCache, files: Files, heads: Heads, floor: int
+    cache: TableCache, files: Files, heads: Heads, pointers_at: PointersAt, seqs: Iterable[int]
 ) -> set[str]:
-    """Files that the heads (with their listed snapshots), the floor or a tag reach."""
+    """Files that the heads (with their listed snapshots) or one of some states reach.
+
+    A table that a stock writer moved has two heads: its pointer, and the logged location that
+    the next commit compares it with.
+    """
     needed: set[str] = set()
-    for location in heads.pointers.values():
+    seen = {*heads.pointers.values(), *heads.logged.values()}
+    for location in seen:
         needed |= reachable_with_history(cache.version(location), files)
-    seen = set(heads.pointers.values())
-    for seq in {s for s in catalog.tags().values() if s < floor} | {floor}:
-        for location in catalog.pointers_at(seq).values():
+    for seq in seqs:
+        for location in pointers_at(seq).values():
             if location not in seen:
                 seen.add(location)
                 needed |= reachable(cache.version(location))
@@ -89,6 +96,7 @@ def collect(
     catalog: Catalog,
     files: Files,
     cache: TableCache,
+    pointers_at: PointersAt,
     folder: str,
     *,
     keep: int | None,
@@ -100,6 +108,7 @@ def collect(
 
     Args:
         catalog, files, cache: The lake.
+        pointers_at: Gives the pointers of a past state.
         folder: Where the tables lie.
         keep, older_than: The retention; with neither, all history is kept.
         min_age: Orphans younger than this many seconds are left alone.
@@ -107,20 +116,24 @@ def collect(
     """
     with catalog.exclusive() as exclusive:
         heads = exclusive.heads()
-        floor = floor_of(catalog, heads, keep, older_than)
-        needed = _needed(catalog, cache, files, heads, floor)
-        noted = catalog.garbage(floor)
-        doomed = [(i, p) for i, p in noted if p not in needed]
+        before = int(catalog.info().get("gc_floor", "0"))
+        floor = max(floor_of(catalog, heads, keep, older_than), before)
+        tags = [s for s in catalog.tags().values() if s < floor]
+        needed = _needed(cache, files, heads, pointers_at, {*tags, floor})
+        doomed = [(i, p) for i, p in catalog.garbage(floor) if p not in needed]
         kept_noted = {p for _, p in catalog.garbage(heads.seq)}
+        since = time.monotonic()
+        if not dry_run:
+            # pointers of forgotten states go first: a state that can be opened is always whole
+            catalog.forget(floor, tags, [])
+            catalog.set_info({"gc_floor": str(floor)})
     listing = {f.path: f for f in files.list(folder)}
-    orphans = _orphans(listing.values(), needed | kept_noted, min_age)
+    # whatever the next commits have written since belongs to them, however low the age gate
+    gate = max(min_age, time.monotonic() - since)
+    orphans = _orphans(listing.values(), needed | kept_noted, gate)
     superseded = tuple(sorted({p for _, p in doomed if p in listing}))
     size = sum(listing[p].size for p in (*superseded, *orphans))
     if not dry_run:
-        # pointers of forgotten states go first: a state that can be opened is always whole
-        tags = [s for s in catalog.tags().values() if s < floor]
-        catalog.forget(floor, tags, [])
-        catalog.set_info({"gc_floor": str(max(floor, int(catalog.info().get("gc_floor", "0"))))})
         files.remove([p for _, p in doomed])
         files.remove(orphans)
         catalog.forget(floor, tags, [i for i, _ in doomed])

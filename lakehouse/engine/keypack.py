@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import mmh3
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.spec import KEY_SEPARATOR
@@ -187,17 +188,15 @@ def claim(db: Database, bulk: BulkClaim) -> bool:
 
 
 def _fixed(uids: pa.ChunkedArray) -> Any:
-    """Uids of one table, which all have one length, as a numpy array of that many bytes."""
+    """Uids as a numpy array of bytes; without a copy where all have one length."""
     import numpy as np
 
     array = uids.combine_chunks() if isinstance(uids, pa.ChunkedArray) else uids
-    width = len(array[0].as_py())
-    data = array.buffers()[2]
-    if array.offset == 0 and data is not None and data.size >= width * len(array):
-        found = np.frombuffer(data, f"S{width}", count=len(array))
-        if found[-1].decode() == array[-1].as_py():
-            return found
-    return np.array(array.to_pylist(), dtype="S")
+    lengths = pc.min_max(pc.binary_length(array))
+    width, data = lengths["max"].as_py(), array.buffers()[2]
+    if array.offset == 0 and data is not None and lengths["min"].as_py() == width:
+        return np.frombuffer(data, f"S{width}", count=len(array))
+    return np.array([uid.encode() for uid in array.to_pylist()], dtype="S")
 
 
 def _taken(db: Database, scope: str, upper: Numbers, lower: Numbers) -> bool:

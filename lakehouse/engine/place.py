@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
-from lakehouse.errors import CatalogUnavailable, InvalidArgument, LakeCorrupt, NoWriteAccess
+from lakehouse.errors import (
+    CatalogUnavailable,
+    InvalidArgument,
+    LakeCorrupt,
+    NoWriteAccess,
+    StorageError,
+)
 
 FOLDER = ".lakehouse"
 MARKER = "lake.json"
@@ -32,11 +39,6 @@ def normalise(root: str) -> str:
     return os.path.realpath(os.path.expanduser(root))
 
 
-def files_for(root: str, options: dict[str, Any] | None) -> LocalFiles | RemoteFiles:
-    """The file store of a lake."""
-    return files_at(root, options)
-
-
 def _marker_path(root: str) -> str:
     return f"{root}/{FOLDER}/{MARKER}"
 
@@ -48,7 +50,7 @@ def read_marker(files: LocalFiles | RemoteFiles, root: str) -> dict[str, Any] | 
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
-        raise CatalogUnavailable(f"The lake at {root!r} can't be read.", found=str(error)) from error
+        raise StorageError(f"The lake at {root!r} can't be read.", found=str(error)) from error
     try:
         return dict(orjson.loads(data))
     except orjson.JSONDecodeError as error:
@@ -60,24 +62,37 @@ def write_marker(
 ) -> None:
     """Write the marker file, which makes the folder a lake."""
     content = dict(marker)
-    if db is not None:
-        content["db"] = without_password(db)
-    if isinstance(files, LocalFiles):
-        path = _marker_path(root)
-        temporary = f"{path}.{os.getpid()}.tmp"
-        files.write([(temporary, orjson.dumps(content, option=orjson.OPT_INDENT_2))])
-        os.replace(temporary, path)
-    else:
-        files.write([(_marker_path(root), orjson.dumps(content))])
+    if db is not None and (portable := _portable(db)) != own_catalog(root):
+        content["db"] = portable
+    files.replace(_marker_path(root), orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _portable(db: str) -> str:
+    """A database URL as the marker records it."""
+    if db.startswith("sqlite:///"):
+        return "sqlite:///" + os.path.abspath(db.removeprefix("sqlite:///"))
+    return without_password(db)
 
 
 def without_password(db: str) -> str:
     """A database URL without its password, which is no business of a file in the lake."""
-    head, at, tail = db.rpartition("@")
-    if not at or "://" not in head:
-        return db
-    scheme, _, login = head.partition("://")
-    return f"{scheme}://{login.partition(':')[0]}@{tail}"
+    parts = urlsplit(db)
+    login, at, place = parts.netloc.rpartition("@")
+    query = urlencode([(k, v) for k, v in parse_qsl(parts.query) if k != "password"])
+    netloc = f"{login.partition(':')[0]}{at}{place}"
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def own_catalog(root: str) -> str:
+    """The URL of the SQLite file inside a local lake."""
+    return f"sqlite:///{root}/{FOLDER}/catalog.db"
+
+
+def is_copy(root: str, former: str, options: dict[str, Any] | None) -> bool:
+    """Whether the same lake is at its former root too."""
+    there = read_marker(files_at(former, options), former)
+    here = read_marker(files_at(root, options), root)
+    return there is not None and here is not None and there["uid"] == here["uid"]
 
 
 def same_place(old: str, new: str) -> bool:
@@ -106,10 +121,12 @@ def catalog_for(root: str, db: str | None, *, create: bool) -> Catalog:
                 f"A lake at {root!r} needs a catalog database beside the object store.",
                 hint="pass db='postgresql://user@host/name', or db='sqlite:///path' for one machine",
             )
-        db = f"sqlite:///{root}/{FOLDER}/catalog.db"
+        db = own_catalog(root)
     scheme, _, rest = db.partition("://")
     if scheme == "sqlite":
-        return SqliteCatalog(_sqlite_file(rest.removeprefix("/") if rest.startswith("//") else rest, create))
+        # as SQLAlchemy reads it: after three slashes a relative path, after four an absolute one
+        path = os.path.abspath(rest.removeprefix("/"))
+        return SqliteCatalog(_sqlite_file(path, create=create))
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         from lakehouse.engine.catalog_postgres import PostgresCatalog
 
@@ -121,7 +138,7 @@ def catalog_for(root: str, db: str | None, *, create: bool) -> Catalog:
     )
 
 
-def _sqlite_file(path: str, create: bool) -> str:
+def _sqlite_file(path: str, *, create: bool) -> str:
     if not create and not os.path.exists(path):
         raise CatalogUnavailable(
             f"The catalog {path!r} is missing.",

@@ -1,117 +1,129 @@
 """A lake that was moved or copied: its metadata holds absolute paths, which are rewritten.
 
-Only metadata files, manifest lists and manifests change, in place and atomically; data files
-are untouched. Rewriting is idempotent, so a relocation that was cut short is simply repeated.
-The heads are rewritten at once, logged history when it is visited.
+Only metadata files, manifest lists and manifests change, each in place and atomically; data
+files are untouched. Rewriting is idempotent, so a relocation that was cut short is repeated.
+The heads are rewritten at once, logged history when it is visited. A manifest that the heads
+share with logged history moves with the heads, so one state may name several former places.
 """
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Sequence
+
+from pyiceberg.manifest import ManifestFile
 
 from lakehouse.engine import _avro
 from lakehouse.engine import metadata as md
+from lakehouse.engine.files import Files
+from lakehouse.engine.place import FOLDER
 from lakehouse.errors import LakeCorrupt
 
 
-def _swap_prefix(path: str, old: str, new: str) -> str:
-    return new + path[len(old) :] if path.startswith(old + "/") else path
-
-
-def _replace(path: str, data: bytes) -> None:
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    with open(temporary, "wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as handle:
-        return handle.read()
-
-
-def relocate_table(location: str, old: str, new: str) -> None:
-    """Rewrite one table version's metadata from an old root to a new one.
+class Move:
+    """A lake's way from its former roots to the present one.
 
     Args:
-        location: Where the metadata file lies now.
-        old, new: The roots, without a trailing slash.
-
-    Raises:
-        LakeCorrupt: A file that the version names isn't there.
+        files: The lake's files, where they lie now.
+        former: Roots that the lake has had.
+        root: Its root now.
     """
-    try:
-        text = _read(location)
-        metadata = md.load(text, location)
-        if not metadata["location"].startswith(old + "/"):
+
+    def __init__(self, files: Files, former: Sequence[str], root: str) -> None:
+        self._files = files
+        self._root = root
+        # with the folder's name, a root inside a former root isn't taken for the former one
+        self._folder = f"{root}/{FOLDER}"
+        self.former = tuple(dict.fromkeys(f"{r}/{FOLDER}" for r in former if r != root))
+        self._done: dict[str, _avro.Manifest] = {}
+
+    def path(self, path: str) -> str:
+        """Where a file of the lake lies now."""
+        for old in self.former:
+            if path.startswith(old + "/"):
+                return self._folder + path[len(old) :]
+        return path
+
+    def relocate(self, location: str) -> None:
+        """Rewrite the paths in one table version.
+
+        Args:
+            location: Where its metadata file lies now.
+
+        Raises:
+            LakeCorrupt: A file that the version names isn't there.
+        """
+        try:
+            metadata = md.load(self._files.read(location), location)
+            schema_json = md.dump(md.current_schema(metadata)).decode()
+            for snapshot in metadata["snapshots"]:
+                try:
+                    self._relocate_list(snapshot, schema_json)
+                except FileNotFoundError:
+                    if snapshot["snapshot-id"] == metadata.get("current-snapshot-id"):
+                        raise
+                    # an older snapshot, whose files gc has removed
+        except FileNotFoundError as error:
+            raise LakeCorrupt(
+                f"The lake was moved to {self._root!r}, but not all of its files came along.",
+                found=f"{error} (needed by {location!r})",
+                hint="move or copy the whole folder, hidden files included",
+            ) from error
+        moved = self._moved(metadata)
+        if moved != metadata:
+            self._files.replace(location, md.dump(moved))
+
+    def _moved(self, metadata: md.Metadata) -> md.Metadata:
+        return {
+            **metadata,
+            "location": self.path(metadata["location"]),
+            "snapshots": [
+                {**s, "manifest-list": self.path(s["manifest-list"])}
+                for s in metadata["snapshots"]
+            ],
+            "metadata-log": [
+                {**e, "metadata-file": self.path(e["metadata-file"])}
+                for e in metadata.get("metadata-log", ())
+            ],
+        }
+
+    def _relocate_list(self, snapshot: md.Metadata, schema_json: str) -> None:
+        path = self.path(snapshot["manifest-list"])
+        listed = _avro.decode_manifest_list(self._files.read(path))
+        moved = [self._relocate_manifest(one, schema_json) for one in listed]
+        if all(
+            old.manifest_path == new.path and old.manifest_length == new.length
+            for old, new in zip(listed, moved, strict=True)
+        ):
             return
-        schema_json = md.dump(md.current_schema(metadata)).decode()
-        done: dict[str, _avro.Manifest] = {}
-        for snapshot in metadata["snapshots"]:
-            path = _swap_prefix(snapshot["manifest-list"], old, new)
-            if snapshot["snapshot-id"] != metadata.get("current-snapshot-id") and not os.path.exists(path):
-                continue  # an older snapshot whose files gc has removed
-            _relocate_list(path, snapshot, schema_json, old, new, done)
-    except FileNotFoundError as error:
-        raise LakeCorrupt(
-            f"The lake was moved from {old!r} to {new!r}, but not all of its files came along.",
-            found=f"no file {error.filename!r}",
-            hint="move or copy the whole folder, hidden files included",
-        ) from error
-    _replace(location, md.dump(_moved(metadata, old, new)))
+        data = _avro.encode_manifest_list(
+            moved,
+            snapshot["snapshot-id"],
+            snapshot.get("parent-snapshot-id"),
+            snapshot["sequence-number"],
+        )
+        self._files.replace(path, data)
 
-
-def _moved(metadata: md.Metadata, old: str, new: str) -> md.Metadata:
-    return {
-        **metadata,
-        "location": _swap_prefix(metadata["location"], old, new),
-        "snapshots": [
-            {**s, "manifest-list": _swap_prefix(s["manifest-list"], old, new)}
-            for s in metadata["snapshots"]
-        ],
-        "metadata-log": [
-            {**e, "metadata-file": _swap_prefix(e["metadata-file"], old, new)}
-            for e in metadata.get("metadata-log", ())
-        ],
-    }
-
-
-def _relocate_list(
-    path: str,
-    snapshot: md.Metadata,
-    schema_json: str,
-    old: str,
-    new: str,
-    done: dict[str, _avro.Manifest],
-) -> None:
-    manifests = []
-    for listed in _avro.decode_manifest_list(_read(path)):
-        target = _swap_prefix(listed.manifest_path, old, new)
-        if target not in done:
-            done[target] = _relocate_manifest(target, listed, schema_json, old, new)
-        manifests.append(done[target])
-    data = _avro.encode_manifest_list(
-        manifests,
-        snapshot["snapshot-id"],
-        snapshot.get("parent-snapshot-id"),
-        snapshot["sequence-number"],
-    )
-    _replace(path, data)
-
-
-def _relocate_manifest(
-    target: str, listed: _avro.ManifestFile, schema_json: str, old: str, new: str
-) -> _avro.Manifest:
-    manifest = _avro.decode_manifest(_read(target), listed)
-    entries = [_avro.moved_entry(e, _swap_prefix(e.path, old, new)) for e in manifest.entries]
-    added = [e for e in entries if e.snapshot_id == manifest.added_snapshot_id]
-    rest: Sequence[_avro.FileEntry] = [e for e in entries if e not in added]
-    fresh, data = _avro.encode_manifest(
-        target, schema_json, added, list(rest), manifest.added_snapshot_id, manifest.sequence
-    )
-    _replace(target, data)
-    return fresh
+    def _relocate_manifest(self, listed: ManifestFile, schema_json: str) -> _avro.Manifest:
+        path = self.path(listed.manifest_path)
+        if path in self._done:
+            return self._done[path]
+        data = self._files.read(path)
+        manifest = _avro.decode_manifest(data, listed)
+        manifest.path, manifest.length = path, len(data)
+        if manifest.deletes and manifest.entries:
+            raise LakeCorrupt(
+                f"The manifest {path!r} lists delete files, which another engine wrote.",
+                expected="copy-on-write deletes",
+                hint="move the lake back, and rewrite the table's data files with that engine",
+            )
+        if any(self.path(e.path) != e.path for e in manifest.entries):
+            entries = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.entries]
+            mine = manifest.added_snapshot_id
+            added = [e for e in entries if e.snapshot_id == mine]
+            rest = [e for e in entries if e.snapshot_id != mine]
+            manifest, data = _avro.encode_manifest(
+                path, schema_json, added, rest, mine, manifest.sequence
+            )
+            self._files.replace(path, data)
+        self._done[path] = manifest
+        return manifest

@@ -154,7 +154,7 @@ class TableSpec:
             first = table[cols[0]]
             claiming = table.filter(pc.is_valid(first)) if first.null_count else table
             values = [
-                pc.fill_null(claiming[c].cast(pa.string()), "")
+                pc.fill_null(_key_column(claiming[c]), "")
                 if c in claiming.column_names
                 else pa.scalar("")
                 for c in cols
@@ -193,7 +193,7 @@ class TableSpec:
             values = [None if v is None else dump_json(v) for v in values]
         try:
             return pa.array(values, type=column.arrow_type)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
             raise InvalidArgument(
                 f"Column {column.name!r} of table {self.name!r} takes {column.type} values.",
                 found=str(error),
@@ -205,6 +205,15 @@ class TableSpec:
             if (text := row.get(name)) is not None:
                 row[name] = orjson.loads(text)
         return row
+
+
+def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as the texts that `str` gives for its values."""
+    if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    return pa.chunked_array(
+        [pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())]
+    )
 
 
 def dump_json(value: Any) -> str:

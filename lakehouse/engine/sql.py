@@ -19,6 +19,10 @@ from lakehouse.errors import InvalidArgument, near
 
 _lock = threading.Lock()
 _database: tuple[int, duckdb.DuckDBPyConnection] | None = None
+_inherited: list[duckdb.DuckDBPyConnection] = []  # a child that closed them would wait for ever
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 
 Source = Callable[[str], "pa.Table | str"]
 
@@ -28,6 +32,8 @@ def cursor() -> duckdb.DuckDBPyConnection:
     global _database
     with _lock:
         if _database is None or _database[0] != os.getpid():
+            if _database is not None:
+                _inherited.append(_database[1])
             connection = duckdb.connect(
                 config={"python_enable_replacements": False, "autoinstall_known_extensions": False}
             )

@@ -8,11 +8,14 @@ files. Nothing here touches the catalog: a staged table is invisible until its p
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,11 +24,16 @@ from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.changes import Insert, TableChanges, Update
-from lakehouse.engine.keypack import PACK_FROM
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.spec import TableSpec, dump_json
 from lakehouse.engine.tables import TableVersion
-from lakehouse.errors import IntegrityError, InvalidArgument, LakeCorrupt, RowConflict
+from lakehouse.errors import (
+    IntegrityError,
+    InvalidArgument,
+    KeyConflict,
+    LakeCorrupt,
+    RowConflict,
+)
 
 Written = list[tuple[str, "bytes | pa.Buffer"]]
 
@@ -103,14 +111,34 @@ def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[Ne
     """Sorted rows as new data files of at most `rows` rows each, about equally large."""
     count = -(-table.num_rows // rows)
     size = -(-table.num_rows // count) if count else 0
-    out = []
-    for i in range(count):
-        part = table.slice(i * size, size)
+    if count < 2:
+        return [NewFile(data_path(folder), table, parquet.encode(table, schema))] * count
+    dictionary = parquet.dictionary_columns(table)
+
+    def encoded(i: int) -> NewFile:
         # a slice keeps its parent alive: copy, so that memory follows the files in use
-        if count > 1:
-            part = pa.concat_tables([part, part.slice(0, 0)]).combine_chunks()
-        out.append(NewFile(data_path(folder), part, parquet.encode(part, schema)))
-    return out
+        part = table.slice(i * size, size)
+        part = pa.concat_tables([part, part.slice(0, 0)]).combine_chunks()
+        return NewFile(data_path(folder), part, parquet.encode(part, schema, dictionary))
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as threads:
+        return list(threads.map(encoded, range(count)))
+
+
+def _one_column(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+
+
+def _rising(column: pa.ChunkedArray) -> bool:
+    """Whether every value is greater than the one before it."""
+    return len(column) < 2 or bool(pc.all(pc.less(column[:-1], column[1:])).as_py())
+
+
+def _same(now: Any, seen: Any) -> bool:
+    """Whether two values of a column are the same; JSON values compare as they are stored."""
+    if isinstance(seen, dict | list | tuple):
+        seen = orjson.loads(dump_json(seen))
+    return bool(now == seen) or (now != now and seen != seen)
 
 
 class TableStage:
@@ -125,6 +153,8 @@ class TableStage:
         self._rewritten: list[pa.Table] = []
         self._ready: list[NewFile] = []
         self._gone: dict[str, FileEntry] = {}
+        self._dropped: frozenset[str] = frozenset()
+        self._new_uids: list[pa.ChunkedArray] = []
         self._out = StagedTable(spec.name, base, base)
 
     # -- the three kinds of change ---------------------------------------------------
@@ -132,6 +162,8 @@ class TableStage:
     def insert(self, insert: Insert, ready: Sequence[NewFile] = ()) -> None:
         """Add rows; `ready` are the files of them that were written before the lock."""
         if ready:
+            for file in ready:  # another process may have added columns since they were written
+                file.table = fit(file.table, self._base.memory_schema, self._spec.name)
             self._count_inserted(pa.concat_tables([file.table for file in ready]))
             self._ready += ready
             return
@@ -147,17 +179,44 @@ class TableStage:
     def _count_inserted(self, table: pa.Table) -> None:
         if table["uid"].null_count:
             raise InvalidArgument(f"A row of table {self._spec.name!r} has no uid.")
+        self._check_new(table["uid"])
         self._out.inserted += table.num_rows
         for scope, keys, uids in self._spec.key_columns_of(table):
-            if len(keys) >= PACK_FROM:
+            if len(keys) >= self._limits.pack_from:
                 self._out.bulk.append(BulkClaim(scope, keys, uids))
             else:
                 self._out.claims += zip(keys.to_pylist(), uids.to_pylist(), strict=True)
 
+    def _check_new(self, uids: pa.ChunkedArray) -> None:
+        """Refuse rows that are there already, or twice in this commit.
+
+        Raises:
+            KeyConflict: A uid is taken.
+        """
+        bounds = pc.min_max(uids)
+        taken: list[str] = []
+        # new uids come after all others, so that most inserts meet no file at all
+        if self._base.overlaps(bounds["min"].as_py(), bounds["max"].as_py()):
+            found = self._base.locate(uids.to_pylist())
+            taken = [uid for uid in found if uid not in self._dropped]
+        self._new_uids.append(uids)
+        if not taken and not _rising(column := _one_column(self._new_uids)):
+            counts = column.value_counts()
+            taken = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+        if taken:
+            raise KeyConflict(
+                f"Rows of {self._spec.name!r} exist already; nothing was committed.",
+                found=", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if taken[5:] else ""),
+                expected="new uids",
+                hint="update the rows, or insert with if_absent=True",
+                table=self._spec.name,
+                taken=tuple((uid, uid) for uid in taken),
+            )
+
     def _absent(self, table: pa.Table) -> pa.Table:
         uids = table["uid"].to_pylist()
-        known = self._base.locate(uids)
-        seen: set[str] = set()
+        known = self._base.locate(uids).keys() - self._dropped
+        seen = set(_one_column(self._new_uids).to_pylist()) if self._new_uids else set()
         keep = []
         for uid in uids:
             keep.append(uid not in known and uid not in seen)
@@ -170,7 +229,8 @@ class TableStage:
         Raises:
             RowConflict: An updated row is gone, or was changed since the caller saw it.
         """
-        gone = [uid for uid in deletes]
+        gone = list(deletes)
+        self._dropped = frozenset(gone)
         places = self._base.locate([*updates, *gone])
         if lost := [uid for uid in updates if uid not in places]:
             raise RowConflict(
@@ -217,6 +277,8 @@ class TableStage:
         columns: dict[str, dict[int, Any]] = {}
         for at, update in changes.items():
             self._check_seen(table, at, update)
+            if "uid" in update.new:
+                raise InvalidArgument(f"The uid of a row of {self._spec.name!r} never changes.")
             for name, value in update.new.items():
                 if name in self._spec.json_columns and value is not None:
                     value = dump_json(value)
@@ -229,7 +291,7 @@ class TableStage:
             order = sorted(values)
             try:
                 fresh = pa.array([values[i] for i in order], old.type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
                 raise InvalidArgument(
                     f"Column {name!r} of table {self._spec.name!r} takes {old.type}.",
                     found=str(error),
@@ -249,9 +311,9 @@ class TableStage:
     def _check_seen(self, table: pa.Table, at: int, update: Update) -> None:
         for name, seen in update.old.items():
             now = table.column(name)[at].as_py()
-            if name in self._spec.json_columns and seen is not None:
-                seen = dump_json(seen)
-            if now not in (seen, update.new.get(name, seen)):
+            if name in self._spec.json_columns and now is not None:
+                now = orjson.loads(now)
+            if not (_same(now, seen) or _same(now, update.new.get(name, seen))):
                 uid = table.column(0)[at].as_py()
                 raise RowConflict(
                     f"The row {uid!r} of {self._spec.name!r} was changed by another commit.",

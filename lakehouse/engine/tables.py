@@ -20,11 +20,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine import _avro
+from lakehouse.engine import _avro, forks
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.files import Files
-from lakehouse.errors import CatalogUnavailable, LakeCorrupt
+from lakehouse.errors import LakeCorrupt, StorageError
 
 _KEPT_VERSIONS = 4  # per table; states in use hold their versions themselves
 
@@ -158,6 +158,10 @@ class TableVersion:
             if entry.high is None or entry.high >= low:
                 yield entry
 
+    def overlaps(self, low: str, high: str) -> bool:
+        """Whether a file may hold a row with a uid between two bounds."""
+        return next(self._candidates(low, high), None) is not None
+
     def find(self, uid: str) -> tuple[FileEntry, int] | None:
         """The file that holds a row, and the row's position in it."""
         for entry in self._candidates(uid, uid):
@@ -218,6 +222,15 @@ class TableCache:
             weakref.WeakValueDictionary()
         )
         self._lock = threading.RLock()
+        forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Wait until no thread holds the lock."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:  # noqa: ARG002 - the protocol's
+        """Let go of the lock."""
+        self._lock.release()
 
     def version(self, location: str) -> TableVersion:
         """The table version that a metadata location names."""
@@ -247,7 +260,7 @@ class TableCache:
                 hint="if gc removed this old state, open a newer one; else restore it from a backup",
             ) from error
         except OSError as error:
-            raise CatalogUnavailable(f"The lake's file {path!r} can't be read.", found=str(error)) from error
+            raise StorageError(f"The lake's file {path!r} can't be read.", found=str(error)) from error
 
     def _load(self, location: str) -> TableVersion:
         metadata = md.load(self._read(location), location)
