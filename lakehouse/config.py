@@ -1,0 +1,140 @@
+"""Settings of this process, from environment variables and from code.
+
+Example:
+    >>> settings.creation.search_names = False
+    >>> settings.creation.search_names
+    False
+    >>> settings.creation.search_names = True
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lakehouse.errors import InvalidArgument
+
+Verbosity = Literal["error", "warning", "success", "info", "hint", "debug"]
+_LEVELS: tuple[str, ...] = ("error", "warning", "success", "info", "hint", "debug")
+_LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "debug": logging.DEBUG}
+
+# A name only: the lake lies in a layer above, and is asked for when it is needed.
+_CURRENT_LAKE = ("lakehouse.orm.current", "current_lake")
+
+
+class Environment(BaseSettings):
+    """The environment variables that lakehouse reads, all beginning with `LAKEHOUSE_`."""
+
+    model_config = SettingsConfigDict(env_prefix="LAKEHOUSE_", extra="ignore")
+
+    root: str | None = None
+    db: str | None = None
+    user: str | None = None
+    cache_dir: Path | None = None
+    verbosity: Verbosity = "success"
+
+
+@dataclass
+class CreationSettings:
+    """What happens when records and artifacts are created.
+
+    Attributes:
+        search_names: Suggest records with similar names when one is constructed.
+        artifact_if_hash_exists: What constructing an artifact of known content gives.
+    """
+
+    search_names: bool = True
+    artifact_if_hash_exists: Literal["return", "create"] = "return"
+
+
+@dataclass
+class AnnotationSettings:
+    """What happens when validated data annotates its artifact.
+
+    Attributes:
+        n_max_records: At most so many labels are linked per categorical column.
+    """
+
+    n_max_records: int = 1_000
+
+
+@dataclass
+class Settings:
+    """Settings of the running process; `lakehouse.settings` is the one instance."""
+
+    creation: CreationSettings = field(default_factory=CreationSettings)
+    annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
+    track_run_inputs: bool = True
+    sync_git_repo: str | None = None
+    _verbosity: Verbosity | None = None
+    _cache_dir: Path | None = None
+
+    @property
+    def verbosity(self) -> Verbosity:
+        """Which messages are shown: `error`, `warning`, `success`, `info`, `hint` or `debug`."""
+        return self._verbosity or Environment().verbosity
+
+    @verbosity.setter
+    def verbosity(self, value: Verbosity) -> None:
+        if value not in _LEVELS:
+            raise InvalidArgument(
+                "There is no such verbosity.", found=value, expected=", ".join(_LEVELS)
+            )
+        self._verbosity = value
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where files of remote storage locations are cached."""
+        if self._cache_dir is None:
+            self._cache_dir = Environment().cache_dir or Path(
+                platformdirs.user_cache_dir("lakehouse")
+            )
+        return self._cache_dir
+
+    @cache_dir.setter
+    def cache_dir(self, value: str | Path) -> None:
+        self._cache_dir = Path(value).expanduser().absolute()
+
+    @property
+    def storage(self) -> Any:
+        """The default storage location of the current lake."""
+        return _current_lake().storage
+
+    @property
+    def branch(self) -> Any:
+        """The current branch of the current lake."""
+        return _current_lake().branch
+
+    @property
+    def user(self) -> Any:
+        """The user of the current lake."""
+        return _current_lake().user
+
+
+def _current_lake() -> Any:
+    module, name = _CURRENT_LAKE
+    return getattr(importlib.import_module(module), name)()
+
+
+settings = Settings()
+
+
+def notify(text: str, level: Verbosity = "success") -> None:
+    """Tell the user something, if they want to hear it.
+
+    Messages go to the logger `lakehouse` where the program has set it up, else to stderr.
+    """
+    if _LEVELS.index(level) > _LEVELS.index(settings.verbosity):
+        return
+    logger = logging.getLogger("lakehouse")
+    if logger.hasHandlers():
+        logger.log(_LOGGING.get(level, logging.INFO), text)
+    else:
+        sys.stderr.write(f"{'!' if level in ('error', 'warning') else '→'} {text}\n")

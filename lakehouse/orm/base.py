@@ -1,0 +1,451 @@
+"""The base class of records.
+
+A registry is a pydantic row model and a record class:
+
+    class ULabelRow(TrackedRow):
+        name: str | None = None
+        type_uid: str | None = None
+
+    class ULabel(BaseRecord, row=ULabelRow, unique=(("name", "type_uid"),),
+                 foreign_keys={"type": "ULabel"}, required=("name",)):
+        '''Simple labels.'''
+
+The class's attributes are then references to its fields, those of a record its values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from lakehouse.config import notify
+from lakehouse.engine import RowModel
+from lakehouse.engine.spec import KEY_SEPARATOR
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    MixedLakes,
+    ObjectDoesNotExist,
+)
+from lakehouse.identity import new_uid
+from lakehouse.orm.batch import Batch, batch_on
+from lakehouse.orm.bootstrap import MAIN, TRASH
+from lakehouse.orm.context import active_batch
+from lakehouse.orm.current import current_lake
+from lakehouse.orm.fields import FieldDescriptor, ForeignKeyDescriptor, RelationDescriptor
+from lakehouse.orm.matching import wants_suggestions
+from lakehouse.orm.meta import TRACKED, FeatureLookup, RegistryMeta, Relation
+from lakehouse.orm.protection import check_unreferenced
+from lakehouse.orm.queries import RegistryQueries
+from lakehouse.orm.query import QuerySet
+
+if TYPE_CHECKING:
+    from lakehouse.orm.lake import Lake
+
+_UID = re.compile(r"[0-9A-Za-z]{1,64}")
+_COMMON_KEYS = {"created_by": "User", "run": "Run", "branch": "Branch"}
+
+
+class TimedRow(RowModel):
+    """A row with the times of its creation and last change."""
+
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class TrackedRow(TimedRow):
+    """A row of a registry with branches, which knows who made it in which run."""
+
+    branch_uid: str | None = None
+    created_by_uid: str | None = None
+    run_uid: str | None = None
+
+
+class BaseRecord(RegistryQueries):
+    """A record of a registry. Subclasses name their row model and keys.
+
+    Constructing one whose unique name exists already gives the existing record.
+
+    Example:
+        >>> label = ULabel(name="raw").save()         # doctest: +SKIP
+        >>> ULabel(name="raw").uid == label.uid       # doctest: +SKIP
+        True
+    """
+
+    meta: ClassVar[RegistryMeta]
+
+    # the life of one record; the values lie in `_values` of every instance
+    _values: dict[str, Any]
+    _lake: Lake
+    _saved: bool = False
+    _dirty: bool = False  # unsaved changes beside the columns, set by subclasses
+    _old: dict[str, Any] | None = None  # changed columns → their saved values
+    _related: dict[str, BaseRecord] | None = None
+    _claims_uid: bool = False
+
+    def __init_subclass__(
+        cls,
+        *,
+        row: type[RowModel] | None = None,
+        table: str | None = None,
+        module: str = "",
+        name_field: str = "name",
+        unique: tuple[tuple[str, ...], ...] = (),
+        match: tuple[tuple[str, ...], ...] | None = None,
+        foreign_keys: Mapping[str, str] | None = None,
+        required: tuple[str, ...] = (),
+        versioned: bool = False,
+        relations: Mapping[str, Relation] | None = None,
+        computed: Mapping[str, tuple[str, str]] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        feature_lookup: FeatureLookup | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        if row is None:
+            return
+        keys = {n: t for n, t in _COMMON_KEYS.items() if f"{n}_uid" in row.model_fields}
+        cls.meta = RegistryMeta(
+            cls=cls,
+            row=row,
+            name=f"{module}.{cls.__name__}" if module else cls.__name__,
+            table=table or _snake(cls.__name__),
+            name_field=name_field,
+            unique=unique,
+            match=unique if match is None else match,
+            foreign_keys={**(foreign_keys or {}), **keys},
+            required=required,
+            versioned=versioned,
+            relations=dict(relations or {}),
+            computed=dict(computed or {}),
+            aliases=dict(aliases or {}),
+            feature_lookup=feature_lookup,
+        )
+        cls._add_descriptors()
+
+    @classmethod
+    def _add_descriptors(cls) -> None:
+        meta = cls.meta
+        for name, field in meta.fields.items():
+            if name != "uid" and name not in cls.__dict__:
+                setattr(cls, name, FieldDescriptor(field))
+        for name in meta.foreign_keys:
+            if name not in cls.__dict__:
+                setattr(cls, name, ForeignKeyDescriptor(name))
+        for name, relation in meta.relations.items():
+            if name not in cls.__dict__:
+                setattr(cls, name, RelationDescriptor(name, relation.manager))
+        cls.uid = _UidDescriptor(meta.fields["uid"])  # type: ignore[assignment]
+
+    # -- making ------------------------------------------------------------------------
+
+    def __init__(self, **fields: Any) -> None:
+        meta = self.meta
+        known = meta.fields
+        values: dict[str, Any] = dict(meta.defaults)
+        others = None
+        for name, value in fields.items():
+            if value is None:
+                continue
+            field = known.get(name)
+            if field is None:
+                others = others or {}
+                others[name] = value
+            elif type(value) is field.exact and (field.exact is not str or value.isascii()):
+                values[name] = value
+            else:
+                values[name] = field.validate(value)
+        own = self.__dict__
+        own["_values"] = values
+        own["_lake"] = current_lake()
+        if others is not None:
+            self._set_others(others)
+        for name in meta.required:
+            if values.get(name) is None or values[name] == "":
+                raise FieldValidationError(
+                    f"{meta.name} needs the field {name!r}.", hint=f"{meta.name}({name}=…)"
+                )
+        if "uid" in values:
+            self._check_uid()
+        else:
+            self._match()
+
+    def _set_others(self, others: dict[str, Any]) -> None:
+        meta = self.meta
+        for name, value in others.items():
+            if name in meta.foreign_keys:
+                self._set_related(name, None if value is False else value)
+            else:
+                raise meta.unknown(name)
+
+    def _check_uid(self) -> None:
+        """A uid that the caller chose: well-formed, and if it exists, the existing record."""
+        meta, uid = self.meta, self._values["uid"]
+        if meta.versioned and len(uid) == 16:
+            uid = self._values["uid"] = uid + "0000"
+        if not _UID.fullmatch(uid) or (meta.versioned and len(uid) != 20):
+            raise FieldValidationError(
+                f"{meta.name} can't have this uid.",
+                found=repr(uid),
+                expected=f"{meta.uid_length} characters of 0-9, A-Z, a-z",
+            )
+        self._claims_uid = True
+        if (row := self._lake.state.row(meta.table, uid)) is not None:
+            self._adopt(row)
+
+    def _match(self) -> None:
+        """Become the existing record, where one has this unique name."""
+        meta = self.meta
+        row = self._lake.matcher.find(meta, self._values)
+        if row is None:
+            name = self._values.get(meta.name_field)
+            if name is not None and meta.match and wants_suggestions():
+                self._lake.matcher.suggest(meta, name)
+            return
+        trashed = " from the trash" if row.get("branch_uid") == TRASH else ""
+        shown = row.get(meta.name_field)
+        notify(f"returning the existing {meta.name}{trashed}: {meta.name_field}={shown!r}")
+        self._adopt(row)
+
+    def _adopt(self, row: dict[str, Any]) -> None:
+        """Become the record of an existing row; other given values are changes to save."""
+        given = self._values
+        batch = active_batch(self._lake)
+        staged = batch.staged_uid(self.meta.table, row["uid"]) if batch is not None else None
+        own = self.__dict__
+        own["_values"] = row
+        own["_saved"] = staged is None
+        own["_old"] = None
+        if staged is not None and batch is not None:
+            batch.join(self, staged)
+        for name, value in given.items():
+            if name == "uid" or name in TRACKED or row.get(name) == value:
+                continue
+            if self.meta.defaults.get(name) != value:
+                self._set(name, value)
+        if row.get("branch_uid") == TRASH:
+            self._set("branch_uid", self._lake.branch_uid)
+
+    @classmethod
+    def _from_row(cls, lake: Lake, row: dict[str, Any]) -> Self:
+        """A record of a row that was read."""
+        record = cls.__new__(cls)
+        own = record.__dict__
+        own["_values"] = row
+        own["_lake"] = lake
+        own["_saved"] = True
+        return record
+
+    def _query(self) -> QuerySet[Self]:
+        """The query set of this record's registry and lake."""
+        return QuerySet(type(self), self._lake)
+
+    # -- values ------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:
+        uid: str
+
+    @property
+    def id(self) -> str:
+        """The uid, under the peer's name."""
+        return str(self.uid)
+
+    def _ensure_uid(self) -> str:
+        values = self._values
+        uid = values.get("uid")
+        if uid is None:
+            uid = values["uid"] = new_uid() + ("0000" if self.meta.versioned else "")
+        return str(uid)
+
+    def _set(self, name: str, value: Any) -> None:
+        """Change a column; the saved value is kept until the change is saved."""
+        values = self._values
+        if self._saved:
+            before = values.get(name)
+            if before == value and type(before) is type(value):
+                return
+            if self._old is None:
+                self._old = {}
+            self._old.setdefault(name, before)
+        values[name] = value
+
+    def _get_related(self, name: str) -> BaseRecord | None:
+        uid = self._values.get(f"{name}_uid")
+        if uid is None:
+            return None
+        known = self._related.get(name) if self._related else None
+        if known is not None and known.uid == uid:
+            return known
+        target: type[BaseRecord] = self._lake.directory.get(self.meta.foreign_keys[name])
+        batch = active_batch(self._lake)
+        if batch is not None and (staged := batch.staged_uid(target.meta.table, uid)) is not None:
+            return staged
+        row = self._lake.state.row(target.meta.table, uid)
+        if row is None:
+            raise ObjectDoesNotExist(f"{self!r} refers to a {target.meta.name} that is gone.", found=uid)
+        return target._from_row(self._lake, row)
+
+    def _set_related(self, name: str, value: Any) -> None:
+        if value is None:
+            self._set(f"{name}_uid", None)
+            if self._related:
+                self._related.pop(name, None)
+            return
+        registry = self.meta.foreign_keys[name]
+        target = self._lake.directory.get(registry)
+        if not isinstance(value, target):
+            raise InvalidArgument(
+                f"The field {name!r} of {self.meta.name} takes a record of {registry}.",
+                found=f"{value!r} ({type(value).__name__})",
+                expected=f"a {registry}",
+                hint=f"{registry}.get({target.meta.name_field}=…)",
+            )
+        if value._lake is not self._lake and value._lake.uid != self._lake.uid:
+            raise MixedLakes(
+                f"The {name!r} of a {self.meta.name} belongs to another lake.",
+                found=value._lake.root,
+                expected=self._lake.root,
+                hint=f"get it from the same lake, e.g. lake.{registry}.get(…)",
+            )
+        if self._related is None:
+            self._related = {}
+        self._related[name] = value
+        self._set(f"{name}_uid", value.uid)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self.meta.unknown(name, "field or method")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise self.meta.unknown(name)
+        object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, BaseRecord):
+            return NotImplemented
+        return self.meta is other.meta and self.uid == other.uid
+
+    def __hash__(self) -> int:
+        return hash((self.meta.name, self.uid))
+
+    def __repr__(self) -> str:
+        meta, values = self.meta, self._values
+        shown = [f"uid={self.uid!r}"]
+        if meta.name_field != "uid" and meta.name_field in meta.fields:
+            shown.append(f"{meta.name_field}={_short(values.get(meta.name_field))}")
+        if values.get("branch_uid") not in (None, MAIN):
+            shown.append(f"branch={values['branch_uid']!r}")
+        return f"{meta.cls.__name__}({', '.join(shown)})"
+
+    # -- saving and deleting -----------------------------------------------------------
+
+    def save(self) -> Self:
+        """Save the record: a commit of its own, or part of the open transaction.
+
+        Raises:
+            InvalidArgument: It refers to an unsaved record.
+            KeyConflict: Another record has a unique value of this one.
+            RowConflict: Another process changed the same fields meanwhile.
+        """
+        with batch_on(self._lake) as batch:
+            batch.add(self)
+        return self
+
+    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
+        """Move the record to the trash; delete it for good if it is there already.
+
+        Args:
+            permanent: True deletes at once, False only ever moves to the trash.
+
+        Raises:
+            ProtectedRecord: Deleting for good, while other records refer to it.
+        """
+        if not self._saved:
+            raise InvalidArgument(f"{self!r} isn't saved, so it can't be deleted.")
+        if self.meta.has_branch and not permanent:
+            if self._values.get("branch_uid") != TRASH:
+                with batch_on(self._lake) as batch:
+                    self._set("branch_uid", TRASH)
+                    batch.add(self)
+                return
+            if permanent is False:
+                return
+        elif permanent is False:
+            raise InvalidArgument(
+                f"{self.meta.name} has no trash.", hint="delete(permanent=True)"
+            )
+        with batch_on(self._lake) as batch:
+            check_unreferenced(self._lake, self.meta, self.uid)
+            batch.delete(self)
+
+    def restore(self) -> Self:
+        """Bring the record back from the trash or the archive."""
+        if not self.meta.has_branch:
+            raise InvalidArgument(f"{self.meta.name} has no trash.")
+        self._set("branch_uid", self._lake.branch_uid)
+        return self.save()
+
+    # -- hooks of the batch ------------------------------------------------------------
+
+    def _before_save(self, batch: Batch) -> None:
+        """Called when the record enters a batch, before its row is staged."""
+
+    def _after_save(self, batch: Batch) -> None:
+        """Called after the commit."""
+
+    def _before_delete(self, batch: Batch) -> None:
+        """Called when the record's row is to be deleted for good."""
+
+    def _mark_saved(self) -> None:
+        self.__dict__["_saved"] = True
+        self.__dict__["_old"] = None
+        self.__dict__["_dirty"] = False
+
+    def _uid_key(self) -> str | None:
+        """The unique key that keeps a uid unique which more than one process may choose."""
+        uid = self._values.get("uid")
+        return None if uid is None else f"{self.meta.table}.uid{KEY_SEPARATOR}{uid}"
+
+    def _renew_uid(self) -> bool:
+        """Choose another uid because this one is taken; False if it can't be another."""
+        return False
+
+
+class _UidDescriptor(FieldDescriptor):
+    """The uid, which is made when it is first asked for."""
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None:
+            return super().__get__(record, owner)
+        return record._ensure_uid()
+
+    def __set__(self, record: Any, value: Any) -> None:
+        if record._saved:
+            raise InvalidArgument(f"The uid of {record!r} can't be changed.")
+        super().__set__(record, value)
+        record._check_uid()
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("u_label", "ulabel")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "…"
+
+
+def is_record(value: object) -> bool:
+    """Whether something is a record."""
+    return isinstance(value, BaseRecord)
+
+
+def uids_of(values: Iterable[Any]) -> list[str]:
+    """The uids of records, uids taken as they are."""
+    return [v.uid if isinstance(v, BaseRecord) else str(v) for v in values]

@@ -1,0 +1,343 @@
+"""Saving: everything that one call or one transaction changes, as one commit.
+
+A batch collects records in the order in which they are saved, lets them stage what belongs
+to them (files, links, snapshots), and commits once. If another process took a unique name
+meanwhile, the existing row is adopted and the rest committed. If the commit fails, what the
+records did beforehand is undone, and they are as unsaved as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.engine import Changes, Commit
+from lakehouse.errors import (
+    CommitStateUnknown,
+    InvalidArgument,
+    KeyConflict,
+    MixedLakes,
+    ReadOnlyLake,
+)
+from lakehouse.identity import new_uids
+from lakehouse.orm.context import active_batch, in_batch
+from lakehouse.orm.rows import as_table
+
+if TYPE_CHECKING:
+    from lakehouse.orm.base import BaseRecord
+    from lakehouse.orm.lake import Lake
+
+_ARROW_FROM = 256  # records of one registry; fewer are staged as dictionaries
+_ADOPTIONS = 10
+
+
+class Batch:
+    """What will be committed together.
+
+    Hooks of records (`_before_save`, `_before_delete`) get the batch and may use:
+    `add(record)` to save another record with it, `stage(function)` to put changes of other
+    tables beside the rows, `on_commit(function)` and `on_rollback(function)`.
+
+    Attributes:
+        lake: The lake.
+        now: The time that all records of the batch get as `created_at` or `updated_at`.
+    """
+
+    def __init__(self, lake: Lake, message: str = "") -> None:
+        if lake.read_only:
+            raise ReadOnlyLake(
+                "This lake is bound to a past state and takes no writes.",
+                hint="save in the lake itself: ln.connect() or ln.open(root)",
+            )
+        self.lake = lake
+        self.message = message
+        self.now = datetime.now(timezone.utc)
+        self.commit: Commit | None = None
+        self._records: dict[int, BaseRecord] = {}
+        self._new: dict[str, list[BaseRecord]] = {}
+        self._keys: dict[tuple[str, tuple[str, ...], tuple[Any, ...]], BaseRecord] = {}
+        self._uids: dict[tuple[str, str], BaseRecord] = {}
+        self._twins: dict[int, BaseRecord] = {}
+        self._deleted: dict[int, BaseRecord] = {}
+        self._stagers: list[Callable[[Changes], None]] = []
+        self._committed: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], None]] = []
+
+    # -- for records and their hooks ---------------------------------------------------
+
+    def add(self, record: BaseRecord) -> None:
+        """Save a record with this batch."""
+        self.check_lake(record)
+        if id(record) in self._records:
+            return
+        if record._saved and not record._old and not record._dirty:
+            return
+        if id(record) in self._twins:
+            return
+        record._before_save(self)
+        if not record._saved and self._is_twin(record):
+            return
+        self._stamp(record)
+        self._records[id(record)] = record
+        if not record._saved:
+            self._new.setdefault(record.meta.table, []).append(record)
+            if "uid" in record._values:
+                self._uids[(record.meta.table, record._values["uid"])] = record
+
+    def delete(self, record: BaseRecord) -> None:
+        """Remove a record's row with this batch."""
+        self.check_lake(record)
+        record._before_delete(self)
+        self._deleted[id(record)] = record
+
+    def stage(self, stager: Callable[[Changes], None]) -> None:
+        """Register a function that adds changes of other tables.
+
+        It may be called again, with fresh changes, when a name turned out to be taken; the
+        uids of the batch's records may have changed then.
+        """
+        self._stagers.append(stager)
+
+    def on_commit(self, action: Callable[[], None]) -> None:
+        """Register what is to be done once the commit has happened."""
+        self._committed.append(action)
+
+    def on_rollback(self, action: Callable[[], None]) -> None:
+        """Register what is to be undone if the commit doesn't happen."""
+        self._undo.append(action)
+
+    def check_lake(self, record: BaseRecord) -> None:
+        """Refuse a record of another lake."""
+        if record._lake is not self.lake and record._lake.uid != self.lake.uid:
+            raise MixedLakes(
+                f"{record!r} belongs to another lake than what it is saved with.",
+                found=record._lake.root,
+                expected=self.lake.root,
+                hint="construct it with the other lake's registries, e.g. lake.ULabel(…)",
+            )
+
+    # -- reads of what is staged -------------------------------------------------------
+
+    def staged(
+        self, table: str, columns: tuple[str, ...], key: tuple[Any, ...]
+    ) -> dict[str, Any] | None:
+        """The values of a staged new record that holds these values."""
+        record = self._keys.get((table, columns, key))
+        return None if record is None else record._values
+
+    def staged_uid(self, table: str, uid: str) -> BaseRecord | None:
+        """A staged new record by its uid."""
+        found = self._uids.get((table, uid))
+        if found is None:
+            for record in self._new.get(table, []):
+                if record._values.get("uid") == uid:
+                    return record
+        return found
+
+    def join(self, record: BaseRecord, first: BaseRecord) -> None:
+        """Let a record be one with an equal new record of this batch."""
+        record._values = first._values
+        self._twins[id(record)] = record
+
+    # -- staging -----------------------------------------------------------------------
+
+    def _is_twin(self, record: BaseRecord) -> bool:
+        """Whether an equal new record is in the batch already; then both are one."""
+        meta, values = record.meta, record._values
+        keys = [(meta.table, c, tuple([values.get(n) for n in c])) for c in meta.match]
+        keys = [k for k in keys if k[2][0] is not None]
+        for key in keys:
+            first = self._keys.get(key)
+            if first is not None and first is not record:
+                self.join(record, first)
+                return True
+        for key in keys:
+            self._keys[key] = record
+        return False
+
+    def _stamp(self, record: BaseRecord) -> None:
+        values, fields = record._values, record.meta.fields
+        if record._saved:
+            if "updated_at" in fields:
+                record._set("updated_at", self.now)
+            return
+        for name, value in self.lake.stamps.items():
+            if name in fields and name not in values:
+                values[name] = value
+        for name in ("created_at", "updated_at"):
+            if name in fields and values.get(name) is None:
+                values[name] = self.now
+
+    def changes(self) -> Changes:
+        """The changes as they stand."""
+        changes = Changes()
+        for record in self._records.values():
+            if record._related:
+                self._resolve(record)
+        for table, records in self._new.items():
+            records = [r for r in records if not r._saved]
+            if records:
+                self._insert(changes, table, records)
+        for record in self._records.values():
+            if record._saved and record._old:
+                new = {name: record._values.get(name) for name in record._old}
+                changes.update(record.meta.table, record.uid, new, record._old)
+        for record in self._deleted.values():
+            changes.delete(record.meta.table, [record.uid])
+            if (key := record._uid_key()) is not None:
+                changes.release(record.meta.table, key, record.uid)
+        for stager in self._stagers:
+            stager(changes)
+        return changes
+
+    def _insert(self, changes: Changes, table: str, records: list[BaseRecord]) -> None:
+        meta = records[0].meta
+        bare = [r for r in records if "uid" not in r._values]
+        for record, uid in zip(bare, new_uids(len(bare)) if bare else [], strict=True):
+            record._values["uid"] = uid + "0000" if meta.versioned else uid
+        for record in records:
+            if record._claims_uid and (key := record._uid_key()) is not None:
+                changes.claim(table, key, record._values["uid"])
+        rows = [r._values for r in records]
+        if len(records) < _ARROW_FROM:
+            changes.insert(table, rows)
+        else:
+            changes.insert(table, as_table(meta.spec, rows))
+
+    def _resolve(self, record: BaseRecord) -> None:
+        """Check that what a record refers to is saved, or will be in this commit."""
+        for name, target in record._related.items():
+            if target._saved:
+                if record._values.get(f"{name}_uid") != target._values["uid"]:
+                    record._values[f"{name}_uid"] = target._values["uid"]
+                continue
+            if id(target) not in self._records and id(target) not in self._twins:
+                raise InvalidArgument(
+                    f"{record!r} refers to a record that isn't saved.",
+                    found=f"{name}={target!r}",
+                    hint=f"save it first, or save both: ln.save([{name}, record])",
+                )
+            record._values[f"{name}_uid"] = target.uid
+
+    # -- committing --------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Commit; on failure undo what the records' hooks did."""
+        try:
+            self._flush()
+        except CommitStateUnknown:
+            raise  # it may have been committed: nothing may be undone
+        except BaseException:
+            self.rollback()
+            raise
+        self._mark()
+        for action in self._committed:
+            action()
+
+    def _flush(self) -> None:
+        for _ in range(_ADOPTIONS):
+            changes = self.changes()
+            if changes.empty:
+                return
+            try:
+                self.commit = self.lake.commit(changes, message=self.message)
+            except KeyConflict as conflict:
+                if not self._adopt(conflict):
+                    raise
+            else:
+                return
+        raise InvalidArgument("Unique names kept being taken by others.", hint="save again")
+
+    def rollback(self) -> None:
+        """Undo what the records' hooks did, and leave the records as unsaved as they were."""
+        for action in reversed(self._undo):
+            action()
+        for records in self._new.values():
+            for record in records:
+                if not record._saved:
+                    record._values.pop("created_at", None)
+                    record._values.pop("updated_at", None)
+
+    def _adopt(self, conflict: KeyConflict) -> bool:
+        """Take over the rows of others that hold names of this batch's new records."""
+        claims: dict[str, BaseRecord] = {}
+        for record in self._new.get(conflict.table, []):
+            if record._saved:
+                continue
+            for columns in record.meta.match:
+                values = [record._values.get(c) for c in columns]
+                key = record.meta.spec.key_text(columns, values)
+                if columns in record.meta.unique and key is not None:
+                    claims[key] = record
+            if record._claims_uid and (key := record._uid_key()) is not None:
+                claims[key] = record
+        mended = False
+        state = self.lake.state
+        for key, uid in conflict.taken:
+            record_of_key = claims.get(key)
+            if record_of_key is None:
+                return False
+            if key == record_of_key._uid_key() and record_of_key._renew_uid():
+                mended = True
+                continue
+            row = state.row(conflict.table, uid)
+            if row is not None:
+                record_of_key._adopt(row)
+                if record_of_key._old:
+                    self._stamp(record_of_key)
+            mended = True
+        return mended
+
+    def _mark(self) -> None:
+        for record in self._records.values():
+            record._mark_saved()
+        for record in self._twins.values():
+            record._mark_saved()
+        for record in self._deleted.values():
+            record._saved = False
+            record._old = None
+        self.lake.matcher.forget()
+        for record in list(self._records.values()):
+            record._after_save(self)
+
+
+@contextmanager
+def batch_on(lake: Lake, message: str = "") -> Iterator[Batch]:
+    """The open batch of a lake, or a new one that is committed at the end."""
+    batch = active_batch(lake)
+    if batch is not None:
+        yield batch
+        return
+    batch = Batch(lake, message)
+    try:
+        with in_batch(batch):
+            yield batch
+    except BaseException:
+        batch.rollback()
+        raise
+    batch.flush()
+
+
+def save_all(lake: Lake, records: Iterable[Any], is_record: Callable[[Any], bool]) -> list[Any]:
+    """Save records in one commit, dependencies first; nothing is saved if one is no record.
+
+    Raises:
+        InvalidArgument: Something isn't a record.
+    """
+    found = list(records)
+    for i, record in enumerate(found):
+        if not is_record(record):
+            raise InvalidArgument(
+                "Only records can be saved; nothing was saved.",
+                found=f"{type(record).__name__} at position {i}",
+                expected="records, e.g. ln.ULabel(name='raw')",
+            )
+    with batch_on(lake) as batch:
+        for record in found:
+            batch.check_lake(record)
+        for record in found:
+            batch.add(record)
+    return found
+

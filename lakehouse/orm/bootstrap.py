@@ -1,0 +1,92 @@
+"""The first rows of a lake: its branches, its user, its own storage location."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime, timezone
+from typing import Any
+
+from lakehouse.config import Environment
+from lakehouse.engine import Changes, Engine
+from lakehouse.errors import KeyConflict
+from lakehouse.identity import new_uid
+
+MAIN, ARCHIVE, TRASH = "main", "archive", "trash"
+
+_BRANCHES = {
+    MAIN: "What everybody sees.",
+    ARCHIVE: "Kept, but left out of queries.",
+    TRASH: "Left out of queries, to be deleted.",
+}
+
+
+def user_handle() -> str:
+    """The handle of the person at the keyboard: `LAKEHOUSE_USER`, else the login name."""
+    return Environment().user or getpass.getuser()
+
+
+def _stamped(now: datetime, **values: Any) -> dict[str, Any]:
+    return {**values, "created_at": now, "updated_at": now}
+
+
+def first_rows(engine: Engine, storage_type: str) -> None:
+    """Commit the first rows of a new lake.
+
+    Args:
+        engine: The new lake's engine; tables that it doesn't have are passed over.
+        storage_type: `local`, `s3` …
+    """
+    now = datetime.now(timezone.utc)
+    changes = Changes()
+    user_uid, storage_uid = new_uid(), new_uid()
+    if "user" in engine.specs:
+        changes.insert("user", [_stamped(now, uid=user_uid, handle=user_handle())])
+    if "branch" in engine.specs:
+        rows = [
+            _stamped(now, uid=uid, name=uid, description=text, created_by_uid=user_uid)
+            for uid, text in _BRANCHES.items()
+        ]
+        changes.insert("branch", rows)
+    if "storage" in engine.specs:
+        row = _stamped(
+            now,
+            uid=storage_uid,
+            root=engine.root,
+            type=storage_type,
+            lake_uid=engine.uid,
+            created_by_uid=user_uid,
+        )
+        changes.insert("storage", [row])
+    if not changes.empty:
+        engine.commit(changes, message="first rows", user=user_uid)
+    engine.set_info(storage_uid=storage_uid)
+
+
+def ensure_user(engine: Engine) -> str:
+    """The uid of the present user, who is registered when they first write."""
+    if "user" not in engine.specs:
+        return ""
+    handle = user_handle()
+    known = engine.holder("user", ("handle",), (handle,))
+    if known is not None:
+        return known
+    changes = Changes()
+    uid = new_uid()
+    changes.insert("user", [_stamped(datetime.now(timezone.utc), uid=uid, handle=handle)])
+    try:
+        engine.commit(changes, message=f"user {handle}", user=uid)
+    except KeyConflict as conflict:
+        return conflict.taken[0][1]
+    return uid
+
+
+def follow_root(engine: Engine) -> None:
+    """Let the lake's own storage location follow a lake that was moved."""
+    uid = engine.info.get("storage_uid")
+    if uid is None or "storage" not in engine.specs:
+        return
+    row = engine.state().row("storage", uid)
+    if row is not None and row["root"] != engine.root:
+        changes = Changes()
+        changes.update("storage", uid, {"root": engine.root}, {"root": row["root"]})
+        engine.commit(changes, message="lake moved")

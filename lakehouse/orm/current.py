@@ -1,0 +1,146 @@
+"""The current lake: found, connected to, and used by the module-level functions.
+
+It is the one of the enclosing `with lake:` block, else the one that was connected to, else
+the one that `LAKEHOUSE_ROOT` names, else that of the nearest `.lakehouse` folder upward.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from lakehouse.config import Environment
+from lakehouse.errors import InvalidArgument, LakeCorrupt, LakeNotFound
+from lakehouse.orm.batch import Batch, save_all
+from lakehouse.orm.context import active_lake, set_process_lake
+from lakehouse.orm.lake import Lake
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+FOLDER = ".lakehouse"
+CONNECTION = "connection.json"
+MARKER = "lake.json"
+
+
+class Place(NamedTuple):
+    """Where a lake is: its root and its catalog database."""
+
+    root: str
+    db: str | None
+
+
+def find_place(start: str | Path | None = None) -> Place | None:
+    """The lake of the nearest `.lakehouse` folder upward from a directory."""
+    here = Path(start or os.getcwd()).absolute()
+    for folder in (here, *here.parents):
+        connection = folder / FOLDER / CONNECTION
+        if connection.is_file():
+            try:
+                found = orjson.loads(connection.read_bytes())
+                return Place(str(found["root"]), found.get("db"))
+            except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+                raise LakeCorrupt(
+                    f"The file {str(connection)!r} is damaged.",
+                    found=str(error),
+                    hint="lakehouse connect ROOT",
+                ) from error
+        if (folder / FOLDER / MARKER).is_file():
+            return Place(str(folder), None)
+    return None
+
+
+def configured_place() -> Place | None:
+    """The lake that the environment names, else the nearest one upward."""
+    environment = Environment()
+    if environment.root:
+        return Place(environment.root, environment.db)
+    return find_place()
+
+
+def open_lake(root: str | os.PathLike[str], *, db: str | None = None, **options: Any) -> Lake:
+    """Open a lake without making it the current one.
+
+    Example:
+        >>> lake = open_lake("./my-lake")             # doctest: +SKIP
+        >>> lake.ULabel.filter(name="raw").count()    # doctest: +SKIP
+        1
+    """
+    return Lake.open(os.fspath(root), db=db, **options)
+
+
+def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None) -> Lake:
+    """Make a lake the current one of this process.
+
+    Args:
+        root: The lake's root, or a folder below it; by default `LAKEHOUSE_ROOT`, else the
+            nearest lake upward from the working directory.
+        db: URL of the catalog database, where the lake doesn't know it.
+
+    Raises:
+        LakeNotFound: There is no lake.
+    """
+    if root is None:
+        place = configured_place()
+        if place is None:
+            raise LakeNotFound(
+                f"There is no lake in {os.getcwd()!r} or above it.",
+                hint="lakehouse init --storage ./my-lake, or lakehouse connect ROOT",
+            )
+        root, db = place.root, db or place.db
+    lake = Lake.open(os.fspath(root), db=db)
+    set_process_lake(lake)
+    return lake
+
+
+def current_lake() -> Lake:
+    """The current lake; the first call connects.
+
+    Raises:
+        LakeNotFound: There is no lake to be found.
+    """
+    return active_lake() or connect()
+
+
+def sql(query: str, *args: Any, **params: Any) -> duckdb.DuckDBPyRelation:
+    """Run SQL over the current lake; see `Lake.sql`."""
+    return current_lake().sql(query, *args, **params)
+
+
+def scan(name: str) -> pl.LazyFrame:
+    """A table or view of the current lake as a polars lazy frame."""
+    return current_lake().scan(name)
+
+
+def save(records: Iterable[Any]) -> list[Any]:
+    """Save records in one commit, with what they refer to.
+
+    Records of another lake than the current one are saved in theirs.
+
+    Raises:
+        InvalidArgument: Something isn't a record; nothing was saved.
+
+    Example:
+        >>> save([ULabel(name="a"), ULabel(name="b")])  # doctest: +SKIP
+    """
+    if isinstance(records, str) or not isinstance(records, Iterable):
+        raise InvalidArgument(
+            "Only a list of records can be saved.", found=type(records).__name__, hint="ln.save([a, b])"
+        )
+    found = list(records)
+    lakes = [r._lake for r in found if hasattr(r, "_lake")]
+    lake = lakes[0] if lakes else current_lake()
+    return save_all(lake, found, lambda r: hasattr(r, "_before_save"))
+
+
+@contextmanager
+def transaction(message: str = "") -> Iterator[Batch]:
+    """Group saves and deletes in the current lake into one commit; see `Lake.transaction`."""
+    with current_lake().transaction(message) as batch:
+        yield batch

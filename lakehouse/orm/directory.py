@@ -1,0 +1,93 @@
+"""Which registries, further tables and views a lake has, by dotted names.
+
+The default directory is a literal table in the layer of the registries; it is named here by
+a string and loaded when a lake is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lakehouse.engine import TableSpec
+from lakehouse.errors import UnknownField, near
+
+_DEFAULT = "lakehouse.registries._table:DIRECTORY"
+
+
+def load_name(dotted: str) -> Any:
+    """The object that `package.module:attribute` names."""
+    module, _, attribute = dotted.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass
+class Directory:
+    """The registries of a lake.
+
+    Attributes:
+        registries: Registry name (`ULabel`, `bionty.CellType`) → dotted name of its class.
+        tables: Dotted names of sequences of further table specifications.
+        views: Dotted names of functions without arguments that give SQL texts by view name.
+    """
+
+    registries: Mapping[str, str]
+    tables: Sequence[str] = ()
+    views: Sequence[str] = ()
+    _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def get(self, name: str) -> Any:
+        """The class of a registry, found by its full name.
+
+        Raises:
+            UnknownField: There is no such registry.
+        """
+        cls = self._loaded.get(name)
+        if cls is None:
+            if name not in self.registries:
+                close = near(name, list(self.registries))
+                raise UnknownField(
+                    f"There is no registry {name!r}.",
+                    expected=", ".join(close or sorted(self.registries)),
+                )
+            cls = self._loaded[name] = load_name(self.registries[name])
+        return cls
+
+    def all(self) -> list[Any]:
+        """The classes of all registries."""
+        return [self.get(name) for name in self.registries]
+
+    @cached_property
+    def by_table(self) -> dict[str, Any]:
+        """The classes by table name."""
+        return {cls.meta.table: cls for cls in self.all()}
+
+    @property
+    def modules(self) -> set[str]:
+        """Names of the modules beside the core, e.g. `bionty`."""
+        return {n.partition(".")[0] for n in self.registries if "." in n}
+
+    def specs(self) -> list[TableSpec]:
+        """The specifications of all tables."""
+        own = [cls.meta.spec for cls in self.all()]
+        return own + [spec for dotted in self.tables for spec in load_name(dotted)]
+
+    @cached_property
+    def sql_views(self) -> dict[str, str]:
+        """SQL texts of the friendly views by name."""
+        found: dict[str, str] = {}
+        for dotted in self.views:
+            make: Callable[[], Mapping[str, str]] = load_name(dotted)
+            found.update(make())
+        return found
+
+
+def default_directory() -> Directory:
+    """The directory of all registries that this package has."""
+    found = load_name(_DEFAULT)
+    if not isinstance(found, Directory):
+        raise TypeError(_DEFAULT)
+    return found

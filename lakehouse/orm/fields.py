@@ -1,0 +1,203 @@
+"""Fields of records: validation of single values, and references to fields.
+
+A field is validated by its annotation in the row model. Plain types have a fast way that
+costs a type comparison; everything else goes through pydantic.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from lakehouse.errors import FieldValidationError
+
+if TYPE_CHECKING:
+    from lakehouse.orm.meta import RegistryMeta
+
+_LENIENT = ("datetime", "date")
+
+
+def _bare(annotation: Any) -> Any:
+    """The annotation without `None`."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        args = [a for a in typing.get_args(annotation) if a is not type(None)]
+        return args[0] if len(args) == 1 else annotation
+    return annotation
+
+
+def _kind(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kind(typing.get_args(annotation)[0])
+    bare = _bare(annotation)
+    if typing.get_origin(bare) is typing.Annotated:
+        return _kind(typing.get_args(bare)[0])
+    if typing.get_origin(bare) is typing.Literal:
+        return "str"
+    if typing.get_origin(bare) is list and typing.get_args(bare) == (str,):
+        return "list"
+    simple: dict[Any, str] = {
+        str: "str", bool: "bool", int: "int", float: "float", datetime: "datetime", date: "date"
+    }  # fmt: skip
+    return simple.get(bare, "json")
+
+
+class Field:
+    """One column of a registry: its kind, and how a value for it is checked.
+
+    Attributes:
+        name: The column's name.
+        kind: `str`, `int`, `float`, `bool`, `datetime`, `date`, `list` or `json`.
+        exact: The type whose values are accepted without a further look, if any.
+    """
+
+    def __init__(self, registry: str, name: str, annotation: Any, metadata: tuple[Any, ...]) -> None:
+        self.registry = registry
+        self.name = name
+        self.kind = _kind(annotation)
+        bare = _bare(annotation)
+        plain = bare in (str, int, bool, float) and not metadata
+        self.exact: type | None = bare if plain else None
+        self._annotation = typing.Annotated[(annotation, *metadata)] if metadata else annotation
+        self._adapter: pydantic.TypeAdapter[Any] | None = None
+
+    def validate(self, value: Any) -> Any:
+        """The value as it is stored.
+
+        Raises:
+            FieldValidationError: It is of another type or form.
+        """
+        if type(value) is self.exact and self.exact is not str:
+            return value
+        if type(value) is str and self.kind == "str" and not _encodable(value):
+            raise self._error(ascii(value), "text that UTF-8 can encode")
+        if value is None or (type(value) is str and self.exact is str):
+            return value
+        if self.kind in ("int", "float", "bool") and hasattr(value, "item"):
+            value = value.item()  # a numpy scalar
+        if self._adapter is None:
+            config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+            self._adapter = (
+                pydantic.TypeAdapter(self._annotation)
+                if _is_model(self._annotation)
+                else pydantic.TypeAdapter(self._annotation, config=config)
+            )
+        try:
+            strict = None if self.kind in _LENIENT else True
+            found = self._adapter.validate_python(value, strict=strict)
+        except pydantic.ValidationError as error:
+            detail = error.errors(include_url=False)[0]["msg"]
+            raise self._error(f"{value!r} ({type(value).__name__})", detail) from None
+        return aware(found) if isinstance(found, datetime) else found
+
+    def _error(self, found: str, expected: str) -> FieldValidationError:
+        shown = found if len(found) < 200 else found[:200] + "…"
+        return FieldValidationError(
+            f"The field {self.name!r} of {self.registry} can't take this value.",
+            found=shown,
+            expected=f"{self.kind}: {expected}",
+        )
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def aware(moment: datetime) -> datetime:
+    """A moment with a time zone; naive ones are meant as UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class FieldRef:
+    """A reference to a field of a registry, e.g. `bt.Gene.ensembl_gene_id`.
+
+    Attributes:
+        registry: The record class.
+        name: The field's name.
+    """
+
+    registry: type[Any]
+    name: str
+
+    @property
+    def field(self) -> FieldRef:
+        """Itself, as the peer's field attributes have it."""
+        return self
+
+    @property
+    def registry_name(self) -> str:
+        """The registry's full name, e.g. `bionty.Gene`."""
+        return str(self.registry.meta.name)
+
+    def __str__(self) -> str:
+        return f"{self.registry_name}.{self.name}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class FieldDescriptor:
+    """Gives a record's value, or on the class the field's reference."""
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None:
+            return FieldRef(owner, self._field.name)
+        return record._values.get(self._field.name)
+
+    def __set__(self, record: Any, value: Any) -> None:
+        record._set(self._field.name, self._field.validate(value))
+
+
+class ForeignKeyDescriptor:
+    """Gives the record that a foreign key refers to, and takes one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None:
+            return FieldRef(owner, self._name)
+        return record._get_related(self._name)
+
+    def __set__(self, record: Any, value: Any) -> None:
+        record._set_related(self._name, value)
+
+
+class RelationDescriptor:
+    """Gives the manager of a relation over a link table, on instances."""
+
+    def __init__(self, name: str, manager: Callable[[Any], Any] | None) -> None:
+        self._name = name
+        self._manager = manager
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None or self._manager is None:
+            return FieldRef(owner, self._name)
+        return self._manager(record)
+
+
+def build_fields(meta: RegistryMeta) -> dict[str, Field]:
+    """The fields of a registry, from its row model."""
+    return {
+        name: Field(meta.name, name, info.annotation, tuple(info.metadata))
+        for name, info in meta.row.model_fields.items()
+    }

@@ -1,0 +1,319 @@
+"""A lake: the registries, the state that is read, and the transactions that change it.
+
+Example:
+    >>> with Lake.create("./my-lake") as lake:                      # doctest: +SKIP
+    ...     raw = lake.ULabel(name="raw").save()
+    ...     lake.sql("SELECT name FROM ulabel").fetchall()
+    [('raw',)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.engine import Changes, Commit, Engine, GcReport, State
+from lakehouse.errors import ReadOnlyLake, UnknownField, near
+from lakehouse.orm import bootstrap
+from lakehouse.orm.batch import Batch, batch_on, save_all
+from lakehouse.orm.bound import BoundModule, BoundRegistry
+from lakehouse.orm.context import enter_lake, leave_lake
+from lakehouse.orm.directory import Directory, default_directory
+from lakehouse.orm.matching import Matcher
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+Ref = str | int | datetime
+
+
+class Lake:
+    """One lake; several can be open at once.
+
+    Registries are its attributes: `lake.ULabel`, `lake.bionty.CellType`. As a context
+    manager it is the current lake inside the block, and is closed at its end.
+
+    Attributes:
+        engine: The engine that holds the tables.
+        directory: The registries.
+        run_uid: The run that is being tracked, which saved records will refer to.
+    """
+
+    def __init__(
+        self, engine: Engine, directory: Directory, pinned: State | None = None
+    ) -> None:
+        self.engine = engine
+        self.directory = directory
+        self.run_uid: str | None = None
+        self._pinned = pinned
+        self._branch_uid = bootstrap.MAIN
+        self._user_uid: str | None = None
+        self._tokens: list[Any] = []
+        self.matcher = Matcher(self)
+
+    # -- opening -----------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        root: str,
+        *,
+        db: str | None = None,
+        name: str | None = None,
+        modules: Iterable[str] = (),
+        directory: Directory | None = None,
+        **options: Any,
+    ) -> Lake:
+        """Make a new lake.
+
+        Args:
+            root: Local folder or URI.
+            db: URL of the catalog database; None keeps a SQLite file in the lake.
+            name: The lake's name; the last part of the root by default.
+            modules: Modules of registries beside the core, e.g. `bionty`.
+            directory: The registries; those of this package by default.
+            **options: Passed to `Engine.create`.
+
+        Raises:
+            LakeExists: There is a lake at this place already.
+        """
+        directory = directory or default_directory()
+        info = {"name": name or root.rstrip("/").rpartition("/")[2], "modules": sorted(modules)}
+        engine = Engine.create(root, directory.specs(), db=db, info=info, **options)
+        scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
+        bootstrap.first_rows(engine, scheme)
+        return cls(engine, directory)
+
+    @classmethod
+    def open(
+        cls,
+        root: str,
+        *,
+        db: str | None = None,
+        directory: Directory | None = None,
+        **options: Any,
+    ) -> Lake:
+        """Open an existing lake.
+
+        Raises:
+            LakeNotFound, LakeTooNew, CatalogUnavailable.
+        """
+        directory = directory or default_directory()
+        engine = Engine.open(root, directory.specs(), db=db, **options)
+        if "storage_uid" not in engine.info:  # its creation was cut short
+            scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
+            bootstrap.first_rows(engine, scheme)
+        bootstrap.follow_root(engine)
+        return cls(engine, directory)
+
+    def close(self) -> None:
+        """Release the connection to the catalog; using the lake again opens it again."""
+        self.engine.close()
+
+    def __enter__(self) -> Lake:
+        self._tokens.append(enter_lake(self))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        leave_lake(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    # -- what it is --------------------------------------------------------------------
+
+    @property
+    def root(self) -> str:
+        """Absolute local path, or URI."""
+        return self.engine.root
+
+    @cached_property
+    def uid(self) -> str:
+        """The lake's uid."""
+        return self.engine.uid
+
+    @property
+    def name(self) -> str:
+        """The lake's name."""
+        return str(self.engine.info.get("name") or "")
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that were asked for when the lake was made."""
+        return list(self.engine.info.get("modules") or [])
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is bound to a past state."""
+        return self._pinned is not None
+
+    def __repr__(self) -> str:
+        bound = f", at commit {self._pinned.seq}" if self._pinned is not None else ""
+        return f"Lake({self.root!r}{bound})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        directory = self.directory
+        if name in directory.registries:
+            return BoundRegistry(self, directory.get(name))
+        if name in directory.modules:
+            return BoundModule(self, name)
+        known = [*directory.registries, *directory.modules]
+        close = near(name, known)
+        raise UnknownField(
+            f"A lake has no registry, module or method {name!r}.",
+            expected=", ".join(close or known),
+        )
+
+    def __dir__(self) -> list[str]:
+        core = [n for n in self.directory.registries if "." not in n]
+        return [*super().__dir__(), *core, *self.directory.modules]
+
+    # -- who writes, and where ---------------------------------------------------------
+
+    @property
+    def user_uid(self) -> str:
+        """The uid of the present user."""
+        if self._user_uid is None:
+            self._user_uid = bootstrap.ensure_user(self.engine)
+        return self._user_uid
+
+    @property
+    def user(self) -> Any:
+        """The present user, as a record."""
+        return self.User.get(self.user_uid)
+
+    @property
+    def storage_uid(self) -> str:
+        """The uid of the default storage location."""
+        return str(self.engine.info["storage_uid"])
+
+    @property
+    def storage(self) -> Any:
+        """The default storage location, as a record."""
+        return self.Storage.get(self.storage_uid)
+
+    @property
+    def branch_uid(self) -> str:
+        """The uid of the current branch."""
+        return self._branch_uid
+
+    @property
+    def branch(self) -> Any:
+        """The current branch, as a record."""
+        return self.Branch.get(self._branch_uid)
+
+    @property
+    def visible_branches(self) -> tuple[str, ...]:
+        """The branches that queries see unless they say otherwise."""
+        if self._branch_uid == bootstrap.MAIN:
+            return (bootstrap.MAIN,)
+        return (bootstrap.MAIN, self._branch_uid)
+
+    @property
+    def stamps(self) -> Mapping[str, Any]:
+        """What new records are stamped with, beside the time."""
+        stamps = {"branch_uid": self._branch_uid}
+        if user := self.user_uid:
+            stamps["created_by_uid"] = user
+        if self.run_uid is not None:
+            stamps["run_uid"] = self.run_uid
+        return stamps
+
+    # -- reading -----------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The newest state, or the one that the lake is bound to."""
+        return self._pinned or self.engine.state()
+
+    def at(self, ref: Ref) -> Lake:
+        """The lake as of a commit id, a tag, a commit number or a moment; read-only.
+
+        Example:
+            >>> lake.at("before-cleanup").ULabel.filter().count()  # doctest: +SKIP
+            12
+        """
+        return Lake(self.engine, self.directory, self.engine.state_at(ref))
+
+    def sql(self, query: str, *args: Any, **params: Any) -> duckdb.DuckDBPyRelation:
+        """Run SQL over all registries and views.
+
+        Args:
+            query: One statement. Registries are tables in snake case (`artifact`,
+                `cell_type`); parameters are `?` or `$name`.
+            *args: Values of the `?`.
+            **params: Values of the `$name`.
+
+        Returns:
+            A DuckDB relation: `.pl()`, `.df()`, `.arrow()`, `.fetchall()`.
+        """
+        values: Any = list(args) if args else params
+        return self.state.sql(query, values or None, views=self.views)
+
+    @property
+    def views(self) -> dict[str, str]:
+        """SQL texts of the friendly views by name."""
+        return self.directory.sql_views
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """A registry's table, or a view, as a polars lazy frame bound to the present state."""
+        if name in self.directory.registries:
+            name = self.directory.get(name).meta.table
+        if name in self.views and name not in self.state.pointers:
+            return self.sql(f'SELECT * FROM "{name}"').pl().lazy()  # noqa: S608 - a known view
+        return self.state.scan(name)
+
+    # -- changing ----------------------------------------------------------------------
+
+    def commit(self, changes: Changes, *, message: str = "") -> Commit:
+        """Commit changes of the present user; records use this through their batch."""
+        if self._pinned is not None:
+            raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
+        commit = self.engine.commit(
+            changes, message=message, user=self.user_uid, run=self.run_uid or ""
+        )
+        self.matcher.forget()
+        return commit
+
+    def save(self, records: Iterable[Any]) -> list[Any]:
+        """Save records in one commit."""
+        return save_all(self, records, lambda r: hasattr(r, "_before_save"))
+
+    @contextmanager
+    def transaction(self, message: str = "") -> Iterator[Batch]:
+        """Group saves and deletes into one commit; an exception leaves everything unsaved.
+
+        Example:
+            >>> with lake.transaction(message="two labels"):  # doctest: +SKIP
+            ...     lake.ULabel(name="a").save()
+            ...     lake.ULabel(name="b").save()
+        """
+        with batch_on(self, message) as batch:
+            yield batch
+
+    # -- history -----------------------------------------------------------------------
+
+    def log(self, limit: int | None = None) -> list[Commit]:
+        """Commits, newest first."""
+        return self.engine.log(limit)
+
+    def tag(self, name: str, ref: Ref | None = None) -> Commit:
+        """Name a commit, the newest one by default."""
+        if ref is None and self._pinned is not None:
+            ref = self._pinned.seq
+        return self.engine.tag(name, ref)
+
+    def tags(self) -> dict[str, Commit]:
+        """The tags and the commits that they name."""
+        return self.engine.tags()
+
+    def gc(self, **options: Any) -> GcReport:
+        """Remove files that nothing retained can reach; see `Engine.gc` for the options."""
+        if self._pinned is not None:
+            raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
+        return self.engine.gc(**options)

@@ -1,0 +1,153 @@
+"""Finding the existing record that a constructor call means, and names that are similar.
+
+A few look-ups ask the catalog. In a burst of constructor calls an index over the current
+state answers, at the cost of a dictionary access; it may be some milliseconds behind other
+processes, which is harmless, because saving settles what happened in between.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from lakehouse.config import notify, settings
+from lakehouse.orm.context import active_batch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lakehouse.engine import State
+    from lakehouse.orm.lake import Lake
+    from lakehouse.orm.meta import RegistryMeta
+
+Key = tuple[Any, ...]
+
+_FRESH_SECONDS = 0.005
+_SINGLE_LOOKUPS = 16
+_SEARCHED_ROWS = 20_000
+_SEARCHES_PER_BURST = 10
+_BURST_SECONDS = 1.0
+_SIMILAR = 82.0
+
+
+class _Index:
+    """Who holds the values of some columns, as of one version of a table."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self.pointer = ""
+        self.checked = 0.0
+        self.asked = 0
+        self.holders: dict[Key, str] | None = None
+
+    def follow(self, state: State, table: str) -> None:
+        pointer = state.pointers[table]
+        if pointer != self.pointer:
+            self.pointer = pointer
+            self.asked = 0
+            self.holders = None if state.count(table) else {}
+
+    def build(self, rows: pa.Table) -> dict[Key, str]:
+        lists = [rows[c].to_pylist() for c in self.columns]
+        # in uid order: the oldest of several rows with equal values wins
+        found = dict(zip(zip(*(reversed(v) for v in lists), strict=True),
+                         reversed(rows["uid"].to_pylist()), strict=True))  # fmt: skip
+        self.holders = found
+        return found
+
+
+class Matcher:
+    """Finds existing records of one lake by the values given to a constructor."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._indexes: dict[tuple[str, tuple[str, ...]], _Index] = {}
+        self._searches: list[float] = []
+
+    def forget(self) -> None:
+        """Look at the newest state next time (after a commit of this process)."""
+        for index in self._indexes.values():
+            index.checked = 0.0
+
+    def find(self, meta: RegistryMeta, values: dict[str, Any]) -> dict[str, Any] | None:
+        """The row that already has these values in one of the registry's matching columns."""
+        batch = active_batch(self._lake)
+        for columns in meta.match:
+            key = tuple([values.get(c) for c in columns])
+            if key[0] is None:
+                continue
+            if batch is not None and (staged := batch.staged(meta.table, columns, key)) is not None:
+                return staged
+            uid = self._holder(meta, columns, key)
+            if uid is not None:
+                return self._lake.state.row(meta.table, uid)
+        return None
+
+    def _holder(self, meta: RegistryMeta, columns: tuple[str, ...], key: Key) -> str | None:
+        table = meta.table
+        index = self._indexes.get((table, columns))
+        if index is None:
+            index = self._indexes[(table, columns)] = _Index(columns)
+        now = time.monotonic()
+        if now - index.checked > _FRESH_SECONDS:
+            index.follow(self._lake.state, table)
+            index.checked = now
+        if index.holders is not None:
+            return index.holders.get(key)
+        index.asked += 1
+        if index.asked > _SINGLE_LOOKUPS or self._lake.read_only:
+            return index.build(self._lake.state.arrow(table)).get(key)
+        if columns in meta.unique:
+            return self._lake.engine.holder(table, columns, key)
+        return _scan(self._lake.state.arrow(table), columns, key)
+
+    def suggest(self, meta: RegistryMeta, name: str) -> None:
+        """Tell the user of records with similar names, unless many records are being made."""
+        now = time.monotonic()
+        recent = self._searches
+        if recent and now - recent[-1] > _BURST_SECONDS:
+            recent.clear()
+        recent.append(now)
+        if len(recent) > _SEARCHES_PER_BURST:
+            recent[:] = [*recent[:_SEARCHES_PER_BURST], now]
+            return
+        state = self._lake.state
+        rows = state.count(meta.table)
+        if not rows or rows > _SEARCHED_ROWS:
+            return
+        names = pc.drop_null(state.arrow(meta.table)[meta.name_field]).to_pylist()
+        similar = similar_names(name, names)
+        if similar:
+            shown = ", ".join(repr(n) for n in similar)
+            notify(f"{meta.name}: there are similar names to {name!r}: {shown}")
+
+
+def _scan(rows: pa.Table, columns: tuple[str, ...], key: Key) -> str | None:
+    mask = None
+    for column, value in zip(columns, key, strict=True):
+        test = pc.is_null(rows[column]) if value is None else pc.equal(rows[column], value)
+        mask = test if mask is None else pc.and_(mask, test)
+    hits = pc.indices_nonzero(pc.fill_null(mask, fill_value=False))
+    return str(rows["uid"][hits[0].as_py()].as_py()) if len(hits) else None
+
+
+def similar_names(name: str, names: list[str], limit: int = 3) -> list[str]:
+    """The names that differ a little from a given one, best first."""
+    from rapidfuzz import fuzz, process, utils  # only needed by who creates single records
+
+    found = process.extract(
+        name,
+        names,
+        scorer=fuzz.ratio,
+        processor=utils.default_process,
+        score_cutoff=_SIMILAR,
+        limit=limit,
+    )
+    return [hit[0] for hit in found]
+
+
+def wants_suggestions() -> bool:
+    """Whether similar names are to be looked for."""
+    return settings.creation.search_names

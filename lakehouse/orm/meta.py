@@ -1,0 +1,159 @@
+"""What the record layer knows of a registry: its table, fields, keys and relations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lakehouse.engine import RowModel, TableSpec
+from lakehouse.errors import UnknownField, near
+from lakehouse.orm.fields import Field, build_fields
+
+# Columns that the record layer fills in; they come last in every table.
+TRACKED = ("branch_uid", "created_at", "updated_at", "created_by_uid", "run_uid")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation over a link table.
+
+    Attributes:
+        name: The accessor, e.g. `ulabels` on Artifact.
+        target: Name of the related registry, e.g. `ULabel`.
+        link: The link table, e.g. `artifact_link`.
+        registry: The value of the link table's `registry` column that belongs to it; None
+            where the table has only one target registry.
+        reverse: Whether the related registry is the link's subject (`ulabel.artifacts`).
+        slot: Only links of this slot, if given.
+        manager: Makes the manager that records give for the accessor.
+    """
+
+    name: str
+    target: str
+    link: str
+    registry: str | None = None
+    reverse: bool = False
+    slot: str | None = None
+    manager: Callable[[Any], Any] | None = None
+
+    @property
+    def own_column(self) -> str:
+        """The link column that holds the uid of the registry with this accessor."""
+        return "target_uid" if self.reverse else "subject_uid"
+
+    @property
+    def other_column(self) -> str:
+        """The link column that holds the related record's uid."""
+        return "subject_uid" if self.reverse else "target_uid"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A piece of SQL that is true or not for a row, with its parameters.
+
+    The text may contain `{row}` where the row's table alias stands.
+
+    Attributes:
+        sql: A boolean SQL expression.
+        params: Values of its `?`, in order.
+    """
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+FeatureLookup = Callable[[Any, str, list[str], Any], "Condition | None"]
+
+
+@dataclass
+class RegistryMeta:
+    """A registry as the record layer sees it.
+
+    Attributes:
+        cls: The record class.
+        row: The pydantic model of a row.
+        name: Full name, e.g. `ULabel` or `bionty.CellType`.
+        table: Table name in snake case.
+        name_field: The field that people know a record by.
+        unique: Unique keys, tuples of columns.
+        match: Column tuples by which constructing finds an existing record.
+        foreign_keys: Foreign-key field → name of the registry that it refers to.
+        required: Fields without which a record can't be made.
+        versioned: Whether uids end in a version of four characters.
+        relations: Relations over link tables, by accessor.
+        computed: Virtual fields: name → (kind, SQL expression with `{row}`).
+        aliases: Names in look-ups that stand for a path, e.g. `transform` → `run__transform`.
+        feature_lookup: Called with (lake, name, rest of the look-up, value) for names that
+            are no fields; returns a condition, or None if there is no such feature.
+    """
+
+    cls: type[Any]
+    row: type[RowModel]
+    name: str
+    table: str
+    name_field: str = "name"
+    unique: tuple[tuple[str, ...], ...] = ()
+    match: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: dict[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    versioned: bool = False
+    relations: dict[str, Relation] = field(default_factory=dict)
+    computed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    feature_lookup: FeatureLookup | None = None
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The columns by name."""
+        return build_fields(self)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the fields that aren't null by default."""
+        infos = self.row.model_fields.items()
+        return {n: i.default for n, i in infos if not i.is_required() and i.default is not None}
+
+    @cached_property
+    def spec(self) -> TableSpec:
+        """The engine's specification of the table: own columns first, tracked ones last."""
+        derived = TableSpec.from_model(self.table, self.row, self.unique)
+        own = [c for c in derived.columns if c.name not in TRACKED]
+        tracked = [c for n in TRACKED for c in derived.columns if c.name == n]
+        return TableSpec(self.table, (*own, *tracked), derived.unique)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns in table order."""
+        return self.spec.column_names
+
+    @property
+    def has_branch(self) -> bool:
+        """Whether records live on branches, and so have a trash."""
+        return "branch_uid" in self.fields
+
+    @cached_property
+    def uid_length(self) -> int:
+        """Length of a complete uid."""
+        return 20 if self.versioned else 16
+
+    def names(self) -> list[str]:
+        """Everything that a filter may name."""
+        return [*self.fields, *self.foreign_keys, *self.relations, *self.computed, *self.aliases]
+
+    def unknown(self, name: str, what: str = "field") -> UnknownField:
+        """The error for a name that this registry doesn't have."""
+        close = near(name, self.names())
+        return UnknownField(
+            f"{self.name} has no {what} {name!r}.",
+            expected=", ".join(close) if close else ", ".join(self.names()),
+            hint=f"did you mean {close[0]!r}?" if close else None,
+        )
+
+
+def relations(
+    *relations: Relation,
+) -> Mapping[str, Relation]:
+    """Relations by accessor, for the `relations=` of a record class."""
+    return {r.name: r for r in relations}
