@@ -1,0 +1,120 @@
+"""`init`, `connect`, `info` and how commands fail."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import lakehouse as ln
+
+
+def test_init_in_one_process_is_found_by_the_next(shell, here: Path) -> None:
+    made = shell("init", "--storage", "lake", "--modules", "bionty", "--name", "blood")
+    assert made.returncode == 0, made.stderr
+    assert "made the lake 'blood'" in made.stdout
+    (here / "deeper").mkdir()
+    code = "import lakehouse as ln; lake = ln.current_lake(); print(lake.name, lake.root)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=here / "deeper",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["blood", str(here / "lake")]
+
+
+def test_init_twice_says_what_to_type(run) -> None:
+    run("init", "--storage", "lake")
+    ln.setup.close()
+    result = run("init", "--storage", "lake", code=1)
+    assert "error: " in result.stderr
+    assert "lakehouse connect" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_init_is_what_setup_init_does(run, here: Path) -> None:
+    run("init", "--storage", "one", "--name", "same")
+    by_command = ln.current_lake()
+    ln.setup.init(storage=str(here / "two"), name="same")
+    by_call = ln.current_lake()
+    assert (by_command.name, by_command.modules) == (by_call.name, by_call.modules)
+    assert by_command.state.tables == by_call.state.tables
+
+
+def test_connect_switches(run, here: Path) -> None:
+    for name in ("one", "two"):
+        run("init", "--storage", name)
+    assert "two" in run("info").stdout
+    assert "'one'" in run("connect", "one").stdout
+    ln.setup.close()
+    assert ln.current_lake().name == "one"
+
+
+def test_connect_to_nothing(run) -> None:
+    assert "no lake" in run("connect", "nowhere", code=1).stderr
+
+
+def test_commands_without_a_lake(run) -> None:
+    for words in (["info"], ["ls"], ["sql", "SELECT 1"], ["log"], ["tag"], ["gc"]):
+        result = run(*words, code=1)
+        assert "lakehouse init" in result.stderr, words
+
+
+def test_info_counts_rows(run, lake: Path) -> None:
+    ln.ULabel(name="raw").save()
+    lines = {
+        line.split()[0]: line.split()[1:]
+        for line in run("info").stdout.splitlines()
+        if line.strip()
+    }
+    assert lines["lake"] == ["lake"]
+    assert lines["user"] == ["tester"]
+    assert lines["ulabel"] == ["1"]
+    assert "record" not in lines
+
+
+def test_wrong_usage_is_two(run) -> None:
+    run("init", code=2)
+    run("frobnicate", code=2)
+    run("sql", code=2)
+
+
+def test_help_names_every_command(run) -> None:
+    text = run("--help").stdout
+    assert sorted(re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)) == [
+        "connect",
+        "describe",
+        "gc",
+        "info",
+        "init",
+        "load",
+        "log",
+        "ls",
+        "ontology",
+        "quickstart",
+        "save",
+        "sql",
+        "tag",
+    ]
+
+
+def test_version(run) -> None:
+    assert run("--version").stdout == f"lakehouse {ln.__version__}\n"
+
+
+def test_help_loads_nothing_heavy(here: Path) -> None:
+    code = """
+import sys
+from lakehouse.cli import app
+try:
+    app(["--help"])
+except SystemExit as end:
+    assert not end.code
+heavy = ["pyiceberg", "polars", "duckdb", "pandas", "anndata", "pyarrow", "sqlalchemy", "pydantic"]
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
