@@ -1,0 +1,94 @@
+"""A fork server for tests: imports the library once, then forks a process per job.
+
+Run as `python -m tests.faults.server MODULE`. It reads one JSON request a line and answers one
+line: `{"job": name, "args": {…}}` forks and answers the pid; `{"wait": pid}` answers how the
+process ended: its exit code, or minus the signal that killed it. Never opening a lake itself, it
+hands nothing on to its children but imported modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class ForkServer:
+    """A running fork server, as a context manager.
+
+    Args:
+        module: Dotted name of the module whose functions are the jobs.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.server", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+            text=True,
+        )
+
+    def __enter__(self) -> ForkServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+    def _ask(self, request: dict[str, Any]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def start(self, job: str, **args: Any) -> int:
+        """Fork a process that runs a job; its pid."""
+        return self._ask({"job": job, "args": args})
+
+    def wait(self, pid: int) -> int:
+        """Wait for a process: its exit code, or minus the signal that killed it."""
+        return self._ask({"wait": pid})
+
+
+def _fork(job: Any, args: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.dup2(2, 1)
+        job(**args)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main(module: str) -> None:
+    """Serve until the requests end."""
+    jobs = importlib.import_module(module)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = _fork(getattr(jobs, request["job"]), request["args"])
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

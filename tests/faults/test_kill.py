@@ -1,0 +1,220 @@
+"""Real processes, killed at random moments; then everything must be as if nothing had happened.
+
+`LAKEHOUSE_KILLS` sets how many are killed (200), `LAKEHOUSE_SEED` repeats the same moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from lakehouse.engine import Engine, State
+from lakehouse.errors import LakeNotFound
+from lakehouse.identity import new_uid
+from tests.faults.jobs import LIMITS, SPECS, WIDER_SPECS, Acks, batch_rows, insert_both
+from tests.faults.server import ForkServer
+
+pytestmark = pytest.mark.faults
+
+KILLS = int(os.environ.get("LAKEHOUSE_KILLS", "200"))
+SEED = int(os.environ.get("LAKEHOUSE_SEED", "0")) or time.time_ns() % 1_000_000
+# job → longest time that a victim may live, in seconds
+JOBS = {"single": 0.03, "bulk": 0.12, "edit": 0.08, "collect": 0.08}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    with ForkServer("tests.faults.jobs") as server:
+        yield server
+
+
+class Victims:
+    """Starts processes, kills them at random moments, and keeps what they acknowledged."""
+
+    def __init__(self, server: ForkServer, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        self._random = random.Random(SEED)
+        self.killed = 0
+        self.acks: list[dict[str, Any]] = []
+
+    def round(self, root: Path, jobs: dict[str, dict[str, Any]], lives: float) -> None:
+        """Run jobs at once, and kill each after a random part of `lives` seconds."""
+        running = {}
+        for job, args in jobs.items():
+            path = self._folder / f"acks-{new_uid()}"
+            running[self._server.start(job, root=str(root), acks=str(path), **args)] = path
+        deadline = time.monotonic() + 30
+        while not all(path.exists() and path.stat().st_size for path in running.values()):
+            assert time.monotonic() < deadline, "a victim did not come up"
+            time.sleep(0.001)
+        moments = sorted((self._random.uniform(0, lives), pid) for pid in running)
+        start = time.monotonic()
+        for moment, pid in moments:
+            time.sleep(max(0.0, start + moment - time.monotonic()))
+            os.kill(pid, signal.SIGKILL)
+        for pid, path in running.items():
+            code = self._server.wait(pid)
+            lines = Acks.read(path)
+            assert code in (0, -signal.SIGKILL), f"a victim failed by itself: {jobs}"
+            self.killed += code != 0
+            self.acks += lines
+
+
+def check_batches(state: State, acks: list[dict[str, Any]]) -> None:
+    """Every acknowledged batch is there, whole, in both tables; no batch is half there."""
+    halves = """
+        SELECT coalesce(a.batch, b.batch) FROM
+        (SELECT batch, count(*) AS n, max(size) AS size, count(DISTINCT version) AS versions
+         FROM label GROUP BY batch) a
+        FULL JOIN (SELECT batch, count(*) AS n FROM link GROUP BY batch) b USING (batch)
+        WHERE a.n IS DISTINCT FROM a.size OR b.n IS DISTINCT FROM a.n OR a.versions <> 1"""
+    assert state.sql(halves).fetchall() == []
+    versions = dict(state.sql("SELECT batch, max(version) FROM label GROUP BY batch").fetchall())
+    saved = {a["batch"] for a in acks if a["op"] == "insert"}
+    deleting = {a["batch"] for a in acks if a["op"] == "deleting"}
+    deleted = {a["batch"] for a in acks if a["op"] == "delete"}
+    assert saved - deleting <= versions.keys(), "an acknowledged save is lost"
+    assert not deleted & versions.keys(), "an acknowledged deletion is undone"
+    for ack in acks:
+        if ack["op"] == "update" and ack["batch"] in versions:
+            assert versions[ack["batch"]] >= ack["version"], "an acknowledged change is lost"
+
+
+def check_log(engine: Engine, acks: list[dict[str, Any]]) -> None:
+    """Every acknowledged commit is in the log, which has no gap."""
+    log = engine.log()
+    assert {a["id"] for a in acks if "id" in a} <= {c.id for c in log}
+    assert [c.seq for c in log] == list(range(len(log) - 1, -1, -1))
+    assert [c.parent for c in log[:-1]] == [c.id for c in log[1:]]
+
+
+def check_keys(engine: Engine, root: Path) -> None:
+    """Names are unique, and the keys are exactly those of the rows."""
+    table = engine.state().arrow("label")
+    keys = dict(zip(table["name"].to_pylist(), table["uid"].to_pylist(), strict=True))
+    assert len(keys) == table.num_rows, "a name is there twice"
+    texts = {engine.specs["label"].key_text(("name",), (k,)): u for k, u in keys.items()}
+    assert engine.holders([t for t in texts if t]) == texts
+    db = sqlite3.connect(root / ".lakehouse" / "catalog.db")
+    single = db.execute("SELECT count(*) FROM lh_key").fetchone()[0]
+    packed = db.execute("SELECT coalesce(sum(length(digests)) / 16, 0) FROM lh_pack").fetchone()[0]
+    assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    db.close()
+    assert single + packed == table.num_rows, "a key is claimed that no row holds"
+
+
+def check_stock(engine: Engine, root: Path) -> None:
+    """Stock pyiceberg opens the catalog and reads the same rows."""
+    catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{root}/.lakehouse/catalog.db")
+    for table in engine.state().tables:
+        theirs = catalog.load_table(("lake", table)).scan().to_arrow().to_pylist()
+        ours = engine.state().arrow(table).to_pylist()
+        assert sorted(theirs, key=lambda r: r["uid"]) == sorted(ours, key=lambda r: r["uid"])
+    catalog.close()
+
+
+def check_gc(engine: Engine) -> None:
+    """Without a retention gc removes only what no state of the log reaches."""
+    floor = int(engine.info.get("gc_floor", 0))
+    newest = engine.log(1)[0].seq
+    seqs = sorted({floor, newest, *range(floor, newest, max(1, (newest - floor) // 20))})
+    before = {s: [engine.state_at(s).arrow(t) for t in ("label", "link")] for s in seqs}
+    report = engine.gc(min_age=0)
+    assert report.superseded == ()
+    fresh = Engine.open(engine.root, SPECS, limits=LIMITS)
+    for seq, tables in before.items():
+        state = fresh.state_at(seq)
+        assert [state.arrow(t) for t in ("label", "link")] == tables
+    again = fresh.gc(min_age=0)
+    assert (again.superseded, again.orphans) == ((), ())
+    fresh.close()
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    root = tmp_path / "lake"
+    engine = Engine.create(str(root), SPECS, limits=LIMITS)
+    engine.commit(insert_both(batch_rows("first", 500)))
+    victims = Victims(server, tmp_path)
+    choose = random.Random(SEED)
+    print(f"seed {SEED}")
+    rounds = 0
+    while victims.killed < KILLS:
+        rounds += 1
+        first, second = choose.sample(sorted(JOBS), 2)
+        jobs: dict[str, dict[str, Any]] = {first: {}, second: {}}
+        if "collect" in jobs:
+            alone = choose.random() < 0.4
+            # the age gate is what protects a running writer's files; alone, nothing needs it
+            jobs = {"collect": {"min_age": 0}} if alone else {**jobs, "collect": {"min_age": 60}}
+        victims.round(root, jobs, max(JOBS[j] for j in jobs))
+        check_batches(engine.state(), victims.acks)
+        if rounds % 10 == 0:
+            check_log(engine, victims.acks)
+            check_keys(engine, root)
+            check_stock(engine, root)
+            check_gc(engine)
+    check_log(engine, victims.acks)
+    check_keys(engine, root)
+    check_stock(engine, root)
+    check_gc(engine)
+    engine.close()
+
+    later = Engine.open(str(root), SPECS, limits=LIMITS)
+    later.commit(insert_both(batch_rows("last", 500)))
+    check_batches(later.state(), [*victims.acks, {"op": "insert", "batch": "last"}])
+    check_keys(later, root)
+    later.close()
+
+
+def test_a_creation_that_was_killed_is_completed(server: ForkServer, tmp_path: Path) -> None:
+    victims = Victims(server, tmp_path)
+    for i in range(20):
+        root = tmp_path / f"lake{i}"
+        victims.round(root, {"create": {}}, 0.05)
+        try:
+            engine = Engine.open(str(root), SPECS, limits=LIMITS)
+        except LakeNotFound:
+            engine = Engine.create(str(root), SPECS, limits=LIMITS)
+        engine.commit(insert_both(batch_rows("only", 3)))
+        check_stock(engine, root)
+        check_gc(engine)
+        engine.close()
+
+
+def test_an_opening_that_was_killed_while_it_follows_a_move_is_completed(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    root = tmp_path / "lake"
+    engine = Engine.create(str(root), SPECS, limits=LIMITS)
+    for i in range(30):
+        engine.commit(insert_both(batch_rows(f"b{i}", 20)))
+    counts = {c.seq: engine.state_at(c.seq).count("label") for c in engine.log()}
+    engine.close()
+    victims = Victims(server, tmp_path)
+    for i in range(20):
+        moved = tmp_path / f"moved{i}"
+        shutil.copytree(root, moved) if i % 2 else root.rename(moved)
+        if i % 2:
+            shutil.rmtree(root)
+        root = moved
+        victims.round(root, {"open_wider": {}}, 0.06)
+        engine = Engine.open(str(root), WIDER_SPECS, limits=LIMITS)
+        assert engine.state().count("label") == 600
+        check_stock(engine, root)
+        for seq in random.Random(i).sample(sorted(counts), 5):
+            assert engine.state_at(seq).arrow("label").num_rows == counts[seq]
+        engine.close()
+    assert victims.killed > 0
