@@ -37,6 +37,8 @@ _relationship_data: Any = RelationshipData
 _PARSE_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
 # warnings of pronto's that tell of lost content; the others tell of OWL that has no place in tables
 _TELLING = ("could not", "several names", "`rdfs:label` without")
+_LABEL = "{http://www.w3.org/2000/01/rdf-schema#}label"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _EXPRESSION = "cannot process `rdfs:subClassOf` in this context"
 
 
@@ -59,6 +61,7 @@ class Raw:
     header: dict[str, Any] = field(default_factory=dict)
     stubs: set[str] = field(default_factory=set)
     duplicates: set[str] = field(default_factory=set)
+    instances: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -81,13 +84,14 @@ class _Lenient:
         """Extract every frame; note duplicate ids, which pronto merges without a word."""
         seen: set[tuple[type, str]] = set()
         for frame in document:
+            if isinstance(frame, fastobo.instance.InstanceFrame):
+                # its id can't be asked for: the reader finds the stanza in the text
+                raw.instances += 1
+                continue
             key = (type(frame), str(frame.id))
             if key in seen:
                 raw.duplicates.add(key[1])
             seen.add(key)
-            if isinstance(frame, fastobo.instance.InstanceFrame):
-                raw.notes.append((f"id: {key[1]}", "an [Instance] is no term: left out"))
-                continue
             try:
                 self._take_frame(frame)
             except _PARSE_ERRORS as error:
@@ -142,6 +146,12 @@ class _Owl(_Lenient, RdfXMLParser):
         return super()._extract_meta(good)
 
     def _extract_term(self, elem: Any, curies: Any) -> None:
+        labels = elem.findall(_LABEL)
+        if len(labels) > 1:
+            # the first label becomes the name: let it be an English one
+            for label in labels:
+                elem.remove(label)
+            elem[:0] = sorted(labels, key=lambda label: label.get(_LANGUAGE, "en")[:2] != "en")
         self._by_parts(super()._extract_term, elem, curies)
 
     def _extract_object_property(self, elem: Any, curies: Any) -> None:
@@ -228,7 +238,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except _PARSE_ERRORS as error:
-        raise Refused(str(error) or type(error).__name__) from error
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise Refused(message or type(error).__name__) from error
     except BaseException as error:
         # a Rust panic derives from BaseException, and its class can't be imported
         if type(error).__name__ != "PanicException":

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lakehouse.ontology import _pronto, repair, repair_json, repair_owl
+from lakehouse.ontology.ids import compact
 from lakehouse.ontology.model import Repair
 from lakehouse.ontology.source import Content
 
 Loaded = tuple[bytes, _pronto.Raw, list[Repair]]
 
 
-def load(content: Content) -> tuple[_pronto.Raw, list[Repair]]:
-    """The rows of prepared content, and the repairs.
+def load(content: Content) -> tuple[_pronto.Raw, list[Repair], Lines]:
+    """The rows of prepared content, the repairs, and where its clauses stand.
 
     Raises:
         Refused: Not even the repaired content loads.
     """
     data, raw, repairs = _LOADERS[content.format](content.data)
-    numbered = _Lines(data if content.format == "obo" else b"")
-    repairs += [Repair(numbered.of(text), text, reason) for text, reason in raw.notes]
-    repairs += _stubs(raw, numbered)
-    return raw, [*content.repairs, *repairs]
+    lines = Lines(data if content.format == "obo" else b"")
+    reason = "the parent isn't defined in this file: stub added"
+    notes = [*raw.notes, *((f"is_a: {stub}", reason) for stub in raw.stubs)]
+    repairs += lines.place(notes)
+    return raw, [*content.repairs, *repairs], lines
 
 
 def _obo(data: bytes) -> Loaded:
@@ -40,6 +42,8 @@ def _obo(data: bytes) -> Loaded:
     if raw.duplicates or _repeated(data, raw):
         repairs += _silent_merges(data)
     repairs += _undeclared(data, raw)
+    if raw.instances:
+        repairs += _instances(data)
     return data, raw, repairs
 
 
@@ -50,11 +54,18 @@ def _json(data: bytes) -> Loaded:
         raise _pronto.Refused(str(error)) from error
     data = repair_json.dump(graph)
     try:
-        return data, _pronto.load("json", data), repairs
+        raw = _pronto.load("json", data)
     except _pronto.Refused:
         graph, more = repair_json.repair(graph, _pronto.graph_refusal)
-    data = repair_json.dump(graph)
-    return data, _pronto.load("json", data), repairs + more
+        repairs += more
+        data = repair_json.dump(graph)
+        raw = _pronto.load("json", data)
+    types = repair_json.synonym_types(graph)
+    raw.synonyms = [
+        (key, text, scope, kind or types.get((compact(key), text)))
+        for key, text, scope, kind in raw.synonyms
+    ]
+    return data, raw, repairs
 
 
 def _owl(data: bytes) -> Loaded:
@@ -74,49 +85,61 @@ def _owl(data: bytes) -> Loaded:
 _LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
 
 
-class _Lines:
-    """Line numbers of given clauses, found only when something is to be reported."""
+class Lines:
+    """Line numbers of clauses, looked for only when something is to be reported."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def of(self, clause: str) -> int:
-        """The first line that starts with a clause, or 0."""
-        if not self._data or not clause:
-            return 0
-        pattern = rb"(?m)^[ \t]*" + re.escape(clause.encode()) + rb"(?=\s|$)"
-        found = re.search(pattern, self._data)
-        return self._data.count(b"\n", 0, found.start()) + 1 if found else 0
-
-
-def _stubs(raw: _pronto.Raw, lines: _Lines) -> Iterator[Repair]:
-    for stub in sorted(raw.stubs):
-        clause = f"is_a: {stub}"
-        yield Repair(lines.of(clause), clause, "the parent isn't defined in this file: stub added")
+    def place(self, notes: Iterable[tuple[str, str]]) -> Iterator[Repair]:
+        """Notes of `(clause, reason)` with the first line that holds the clause, or 0."""
+        notes = list(notes)
+        wanted = {clause.encode(): 0 for clause, _ in notes}
+        lines = self._data.split(b"\n") if wanted and self._data else ()
+        for number, line in enumerate(lines, 1):
+            if line.startswith((b"is_a:", b"id:")):
+                clause = re.split(rb"\s+[!{]", line, maxsplit=1)[0].rstrip()
+                if wanted.get(clause) == 0:
+                    wanted[clause] = number
+        for clause, reason in notes:
+            yield Repair(wanted[clause.encode()], clause, reason)
 
 
 def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
-    used = {kind for *_, kind in raw.synonyms if kind}
-    for kind in sorted(used - raw.synonym_types):
-        mention = rb"(?m)^synonym:[^\n]*\b(?:EXACT|BROAD|NARROW|RELATED) " + re.escape(
-            kind.encode()
-        )
-        found = re.search(mention + rb"\s[^\n]*", data)
-        number = data.count(b"\n", 0, found.start()) + 1 if found else 0
-        text = found.group().decode() if found else kind
-        yield Repair(number, text, f"undeclared synonym type {kind!r}: declared")
+    missing = {kind for *_, kind in raw.synonyms if kind} - raw.synonym_types
+    if not missing:
+        return
+    mention = re.compile(rb"^synonym:.*\" (?:EXACT|BROAD|NARROW|RELATED) ([^\s\[]+) ?\[")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        found = mention.match(line)
+        kind = found.group(1).decode() if found else ""
+        if kind in missing:
+            missing.discard(kind)
+            yield Repair(number, line.decode(), f"undeclared synonym type {kind!r}: declared")
+    for kind in sorted(missing):
+        yield Repair(0, kind, f"undeclared synonym type {kind!r}: declared")
 
 
-_SINGLE = (b"name", b"def", b"comment", b"namespace")
+def _instances(data: bytes) -> Iterator[Repair]:
+    inside = False
+    for number, line in enumerate(data.decode().split("\n"), 1):
+        if line.startswith("["):
+            inside = line.startswith("[Instance]")
+        if inside and line.strip():
+            yield Repair(number, line, "an [Instance] is no term: left out")
+
+
+_SINGLE = (b"name", b"def", b"comment", b"namespace", b"is_obsolete")
 
 
 def _repeated(data: bytes, raw: _pronto.Raw) -> bool:
     """Whether a clause that may stand once in a stanza stands more often, where pronto keeps one."""
     # typedefs have no table, so what is lost of them isn't counted
     others = data.count(b"\n[Typedef]") + data.count(b"\n[Instance]")
-    held = {b"name": 1, b"def": 2, b"comment": 7}
+    held = {b"name": 1, b"def": 2, b"is_obsolete": 4, b"comment": 7}
     return any(
-        data.count(b"\n" + tag + b":") > others + sum(row[column] is not None for row in raw.terms)
+        data.count(b"\n" + tag + b":")
+        > others + sum(row[column] not in (None, False) for row in raw.terms)
         for tag, column in held.items()
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lakehouse.ontology import kept
-from lakehouse.ontology.model import Metadata, Ontology, Repair
+from lakehouse.ontology.model import Metadata, Ontology
 from lakehouse.ontology.source import Content, Source, content_hash, fetch, prepare, unreadable
 
 Keep = Path | str | Literal[False] | None
@@ -48,7 +48,7 @@ def _parse(content: Content, digest: str) -> Ontology:
     from lakehouse.ontology import _pronto, loading, tables
 
     try:
-        raw, repairs = loading.load(content)
+        raw, repairs, lines = loading.load(content)
     except _pronto.Refused as error:
         raise unreadable(
             content.name, f"{content.format.upper()} beyond repair: {error}"
@@ -56,7 +56,7 @@ def _parse(content: Content, digest: str) -> Ontology:
     built, notes = tables.build(raw)
     if built["terms"].num_rows == 0 and not raw.relation_names:
         raise unreadable(content.name, f"{content.format.upper()} without a single term")
-    repairs += [Repair(0, text, reason) for text, reason in notes]
+    repairs += lines.place(notes)
     metadata = _metadata(raw.header, content.format, digest)
     return Ontology(**built, metadata=metadata, repairs=tuple(sorted(set(repairs))))
 

@@ -21,6 +21,7 @@ _STANZAS = {"term": "Term", "typedef": "Typedef", "instance": "Instance"}
 _CHUNK = 64
 
 _COMMENT = re.compile(rb"(?m)^[ \t]*![^\n]*")
+_OPEN_END = re.compile(rb"(?<!\\)(?:\\\\)*\\\n")
 _ESCAPED_ID = re.compile(
     rb"(?m)^(?:id|alt_id|is_a|replaced_by|consider|relationship|disjoint_from|equivalent_to|"
     rb"union_of|intersection_of): [^\n!\"{]*\\:"
@@ -35,8 +36,14 @@ def without_comments(data: bytes) -> bytes:
 
 
 def misread(data: bytes) -> bool:
-    """Whether the parser would accept this text and still take an id for another one."""
-    return b"\\:" in data and _ESCAPED_ID.search(data) is not None
+    """Whether the parser would accept this text and still read something else.
+
+    An id with an escaped colon would be another id, and a line that ends in a backslash would
+    swallow the clause after it.
+    """
+    return (b"\\:" in data and _ESCAPED_ID.search(data) is not None) or (
+        b"\\\n" in data and _OPEN_END.search(data) is not None
+    )
 
 
 @dataclass
@@ -164,6 +171,7 @@ class _Mender:
         return self.refusal(f"{_HEADER}\n{text}")
 
     def _drop(self, frame: _Frame, reason: str) -> None:
+        self.note(frame.start - 1, f"[{frame.kind}]", f"{reason}: dropped")
         for number, line in enumerate(frame.lines, frame.start):
             if line.strip():
                 self.note(number, line, f"clause of {reason}: dropped")
@@ -197,7 +205,7 @@ class _Mender:
             return "a second id in one stanza"
         text = f"{line}\n"
         if misread(text.encode()):
-            return "an escaped colon"
+            return "an escaped colon, or a backslash at the end"
         refused = self.refusal(frame.around(text))
         tag = line.partition(":")[0].strip()
         if refused is not None and "Clause" in refused:

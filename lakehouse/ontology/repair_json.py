@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from lakehouse.ontology.ids import compact
 from lakehouse.ontology.model import Repair
 
 Refusal = Callable[[bytes], str | None]
@@ -44,6 +45,18 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
         repairs.append(Repair(0, names, "further graphs of the document merged into the first"))
     _complete(graph, repairs)
     return graph, repairs
+
+
+def synonym_types(graph: Node) -> dict[tuple[str, str], str]:
+    """The declared type of each (id, synonym), which the parser doesn't take over."""
+    types: dict[tuple[str, str], str] = {}
+    for node in graph["nodes"]:
+        for synonym in _meta(node).get("synonyms") or ():
+            if isinstance(synonym, dict) and isinstance(synonym.get("synonymType"), str):
+                types[compact(node["id"]), str(synonym.get("val"))] = compact(
+                    synonym["synonymType"]
+                )
+    return types
 
 
 def dump(graph: Node) -> bytes:
@@ -93,8 +106,7 @@ def _items(graphs: list[Node], key: str, needed: str, repairs: list[Repair]) -> 
 
 def _complete(graph: Node, repairs: list[Repair]) -> None:
     subjects = {edge["sub"] for edge in graph["edges"] if edge.get("pred") == "is_a"}
-    nodes: list[Node] = []
-    seen: set[str] = set()
+    nodes: dict[str, Node] = {}
     for node in graph["nodes"]:
         kind, key = node.get("type"), node["id"]
         if kind not in ("CLASS", "PROPERTY", "INDIVIDUAL"):
@@ -107,23 +119,37 @@ def _complete(graph: Node, repairs: list[Repair]) -> None:
         elif kind == "INDIVIDUAL":
             repairs.append(Repair(0, key, "an individual is no term: left out"))
             continue
-        if key in seen:
-            repairs.append(Repair(0, key, "duplicate id: its clauses were merged"))
-        seen.add(key)
-        nodes.append(_one_comment(node))
-    for key in sorted(subjects - seen):
+        if key in nodes:
+            repairs.append(Repair(0, key, "duplicate id: merged with the first, whose label stays"))
+            node = _merged(nodes[key], node)
+        nodes[key] = node
+    for key in sorted(subjects - set(nodes)):
         repairs.append(Repair(0, key, "the subject of an edge isn't defined: term added"))
-        nodes.append({"id": key, "type": "CLASS"})
-    graph["nodes"] = nodes
+        nodes[key] = {"id": key, "type": "CLASS"}
+    graph["nodes"] = [_one_comment(node) for node in nodes.values()]
+
+
+def _merged(first: Node, second: Node) -> Node:
+    meta = dict(_meta(first))
+    for key, value in _meta(second).items():
+        if isinstance(value, list) and isinstance(meta.get(key), list):
+            meta[key] = [*meta[key], *value]
+        else:
+            meta.setdefault(key, value)
+    return {**second, **first, "meta": meta}
+
+
+def _meta(node: Node) -> Node:
+    meta = node.get("meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _one_comment(node: Node) -> Node:
     # the parser keeps the last comment only
-    meta = node.get("meta")
-    comments = meta.get("comments") if isinstance(meta, dict) else None
+    comments = _meta(node).get("comments")
     if not isinstance(comments, list) or len(comments) < 2:
         return node
-    return {**node, "meta": {**meta, "comments": ["\n".join(map(str, comments))]}}  # type: ignore[dict-item]
+    return {**node, "meta": {**_meta(node), "comments": ["\n".join(map(str, comments))]}}
 
 
 def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) -> Iterator[Node]:
@@ -139,7 +165,7 @@ def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) ->
         repairs.append(Repair(0, _show(node), f"{reason}: node dropped"))
         return
     meta: Node = {}
-    for key, value in (node.get("meta") or {}).items():
+    for key, value in _meta(node).items():
         if isinstance(value, list):
             good = []
             for item in value:

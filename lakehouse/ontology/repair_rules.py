@@ -30,6 +30,7 @@ _OLD_TAGS = {
     "obsolete": "is_obsolete",
     "isa": "is_a",
 }
+_SCOPE = "EXACT|BROAD|NARROW|RELATED"
 _TRUE = {"true", "1", "yes", "t", "y"}
 _FALSE = {"false", "0", "no", "f", "n"}
 
@@ -79,12 +80,9 @@ def _boolean(tag: str, value: str) -> Iterator[Candidate]:
 
 def _quoted(tag: str, value: str, default_scope: str = "RELATED") -> Iterator[Candidate]:
     text, rest = _split_quoted(value)
-    text = re.sub(r'(?<!\\)"', r"\\\"", text)
-    if (len(text) - len(text.rstrip("\\"))) % 2:
-        text += "\\"
-    head, reason = f'{tag}: "{text}"', "quotes escaped or added, brackets added"
+    head, reason = f"{tag}: {_in_quotes(text)}", "quotes escaped or added, brackets added"
     if tag == "synonym":
-        found = re.match(r"\s*(EXACT|BROAD|NARROW|RELATED)\b\s*", rest, re.IGNORECASE)
+        found = re.match(rf"\s*({_SCOPE})\b\s*", rest, re.IGNORECASE)
         scope = found.group(1).upper() if found else default_scope
         rest = rest[found.end() :] if found else rest.strip()
         if not found:
@@ -92,6 +90,8 @@ def _quoted(tag: str, value: str, default_scope: str = "RELATED") -> Iterator[Ca
         kind = re.match(r"([^\s\[\]{}]+)\s*(?=\[|\{|$)", rest)
         if kind:
             yield f"{head} {scope} {kind.group(1)} {_brackets(rest)}", reason
+        elif re.match(r"[^\s\[{]", rest):
+            reason = f"text between scope and references left out: {rest!r}"
         head = f"{head} {scope}"
     references = _brackets(rest)
     yield f"{head} {references}", reason
@@ -99,16 +99,25 @@ def _quoted(tag: str, value: str, default_scope: str = "RELATED") -> Iterator[Ca
         yield f"{head} []", f"unreadable references {references} left out"
 
 
+def _in_quotes(text: str) -> str:
+    # the parser takes a backslash before the last quote for an escape, whatever stands before it
+    text = re.sub(r'(?<!\\)"', lambda _: '\\"', text.rstrip("\\"))
+    return f'"{text}"'
+
+
 def _split_quoted(value: str) -> tuple[str, str]:
-    if not value.startswith('"'):
-        # no quotes at all: what follows a bracket at the end is a reference list
-        bracket = re.search(r"\s*\[[^\[\]]*\]\s*$", value)
-        return (value[: bracket.start()], value[bracket.start() :]) if bracket else (value, "")
-    # the last quote outside the brackets closes the text
-    outside = re.match(r'"(.*)"(?=\s*(?:[\w\-:./#]+\s*){0,2}(?:\[.*)?(?:\{.*)?$)', value)
-    if outside:
-        return outside.group(1), value[outside.end() :]
-    return value[1:].replace('"', ""), ""
+    """The text of a definition or synonym, and what follows it."""
+    if value.startswith('"'):
+        # the last quote that only scope, type, references and qualifiers follow closes the text
+        closed = re.match(r'"(.*)"(?=\s*(?:[\w\-:./#]+\s*){0,4}(?:\[.*)?(?:\{.*)?$)', value)
+        if closed:
+            return closed.group(1), value[closed.end() :]
+        value = value[1:].replace('"', "")
+    scoped = re.match(rf"(.+?)\s+((?:{_SCOPE})\b[^\[]*(?:\[.*)?)$", value)
+    if scoped:
+        return scoped.group(1), f" {scoped.group(2)}"
+    bracket = re.search(r"\s*\[[^\[\]]*\]\s*$", value)
+    return (value[: bracket.start()], value[bracket.start() :]) if bracket else (value, "")
 
 
 def _brackets(rest: str) -> str:
@@ -121,6 +130,10 @@ def _xref(tag: str, value: str) -> Iterator[Candidate]:
     plain = body.replace("\\:", ":")
     if plain != body:
         yield f"{tag}: {plain}{comment or ''}", "escaped colon in a reference unescaped"
+    key, quote, description = plain.partition(' "')
+    if quote:
+        shown = f"{key} {_in_quotes(description.strip().removesuffix(chr(34)))}"
+        yield f"{tag}: {shown}", "quotes in a description escaped"
     if "://" in plain:
         yield f"{tag}: {_url(plain)}", "characters that a URL can't have percent-encoded"
     spaced = re.sub(r"(?<!\\) ", r"\\ ", plain)
@@ -146,7 +159,7 @@ def _identifier(tag: str, value: str) -> Iterator[Candidate]:
     if plain != value:
         yield f"{tag}: {plain}", "escaped colon in an identifier unescaped"
     first = plain.split()[0].rstrip(",;")
-    if first != plain:
+    if first != plain and (tag != "id" or ":" in first):
         yield f"{tag}: {first}", "text after the identifier left out"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lakehouse.errors import MissingExtra, UnreadableFile
+from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
 
 Format = Literal["obo", "owl", "json"]
@@ -21,21 +21,18 @@ Source = str | Path | bytes | IO[Any]
 EXPECTED = "an ontology as OBO, OWL (RDF/XML) or OBO-graph JSON, plain or .gz, .bz2, .xz"
 _ONLINE = "download it again, e.g. from http://purl.obolibrary.org/obo/<ontology>.obo"
 
-_OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"(?i)<!doctype html|<html", "a web page (HTML)", _ONLINE),
-    (b"@prefix|@base|(?i:prefix )", "Turtle", "convert it: robot convert -i IN -o OUT.obo"),
-    (
-        b"Prefix\\(|Ontology\\(",
-        "OWL functional syntax",
-        "convert it: robot convert -i IN -o OUT.obo",
-    ),
-    (b"Prefix:|Ontology:", "OWL Manchester syntax", "convert it: robot convert -i IN -o OUT.obo"),
-    (b"PK\x03\x04", "a ZIP archive", "unzip it and pass the ontology file inside"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard compression", "decompress it first: unzstd FILE"),
-    (b"PAR1", "a Parquet file", "pass the ontology file that it was made from"),
-    (b"\x89HDF", "an HDF5 file", "pass an ontology file"),
-    (b"SQLite format 3", "a SQLite database", "pass the ontology file that it was made from"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run: git lfs pull"),
+_CONVERT = "convert it: robot convert -i IN -o OUT.obo"
+_OTHER_KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
+    ((b"<!doctype html", b"<html"), "a web page (HTML)", _ONLINE),
+    ((b"@prefix", b"@base", b"prefix "), "Turtle", _CONVERT),
+    ((b"prefix(", b"ontology("), "OWL functional syntax", _CONVERT),
+    ((b"prefix:",), "OWL Manchester syntax", _CONVERT),
+    ((b"pk\x03\x04",), "a ZIP archive", "unzip it and pass the ontology file inside"),
+    ((b"\x28\xb5\x2f\xfd",), "Zstandard compression", "decompress it first: unzstd FILE"),
+    ((b"par1",), "a Parquet file", "pass the ontology file that it was made from"),
+    ((b"\x89hdf",), "an HDF5 file", "pass an ontology file"),
+    ((b"sqlite format 3",), "a SQLite database", "pass the ontology file that it was made from"),
+    ((b"version https://git-lfs",), "a Git LFS pointer, not the file itself", "run: git lfs pull"),
 )
 
 
@@ -68,29 +65,26 @@ def fetch(source: Source) -> tuple[str, bytes]:
 
     Raises:
         UnreadableFile: It is missing, a folder, or refused to be read.
+        StorageError: A remote address couldn't be reached.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return f"<{len(source)} bytes>", bytes(source)
     name = str(getattr(source, "name", source)) if hasattr(source, "read") else str(source)
+    hint = "check the path; relative ones start at the current folder"
     try:
         return name, _raw_bytes(source)
     except FileNotFoundError:
-        found, hint = (
-            "nothing at this path",
-            "check the path; relative ones start at the current folder",
-        )
+        found = "nothing at this path"
+        if "://" in name:
+            hint = "check address and connection, or download the file and pass its local path"
     except IsADirectoryError:
         found, hint = "a folder", "name the file inside it"
     except PermissionError:
         found, hint = "no permission to read it", f"chmod u+r {name}"
-    except ImportError as error:
-        raise MissingExtra(
-            f"{name} needs a package that is not installed.",
-            found=str(error),
-            hint="install it, or download the file and pass its local path",
-        ) from error
     except (OSError, ValueError) as error:
-        found, hint = f"{type(error).__name__}: {error}", _ONLINE
+        if isinstance(error, StorageError):
+            raise
+        found = f"{type(error).__name__}: {error}"
     raise unreadable(name, found, hint)
 
 
@@ -101,12 +95,30 @@ def _raw_bytes(source: Any) -> bytes:
     if hasattr(source, "read_bytes"):
         return bytes(source.read_bytes())
     text = str(source)
-    if "://" not in text:
-        return Path(text).expanduser().read_bytes()
+    return _remote(text) if "://" in text else Path(text).expanduser().read_bytes()
+
+
+def _remote(uri: str) -> bytes:
     import fsspec
 
-    with fsspec.open(text, "rb") as handle:
-        return bytes(handle.read())
+    try:
+        with fsspec.open(uri, "rb") as handle:
+            return bytes(handle.read())
+    except (FileNotFoundError, IsADirectoryError, ValueError):
+        raise
+    except ImportError as error:
+        raise MissingExtra(
+            f"{uri} needs a package that is not installed.",
+            found=str(error),
+            hint="install it, or download the file and pass its local path",
+        ) from error
+    except Exception as error:
+        # every protocol's client has its own tree of errors
+        raise StorageError(
+            f"{uri} can't be fetched.",
+            found=f"{type(error).__name__}: {error}",
+            hint="check address, connection and credentials, or pass a local copy's path",
+        ) from error
 
 
 def content_hash(raw: bytes) -> str:
@@ -128,7 +140,7 @@ def prepare(name: str, raw: bytes) -> Content:
     text, repairs = decode(data)
     kind = _kind(text[:65536])
     if kind is None:
-        raise unreadable(name, *_describe(text))
+        raise unreadable(name, *_describe(data))
     return Content(name, kind, text, tuple(repairs))
 
 
@@ -167,6 +179,11 @@ def decode(data: bytes) -> tuple[bytes, list[Repair]]:
         data.decode()
     except UnicodeDecodeError:
         data = _decode_by_line(data, repairs)
+    if b"\x00" in data:
+        for number, line in enumerate(data.split(b"\n"), 1):
+            if b"\x00" in line:
+                repairs.append(Repair(number, line.decode(), "NUL characters left out"))
+        data = data.replace(b"\x00", b"")
     return data, repairs
 
 
@@ -203,7 +220,7 @@ def _western(byte: int) -> str:
 
 
 _OBO_START = re.compile(
-    rb"^\s*(?:!.*\n\s*)*(?:\[\w+\]|(?:format-version|data-version|date|ontology|saved-by|"
+    rb"^\s*(?:!.*\n\s*)*(?:\[[A-Za-z]\w+\]|(?:format-version|data-version|date|ontology|saved-by|"
     rb"auto-generated-by|default-namespace|subsetdef|synonymtypedef|idspace|import|remark|"
     rb"version|property_value|treat-xrefs-as-[\w-]+|owl-axioms|namespace-id-rule)\s*:)"
 )
@@ -225,8 +242,8 @@ def _kind(head: bytes) -> Format | None:
 
 def _describe(data: bytes) -> tuple[str, str]:
     head = data[:400].lstrip()
-    for pattern, found, hint in _OTHER_KINDS:
-        if re.match(pattern, head):
+    for starts, found, hint in _OTHER_KINDS:
+        if head.lower().startswith(starts):
             return found, hint
     if head.startswith(b"<"):
         return "XML that isn't RDF/XML", "convert it: robot convert -i IN -o OUT.obo"

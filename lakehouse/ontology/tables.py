@@ -9,12 +9,9 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 
 from lakehouse.ontology._pronto import Raw
+from lakehouse.ontology.ids import compact, unescape
 from lakehouse.ontology.model import SCHEMAS
 
-_PURL = re.compile(r"https?://purl\.obolibrary\.org/obo/(?:[\w./-]+#)(\w+)$")
-_IRI = re.compile(r"https?://\S*[/#]([A-Za-z][A-Za-z0-9.]*)_(\d\w*)$")
-# OBO graphs: pato#reciprocal_of comes back from the parser as pato#reciprocal:of
-_SPLIT_SHORTHAND = re.compile(r"[\w./-]*#([^\W_]+):(\w+)$")
 # readable names where a file uses a relation without declaring it
 _KNOWN_RELATIONS = {
     "BFO:0000050": "part_of",
@@ -32,29 +29,6 @@ _KNOWN_RELATIONS = {
 }
 
 
-def compact(key: str) -> str:
-    """The short form of an id: CURIEs stay, OBO-style IRIs become CURIEs, escapes go.
-
-    Example:
-        >>> compact("http://www.ebi.ac.uk/efo/EFO_0000001"), compact("CL:0000084")
-        ('EFO:0000001', 'CL:0000084')
-    """
-    if key.startswith("http"):
-        found = _PURL.match(key)
-        if found and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]*_\d\w*", found.group(1)):
-            return found.group(1)
-        found = _IRI.match(key)
-        key = f"{found.group(1)}:{found.group(2)}" if found else key
-    elif "#" in key and (found := _SPLIT_SHORTHAND.match(key)):
-        key = f"{found.group(1)}_{found.group(2)}"
-    return unescape(key) if "\\" in key else key
-
-
-def unescape(text: str) -> str:
-    """An identifier without OBO's backslash escapes."""
-    return re.sub(r"\\(.)", lambda found: {"W": " ", "t": "\t"}.get(found[1], found[1]), text)
-
-
 def build(raw: Raw) -> tuple[dict[str, pa.Table], list[tuple[str, str]]]:
     """The tables of an ontology, and notes on what could not be kept apart."""
     short: dict[str, str] = {}
@@ -69,13 +43,16 @@ def build(raw: Raw) -> tuple[dict[str, pa.Table], list[tuple[str, str]]]:
     terms = _terms(raw, key, notes)
     alt_ids = {(key(term), key(other)) for term, other in raw.alt_ids}
     _fold_alternatives(raw, terms, alt_ids, key)
+    parents = {(key(term), key(up)) for term, up in raw.parents}
+    own = {(term, up) for term, up in parents if term == up}
+    notes += [(f"is_a: {up}", "a term can't be its own parent: dropped") for _, up in own]
     relation = _relation_namer(raw, key)
     return {
         "terms": _table("terms", terms.values()),
         "synonyms": _table("synonyms", {(key(r[0]), *r[1:]) for r in raw.synonyms if r[1]}),
         "alt_ids": _table("alt_ids", alt_ids),
         "xrefs": _table("xrefs", {(key(term), unescape(x)) for term, x in raw.xrefs}),
-        "parents": _table("parents", {(key(term), key(up)) for term, up in raw.parents}),
+        "parents": _table("parents", parents - own),
         "relations": _table(
             "relations", {(key(t), relation(kind), key(to)) for t, kind, to in raw.relations}
         ),
