@@ -7,6 +7,8 @@ Example:
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +129,9 @@ class State:
 
         version = self.version(table)
         if self._too_large(version):
+            if importlib.util.find_spec("polars_iceberg") is None:
+                # else polars warns at every collect that it plans without this plugin
+                os.environ.setdefault("POLARS_ICEBERG_PLANNER", "pyiceberg")
             return pl.scan_iceberg(version.location)
         frame = pl.from_arrow(version.arrow())
         if not isinstance(frame, pl.DataFrame):
