@@ -160,8 +160,6 @@ class Batch:
     def _stamp(self, record: BaseRecord) -> None:
         values, fields = record._values, record.meta.fields
         if record._saved:
-            if "updated_at" in fields:
-                record._set("updated_at", self.now)
             return
         for name, value in self.lake.stamps.items():
             if name in fields and name not in values:
@@ -182,7 +180,10 @@ class Batch:
                 self._insert(changes, table, records)
         for record in self._records.values():
             if record._saved and record._old:
+                # other processes may change other fields meanwhile, so the time isn't compared
                 new = {name: record._values.get(name) for name in record._old}
+                if "updated_at" in record.meta.fields:
+                    new["updated_at"] = self.now
                 changes.update(record.meta.table, record.uid, new, record._old)
         for record in self._deleted.values():
             changes.delete(record.meta.table, [record.uid])
@@ -285,13 +286,13 @@ class Batch:
             row = state.row(conflict.table, uid)
             if row is not None:
                 record_of_key._adopt(row)
-                if record_of_key._old:
-                    self._stamp(record_of_key)
             mended = True
         return mended
 
     def _mark(self) -> None:
         for record in self._records.values():
+            if record._old and "updated_at" in record.meta.fields:
+                record._values["updated_at"] = self.now
             record._mark_saved()
         for record in self._twins.values():
             record._mark_saved()

@@ -1,0 +1,27 @@
+"""The registries of the core; each is imported when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.registries._table import DIRECTORY
+
+if TYPE_CHECKING:
+    from lakehouse.registries.branch import Branch as Branch
+    from lakehouse.registries.feature import Feature as Feature
+    from lakehouse.registries.record import Record as Record
+    from lakehouse.registries.run import Run as Run
+    from lakehouse.registries.storage import Storage as Storage
+    from lakehouse.registries.transform import Transform as Transform
+    from lakehouse.registries.ulabel import ULabel as ULabel
+    from lakehouse.registries.user import User as User
+
+
+def __getattr__(name: str) -> Any:
+    if name not in DIRECTORY.registries:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return DIRECTORY.get(name)
+
+
+def __dir__() -> list[str]:
+    return [n for n in DIRECTORY.registries if "." not in n]

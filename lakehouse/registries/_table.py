@@ -1,0 +1,24 @@
+"""The registries of a lake. Adding one is a file and a line here."""
+
+from __future__ import annotations
+
+from lakehouse.orm import Directory
+
+DIRECTORY = Directory(
+    registries={
+        "User": "lakehouse.registries.user:User",
+        "Branch": "lakehouse.registries.branch:Branch",
+        "Storage": "lakehouse.registries.storage:Storage",
+        "Transform": "lakehouse.registries.transform:Transform",
+        "Run": "lakehouse.registries.run:Run",
+        "ULabel": "lakehouse.registries.ulabel:ULabel",
+        "Record": "lakehouse.registries.record:Record",
+        "Feature": "lakehouse.registries.feature:Feature",
+        "bionty.Source": "lakehouse.bionty.source:Source",
+        "bionty.Organism": "lakehouse.bionty.organism:Organism",
+        "bionty.CellType": "lakehouse.bionty.cell_type:CellType",
+        "bionty.Gene": "lakehouse.bionty.gene:Gene",
+    },
+    tables=("lakehouse.annotation.tables:TABLES",),
+    views=(),
+)

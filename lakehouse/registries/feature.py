@@ -1,0 +1,127 @@
+"""Features: the dimensions of data, with their dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm import BaseRecord, FieldRef, TrackedRow
+from lakehouse.schema import CatTarget, DType, parse_dtype
+
+
+class FeatureRow(TrackedRow):
+    """A row of the table `feature`."""
+
+    name: str | None = None
+    dtype: str | None = None
+    type_uid: str | None = None
+    is_type: bool = False
+    unit: str | None = None
+    description: str | None = None
+    synonyms: str | None = None
+    nullable: bool = True
+    coerce: bool = False
+    default_value: Any = None
+    cat_filters: dict[str, Any] | None = None
+    array_rank: int = 0
+    array_size: int = 0
+    array_shape: list[int] | None = None
+
+
+class Feature(
+    BaseRecord,
+    row=FeatureRow,
+    unique=(("name", "type_uid"),),
+    foreign_keys={"type": "Feature"},
+    required=("name",),
+):
+    """Columns of tables and properties of datasets; validation compares data with them.
+
+    Args:
+        name: The name, as columns have it.
+        dtype: A dtype's text (`"cat[ULabel]"`), a Python type, a registry, a field of one
+            (`bt.CellType.ontology_id`), a record type, or a list of these in `[]`.
+        cat_filters: Conditions that categories must fulfil, e.g. `{"source": source}`.
+
+    Raises:
+        UnknownDtype: The dtype is outside the dtype language.
+        InvalidArgument: The feature exists with another dtype.
+
+    Example:
+        >>> Feature(name="temperature", dtype=float, unit="celsius").save()  # doctest: +SKIP
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None, **fields: Any) -> None:
+        filters = fields.get("cat_filters")
+        if filters is not None:
+            fields["cat_filters"] = {k: getattr(v, "uid", v) for k, v in filters.items()}
+        text = None if dtype is None else str(feature_dtype(dtype, fields.get("cat_filters")))
+        if text is None and not fields.get("is_type") and "uid" not in fields:
+            raise InvalidArgument(
+                "A feature needs a dtype.",
+                found=f"Feature(name={name!r})",
+                hint=f"Feature(name={name!r}, dtype=str)",
+            )
+        super().__init__(name=name, dtype=text, **fields)
+        before = (self._old or {}).get("dtype")
+        if self._saved and before is not None and text is not None and before != text:
+            self._values["dtype"] = before
+            (self._old or {}).pop("dtype")
+            raise InvalidArgument(
+                f"The feature {name!r} exists with another dtype.",
+                found=text,
+                expected=before,
+                hint=f"ln.Feature.get(name={name!r}), or choose another name",
+            )
+
+    @property
+    def parsed_dtype(self) -> DType | None:
+        """The dtype, parsed."""
+        text = self._values.get("dtype")
+        return None if text is None else parse_dtype(text)
+
+    @property
+    def dtype_as_str(self) -> str | None:
+        """The dtype as text."""
+        return self._values.get("dtype")
+
+
+def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:
+    """The dtype that a caller means by text, a type, a registry, a field or a record type.
+
+    Raises:
+        UnknownDtype: It means none.
+    """
+    if isinstance(dtype, list) and len(dtype) == 1:
+        return DType("list", item=feature_dtype(dtype[0], filters))
+    arguments = getattr(dtype, "__args__", None)
+    if getattr(dtype, "__origin__", None) is list and arguments:
+        return DType("list", item=feature_dtype(arguments[0], filters))
+    target = _target(dtype)
+    found = parse_dtype(dtype) if target is None else DType("cat", targets=(target,))
+    if filters and found.targets:
+        pairs = tuple((name, str(value)) for name, value in filters.items())
+        narrowed = tuple(
+            CatTarget(t.registry, t.field, t.type_path, t.filters or pairs) for t in found.targets
+        )
+        return DType(found.kind, found.item, narrowed, found.utc)
+    return found
+
+
+def _target(dtype: Any) -> CatTarget | None:
+    if isinstance(dtype, FieldRef):
+        meta = dtype.registry.meta
+        return CatTarget(meta.name, dtype.name)
+    if isinstance(dtype, type) and issubclass(dtype, BaseRecord):
+        return CatTarget(dtype.meta.name, dtype.meta.name_field)
+    if isinstance(dtype, BaseRecord):
+        if not dtype._values.get("is_type"):
+            raise InvalidArgument(
+                f"{dtype!r} is no type, so it can't be a dtype.",
+                hint="construct it with is_type=True",
+            )
+        path = [dtype]
+        while (above := path[0]._get_related("type")) is not None:
+            path.insert(0, above)
+        return CatTarget(dtype.meta.name, "name", tuple(str(t._values["name"]) for t in path))
+    return None

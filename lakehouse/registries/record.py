@@ -1,0 +1,39 @@
+"""Metadata records: samples, experiments, instruments, whatever a lab keeps track of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.orm import BaseRecord, TrackedRow
+
+
+class RecordRow(TrackedRow):
+    """A row of the table `record`."""
+
+    name: str | None = None
+    type_uid: str | None = None
+    is_type: bool = False
+    description: str | None = None
+    reference: str | None = None
+    reference_type: str | None = None
+    schema_uid: str | None = None
+    extra_data: dict[str, Any] | None = None
+
+
+class Record(
+    BaseRecord,
+    row=RecordRow,
+    unique=(("name", "type_uid"),),
+    foreign_keys={"type": "Record", "schema": "Schema"},
+):
+    """Flexible records; a record with `is_type=True` groups those that name it as `type`.
+
+    Example:
+        >>> samples = Record(name="Samples", is_type=True).save()  # doctest: +SKIP
+        >>> Record(name="S-1", type=samples).save()                # doctest: +SKIP
+    """
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether it is a type whose records fulfil a schema."""
+        return bool(self._values.get("is_type")) and self._values.get("schema_uid") is not None

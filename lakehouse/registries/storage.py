@@ -1,0 +1,53 @@
+"""Storage locations."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.storage.location import StorageLocation
+
+
+class StorageRow(TrackedRow):
+    """A row of the table `storage`."""
+
+    root: str | None = None
+    description: str | None = None
+    type: str | None = None
+    region: str | None = None
+    lake_uid: str | None = None
+
+
+class Storage(
+    BaseRecord, row=StorageRow, name_field="root", unique=(("root",),), required=("root",)
+):
+    """Places where artifacts are stored: local folders and object stores.
+
+    Example:
+        >>> Storage(root="s3://my-bucket/data").save().type  # doctest: +SKIP
+        's3'
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None, **fields: Any) -> None:
+        if root is not None:
+            location = StorageLocation(os.fspath(root))
+            fields = {"type": location.type, **fields, "root": location.root}
+        super().__init__(**fields)
+
+    @property
+    def location(self) -> StorageLocation:
+        """The location, for reading and writing."""
+        return StorageLocation(self._values["root"])
+
+    @property
+    def path(self) -> Any:
+        """The root as a path object."""
+        from upath import UPath  # 0.1 s: only for those who ask for a path
+
+        return UPath(self._values["root"], **self.location.options)
+
+    @property
+    def root_as_str(self) -> str:
+        """The root as text."""
+        return str(self._values["root"])

@@ -1,0 +1,23 @@
+"""Users."""
+
+from __future__ import annotations
+
+from lakehouse.orm import BaseRecord, TimedRow
+
+
+class UserRow(TimedRow):
+    """A row of the table `user`."""
+
+    handle: str | None = None
+    name: str | None = None
+
+
+class User(
+    BaseRecord, row=UserRow, name_field="handle", unique=(("handle",),), required=("handle",)
+):
+    """People who write to the lake; each is registered with their first change.
+
+    Example:
+        >>> User.get(handle="ada").name  # doctest: +SKIP
+        'Ada Lovelace'
+    """
