@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-import pyarrow as pa
+from lakehouse.engine.keypack import BulkClaim
 
 CATALOG_NAME = "lakehouse"
 NAMESPACE = "lake"
@@ -63,20 +63,6 @@ class Heads:
     def foreign(self) -> dict[str, str]:
         """Tables whose pointer isn't the last logged one, with that pointer."""
         return {t: p for t, p in self.pointers.items() if self.logged.get(t) != p}
-
-
-@dataclass(frozen=True)
-class BulkClaim:
-    """Unique keys of a bulk insert, as columns.
-
-    Attributes:
-        scope: The table and columns that the keys belong to.
-        keys, uids: The key texts, and the rows that claim them.
-    """
-
-    scope: str
-    keys: pa.ChunkedArray
-    uids: pa.ChunkedArray
 
 
 @dataclass

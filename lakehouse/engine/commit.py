@@ -19,12 +19,12 @@ from lakehouse.engine.files import Files
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
-from lakehouse.engine.stage import NewFile, StagedTable, fit, sort_rows, split, stage_table
+from lakehouse.engine.stage import Ready, StagedTable, prepare, stage_table
 from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import CommitConflict, InvalidArgument, KeyConflict
 from lakehouse.identity import new_uid
 
-_Ready = dict[str, dict[int, list[NewFile]]]
+_Ready = dict[str, dict[int, Ready]]
 
 
 class Committer:
@@ -91,13 +91,11 @@ class Committer:
                     continue
                 spec, base = self._spec(name), self._cache.version(heads.pointers[name])
                 rows = insert.rows if not isinstance(insert.rows, list) else spec.encode_rows(insert.rows)
-                rows = sort_rows(fit(rows, base.memory_schema, name))
-                cap = self._limits.file_rows(base.rows + rows.num_rows)
-                new = split(rows, base.schema, base.metadata["location"], cap)
-                self._files.write([(f.path, f.data) for f in new])
-                for file in new:
+                one = prepare(spec, base, rows, self._limits)
+                self._files.write([(f.path, f.data) for f in one.files])
+                for file in one.files:
                     file.written = True
-                ready.setdefault(name, {})[i] = new
+                ready.setdefault(name, {})[i] = one
         return ready
 
     def _attempt(

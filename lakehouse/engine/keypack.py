@@ -8,13 +8,14 @@ checked with array operations. Single keys keep rows of their own; look-ups ask 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mmh3
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.spec import KEY_SEPARATOR
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.uint64]
 
 _BLOCK = 1_024
+_PART = 20_000
 _SHIFT = 1 << 63
 
 TABLE = """CREATE TABLE IF NOT EXISTS lh_pack (
@@ -65,8 +67,37 @@ def digest_many(keys: Sequence[str] | pa.ChunkedArray) -> tuple[Numbers, Numbers
         data = keys.cast(pa.binary()).to_pylist()
     else:
         data = [key.encode("utf-8", "surrogatepass") for key in keys]
-    numbers = np.frombuffer(b"".join(map(mmh3.mmh3_x64_128_digest, data)), "<u8")
+    # in parts, so that threads that encode files meanwhile get their turns
+    parts = (data[start : start + _PART] for start in range(0, len(data), _PART))
+    raw = [b"".join(map(mmh3.mmh3_x64_128_digest, part)) for part in parts]
+    numbers = np.frombuffer(b"".join(raw), "<u8")
     return numbers[::2].copy(), numbers[1::2].copy()
+
+
+@dataclass(frozen=True)
+class BulkClaim:
+    """Unique keys of a bulk insert, as columns.
+
+    Attributes:
+        scope: The table and columns that the keys belong to.
+        keys, uids: The key texts, and the rows that claim them.
+    """
+
+    scope: str
+    keys: pa.ChunkedArray
+    uids: pa.ChunkedArray
+
+    @cached_property
+    def packed(self) -> tuple[Numbers, Numbers, Any]:
+        """Both halves of the digests in order, and the uids; done before the lock is taken."""
+        import numpy as np
+
+        upper, lower = digest_many(self.keys)
+        order = np.argsort(upper)
+        if np.any(upper[order[1:]] == upper[order[:-1]]):
+            # only then does the order within equal upper halves matter
+            order = np.lexsort((lower, upper))
+        return upper[order], lower[order], _fixed(self.uids)[order]
 
 
 class _Block:
@@ -164,17 +195,11 @@ def claim(db: Database, bulk: BulkClaim) -> bool:
     """Claim many keys of one scope; False where one is taken or claimed twice."""
     import numpy as np
 
-    upper, lower = digest_many(bulk.keys)
-    order = np.argsort(upper)
-    if np.any(upper[order[1:]] == upper[order[:-1]]):
-        # only then does the order within equal upper halves matter
-        order = np.lexsort((lower, upper))
-    upper, lower = upper[order], lower[order]
+    upper, lower, uids = bulk.packed
     if np.any((upper[1:] == upper[:-1]) & (lower[1:] == lower[:-1])):
         return False
     if _taken(db, bulk.scope, upper, lower):
         return False
-    uids = _fixed(bulk.uids)[order]
     first = int(db.rows("SELECT COALESCE(MAX(id), 0) FROM lh_pack")[0][0]) + 1
     parts = [slice(s, s + _BLOCK) for s in range(0, len(upper), _BLOCK)]
     db.run_many(

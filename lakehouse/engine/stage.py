@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from lakehouse.engine import _avro, parquet
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
-from lakehouse.engine.catalog import BulkClaim
 from lakehouse.engine.changes import Insert, TableChanges, Update
+from lakehouse.engine.keypack import BulkClaim
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.spec import TableSpec, dump_json
 from lakehouse.engine.tables import TableVersion
@@ -51,6 +51,14 @@ class NewFile:
     def rows(self) -> int:
         """Number of rows."""
         return int(self.table.num_rows)
+
+
+@dataclass
+class Ready:
+    """An insert that was prepared before the lock: its files, and the keys that it claims."""
+
+    files: list[NewFile]
+    claims: list[BulkClaim]
 
 
 @dataclass
@@ -125,6 +133,36 @@ def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[Ne
         return list(threads.map(encoded, range(count)))
 
 
+def bulk_claims(spec: TableSpec, table: pa.Table) -> list[BulkClaim]:
+    """The unique keys that rows claim, one claim per key of the table."""
+    return [BulkClaim(*columns) for columns in spec.key_columns_of(table)]
+
+
+def prepare(spec: TableSpec, base: TableVersion, rows: pa.Table, limits: Limits) -> Ready:
+    """Encode the files of a large insert, while its keys are packed beside.
+
+    Args:
+        spec: The table's specification.
+        base: A recent version of the table.
+        rows: The rows to insert, under any of the table's columns.
+        limits: The engine's sizes.
+    """
+    table = sort_rows(fit(rows, base.memory_schema, spec.name))
+    cap = limits.file_rows(base.rows + table.num_rows)
+
+    def pack() -> list[BulkClaim]:
+        claims = bulk_claims(spec, table)
+        for claim in claims:
+            if len(claim.keys) >= limits.pack_from:
+                claim.packed  # noqa: B018 - computed now, used under the lock
+        return claims
+
+    with ThreadPoolExecutor(1) as beside:
+        claims = beside.submit(pack)
+        files = split(table, base.schema, base.metadata["location"], cap)
+        return Ready(files, claims.result())
+
+
 def _one_column(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
@@ -159,13 +197,14 @@ class TableStage:
 
     # -- the three kinds of change ---------------------------------------------------
 
-    def insert(self, insert: Insert, ready: Sequence[NewFile] = ()) -> None:
-        """Add rows; `ready` are the files of them that were written before the lock."""
-        if ready:
-            for file in ready:  # another process may have added columns since they were written
+    def insert(self, insert: Insert, ready: Ready | None = None) -> None:
+        """Add rows, which may have been prepared before the lock."""
+        if ready is not None:
+            for file in ready.files:  # another process may have added columns since they were written
                 file.table = fit(file.table, self._base.memory_schema, self._spec.name)
-            self._count_inserted(pa.concat_tables([file.table for file in ready]))
-            self._ready += ready
+            uids = pa.concat_tables([file.table.select(["uid"]) for file in ready.files])
+            self._count_inserted(uids, ready.claims)
+            self._ready += ready.files
             return
         rows = insert.rows
         table = rows if isinstance(rows, pa.Table) else self._spec.encode_rows(rows)
@@ -173,19 +212,20 @@ class TableStage:
         if insert.if_absent:
             table = self._absent(table)
         if table.num_rows:
-            self._count_inserted(table)
+            self._count_inserted(table, bulk_claims(self._spec, table))
             self._fresh.append(table)
 
-    def _count_inserted(self, table: pa.Table) -> None:
+    def _count_inserted(self, table: pa.Table, claims: Sequence[BulkClaim]) -> None:
         if table["uid"].null_count:
             raise InvalidArgument(f"A row of table {self._spec.name!r} has no uid.")
         self._check_new(table["uid"])
         self._out.inserted += table.num_rows
-        for scope, keys, uids in self._spec.key_columns_of(table):
-            if len(keys) >= self._limits.pack_from:
-                self._out.bulk.append(BulkClaim(scope, keys, uids))
+        for claim in claims:
+            if len(claim.keys) >= self._limits.pack_from:
+                self._out.bulk.append(claim)
             else:
-                self._out.claims += zip(keys.to_pylist(), uids.to_pylist(), strict=True)
+                pairs = zip(claim.keys.to_pylist(), claim.uids.to_pylist(), strict=True)
+                self._out.claims += pairs
 
     def _check_new(self, uids: pa.ChunkedArray) -> None:
         """Refuse rows that are there already, or twice in this commit.
@@ -493,7 +533,7 @@ def stage_table(
     spec: TableSpec,
     base: TableVersion,
     changes: TableChanges,
-    ready: Mapping[int, Sequence[NewFile]],
+    ready: Mapping[int, Ready],
     limits: Limits,
     operation_id: str,
 ) -> StagedTable | None:
@@ -503,7 +543,7 @@ def stage_table(
         spec: The table's specification.
         base: The version to change.
         changes: The changes.
-        ready: Files written before the lock, by the index of their insert.
+        ready: Inserts prepared before the lock, by the index of their insert.
         limits: The engine's sizes.
         operation_id: The commit's id, recorded in the snapshot.
     """
@@ -514,5 +554,5 @@ def stage_table(
     if changes.updates or changes.deletes:
         stage.rewrite(changes.updates, changes.deletes)
     for i, insert in enumerate(changes.inserts):
-        stage.insert(insert, ready.get(i, ()))
+        stage.insert(insert, ready.get(i))
     return stage.finish(operation_id)
