@@ -46,10 +46,26 @@ def cursor() -> duckdb.DuckDBPyConnection:
 def names_in(query: str) -> frozenset[str] | None:
     """The tables that a query names, or None where DuckDB can't tell (SHOW, DESCRIBE …)."""
     try:
-        names = cursor().get_table_names(query)
+        names = cursor().get_table_names(_without_parameters(query))
     except duckdb.Error:
         return None
     return frozenset(names)
+
+
+def _without_parameters(query: str) -> str:
+    """The query with NULL for each parameter, since DuckDB names no tables of others."""
+    text = query.encode(errors="replace")  # token offsets count bytes
+    out: list[bytes] = []
+    end = skip = 0
+    for at, kind in duckdb.tokenize(query):
+        if kind != duckdb.token_type.operator or text[at : at + 1] not in (b"?", b"$") or at < skip:
+            continue
+        skip = at + 1
+        while text[skip : skip + 1].isalnum() or text[skip : skip + 1] == b"_":
+            skip += 1
+        out += [text[end:at], b"NULL"]
+        end = skip
+    return (b"".join(out) + text[end:]).decode()
 
 
 def quoted(name: str) -> str:
