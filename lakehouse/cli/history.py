@@ -41,8 +41,9 @@ def log(
     names: dict[str, list[str]] = {}
     for name, commit in lake.tags().items():
         names.setdefault(commit.id, []).append(name)
+    handles = dict(ln.sql("SELECT uid, handle FROM user").fetchall())
     rows = [
-        (c.seq, c.id, c.time, c.user or None, c.message, c.tables, names.get(c.id))
+        (c.seq, c.id, c.time, handles.get(c.user), c.message, c.tables, names.get(c.id))
         for c in lake.log(limit)
     ]
     columns = ["seq", "id", "time", "user", "message", "tables", "tags"]

@@ -22,10 +22,8 @@ def init(
         typer.Option(help="URL of the catalog database; by default SQLite in the lake."),
     ] = None,
 ) -> None:
-    """Make a lake and connect to it."""
+    """Make a lake, or connect to the one that is there."""
     ln.setup.init(storage=storage, modules=modules, name=name, db=db)
-    lake = ln.current_lake()
-    typer.echo(f"made the lake {lake.name!r} in {lake.root} and connected to it")
 
 
 def connect(
@@ -34,8 +32,7 @@ def connect(
     ] = None,
 ) -> None:
     """Connect this directory to a lake that exists."""
-    ln.setup.connect(lake)
-    found = ln.current_lake()
+    found = ln.setup.connect(lake)
     typer.echo(f"connected to the lake {found.name!r} in {found.root}")
 
 

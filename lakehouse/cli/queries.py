@@ -115,13 +115,12 @@ def _write_json(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
     """One array with an object per row and line, written batch by batch."""
     import orjson
 
-    names, options = relation.columns, orjson.OPT_NON_STR_KEYS
     first = True
     with path.open("wb") as file:
-        while batch := relation.fetchmany(_BATCH):
-            for row in batch:
+        for batch in relation.to_arrow_reader(_BATCH):
+            for row in batch.to_pylist(maps_as_pydicts="lossy"):
                 file.write(b"[\n" if first else b",\n")
-                file.write(orjson.dumps(dict(zip(names, row, strict=True)), _plain, options))
+                file.write(orjson.dumps(row, _plain, orjson.OPT_NON_STR_KEYS))
                 first = False
         file.write(b"[]\n" if first else b"\n]\n")
 
@@ -140,7 +139,7 @@ def _executing() -> Iterator[None]:
 
     try:
         yield
-    except duckdb.IOException as error:
+    except (duckdb.IOException, OSError) as error:
         raise StorageError("The result can't be written.", found=error) from error
     except duckdb.Error as error:
         raise InvalidArgument("The SQL failed while it ran.", found=error) from error
