@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +36,8 @@ GROUPS = {
     "reads": "benchmarks.reads",
     "writers": "benchmarks.writers",
     "history": "benchmarks.history",
+    "validate": "benchmarks.validate",
+    "ontology": "benchmarks.ontology",
 }
 
 
@@ -62,9 +66,13 @@ def measure(bench: Bench, measures: Iterable[tuple[str, Measure]]) -> list[Line]
     for name, run in measures:
         print(f"{name} …", file=sys.stderr, flush=True)
         start = time.perf_counter()
-        for line in run(bench):
-            lines.append(line)
-            print(f"  {report.sentence(line)}", file=sys.stderr, flush=True)
+        try:
+            for line in run(bench):
+                lines.append(line)
+                print(f"  {report.sentence(line)}", file=sys.stderr, flush=True)
+        except Exception:  # noqa: BLE001 - one broken measure shouldn't cost the others' hour
+            traceback.print_exc()
+            lines.append(Line(f"{name} failed", float("nan"), "", "to run", 0.0))
         print(f"  ({time.perf_counter() - start:.0f} s)", file=sys.stderr, flush=True)
         for folder in bench.folder.iterdir():
             if folder.name != "peer":
@@ -98,6 +106,8 @@ def main() -> None:
     report.show(lines)
     if options.record:
         report.record(lines, machine, only=options.only, quick=options.quick)
+    if any(math.isnan(line.ours) for line in lines):
+        raise SystemExit("Some measures failed.")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def _json(data: bytes) -> Loaded:
         raw = _pronto.load("json", data)
     types = repair_json.synonym_types(graph)
     raw.synonyms = [
-        (key, text, scope, kind or types.get((compact(key), text)))
+        (key, text, scope, kind or types.get((compact(key), text), ""))
         for key, text, scope, kind in raw.synonyms
     ]
     return data, raw, repairs

@@ -48,12 +48,13 @@ def _parse(content: Content, digest: str) -> Ontology:
     from lakehouse.ontology import _pronto, loading, tables
 
     try:
-        raw, repairs, lines = loading.load(content)
+        with _pronto.without_collection():
+            raw, repairs, lines = loading.load(content)
+            built, notes = tables.build(raw)
     except _pronto.Refused as error:
         raise unreadable(
             content.name, f"{content.format.upper()} beyond repair: {error}"
         ) from error
-    built, notes = tables.build(raw)
     if built["terms"].num_rows == 0 and not raw.relation_names:
         raise unreadable(content.name, f"{content.format.upper()} without a single term")
     repairs += lines.place(notes)

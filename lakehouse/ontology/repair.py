@@ -22,9 +22,12 @@ _CHUNK = 64
 
 _COMMENT = re.compile(rb"(?m)^[ \t]*![^\n]*")
 _OPEN_END = re.compile(rb"(?<!\\)(?:\\\\)*\\\n")
-_ESCAPED_ID = re.compile(
-    rb"(?m)^(?:id|alt_id|is_a|replaced_by|consider|relationship|disjoint_from|equivalent_to|"
-    rb"union_of|intersection_of): [^\n!\"{]*\\:"
+_IDENTIFYING = tuple(
+    tag + b":"
+    for tag in (
+        *(b"id", b"alt_id", b"is_a", b"replaced_by", b"consider", b"relationship"),
+        *(b"disjoint_from", b"equivalent_to", b"union_of", b"intersection_of"),
+    )
 )
 
 
@@ -41,9 +44,15 @@ def misread(data: bytes) -> bool:
     An id with an escaped colon would be another id, and a line that ends in a backslash would
     swallow the clause after it.
     """
-    return (b"\\:" in data and _ESCAPED_ID.search(data) is not None) or (
-        b"\\\n" in data and _OPEN_END.search(data) is not None
-    )
+    if b"\\\n" in data and _OPEN_END.search(data):
+        return True
+    at = data.find(b"\\:")
+    while at >= 0:
+        line = data[data.rfind(b"\n", 0, at) + 1 : at]
+        if line.startswith(_IDENTIFYING) and not re.search(rb'[!"{]', line):
+            return True
+        at = data.find(b"\\:", at + 2)
+    return False
 
 
 @dataclass

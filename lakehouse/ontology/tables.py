@@ -43,20 +43,30 @@ def build(raw: Raw) -> tuple[dict[str, pa.Table], list[tuple[str, str]]]:
     terms = _terms(raw, key, notes)
     alt_ids = {(key(term), key(other)) for term, other in raw.alt_ids}
     _fold_alternatives(raw, terms, alt_ids, key)
-    parents = {(key(term), key(up)) for term, up in raw.parents}
+    parents = [(key(term), key(up)) for term, up in raw.parents]
     own = {(term, up) for term, up in parents if term == up}
     notes += [(f"is_a: {up}", "a term can't be its own parent: dropped") for _, up in own]
     relation = _relation_namer(raw, key)
     return {
-        "terms": _table("terms", terms.values()),
-        "synonyms": _table("synonyms", {(key(r[0]), *r[1:]) for r in raw.synonyms if r[1]}),
-        "alt_ids": _table("alt_ids", alt_ids),
-        "xrefs": _table("xrefs", {(key(term), unescape(x)) for term, x in raw.xrefs}),
-        "parents": _table("parents", parents - own),
+        "terms": _table("terms", (terms[key] for key in sorted(terms))),
+        "synonyms": _table("synonyms", _unique((key(r[0]), *r[1:]) for r in raw.synonyms if r[1])),
+        "alt_ids": _table("alt_ids", _unique(alt_ids)),
+        "xrefs": _table("xrefs", _unique((key(term), _plain(x)) for term, x in raw.xrefs)),
+        "parents": _table("parents", _unique(edge for edge in parents if edge not in own)),
         "relations": _table(
-            "relations", {(key(t), relation(kind), key(to)) for t, kind, to in raw.relations}
+            "relations",
+            _unique((key(term), relation(kind), key(to)) for term, kind, to in raw.relations),
         ),
     }, notes
+
+
+def _plain(xref: str) -> str:
+    return unescape(xref) if "\\" in xref else xref
+
+
+def _unique(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows sorted and without duplicates; they come almost sorted, so that costs little."""
+    return sorted(dict.fromkeys(rows))
 
 
 def _terms(
@@ -64,7 +74,7 @@ def _terms(
 ) -> dict[str, tuple[object, ...]]:
     terms: dict[str, tuple[object, ...]] = {}
     default = raw.header["namespace"]
-    for row in sorted(raw.terms, key=lambda row: str(row[0])):
+    for row in raw.terms:
         term, name, definition, namespace, obsolete, replaced_by, consider, comment = row
         stub = term in raw.stubs
         short = key(term)
@@ -79,8 +89,8 @@ def _terms(
             _text(definition),
             namespace or (None if stub else default),
             obsolete,
-            sorted({key(other) for other in replaced_by}),
-            sorted({key(other) for other in consider}),
+            sorted({key(other) for other in replaced_by}) if replaced_by else replaced_by,
+            sorted({key(other) for other in consider}) if consider else consider,
             _text(comment),
             stub,
         )
@@ -135,7 +145,7 @@ def _slug(name: str) -> str:
 def _table(name: str, rows: Iterable[tuple[object, ...]]) -> pa.Table:
     schema = SCHEMAS[name]
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    if name == "synonyms":
+        columns[2:] = [tuple(value or None for value in column) for column in columns[2:]]
     arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
-    keys = ["id"] if name == "terms" else schema.names
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    return table.sort_by([(column, "ascending") for column in keys]).combine_chunks()
+    return pa.Table.from_arrays(arrays, schema=schema)
