@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,12 +84,13 @@ class Peer:
 
     def run(self, measure: str, **options: Any) -> dict[str, Any]:
         """Run one measure of `peer_lamindb.py` in a fresh instance; its figures in seconds."""
+        env = self.env()
         work = Path(tempfile.mkdtemp(prefix=f"{measure}-", dir=self.folder))
         script = str(ROOT / "benchmarks" / "peer_lamindb.py")
         done = subprocess.run(
             [self.python, script, measure, json.dumps(options)],
             cwd=work,
-            env=self.env(),
+            env=env,
             capture_output=True,
             text=True,
             timeout=PEER_TIMEOUT,
@@ -150,6 +153,16 @@ def each(action: Callable[[Any], Any], values: Iterable[Any]) -> list[float]:
 def ms(seconds: float | None) -> float | None:
     """Seconds as milliseconds."""
     return None if seconds is None else seconds * 1e3
+
+
+@contextmanager
+def public_lake(bench: Bench) -> Iterator[Any]:
+    """A new lake through the public face, connected to, in a folder of its own."""
+    import lakehouse as ln
+
+    folder = bench.fresh("public")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr):
+        yield ln.setup.init(storage=str(folder / "lake"), modules="bionty")
 
 
 def child(module: str, *arguments: str, **kwargs: Any) -> subprocess.Popen[str]:

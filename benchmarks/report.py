@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -22,7 +23,7 @@ HEAD = ("measure", "ours", "peer", "times better", "reach", "kept")
 
 def figure(value: float | None, unit: str) -> str:
     """A figure with three significant digits and its unit."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
     digits = max(0, 2 - len(str(int(abs(value)))) + (1 if abs(value) >= 1 else 0))
     digits = 3 if 0 < abs(value) < 1 else digits
