@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER_TIMEOUT = 3600.0
+# every process finds its modules compiled, as an installed package's are, whatever the caller's
+# environment says; the compiled files of one run are shared by its processes
+COMPILED = {"PYTHONPYCACHEPREFIX": tempfile.mkdtemp(prefix="lakehouse-bench-pyc-")}
+atexit.register(shutil.rmtree, COMPILED["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Peer:
         env = {k: os.environ[k] for k in keep if k in os.environ}
         home = self.folder / "home"
         home.mkdir(exist_ok=True, parents=True)
-        return {**env, "HOME": str(home), "PYTHONWARNINGS": "ignore"}
+        return {**env, "HOME": str(home), "PYTHONWARNINGS": "ignore", **COMPILED}
 
     def run(self, measure: str, **options: Any) -> dict[str, Any]:
         """Run one measure of `peer_lamindb.py` in a fresh instance; its figures in seconds."""
@@ -155,6 +160,13 @@ def ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
+def environment() -> dict[str, str]:
+    """The environment of our own processes: they find this checkout, and compiled modules."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **COMPILED}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
+
+
 @contextmanager
 def public_lake(bench: Bench) -> Iterator[Any]:
     """A new lake through the public face, connected to, in a folder of its own."""
@@ -169,10 +181,4 @@ def child(module: str, *arguments: str, **kwargs: Any) -> subprocess.Popen[str]:
     """A process that runs a module of ours with pipes for its input and output."""
     command = [sys.executable, "-m", module, *arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, **{**pipes, **kwargs})
-
-
-def wall(command: Sequence[str], times: int, **kwargs: Any) -> float:
-    """The median wall time of a command that must succeed."""
-    options = {"stdout": subprocess.DEVNULL, "check": True, **kwargs}
-    return median(lambda: subprocess.run(command, **options), times, warm=1)  # noqa: PLW1510
+    return subprocess.Popen(command, cwd=ROOT, env=environment(), **{**pipes, **kwargs})

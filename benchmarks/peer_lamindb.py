@@ -93,7 +93,10 @@ def startup(times=5):
     for i in range(max(times // 2, 1)):
         inits.append(timed(lambda i=i: lamin_init(f"./store{i}")))
     once()
-    return {"import": statistics.median(once() for _ in range(times)), "init": statistics.median(inits)}
+    return {
+        "import": statistics.median(once() for _ in range(times)),
+        "init": statistics.median(inits),
+    }
 
 
 def save(times=50):

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -59,7 +59,7 @@ def show(lines: Sequence[Line]) -> None:
 def machine(peer: Mapping[str, str]) -> dict[str, str]:
     """What the figures depend on."""
     found = {
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()} memory, {platform.system()}",
         "load before": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),

@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import report  # noqa: E402
-from benchmarks.harness import Bench, Line, Peer  # noqa: E402
+from benchmarks import report
+from benchmarks.harness import Bench, Line, Peer
 
 Measure = Callable[[Bench], Iterable[Line]]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.harness import ROOT, Bench, Line, ms, timed
+from benchmarks.harness import Bench, Line, environment, ms, timed
 
 HEAVY = ("pyiceberg", "polars", "duckdb", "pandas", "anndata")
 IMPORT = f"""
@@ -25,7 +24,8 @@ CLI = "from lakehouse.cli import app; app()"
 
 def _import() -> tuple[float, list[str]]:
     command = [sys.executable, "-c", IMPORT]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    options = {"capture_output": True, "text": True, "check": True}
+    done = subprocess.run(command, env=environment(), **options)
     took, heavy = json.loads(done.stdout)
     return took, heavy
 
@@ -55,7 +55,7 @@ def startup(bench: Bench) -> Iterator[Line]:
         command = [sys.executable, "-c", CLI, "init", "--storage", "./store"]
         folder = bench.fresh("init")
         options = {"cwd": folder, "capture_output": True, "check": True}
-        subprocess.run(command, env=_environment(), **options)  # noqa: PLW1510
+        subprocess.run(command, env=environment(), **options)
 
     init()
     seconds = statistics.median(timed(init) for _ in range(max(times // 2, 1)))
@@ -69,10 +69,6 @@ def startup(bench: Bench) -> Iterator[Line]:
         peer,
         "lamin init",
     )
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 MEASURES = {"startup": startup}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ def label(name: str) -> dict[str, Any]:
         "branch_uid": "main",
         "is_type": False,
         "is_locked": False,
-        "created_at": datetime.now(timezone.utc),
-        "updated_at": datetime.now(timezone.utc),
+        "created_at": datetime.now(UTC),
+        "updated_at": datetime.now(UTC),
         "created_by_uid": "0R5sVvVx8mY2uQ4z",
         "run_uid": "0R5sVvVx9aB3cD4e",
     }

@@ -99,7 +99,9 @@ def main() -> None:
             print(error, file=sys.stderr)
             failures += 1
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": seconds, "failures": failures, "start": began, "end": time.time()}))
+    print(
+        json.dumps({"seconds": seconds, "failures": failures, "start": began, "end": time.time()})
+    )
 
 
 MEASURES = {"sqlite": sqlite, "postgres": postgres}
