@@ -79,7 +79,9 @@ class Settings:
     @property
     def verbosity(self) -> Verbosity:
         """Which messages are shown: `error`, `warning`, `success`, `info`, `hint` or `debug`."""
-        return self._verbosity or Environment().verbosity
+        if self._verbosity is None:
+            self._verbosity = Environment().verbosity
+        return self._verbosity
 
     @verbosity.setter
     def verbosity(self, value: Verbosity) -> None:
@@ -129,12 +131,12 @@ settings = Settings()
 def notify(text: str, level: Verbosity = "success") -> None:
     """Tell the user something, if they want to hear it.
 
-    Messages go to the logger `lakehouse` where the program has set it up, else to stderr.
+    Messages go to the logger `lakehouse` if the program gave it a handler, else to stderr.
     """
     if _LEVELS.index(level) > _LEVELS.index(settings.verbosity):
         return
     logger = logging.getLogger("lakehouse")
-    if logger.hasHandlers():
+    if logger.handlers:
         logger.log(_LOGGING.get(level, logging.INFO), text)
     else:
         sys.stderr.write(f"{'!' if level in ('error', 'warning') else '→'} {text}\n")

@@ -159,9 +159,13 @@ def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = Fals
         if not any(Path(lake.root).iterdir()):
             Path(lake.root).rmdir()
     except PermissionError as error:
-        raise NoWriteAccess(f"The lake at {lake.root!r} can't be removed.", found=str(error)) from error
+        raise NoWriteAccess(
+            f"The lake at {lake.root!r} can't be removed.", found=str(error)
+        ) from error
     except OSError as error:
-        raise StorageError(f"The lake at {lake.root!r} can't be removed.", found=str(error)) from error
+        raise StorageError(
+            f"The lake at {lake.root!r} can't be removed.", found=str(error)
+        ) from error
     active = active_lake()
     if active is not None and active.root == lake.root:
         set_process_lake(None)
@@ -292,7 +296,7 @@ class StorageSettings:
 
     @property
     def type(self) -> str:
-        """`local`, `s3` …"""
+        """Its kind: `local`, `s3` and so on."""
         return str(self.record.type)
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from lakehouse.config import notify
+from lakehouse.config import settings
 from lakehouse.engine import RowModel
 from lakehouse.engine.spec import KEY_SEPARATOR
 from lakehouse.errors import (
@@ -35,7 +35,6 @@ from lakehouse.orm.bootstrap import MAIN, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.orm.fields import FieldDescriptor, ForeignKeyDescriptor, RelationDescriptor
-from lakehouse.orm.matching import wants_suggestions
 from lakehouse.orm.meta import TRACKED, FeatureLookup, RegistryMeta, Relation
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.orm.queries import RegistryQueries
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
 _UID = re.compile(r"[0-9A-Za-z]{1,64}")
+_assign = object.__setattr__
 _COMMON_KEYS = {"created_by": "User", "run": "Run", "branch": "Branch"}
 
 
@@ -137,7 +137,7 @@ class BaseRecord(RegistryQueries):
         for name, relation in meta.relations.items():
             if name not in cls.__dict__:
                 setattr(cls, name, RelationDescriptor(name, relation.manager))
-        cls.uid = _UidDescriptor(meta.fields["uid"])  # type: ignore[assignment]
+        setattr(cls, "uid", _UidDescriptor(meta.fields["uid"]))  # noqa: B010 - a descriptor
 
     # -- making ------------------------------------------------------------------------
 
@@ -153,13 +153,13 @@ class BaseRecord(RegistryQueries):
             if field is None:
                 others = others or {}
                 others[name] = value
-            elif type(value) is field.exact and (field.exact is not str or value.isascii()):
+            elif field.exact is str and type(value) is str and value.isascii():
                 values[name] = value
             else:
                 values[name] = field.validate(value)
-        own = self.__dict__
-        own["_values"] = values
-        own["_lake"] = current_lake()
+        # not through `__dict__`, which would make a dictionary of its own for every record
+        _assign(self, "_values", values)
+        _assign(self, "_lake", current_lake())
         if others is not None:
             self._set_others(others)
         for name in meta.required:
@@ -192,50 +192,58 @@ class BaseRecord(RegistryQueries):
                 expected=f"{meta.uid_length} characters of 0-9, A-Z, a-z",
             )
         self._claims_uid = True
-        if (row := self._lake.state.row(meta.table, uid)) is not None:
+        batch = active_batch(self._lake)
+        if batch is not None and (first := batch.staged_uid(meta.table, uid)) is not None:
+            self._join(batch, first)
+        elif (row := self._lake.state.row(meta.table, uid)) is not None:
             self._adopt(row)
 
     def _match(self) -> None:
         """Become the existing record, where one has this unique name."""
         meta = self.meta
+        batch = active_batch(self._lake)
+        if batch is not None and (first := batch.staged(meta, self._values)) is not None:
+            self._join(batch, first)
+            return
         row = self._lake.matcher.find(meta, self._values)
         if row is None:
             name = self._values.get(meta.name_field)
-            if name is not None and meta.match and wants_suggestions():
+            if name is not None and meta.match and settings.creation.search_names:
                 self._lake.matcher.suggest(meta, name)
             return
-        trashed = " from the trash" if row.get("branch_uid") == TRASH else ""
-        shown = row.get(meta.name_field)
-        notify(f"returning the existing {meta.name}{trashed}: {meta.name_field}={shown!r}")
+        self._lake.matcher.tell_existing(meta, row)
         self._adopt(row)
 
     def _adopt(self, row: dict[str, Any]) -> None:
         """Become the record of an existing row; other given values are changes to save."""
         given = self._values
-        batch = active_batch(self._lake)
-        staged = batch.staged_uid(self.meta.table, row["uid"]) if batch is not None else None
-        own = self.__dict__
-        own["_values"] = row
-        own["_saved"] = staged is None
-        own["_old"] = None
-        if staged is not None and batch is not None:
-            batch.join(self, staged)
+        _assign(self, "_values", row)
+        _assign(self, "_saved", True)
+        _assign(self, "_old", None)
+        self._set_given(given)
+        if row.get("branch_uid") == TRASH:
+            self._set("branch_uid", self._lake.branch_uid)
+
+    def _join(self, batch: Batch, first: BaseRecord) -> None:
+        """Become one with an equal new record of the open transaction."""
+        given = self._values
+        batch.join(self, first)
+        self._set_given(given)
+
+    def _set_given(self, given: dict[str, Any]) -> None:
         for name, value in given.items():
-            if name == "uid" or name in TRACKED or row.get(name) == value:
+            if name == "uid" or name in TRACKED or self._values.get(name) == value:
                 continue
             if self.meta.defaults.get(name) != value:
                 self._set(name, value)
-        if row.get("branch_uid") == TRASH:
-            self._set("branch_uid", self._lake.branch_uid)
 
     @classmethod
     def _from_row(cls, lake: Lake, row: dict[str, Any]) -> Self:
         """A record of a row that was read."""
         record = cls.__new__(cls)
-        own = record.__dict__
-        own["_values"] = row
-        own["_lake"] = lake
-        own["_saved"] = True
+        _assign(record, "_values", row)
+        _assign(record, "_lake", lake)
+        _assign(record, "_saved", True)
         return record
 
     def _query(self) -> QuerySet[Self]:
@@ -243,9 +251,6 @@ class BaseRecord(RegistryQueries):
         return QuerySet(type(self), self._lake)
 
     # -- values ------------------------------------------------------------------------
-
-    if not TYPE_CHECKING:
-        uid: str
 
     @property
     def id(self) -> str:
@@ -284,7 +289,9 @@ class BaseRecord(RegistryQueries):
             return staged
         row = self._lake.state.row(target.meta.table, uid)
         if row is None:
-            raise ObjectDoesNotExist(f"{self!r} refers to a {target.meta.name} that is gone.", found=uid)
+            raise ObjectDoesNotExist(
+                f"{self!r} refers to a {target.meta.name} that is gone.", found=uid
+            )
         return target._from_row(self._lake, row)
 
     def _set_related(self, name: str, value: Any) -> None:
@@ -377,9 +384,7 @@ class BaseRecord(RegistryQueries):
             if permanent is False:
                 return
         elif permanent is False:
-            raise InvalidArgument(
-                f"{self.meta.name} has no trash.", hint="delete(permanent=True)"
-            )
+            raise InvalidArgument(f"{self.meta.name} has no trash.", hint="delete(permanent=True)")
         with batch_on(self._lake) as batch:
             check_unreferenced(self._lake, self.meta, self.uid)
             batch.delete(self)
@@ -403,9 +408,11 @@ class BaseRecord(RegistryQueries):
         """Called when the record's row is to be deleted for good."""
 
     def _mark_saved(self) -> None:
-        self.__dict__["_saved"] = True
-        self.__dict__["_old"] = None
-        self.__dict__["_dirty"] = False
+        _assign(self, "_saved", True)
+        if self._old is not None:
+            self._old = None
+        if self._dirty:
+            self._dirty = False
 
     def _uid_key(self) -> str | None:
         """The unique key that keeps a uid unique which more than one process may choose."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit
@@ -28,6 +28,7 @@ from lakehouse.orm.rows import as_table
 if TYPE_CHECKING:
     from lakehouse.orm.base import BaseRecord
     from lakehouse.orm.lake import Lake
+    from lakehouse.orm.meta import RegistryMeta
 
 _ARROW_FROM = 256  # records of one registry; fewer are staged as dictionaries
 _ADOPTIONS = 10
@@ -53,11 +54,12 @@ class Batch:
             )
         self.lake = lake
         self.message = message
-        self.now = datetime.now(timezone.utc)
+        self.now = datetime.now(UTC)
         self.commit: Commit | None = None
         self._records: dict[int, BaseRecord] = {}
         self._new: dict[str, list[BaseRecord]] = {}
-        self._keys: dict[tuple[str, tuple[str, ...], tuple[Any, ...]], BaseRecord] = {}
+        self._keys: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], BaseRecord]] = {}
+        self._stamps: dict[str, dict[str, Any]] = {}
         self._uids: dict[tuple[str, str], BaseRecord] = {}
         self._twins: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
@@ -69,22 +71,18 @@ class Batch:
 
     def add(self, record: BaseRecord) -> None:
         """Save a record with this batch."""
-        self.check_lake(record)
-        if id(record) in self._records:
+        if record._lake is not self.lake:
+            self.check_lake(record)
+        place = id(record)
+        if place in self._records or place in self._twins:
             return
-        if record._saved and not record._old and not record._dirty:
-            return
-        if id(record) in self._twins:
+        saved = record._saved
+        if saved and not record._old and not record._dirty:
             return
         record._before_save(self)
-        if not record._saved and self._is_twin(record):
+        if not saved and not self._enter_new(record):
             return
-        self._stamp(record)
-        self._records[id(record)] = record
-        if not record._saved:
-            self._new.setdefault(record.meta.table, []).append(record)
-            if "uid" in record._values:
-                self._uids[(record.meta.table, record._values["uid"])] = record
+        self._records[place] = record
 
     def delete(self, record: BaseRecord) -> None:
         """Remove a record's row with this batch."""
@@ -120,21 +118,33 @@ class Batch:
 
     # -- reads of what is staged -------------------------------------------------------
 
-    def staged(
-        self, table: str, columns: tuple[str, ...], key: tuple[Any, ...]
-    ) -> dict[str, Any] | None:
-        """The values of a staged new record that holds these values."""
-        record = self._keys.get((table, columns, key))
-        return None if record is None else record._values
+    def staged(self, meta: RegistryMeta, values: dict[str, Any]) -> BaseRecord | None:
+        """A staged new record that a constructor call with these values means."""
+        for columns in meta.match:
+            key = tuple([values.get(c) for c in columns])
+            first = self._keys.get((meta.table, columns), {}).get(key)
+            if key[0] is not None and first is not None:
+                return first
+        return None
 
     def staged_uid(self, table: str, uid: str) -> BaseRecord | None:
         """A staged new record by its uid."""
         found = self._uids.get((table, uid))
-        if found is None:
-            for record in self._new.get(table, []):
-                if record._values.get("uid") == uid:
-                    return record
+        if found is None and table in self._new:
+            # uids are made when they are asked for, so most weren't known when staged
+            known = {r._values["uid"]: r for r in self._new[table] if "uid" in r._values}
+            self._uids.update({(table, u): r for u, r in known.items()})
+            found = known.get(uid)
         return found
+
+    def staged_where(self, table: str, lookups: dict[str, Any]) -> BaseRecord | None:
+        """The only staged new record whose fields equal the given values."""
+        found = [
+            record
+            for record in self._new.get(table, [])
+            if all(getattr(record, n) == v for n, v in lookups.items())
+        ]
+        return found[0] if len(found) == 1 else None
 
     def join(self, record: BaseRecord, first: BaseRecord) -> None:
         """Let a record be one with an equal new record of this batch."""
@@ -143,30 +153,30 @@ class Batch:
 
     # -- staging -----------------------------------------------------------------------
 
-    def _is_twin(self, record: BaseRecord) -> bool:
-        """Whether an equal new record is in the batch already; then both are one."""
+    def _enter_new(self, record: BaseRecord) -> bool:
+        """Stamp a new record, unless an equal new one is there already; then both are one."""
         meta, values = record.meta, record._values
-        keys = [(meta.table, c, tuple([values.get(n) for n in c])) for c in meta.match]
-        keys = [k for k in keys if k[2][0] is not None]
-        for key in keys:
-            first = self._keys.get(key)
-            if first is not None and first is not record:
+        table = meta.table
+        for columns in meta.match:
+            key = tuple([values.get(c) for c in columns])
+            if key[0] is None:
+                continue
+            first = self._keys.setdefault((table, columns), {}).setdefault(key, record)
+            if first is not record:
                 self.join(record, first)
-                return True
-        for key in keys:
-            self._keys[key] = record
-        return False
-
-    def _stamp(self, record: BaseRecord) -> None:
-        values, fields = record._values, record.meta.fields
-        if record._saved:
-            return
-        for name, value in self.lake.stamps.items():
-            if name in fields and name not in values:
-                values[name] = value
-        for name in ("created_at", "updated_at"):
-            if name in fields and values.get(name) is None:
-                values[name] = self.now
+                return False
+        stamps = self._stamps.get(table)
+        if stamps is None:
+            times = {"created_at": self.now, "updated_at": self.now}
+            known = meta.fields
+            stamps = {n: v for n, v in {**self.lake.stamps, **times}.items() if n in known}
+            self._stamps[table] = stamps
+            self._new[table] = []
+        record._values = {**stamps, **values}
+        self._new[table].append(record)
+        if "uid" in values:
+            self._uids[(table, values["uid"])] = record
+        return True
 
     def changes(self) -> Changes:
         """The changes as they stand."""
@@ -209,7 +219,7 @@ class Batch:
 
     def _resolve(self, record: BaseRecord) -> None:
         """Check that what a record refers to is saved, or will be in this commit."""
-        for name, target in record._related.items():
+        for name, target in (record._related or {}).items():
             if target._saved:
                 if record._values.get(f"{name}_uid") != target._values["uid"]:
                     record._values[f"{name}_uid"] = target._values["uid"]
@@ -337,8 +347,8 @@ def save_all(lake: Lake, records: Iterable[Any], is_record: Callable[[Any], bool
             )
     with batch_on(lake) as batch:
         for record in found:
-            batch.check_lake(record)
+            if record._lake is not lake:
+                batch.check_lake(record)
         for record in found:
             batch.add(record)
     return found
-

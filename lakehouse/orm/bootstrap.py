@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from lakehouse.config import Environment
@@ -36,7 +36,7 @@ def first_rows(engine: Engine, storage_type: str) -> None:
         engine: The new lake's engine; tables that it doesn't have are passed over.
         storage_type: `local`, `s3` …
     """
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     changes = Changes()
     user_uid, storage_uid = new_uid(), new_uid()
     if "user" in engine.specs:
@@ -54,6 +54,7 @@ def first_rows(engine: Engine, storage_type: str) -> None:
             root=engine.root,
             type=storage_type,
             lake_uid=engine.uid,
+            branch_uid=MAIN,
             created_by_uid=user_uid,
         )
         changes.insert("storage", [row])
@@ -72,7 +73,7 @@ def ensure_user(engine: Engine) -> str:
         return known
     changes = Changes()
     uid = new_uid()
-    changes.insert("user", [_stamped(datetime.now(timezone.utc), uid=uid, handle=handle)])
+    changes.insert("user", [_stamped(datetime.now(UTC), uid=uid, handle=handle)])
     try:
         engine.commit(changes, message=f"user {handle}", user=uid)
     except KeyConflict as conflict:

@@ -24,6 +24,7 @@ class BoundRegistry:
         self._registry = registry
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Construct a record of the lake."""
         with use(self._lake):
             return self._registry(*args, **kwargs)
 
@@ -43,7 +44,7 @@ class BoundRegistry:
     def __instancecheck__(self, instance: object) -> bool:
         if not isinstance(instance, self._registry):
             return False
-        lake = instance._lake  # type: ignore[attr-defined]
+        lake = instance._lake
         return lake is self._lake or lake.uid == self._lake.uid
 
     def __dir__(self) -> list[str]:

@@ -8,6 +8,7 @@ are parameters, long lists Arrow tables.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from lakehouse.orm.meta import Condition, RegistryMeta, Relation
 from lakehouse.orm.q import Q
 
 if TYPE_CHECKING:
+    from lakehouse.engine import State
     from lakehouse.orm.lake import Lake
 
 _ROW = "{row}"
@@ -35,12 +37,19 @@ class Compiler:
 
     Attributes:
         lake: The lake; a value of another lake is refused.
+        narrow: Whether the statement's own table may be narrowed before DuckDB reads it.
         tables: Arrow tables that the statement needs beside the registries.
     """
 
     lake: Lake
+    narrow: bool = False
     tables: dict[str, pa.Table] = field(default_factory=dict)
     _aliases: int = 0
+
+    @cached_property
+    def state(self) -> State:
+        """The state that the statement reads; the same one for all of its parts."""
+        return self.lake.state
 
     def alias(self) -> str:
         """A new table alias."""

@@ -131,7 +131,9 @@ def save(records: Iterable[Any]) -> list[Any]:
     """
     if isinstance(records, str) or not isinstance(records, Iterable):
         raise InvalidArgument(
-            "Only a list of records can be saved.", found=type(records).__name__, hint="ln.save([a, b])"
+            "Only a list of records can be saved.",
+            found=type(records).__name__,
+            hint="ln.save([a, b])",
         )
     found = list(records)
     lakes = [r._lake for r in found if hasattr(r, "_lake")]

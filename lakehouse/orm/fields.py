@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -56,14 +56,17 @@ class Field:
         exact: The type whose values are accepted without a further look, if any.
     """
 
-    def __init__(self, registry: str, name: str, annotation: Any, metadata: tuple[Any, ...]) -> None:
+    def __init__(
+        self, registry: str, name: str, annotation: Any, metadata: tuple[Any, ...]
+    ) -> None:
         self.registry = registry
         self.name = name
         self.kind = _kind(annotation)
         bare = _bare(annotation)
         plain = bare in (str, int, bool, float) and not metadata
         self.exact: type | None = bare if plain else None
-        self._annotation = typing.Annotated[(annotation, *metadata)] if metadata else annotation
+        annotated: Any = typing.Annotated
+        self._annotation: Any = annotated[(annotation, *metadata)] if metadata else annotation
         self._adapter: pydantic.TypeAdapter[Any] | None = None
 
     def validate(self, value: Any) -> Any:
@@ -81,12 +84,7 @@ class Field:
         if self.kind in ("int", "float", "bool") and hasattr(value, "item"):
             value = value.item()  # a numpy scalar
         if self._adapter is None:
-            config = pydantic.ConfigDict(arbitrary_types_allowed=True)
-            self._adapter = (
-                pydantic.TypeAdapter(self._annotation)
-                if _is_model(self._annotation)
-                else pydantic.TypeAdapter(self._annotation, config=config)
-            )
+            self._adapter = pydantic.TypeAdapter(self._annotation)
         try:
             strict = None if self.kind in _LENIENT else True
             found = self._adapter.validate_python(value, strict=strict)
@@ -104,10 +102,6 @@ class Field:
         )
 
 
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
-
-
 def _encodable(text: str) -> bool:
     if text.isascii():
         return True
@@ -120,7 +114,7 @@ def _encodable(text: str) -> bool:
 
 def aware(moment: datetime) -> datetime:
     """A moment with a time zone; naive ones are meant as UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
@@ -39,14 +38,14 @@ class Lake:
 
     Attributes:
         engine: The engine that holds the tables.
+        uid: The lake's uid.
         directory: The registries.
         run_uid: The run that is being tracked, which saved records will refer to.
     """
 
-    def __init__(
-        self, engine: Engine, directory: Directory, pinned: State | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, directory: Directory, pinned: State | None = None) -> None:
         self.engine = engine
+        self.uid = engine.uid
         self.directory = directory
         self.run_uid: str | None = None
         self._pinned = pinned
@@ -129,11 +128,6 @@ class Lake:
     def root(self) -> str:
         """Absolute local path, or URI."""
         return self.engine.root
-
-    @cached_property
-    def uid(self) -> str:
-        """The lake's uid."""
-        return self.engine.uid
 
     @property
     def name(self) -> str:
@@ -265,7 +259,8 @@ class Lake:
         if name in self.directory.registries:
             name = self.directory.get(name).meta.table
         if name in self.views and name not in self.state.pointers:
-            return self.sql(f'SELECT * FROM "{name}"').pl().lazy()  # noqa: S608 - a known view
+            frame: pl.DataFrame = self.sql(f'SELECT * FROM "{name}"').pl()
+            return frame.lazy()
         return self.state.scan(name)
 
     # -- changing ----------------------------------------------------------------------

@@ -151,16 +151,17 @@ class ColumnLookup:
             *path, name = path
         place = "$" + "".join('."' + key.replace('"', '\\"') + '"' for key in path)
         if name == "isnull":
-            sql, values = is_null("json_extract_string({c}, ?)".format(c=self._sql), value)
+            sql, values = is_null(f"json_extract_string({self._sql}, ?)", value)
             return sql, [place, *values]
         sample = value[0] if name == "in" and value else value
         text = f"json_extract_string({self._sql}, ?)"
+        kind: type = str
         if isinstance(sample, bool):
-            sql, kind, value = text, str, str(value).lower()
+            sql, value = text, str(value).lower()
         elif isinstance(sample, (int, float)):
             sql, kind = f"TRY_CAST({text} AS DOUBLE)", float
         else:
-            sql, kind = text, str
+            sql = text
         field = Field(self._field.registry, "__".join([self._field.name, *path]), kind, ())
         inner, values = ColumnLookup(sql, field, self._large).compile([name], value)
         return inner, [place] * inner.count(text) + values

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from lakehouse.config import notify, settings
-from lakehouse.orm.context import active_batch
+from lakehouse.config import notify
+from lakehouse.orm.bootstrap import TRASH
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ Key = tuple[Any, ...]
 _FRESH_SECONDS = 0.005
 _SINGLE_LOOKUPS = 16
 _SEARCHED_ROWS = 20_000
-_SEARCHES_PER_BURST = 10
+_SINGLE_RECORDS = 10
 _BURST_SECONDS = 1.0
 _SIMILAR = 82.0
 
@@ -64,7 +64,9 @@ class Matcher:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._indexes: dict[tuple[str, tuple[str, ...]], _Index] = {}
-        self._searches: list[float] = []
+        self._last = 0.0
+        self._recent = 0
+        self._told = False
 
     def forget(self) -> None:
         """Look at the newest state next time (after a commit of this process)."""
@@ -73,13 +75,10 @@ class Matcher:
 
     def find(self, meta: RegistryMeta, values: dict[str, Any]) -> dict[str, Any] | None:
         """The row that already has these values in one of the registry's matching columns."""
-        batch = active_batch(self._lake)
         for columns in meta.match:
             key = tuple([values.get(c) for c in columns])
             if key[0] is None:
                 continue
-            if batch is not None and (staged := batch.staged(meta.table, columns, key)) is not None:
-                return staged
             uid = self._holder(meta, columns, key)
             if uid is not None:
                 return self._lake.state.row(meta.table, uid)
@@ -105,13 +104,7 @@ class Matcher:
 
     def suggest(self, meta: RegistryMeta, name: str) -> None:
         """Tell the user of records with similar names, unless many records are being made."""
-        now = time.monotonic()
-        recent = self._searches
-        if recent and now - recent[-1] > _BURST_SECONDS:
-            recent.clear()
-        recent.append(now)
-        if len(recent) > _SEARCHES_PER_BURST:
-            recent[:] = [*recent[:_SEARCHES_PER_BURST], now]
+        if self._in_burst():
             return
         state = self._lake.state
         rows = state.count(meta.table)
@@ -122,6 +115,27 @@ class Matcher:
         if similar:
             shown = ", ".join(repr(n) for n in similar)
             notify(f"{meta.name}: there are similar names to {name!r}: {shown}")
+
+    def tell_existing(self, meta: RegistryMeta, row: dict[str, Any]) -> None:
+        """Tell the user that an existing record is returned; in a burst, only a few times."""
+        in_burst = self._in_burst()
+        if in_burst and self._told:
+            return
+        self._told = in_burst
+        if in_burst:
+            notify("returning more existing records, without a message for each")
+            return
+        trashed = " from the trash" if row.get("branch_uid") == TRASH else ""
+        shown = row.get(meta.name_field)
+        notify(f"returning the existing {meta.name}{trashed}: {meta.name_field}={shown!r}")
+
+    def _in_burst(self) -> bool:
+        now = time.monotonic()
+        if now - self._last > _BURST_SECONDS:
+            self._recent = 0
+        self._last = now
+        self._recent += 1
+        return self._recent > _SINGLE_RECORDS
 
 
 def _scan(rows: pa.Table, columns: tuple[str, ...], key: Key) -> str | None:
@@ -146,8 +160,3 @@ def similar_names(name: str, names: list[str], limit: int = 3) -> list[str]:
         limit=limit,
     )
     return [hit[0] for hit in found]
-
-
-def wants_suggestions() -> bool:
-    """Whether similar names are to be looked for."""
-    return settings.creation.search_names

@@ -43,15 +43,10 @@ class Q:
         return made
 
     def __and__(self, other: Q) -> Q:
-        return self._join(other, "AND")
+        return Q._make((self, other), "AND") if isinstance(other, Q) else NotImplemented
 
     def __or__(self, other: Q) -> Q:
-        return self._join(other, "OR")
-
-    def _join(self, other: Any, connector: str) -> Q:
-        if not isinstance(other, Q):
-            return NotImplemented
-        return Q._make((self, other), connector)
+        return Q._make((self, other), "OR") if isinstance(other, Q) else NotImplemented
 
     def __invert__(self) -> Q:
         return Q._make((self,), "AND", negated=True)

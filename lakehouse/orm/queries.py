@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.identity import UID_LENGTH
+from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.orm.lookup import Lookup
 from lakehouse.orm.query import QuerySet
@@ -65,6 +66,9 @@ class RegistryQueries:
             ObjectDoesNotExist, MultipleObjectsReturned.
         """
         lake = current_lake()
+        staged = cls._get_staged(lake, uid, lookups)
+        if staged is not None:
+            return staged
         if uid is None and len(lookups) == 1:
             ((name, value),) = lookups.items()
             if (name,) in cls.meta.unique and not lake.read_only and isinstance(value, str):
@@ -78,6 +82,19 @@ class RegistryQueries:
                 hint=f"{cls.meta.name}.get({cls.meta.name_field}=…)",
             )  # fmt: skip
         return cls._get_uid(lake, uid)
+
+    @classmethod
+    def _get_staged(cls, lake: Lake, uid: str | None, lookups: dict[str, Any]) -> Self | None:
+        """A new record of the open transaction, by its uid or by values of its fields."""
+        batch = active_batch(lake)
+        if batch is None:
+            return None
+        found = None
+        if uid is not None and not lookups:
+            found = batch.staged_uid(cls.meta.table, uid)
+        elif uid is None and lookups.keys() <= {*cls.meta.fields, *cls.meta.foreign_keys}:
+            found = batch.staged_where(cls.meta.table, lookups)
+        return found if isinstance(found, cls) else None
 
     @classmethod
     def _get_unique(cls, lake: Lake, name: str, value: str) -> Self:

@@ -19,6 +19,7 @@ from lakehouse.orm.compile import Compiler, quoted
 from lakehouse.orm.frames import to_pandas
 from lakehouse.orm.lookup import Lookup
 from lakehouse.orm.lookups import Sql
+from lakehouse.orm.prefilter import narrowed
 from lakehouse.orm.q import Q
 from lakehouse.orm.rows import as_dicts
 from lakehouse.orm.search import search_rank
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NARROWED = "lh_narrowed"
 _BRANCH_NAMES = frozenset(("uid", "id", "pk", "branch", "branch_uid"))
 
 
@@ -66,7 +68,9 @@ class QuerySet(Generic[T]):
 
     def _unsliced(self, what: str) -> None:
         if self._start or self._stop is not None:
-            raise InvalidArgument(f"A sliced query set can't be {what}.", hint=f"{what} first, then slice")
+            raise InvalidArgument(
+                f"A sliced query set can't be {what}.", hint=f"{what} first, then slice"
+            )
 
     # -- narrowing and ordering --------------------------------------------------------
 
@@ -138,9 +142,10 @@ class QuerySet(Generic[T]):
         return " AND ".join(parts) or "true", params
 
     def _select(self, compiler: Compiler, columns: str, *, ordered: bool = True) -> Sql:
-        meta, alias = self._meta, "r"
+        alias = "r"
+        source = self._source(compiler)
         where, params = self._conditions(compiler, alias)
-        sql = f"SELECT {columns} FROM {quoted(meta.table)} {alias} WHERE {where}"
+        sql = f"SELECT {columns} FROM {source} {alias} WHERE {where}"
         if self._rank is not None:
             rank = self._rank[0].replace("{row}", alias)
             sql += f" QUALIFY {rank} >= CASE WHEN max({rank}) OVER () >= 10 THEN 10 ELSE 0 END"
@@ -154,6 +159,14 @@ class QuerySet(Generic[T]):
         if self._start:
             sql += f" OFFSET {int(self._start)}"
         return sql, params
+
+    def _source(self, compiler: Compiler) -> str:
+        rows = narrowed(compiler.state, self._meta, self._where) if compiler.narrow else None
+        if rows is None:
+            return quoted(self._meta.table)
+        compiler.narrow = False  # the statement's own table, not that of a query set inside it
+        compiler.tables[_NARROWED] = rows
+        return _NARROWED
 
     def _ordering(self, compiler: Compiler, alias: str) -> Sql:
         parts, params = [], []
@@ -177,16 +190,16 @@ class QuerySet(Generic[T]):
         # aliases of both statements nest properly, since each subquery opens a scope
         return self._select(compiler, "r.uid", ordered=False)
 
-    def _run(self, columns: str, params: Sequence[Any] = (), *, ordered: bool = True) -> pa.Table:
-        compiler = Compiler(self._lake)
-        return self._execute(compiler, *self._select(compiler, columns, ordered=ordered), params)
+    def _run(self, columns: str) -> pa.Table:
+        compiler = Compiler(self._lake, narrow=True)
+        return self._execute(compiler, *self._select(compiler, columns))
 
     def _execute(
         self, compiler: Compiler, sql: str, params: list[Any], before: Sequence[Any] = ()
     ) -> pa.Table:
         import duckdb  # 0.1 s: only for those who query
 
-        relation = self._lake.state.sql(sql, [*before, *params], tables=compiler.tables)
+        relation = compiler.state.sql(sql, [*before, *params], tables=compiler.tables)
         try:
             return relation.to_arrow_table()
         except duckdb.Error as error:
@@ -238,7 +251,9 @@ class QuerySet(Generic[T]):
     def _sliced(self, index: slice) -> QuerySet[T]:
         start, stop = index.start or 0, index.stop
         if index.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
-            raise InvalidArgument("Query sets are sliced forwards, without steps.", found=str(index))
+            raise InvalidArgument(
+                "Query sets are sliced forwards, without steps.", found=str(index)
+            )
         low = self._start + start
         high = self._stop if stop is None else self._start + max(stop, start)
         if self._stop is not None and high is not None:
@@ -250,9 +265,9 @@ class QuerySet(Generic[T]):
         """Number of records."""
         if self._read is not None and self._read[0] == self._lake.state.seq:
             return len(self._read[1])
-        compiler = Compiler(self._lake)
+        compiler = Compiler(self._lake, narrow=True)
         sql, params = self._select(compiler, "r.uid", ordered=False)
-        table = self._execute(compiler, f"SELECT count(*) AS n FROM ({sql})", params)  # noqa: S608
+        table = self._execute(compiler, f"SELECT count(*) AS n FROM ({sql})", params)
         return int(table["n"][0].as_py())
 
     def exists(self) -> bool:
@@ -341,7 +356,7 @@ class QuerySet(Generic[T]):
         if limit is not None:
             found = found[: limit + 1]
         names = [include] if isinstance(include, str) else list(include or ())
-        compiler = Compiler(self._lake)
+        compiler = Compiler(self._lake, narrow=True)
         columns, params = ["r.*"], []
         for name in names:
             sql, values = compiler.expression(self._meta, "r", name.split("__"))
@@ -359,7 +374,7 @@ class QuerySet(Generic[T]):
         if flat and len(fields) != 1:
             raise InvalidArgument("flat=True takes exactly one field.", found=fields)
         names = fields or self._meta.columns
-        compiler = Compiler(self._lake)
+        compiler = Compiler(self._lake, narrow=True)
         columns, params = [], []
         for i, name in enumerate(names):
             sql, values = compiler.expression(self._meta, "r", name.split("__"))

@@ -12,6 +12,8 @@ from lakehouse.engine import TableSpec
 from lakehouse.engine.spec import dump_json
 from lakehouse.errors import InvalidArgument
 
+_SHARE_FROM = 64
+
 
 def as_table(spec: TableSpec, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Validated values as an Arrow table with all columns of a specification."""
@@ -45,12 +47,21 @@ def _constant(values: list[Any], first: Any) -> bool:
     return values[-1] is first and all(v is first for v in values)
 
 
+def _python_values(column: pa.ChunkedArray) -> list[Any]:
+    if not pa.types.is_timestamp(column.type) or len(column) < _SHARE_FROM:
+        return list(column.to_pylist())
+    # rows of one commit share their times, and making aware datetimes is slow
+    encoded = column.combine_chunks().dictionary_encode()
+    moments = encoded.dictionary.to_pylist()
+    return [None if i is None else moments[i] for i in encoded.indices.to_pylist()]
+
+
 def as_dicts(table: pa.Table, json_columns: frozenset[str]) -> list[dict[str, Any]]:
     """Rows of an Arrow table as dictionaries, JSON text decoded."""
     names = table.column_names
     columns = []
     for name in names:
-        values = table[name].to_pylist()
+        values = _python_values(table[name])
         if name in json_columns:
             values = [None if v is None else orjson.loads(v) for v in values]
         columns.append(values)

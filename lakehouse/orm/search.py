@@ -34,7 +34,9 @@ def search_rank(meta: RegistryMeta, text: str) -> tuple[str, list[Any]]:
             continue
         column = f'lower({{row}}."{name}")'
         for rank, test, values in _tests(column, name, wanted):
-            whens.append((rank - 8 * min(place, 2), f"WHEN {test} THEN {rank - 8 * min(place, 2)}", values))
+            whens.append(
+                (rank - 8 * min(place, 2), f"WHEN {test} THEN {rank - 8 * min(place, 2)}", values)
+            )
     whens.sort(key=lambda w: -w[0])
     params = [value for _, _, values in whens for value in values]
     name_column = f'lower({{row}}."{meta.name_field}")'

@@ -53,8 +53,8 @@ class Versioned(BaseRecord):
         if not previous._saved:
             raise InvalidArgument(f"{previous!r} isn't saved, so it can't be revised.")
         rows = self._family(stem_of(previous.uid))
-        self.__dict__["_values"]["uid"] = next_version(rows[-1]["uid"] if rows else previous.uid)
-        self.__dict__["_claims_uid"] = True
+        self._values["uid"] = next_version(rows[-1]["uid"] if rows else previous.uid)
+        self._claims_uid = True
 
     def _renew_uid(self) -> bool:
         """Another process has saved this version meanwhile: take the next one."""
@@ -71,7 +71,7 @@ class Versioned(BaseRecord):
     @property
     def version(self) -> str:
         """The version's tag, else the last four characters of the uid."""
-        return self._values.get("version_tag") or self.uid[UID_LENGTH:]
+        return str(self._values.get("version_tag") or self.uid[UID_LENGTH:])
 
     @property
     def versions(self) -> QuerySet[Self]:
