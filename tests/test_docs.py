@@ -1,9 +1,12 @@
-"""Every Python block of README and docs runs: a page is one namespace, on a fresh lake."""
+"""Every Python block of README and docs runs, a page being one namespace; the site builds."""
 
 from __future__ import annotations
 
 import contextvars
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,20 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name, raising=False)
     # The current lake is a context variable: what a page connects to ends with the page.
     contextvars.copy_context().run(_run, page)
+
+
+@pytest.mark.slow
+def test_site_builds_without_dead_links(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        cwd=REPO,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for page, name in (("registries", "ulabel.ULabel"), ("bionty", "cell_type.CellType")):
+        text = (tmp_path / "reference" / page / "index.html").read_text()
+        assert f'id="lakehouse.{page}.{name}"' in text
