@@ -16,7 +16,7 @@ The class's attributes are then references to its fields, those of a record its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -446,13 +446,3 @@ def _snake(name: str) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "…"
-
-
-def is_record(value: object) -> bool:
-    """Whether something is a record."""
-    return isinstance(value, BaseRecord)
-
-
-def uids_of(values: Iterable[Any]) -> list[str]:
-    """The uids of records, uids taken as they are."""
-    return [v.uid if isinstance(v, BaseRecord) else str(v) for v in values]

@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import pyarrow as pa
@@ -15,14 +16,14 @@ import pyarrow as pa
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.batch import batch_on
-from lakehouse.orm.compile import Compiler, quoted
+from lakehouse.orm.compile import Compiler
 from lakehouse.orm.frames import to_pandas
 from lakehouse.orm.lookup import Lookup
 from lakehouse.orm.lookups import Sql
-from lakehouse.orm.prefilter import narrowed
 from lakehouse.orm.q import Q
 from lakehouse.orm.rows import as_dicts
 from lakehouse.orm.search import search_rank
+from lakehouse.orm.statement import Statement
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
 
 T = TypeVar("T")
-
-_NARROWED = "lh_narrowed"
-_BRANCH_NAMES = frozenset(("uid", "id", "pk", "branch", "branch_uid"))
 
 
 class QuerySet(Generic[T]):
@@ -46,28 +44,22 @@ class QuerySet(Generic[T]):
     def __init__(self, registry: type[T], lake: Lake) -> None:
         self._registry = registry
         self._lake = lake
-        self._where: tuple[Q, ...] = ()
-        self._order: tuple[str, ...] = ()
-        self._rank: tuple[str, list[Any]] | None = None
-        self._start = 0
-        self._stop: int | None = None
+        self._statement = Statement(lake, registry.meta)  # type: ignore[attr-defined]
         self._distinct = False
         self._read: tuple[int, list[T]] | None = None
 
     @property
     def _meta(self) -> RegistryMeta:
-        meta: RegistryMeta = self._registry.meta  # type: ignore[attr-defined]
-        return meta
+        return self._statement.meta
 
     def _with(self, **changes: Any) -> QuerySet[T]:
         new = QuerySet(self._registry, self._lake)
-        new.__dict__.update(self.__dict__)
-        new._read = None
-        new.__dict__.update(changes)
+        new._statement = replace(self._statement, **changes) if changes else self._statement
+        new._distinct = self._distinct
         return new
 
     def _unsliced(self, what: str) -> None:
-        if self._start or self._stop is not None:
+        if self._statement.sliced:
             raise InvalidArgument(
                 f"A sliced query set can't be {what}.", hint=f"{what} first, then slice"
             )
@@ -94,27 +86,29 @@ class QuerySet(Generic[T]):
 
     def _narrowed(self, q: Q) -> QuerySet[T]:
         Compiler(self._lake).tree(self._meta, "r", q)  # wrong names are refused at once
-        return self._with(_where=(*self._where, q))
+        return self._with(where=(*self._statement.where, q))
 
     def order_by(self, *fields: str) -> QuerySet[T]:
         """The records in the order of fields; `-name` is descending."""
         self._unsliced("ordered")
         for name in fields:
             Compiler(self._lake).expression(self._meta, "r", name.lstrip("-").split("__"))
-        return self._with(_order=fields)
+        return self._with(order=fields)
 
     def reverse(self) -> QuerySet[T]:
         """The records in the opposite order."""
-        order = self._order or ("uid",)
+        order = self._statement.order or ("uid",)
         return self.order_by(*(n[1:] if n.startswith("-") else f"-{n}" for n in order))
 
     def distinct(self) -> QuerySet[T]:
         """Without duplicates, which only `values_list` and `to_list(field)` can have."""
-        return self._with(_distinct=True)
+        new = self._with()
+        new._distinct = True
+        return new
 
     def search(self, text: str, *, limit: int | None = 20) -> QuerySet[T]:
         """The records that match a text, best first; see `Registry.search`."""
-        found = self._with(_rank=search_rank(self._meta, text))
+        found = self._with(rank=search_rank(self._meta, text))
         return found if limit is None else found[:limit]
 
     def all(self) -> QuerySet[T]:
@@ -123,91 +117,16 @@ class QuerySet(Generic[T]):
 
     # -- SQL ---------------------------------------------------------------------------
 
-    def _conditions(self, compiler: Compiler, alias: str) -> Sql:
-        parts, params = [], []
-        named: set[str] = set()
-        for q in self._where:
-            sql, values = compiler.tree(self._meta, alias, q)
-            parts.append(f"({sql})")
-            params += values
-            named.update(q.names())
-        if self._meta.has_branch and not named & _BRANCH_NAMES:
-            visible = self._lake.visible_branches
-            parts.append(f"{alias}.branch_uid IN ({', '.join('?' * len(visible))})")
-            params += visible
-        if self._rank is not None:
-            sql, values = self._rank
-            parts.append(f"({sql.replace('{row}', alias)}) > 0")
-            params += values
-        return " AND ".join(parts) or "true", params
-
-    def _select(self, compiler: Compiler, columns: str, *, ordered: bool = True) -> Sql:
-        alias = "r"
-        source = self._source(compiler)
-        where, params = self._conditions(compiler, alias)
-        sql = f"SELECT {columns} FROM {source} {alias} WHERE {where}"
-        if self._rank is not None:
-            rank = self._rank[0].replace("{row}", alias)
-            sql += f" QUALIFY {rank} >= CASE WHEN max({rank}) OVER () >= 10 THEN 10 ELSE 0 END"
-            params += self._rank[1] * 2
-        if ordered or self._start or self._stop is not None:
-            order, values = self._ordering(compiler, alias)
-            sql += f" ORDER BY {order}"
-            params += values
-        if self._stop is not None:
-            sql += f" LIMIT {int(self._stop - self._start)}"
-        if self._start:
-            sql += f" OFFSET {int(self._start)}"
-        return sql, params
-
-    def _source(self, compiler: Compiler) -> str:
-        rows = narrowed(compiler.state, self._meta, self._where) if compiler.narrow else None
-        if rows is None:
-            return quoted(self._meta.table)
-        compiler.narrow = False  # the statement's own table, not that of a query set inside it
-        compiler.tables[_NARROWED] = rows
-        return _NARROWED
-
-    def _ordering(self, compiler: Compiler, alias: str) -> Sql:
-        parts, params = [], []
-        if self._rank is not None and not self._order:
-            parts.append(f"{self._rank[0].replace('{row}', alias)} DESC")
-            params += self._rank[1]
-            parts.append(f"length({alias}.{quoted(self._meta.name_field)})")
-        for name in self._order:
-            sql, values = compiler.expression(self._meta, alias, name.lstrip("-").split("__"))
-            direction = "DESC NULLS LAST" if name.startswith("-") else "ASC NULLS FIRST"
-            parts.append(f"{sql} {direction}")
-            params += values
-        if "uid" not in {n.lstrip("-") for n in self._order}:
-            parts.append(f"{alias}.uid")
-        return ", ".join(parts), params
-
     def uids_sql(self, compiler: Compiler) -> Sql:
         """The statement that selects the uids, for use inside another one."""
         if self._lake.uid != compiler.lake.uid:
             raise InvalidArgument("The query sets belong to two lakes.", found=self._lake.root)
         # aliases of both statements nest properly, since each subquery opens a scope
-        return self._select(compiler, "r.uid", ordered=False)
-
-    def _run(self, columns: str) -> pa.Table:
-        compiler = Compiler(self._lake, narrow=True)
-        return self._execute(compiler, *self._select(compiler, columns))
-
-    def _execute(
-        self, compiler: Compiler, sql: str, params: list[Any], before: Sequence[Any] = ()
-    ) -> pa.Table:
-        import duckdb  # 0.1 s: only for those who query
-
-        relation = compiler.state.sql(sql, [*before, *params], tables=compiler.tables)
-        try:
-            return relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise InvalidArgument("The query can't be run.", found=str(error)) from error
+        return self._statement.select(compiler, "r.uid", ordered=False)
 
     def explain(self) -> str:
         """The SQL statement and its parameters, as text."""
-        sql, params = self._select(Compiler(self._lake), "r.*")
+        sql, params = self._statement.select(Compiler(self._lake), "r.*")
         return f"{sql}\n-- parameters: {params}"
 
     # -- reading records ---------------------------------------------------------------
@@ -215,7 +134,7 @@ class QuerySet(Generic[T]):
     def _records(self) -> list[T]:
         state = self._lake.state
         if self._read is None or self._read[0] != state.seq:
-            self._read = (state.seq, self._from_table(self._run("r.*")))
+            self._read = (state.seq, self._from_table(self._statement.run("r.*")))
         return self._read[1]
 
     def _from_table(self, table: pa.Table) -> list[T]:
@@ -254,25 +173,23 @@ class QuerySet(Generic[T]):
             raise InvalidArgument(
                 "Query sets are sliced forwards, without steps.", found=str(index)
             )
-        low = self._start + start
-        high = self._stop if stop is None else self._start + max(stop, start)
-        if self._stop is not None and high is not None:
-            high = min(high, self._stop)
+        first, last = self._statement.start, self._statement.stop
+        low = first + start
+        high = last if stop is None else first + max(stop, start)
+        if last is not None and high is not None:
+            high = min(high, last)
             low = min(low, high)
-        return self._with(_start=low, _stop=high)
+        return self._with(start=low, stop=high)
 
     def count(self) -> int:
         """Number of records."""
         if self._read is not None and self._read[0] == self._lake.state.seq:
             return len(self._read[1])
-        compiler = Compiler(self._lake, narrow=True)
-        sql, params = self._select(compiler, "r.uid", ordered=False)
-        table = self._execute(compiler, f"SELECT count(*) AS n FROM ({sql})", params)
-        return int(table["n"][0].as_py())
+        return self._statement.count()
 
     def exists(self) -> bool:
         """Whether there is any record."""
-        return bool(self._sliced(slice(0, 1))._run("r.uid").num_rows)
+        return bool(self._sliced(slice(0, 1))._statement.run("r.uid").num_rows)
 
     def first(self) -> T | None:
         """The first record, or None."""
@@ -281,7 +198,7 @@ class QuerySet(Generic[T]):
 
     def last(self) -> T | None:
         """The last record, or None."""
-        if self._start or self._stop is not None:
+        if self._statement.sliced:
             found = self._records()
             return found[-1] if found else None
         return self.reverse().first()
@@ -321,14 +238,14 @@ class QuerySet(Generic[T]):
         return (found.filter(**lookups) if lookups else found).one()
 
     def _described(self) -> str:
-        text = " and ".join(repr(q) for q in self._where)
+        text = " and ".join(repr(q) for q in self._statement.where)
         return text if len(text) < 300 else text[:300] + "…"
 
     # -- reading columns ---------------------------------------------------------------
 
     def to_arrow(self) -> pa.Table:
         """The rows as an Arrow table; JSON columns as text."""
-        table = self._run("r.*")
+        table = self._statement.run("r.*")
         return table.select([c for c in self._meta.columns if c in table.column_names])
 
     def to_polars(self) -> pl.LazyFrame:
@@ -356,13 +273,7 @@ class QuerySet(Generic[T]):
         if limit is not None:
             found = found[: limit + 1]
         names = [include] if isinstance(include, str) else list(include or ())
-        compiler = Compiler(self._lake, narrow=True)
-        columns, params = ["r.*"], []
-        for name in names:
-            sql, values = compiler.expression(self._meta, "r", name.split("__"))
-            columns.append(f"{sql} AS {quoted(name)}")
-            params += values
-        table = found._execute(compiler, *found._select(compiler, ", ".join(columns)), params)
+        table = found._statement.run("r.*", {name: name for name in names})
         if limit is not None and table.num_rows > limit:
             table = table.slice(0, limit)
             notify(f"showing {limit} of more {self._meta.name} records; pass limit=None for all")
@@ -374,13 +285,7 @@ class QuerySet(Generic[T]):
         if flat and len(fields) != 1:
             raise InvalidArgument("flat=True takes exactly one field.", found=fields)
         names = fields or self._meta.columns
-        compiler = Compiler(self._lake, narrow=True)
-        columns, params = [], []
-        for i, name in enumerate(names):
-            sql, values = compiler.expression(self._meta, "r", name.split("__"))
-            columns.append(f"{sql} AS c{i}")
-            params += values
-        table = self._execute(compiler, *self._select(compiler, ", ".join(columns)), params)
+        table = self._statement.run("", {f"c{i}": name for i, name in enumerate(names)})
         json = self._meta.spec.json_columns
         text = frozenset(f"c{i}" for i, n in enumerate(names) if n in json)
         rows = [tuple(row.values()) for row in as_dicts(table, text)]
