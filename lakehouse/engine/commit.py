@@ -19,7 +19,7 @@ from lakehouse.engine.files import Files
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
-from lakehouse.engine.stage import Ready, StagedTable, prepare, stage_table
+from lakehouse.engine.stage import Ready, StagedTable, bulk_claims, prepare, stage_table
 from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import CommitConflict, InvalidArgument, KeyConflict
 from lakehouse.identity import new_uid
@@ -87,12 +87,19 @@ class Committer:
         ready: _Ready = {}
         for name, table in changes.tables.items():
             for i, insert in enumerate(table.inserts):
-                if len(insert.rows) < self._limits.bulk_rows or insert.if_absent:
+                if insert.if_absent:
+                    continue  # which of its rows are new is known under the lock only
+                spec, rows = self._spec(name), insert.rows
+                if isinstance(rows, list):
+                    rows = spec.encode_rows(rows)
+                elif rows.num_rows < self._limits.bulk_rows:
                     continue
-                spec, base = self._spec(name), self._cache.version(heads.pointers[name])
-                rows = insert.rows if not isinstance(insert.rows, list) else spec.encode_rows(insert.rows)
-                one = prepare(spec, base, rows, self._limits)
-                self._files.write([(f.path, f.data) for f in one.files])
+                if rows.num_rows < self._limits.bulk_rows:
+                    one = Ready([], rows, bulk_claims(spec, rows))
+                else:
+                    base = self._cache.version(heads.pointers[name])
+                    one = prepare(spec, base, rows, self._limits)
+                    self._files.write([(f.path, f.data) for f in one.files])
                 for file in one.files:
                     file.written = True
                 ready.setdefault(name, {})[i] = one

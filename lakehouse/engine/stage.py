@@ -55,9 +55,16 @@ class NewFile:
 
 @dataclass
 class Ready:
-    """An insert that was prepared before the lock: its files, and the keys that it claims."""
+    """An insert that was prepared before the lock.
+
+    Attributes:
+        files: The files of a large one, which are written already.
+        rows: The rows of a small one, which may be folded with others.
+        claims: The unique keys that it claims.
+    """
 
     files: list[NewFile]
+    rows: pa.Table
     claims: list[BulkClaim]
 
 
@@ -160,7 +167,7 @@ def prepare(spec: TableSpec, base: TableVersion, rows: pa.Table, limits: Limits)
     with ThreadPoolExecutor(1) as beside:
         claims = beside.submit(pack)
         files = split(table, base.schema, base.metadata["location"], cap)
-        return Ready(files, claims.result())
+        return Ready(files, table.slice(0, 0), claims.result())
 
 
 def _one_column(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
@@ -199,20 +206,21 @@ class TableStage:
 
     def insert(self, insert: Insert, ready: Ready | None = None) -> None:
         """Add rows, which may have been prepared before the lock."""
-        if ready is not None:
+        if ready is not None and ready.files:
             for file in ready.files:  # another process may have added columns since they were written
                 file.table = fit(file.table, self._base.memory_schema, self._spec.name)
             uids = pa.concat_tables([file.table.select(["uid"]) for file in ready.files])
             self._count_inserted(uids, ready.claims)
             self._ready += ready.files
             return
-        rows = insert.rows
+        rows = insert.rows if ready is None else ready.rows
         table = rows if isinstance(rows, pa.Table) else self._spec.encode_rows(rows)
         table = fit(table, self._base.memory_schema, self._spec.name)
         if insert.if_absent:
             table = self._absent(table)
         if table.num_rows:
-            self._count_inserted(table, bulk_claims(self._spec, table))
+            claims = bulk_claims(self._spec, table) if ready is None else ready.claims
+            self._count_inserted(table, claims)
             self._fresh.append(table)
 
     def _count_inserted(self, table: pa.Table, claims: Sequence[BulkClaim]) -> None:
