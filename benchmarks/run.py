@@ -36,7 +36,7 @@ GROUPS = {
     "reads": "benchmarks.reads",
     "writers": "benchmarks.writers",
     "history": "benchmarks.history",
-    "validate": "benchmarks.validate",
+    "validate": "benchmarks.validation",
     "ontology": "benchmarks.ontology",
 }
 
