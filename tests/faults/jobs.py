@@ -12,9 +12,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lakehouse.engine import Changes, Engine, Limits, RowModel, TableSpec
 from lakehouse.errors import KeyConflict
 from lakehouse.identity import new_uid, new_uids
+
+# pyarrow imports pandas, where there is one, with the first array: once, before any fork
+pa.array([""])
 
 SHARED_NAMES = 400
 # small enough that folds, manifests, early writes and packed keys all come up in a few commits
