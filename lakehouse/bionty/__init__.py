@@ -2,6 +2,7 @@
 
 Example:
     >>> import lakehouse.bionty as bt                    # doctest: +SKIP
+    >>> bt.CellType.import_source("blood-cells")         # doctest: +SKIP
     >>> bt.CellType(name="my cell state").save()         # doctest: +SKIP
 """
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from lakehouse.bionty.gene import Gene as Gene
     from lakehouse.bionty.organism import Organism as Organism
     from lakehouse.bionty.source import Source as Source
+
+__all__ = ["CellType", "Gene", "Organism", "Source"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lakehouse.bionty.base import NAME_AND_ID, ONTOLOGY_KEYS, OntologyRow, Term, hierarchy
+from lakehouse.bionty.base import NAME_AND_ID, ONTOLOGY_KEYS, OntologyRow, OntologyTerm, hierarchy
 
 
 class CellType(
-    Term,
+    OntologyTerm,
     row=OntologyRow,
     module="bionty",
     unique=(("ontology_id",), *NAME_AND_ID),
@@ -18,5 +18,8 @@ class CellType(
     """Cell types, e.g. of the Cell Ontology.
 
     Example:
-        >>> CellType(name="my T cell state").save()  # doctest: +SKIP
+        >>> CellType.import_source("blood-cells")                       # doctest: +SKIP
+        >>> mine = CellType(name="my T cell state").save()              # doctest: +SKIP
+        >>> mine.parents.add(CellType.get(ontology_id="CL:0000084"))    # doctest: +SKIP
+        >>> CellType.get(name="lymphocyte").query_children().to_list("name")  # doctest: +SKIP
     """

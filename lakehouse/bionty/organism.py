@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.bionty.base import NAME_AND_ID, ONTOLOGY_KEYS, OntologyRow, Term, hierarchy
+from typing import Any
+
+from lakehouse.bionty.base import NAME_AND_ID, ONTOLOGY_KEYS, OntologyRow, OntologyTerm, hierarchy
 
 
 class OrganismRow(OntologyRow):
@@ -12,7 +14,7 @@ class OrganismRow(OntologyRow):
 
 
 class Organism(
-    Term,
+    OntologyTerm,
     row=OrganismRow,
     module="bionty",
     unique=(("ontology_id",), *NAME_AND_ID),
@@ -26,3 +28,9 @@ class Organism(
     Example:
         >>> Organism(name="human", scientific_name="homo_sapiens").save()  # doctest: +SKIP
     """
+
+    @classmethod
+    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values["ontology_id"].startswith("NCBITaxon:"):
+            return {**values, "scientific_name": values["name"]}
+        return values

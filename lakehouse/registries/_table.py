@@ -20,5 +20,5 @@ DIRECTORY = Directory(
         "bionty.Gene": "lakehouse.bionty.gene:Gene",
     },
     tables=("lakehouse.annotation.tables:TABLES",),
-    views=(),
+    views=("lakehouse.bionty.views:closure_views",),
 )

@@ -1,0 +1,157 @@
+"""Merging the rows of a source into a registry, without losing what people changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakehouse.orm.bootstrap import TRASH
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a source has for a registry.
+
+    Attributes:
+        key: The column that says which row is which, e.g. `ontology_id`.
+        rows: Columns by key value.
+        parents: Key values of the parents, by key value.
+        omitted: Keys of rows that are merged into existing rows, but not added.
+    """
+
+    key: str
+    rows: Mapping[str, Row]
+    parents: Mapping[str, list[str]] = field(default_factory=dict)
+    omitted: frozenset[str] = frozenset()
+
+
+@dataclass
+class Merge:
+    """What has to be done to a registry.
+
+    Attributes:
+        new: Rows to insert, without uids.
+        updates: `(uid, new values, old values)`.
+        uids: Uids of all rows that exist already, by key value.
+        trashed: Number of the source's rows that are in the trash.
+    """
+
+    new: list[Row] = field(default_factory=list)
+    updates: list[tuple[str, Row, Row]] = field(default_factory=list)
+    uids: dict[str, str] = field(default_factory=dict)
+    trashed: int = 0
+
+    def change(self, row: Row, new: Row) -> None:
+        """Change columns of a row, if there are any to change."""
+        if new:
+            self.updates.append((row["uid"], new, {name: row[name] for name in new}))
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the source of a row said when it was imported last.
+
+    Attributes:
+        incoming: Its rows then; None if that isn't known.
+        same: Whether it is the very source that is being imported.
+    """
+
+    incoming: Incoming | None = None
+    same: bool = False
+
+
+def merge(
+    incoming: Incoming, rows: list[Row], before: Mapping[str | None, Before], *, adopt: str | None
+) -> Merge:
+    """Compare a source with the rows of a registry.
+
+    Args:
+        incoming: What the source has.
+        rows: The registry's rows.
+        before: What the rows' sources said, by source uid.
+        adopt: Column by which rows without a key are recognised as rows of the source; its
+            values are kept unique. None recognises rows by their keys only.
+    """
+    result = Merge()
+    key = incoming.key
+    known = {row[key]: row for row in rows if row[key] is not None}
+    named = _by_name(rows, key, adopt) if adopt else {}
+    result.uids = {value: row["uid"] for value, row in known.items()}
+    for value, found in incoming.rows.items():
+        ours, theirs = known.get(value), found
+        holder = named.get(found[adopt]) if adopt else None
+        wanted = value not in incoming.omitted
+        if adopt and holder is not None and holder is not ours:
+            if ours is None and wanted and holder[key] is None:
+                result.uids[value] = holder["uid"]
+                result.change(holder, {key: value, **_adopted(holder, found)})
+                continue
+            if holder[key] not in incoming.rows:
+                theirs = {**found, adopt: f"{found[adopt]} ({value})"}
+        if ours is None:
+            result.new += [theirs] if wanted else []
+        elif ours["branch_uid"] == TRASH:
+            result.trashed += 1
+        elif not (told := before.get(ours["source_uid"], Before())).same:
+            base = told.incoming.rows.get(value) if told.incoming else None
+            result.change(ours, _changed(ours, theirs, base))
+    return result
+
+
+def _by_name(rows: list[Row], key: str, name: str) -> dict[str, Row]:
+    """The visible rows by name; of rows with one name, one that waits for its key."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        visible = row[name] is not None and row["branch_uid"] != TRASH
+        if visible and (row[key] is None or row[name] not in found):
+            found[row[name]] = row
+    return found
+
+
+def _changed(ours: Row, theirs: Row, base: Row | None) -> Row:
+    """The columns of a row that change; what the source doesn't say is never erased."""
+    changes: Row = {}
+    for name, value in theirs.items():
+        if name == "synonyms":
+            before = base[name] if base else None
+            changes[name] = merged_synonyms(ours[name], value, before, unknown=base is None)
+        elif value is not None and (base is None or base.get(name) != value):
+            changes[name] = value
+    return {name: value for name, value in changes.items() if value != ours[name]}
+
+
+def _adopted(ours: Row, theirs: Row) -> Row:
+    """The columns that a record of one's own gets when it becomes a term of a source."""
+    changes = _changed(ours, theirs, None)
+    own = ("synonyms", "is_obsolete")
+    return {n: v for n, v in changes.items() if ours[n] is None or n in own}
+
+
+def merged_synonyms(
+    ours: str | None, theirs: str | None, base: str | None, *, unknown: bool
+) -> str | None:
+    """Synonyms of a source together with those that people added.
+
+    Args:
+        ours: The record's synonyms.
+        theirs: The source's synonyms.
+        base: What the source had before; what isn't in it was added by somebody.
+        unknown: What the source had before isn't known; then nothing is removed.
+    """
+    mine, new, old = _split(ours), _split(theirs), _split(base)
+    if unknown:
+        if set(new) <= set(mine):
+            return ours
+        return "|".join([*new, *(s for s in mine if s not in new)])
+    if set(old) == set(new):
+        return ours
+    kept = [s for s in new if s in mine or s not in old]
+    own = [s for s in mine if s not in old and s not in new]
+    return "|".join([*kept, *own]) or None
+
+
+def _split(text: str | None) -> list[str]:
+    return [s for s in text.split("|") if s] if text else []
