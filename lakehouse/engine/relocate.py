@@ -77,8 +77,7 @@ class Move:
             **metadata,
             "location": self.path(metadata["location"]),
             "snapshots": [
-                {**s, "manifest-list": self.path(s["manifest-list"])}
-                for s in metadata["snapshots"]
+                {**s, "manifest-list": self.path(s["manifest-list"])} for s in metadata["snapshots"]
             ],
             "metadata-log": [
                 {**e, "metadata-file": self.path(e["metadata-file"])}

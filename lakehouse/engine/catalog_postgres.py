@@ -1,0 +1,301 @@
+"""The catalog in a Postgres database: for teams, and for writers on several machines.
+
+A lake fills one database schema: `postgresql://user@host/name` uses the first schema of the
+search path (`public`), and `…?schema=lab` the schema `lab`, which is made if it is missing; so
+one database holds as many lakes as it has schemas. A stock `SqlCatalog` opens the same tables,
+with `postgresql+psycopg://…?options=-csearch_path%3Dlab` for a named schema.
+
+Writers lock the one row of `lh_lock` before they read the pointers, in the transaction that
+later moves them. Postgres hands a row lock over in order, so no writer starves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TypeVar
+
+from lakehouse.engine import catalog_sql as sql
+from lakehouse.engine.catalog import (
+    CATALOG_NAME,
+    NAMESPACE,
+    Commit,
+    Heads,
+    KeysTaken,
+    PointerMoved,
+    Swap,
+)
+from lakehouse.engine.postgres_session import ConnectionLost, PostgresDb, PostgresSession
+from lakehouse.engine.postgres_url import PostgresUrl
+from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, LakehouseError
+
+_OWN_TABLES = (
+    'CREATE TABLE IF NOT EXISTS lh_key (key TEXT COLLATE "C" PRIMARY KEY, uid TEXT NOT NULL)',
+    """CREATE TABLE IF NOT EXISTS lh_garbage (
+        id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT, path TEXT)""",
+    "CREATE INDEX IF NOT EXISTS lh_garbage_seq ON lh_garbage (seq)",
+    "CREATE TABLE IF NOT EXISTS lh_lock (id INTEGER PRIMARY KEY)",
+)
+_TOKEN = f"""
+    SELECT (SELECT MAX(seq) FROM lh_commit), md5(string_agg(metadata_location, ' ' ORDER BY table_name))
+    FROM iceberg_tables WHERE catalog_name = '{CATALOG_NAME}' AND table_namespace = '{NAMESPACE}'
+"""
+_CREATION_LOCK = 0x6C616B65
+_LOCK_SECONDS = 60.0
+_OUTCOME_SECONDS = 10.0
+_T = TypeVar("_T")
+
+
+class PostgresCatalog:
+    """A `Catalog` in a Postgres database.
+
+    Args:
+        url: `postgresql://user:password@host:port/database?schema=name`; libpq's other
+            parameters, its environment variables and password file hold as well.
+        lock_seconds: How long a writer waits for the others.
+
+    Example:
+        >>> catalog = PostgresCatalog("postgresql://me@db.lab.org/lakes?schema=cells")  # doctest: +SKIP
+    """
+
+    def __init__(self, url: str, *, lock_seconds: float = _LOCK_SECONDS) -> None:
+        self._url = PostgresUrl.parse(url)
+        self._lock_ms = int(lock_seconds * 1000)
+        self._reader = PostgresSession(self._url, lock_seconds)
+        self._writer = PostgresSession(self._url, lock_seconds)
+
+    # -- making and settings ---------------------------------------------------------
+
+    def create(self, info: Mapping[str, str]) -> None:
+        """Make the catalog's tables; an existing lake is left alone."""
+
+        def make(db: PostgresDb) -> None:
+            db.rows("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
+            if self._url.schema is not None:
+                made = self._reader.statement("CREATE SCHEMA IF NOT EXISTS {}", self._url.schema)
+                db.raw.execute(made)
+            if _has_lake(db):
+                raise LakeExists(
+                    f"The catalog {self._url} already holds a lake.",
+                    hint="add ?schema=NAME to the URL for another lake in the same database",
+                )
+            for statement in (*sql.TABLES, *_OWN_TABLES):
+                db.run(statement)
+            db.run("INSERT INTO lh_lock VALUES (1) ON CONFLICT DO NOTHING")
+            db.run(
+                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
+                (CATALOG_NAME, NAMESPACE),
+            )
+            db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
+
+        self._reader.transact(make)
+
+    def info(self) -> dict[str, str]:
+        """The lake's settings."""
+
+        def read(db: PostgresDb) -> dict[str, str]:
+            return dict(db.rows("SELECT name, value FROM lh_info")) if _has_lake(db) else {}
+
+        return self._reader.repeat(read)
+
+    def set_info(self, values: Mapping[str, str]) -> None:
+        """Set some of the lake's settings."""
+        self._reader.transact(
+            lambda db: db.run_many(
+                "INSERT INTO lh_info VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                values.items(),
+            )
+        )
+
+    # -- reading ---------------------------------------------------------------------
+
+    def token(self) -> object:
+        """The newest commit's number and a digest of all pointers."""
+        return self._reader.repeat(lambda db: db.rows(_TOKEN)[0])
+
+    def heads(self) -> Heads:
+        """All pointers in one statement."""
+        return self._reader.repeat(sql.read_heads)
+
+    def holder(self, key: str) -> str | None:
+        """The uid that holds a unique key."""
+        return self._reader.repeat(lambda db: sql.read_holder(db, key))
+
+    def holders(self, keys: Sequence[str]) -> dict[str, str]:
+        """The uids that hold the taken ones of many unique keys."""
+        return self._reader.repeat(lambda db: sql.read_holders(db, keys))
+
+    def commit_by_id(self, commit_id: str) -> Commit | None:
+        """A commit by its id."""
+        return self._reader.repeat(lambda db: sql.read_commit(db, commit_id))
+
+    def commit_at(self, seq: int) -> Commit | None:
+        """A commit by its number."""
+        return self._reader.repeat(lambda db: sql.read_commit_at(db, seq))
+
+    def log(self, limit: int | None = None) -> list[Commit]:
+        """Commits, newest first."""
+        return self._reader.repeat(lambda db: sql.read_log(db, limit))
+
+    def seq_at(self, moment: datetime) -> int | None:
+        """The number of the last commit at or before a moment."""
+        return self._reader.repeat(lambda db: sql.read_seq_at(db, moment))
+
+    def pointers_at(self, seq: int) -> dict[str, str]:
+        """The logged location of every table as of a commit."""
+        return self._reader.repeat(lambda db: sql.read_pointers(db, seq))
+
+    # -- writing ---------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self) -> Iterator[_Turn]:
+        """Lock the head row; Postgres serves waiting writers in order."""
+        with self._writer.lock:
+            turn = _Turn(self._writer, self._lock_ms)
+            try:
+                yield turn
+            finally:
+                turn.end()
+
+    def tags(self) -> dict[str, int]:
+        """Tag names and the commits that they name."""
+        return dict(
+            self._reader.repeat(
+                lambda db: db.rows("SELECT name, seq FROM lh_tag ORDER BY seq, name")
+            )
+        )
+
+    def set_tag(self, name: str, seq: int) -> None:
+        """Name a commit."""
+
+        def write(db: PostgresDb) -> None:
+            db.run("INSERT INTO lh_tag VALUES (?, ?) ON CONFLICT DO NOTHING", (name, seq))
+            found = db.rows("SELECT seq FROM lh_tag WHERE name = ?", (name,))[0][0]
+            if found != seq:
+                raise KeysTaken([(name, str(found))])
+
+        self._reader.transact(write)
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag."""
+        self._reader.repeat(lambda db: db.run("DELETE FROM lh_tag WHERE name = ?", (name,)))
+
+    # -- maintenance -----------------------------------------------------------------
+
+    def garbage(self, until_seq: int) -> list[tuple[int, str]]:
+        """Files that commits up to a number superseded."""
+        rows = self._reader.repeat(
+            lambda db: db.rows("SELECT id, path FROM lh_garbage WHERE seq <= ?", (until_seq,))
+        )
+        return [(id_, path) for id_, path in rows]
+
+    def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
+        """Drop what only states before `floor` need, except those in `kept`."""
+        self._reader.transact(lambda db: sql.do_forget(db, floor, kept, garbage_ids))
+
+    def rewrite_locations(self, old: str, new: str) -> None:
+        """Replace the prefix of every location."""
+        self._reader.transact(lambda db: sql.do_rewrite(db, old, new))
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        self._writer.close()
+        self._reader.close()
+
+
+class _Turn:
+    """A writer's turn: it holds the head row until it has swapped or ends."""
+
+    def __init__(self, session: PostgresSession, lock_ms: int) -> None:
+        self._session = session
+        self._lock_ms = lock_ms
+        self._locked = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Open the transaction that holds the lock, unless it is open."""
+        if not self._locked:
+            self._session.repeat(self._take_lock)
+            self._locked = True
+
+    def _take_lock(self, db: PostgresDb) -> None:
+        timeout = f"SET LOCAL lock_timeout = {self._lock_ms}"
+        try:
+            db.run(f"BEGIN; {timeout}; SELECT id FROM lh_lock FOR UPDATE")
+        except self._session.pg.Error:
+            if not db.lost:
+                db.run("ROLLBACK")
+            raise
+
+    def _run(self, action: Callable[[PostgresDb], _T]) -> _T:
+        """Run an action in the open transaction."""
+        self._begin()
+        try:
+            return self._session.attempt(action)
+        except ConnectionLost:
+            self._locked = False  # and the next action begins anew
+            raise
+
+    def end(self) -> None:
+        """Give the lock back; what wasn't committed is undone."""
+        if self._locked:
+            self._locked = False
+            with suppress(CatalogUnavailable):  # the server undoes what a lost connection began
+                self._session.attempt(lambda db: db.run("ROLLBACK"))
+
+    def heads(self) -> Heads:
+        """All pointers in one statement, read under the lock."""
+        return self._run(sql.read_heads)
+
+    def swap(self, swap: Swap) -> int:
+        """Apply a swap and commit it, which ends the turn."""
+        try:
+            seq = self._run(lambda db: sql.apply_swap(db, swap))
+        except KeysTaken:
+            self.end()
+            raise self._session.repeat(lambda db: sql.taken_of(db, swap)) from None
+        except (PointerMoved, LakehouseError):
+            self.end()
+            raise
+        self._locked = False
+        try:
+            self._session.attempt(lambda db: db.run("COMMIT"))
+        except ConnectionLost as error:
+            return self._outcome(swap.commit_id, error)
+        return seq
+
+    def _outcome(self, commit_id: str, lost: ConnectionLost) -> int:
+        """The number of a commit whose acknowledgement was lost.
+
+        Raises:
+            ConnectionLost: It didn't happen.
+            CommitStateUnknown: The server doesn't answer.
+        """
+        deadline = time.monotonic() + _OUTCOME_SECONDS
+        while True:
+            try:
+                # with the lock in hand the old transaction has ended, one way or the other
+                found = self._run(lambda db: sql.read_commit(db, commit_id))
+            except CatalogUnavailable as error:
+                self.end()
+                if time.monotonic() > deadline:
+                    raise CommitStateUnknown(
+                        f"The connection to the catalog {self._session.url} broke during commit"
+                        f" {commit_id}, and the server doesn't answer.",
+                        found=lost.found,
+                        hint=f"when it does, look for {commit_id} in the log before saving again",
+                    ) from error
+                time.sleep(0.2)
+            else:
+                self.end()
+                if found is None:
+                    raise lost
+                return found.seq
+
+
+def _has_lake(db: PostgresDb) -> bool:
+    """Whether the schema holds a lake."""
+    return bool(db.rows("SELECT to_regclass('lh_info') IS NOT NULL")[0][0])
