@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from lakehouse.engine import Changes, RowModel, TableSpec
 from lakehouse.engine.spec import dump_json
-from lakehouse.identity import digest_text
+from lakehouse.identity import digest_text, encode
 from lakehouse.schema.snapshot import Snapshot
 
 _TAIL = 12
@@ -185,8 +185,6 @@ def content_hash(parts: Iterable[str]) -> str:
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
-    from lakehouse.identity import encode
-
     return encode(int.from_bytes(digest.digest(), "big"), 22)
 
 

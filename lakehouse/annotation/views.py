@@ -61,3 +61,19 @@ def link_views(targets: Mapping[str, str]) -> dict[str, str]:
             " CAST(value AS VARCHAR), feature, slot FROM artifact_feature_value"
         )
     return views
+
+
+ARTIFACT_TARGETS = {
+    "ulabels": "ulabel",
+    "records": "record",
+    "users": "user",
+    "schemas": "schema",
+    "cell_types": "cell_type",
+    "organisms": "organism",
+    "genes": "gene",
+}
+
+
+def artifact_views() -> dict[str, str]:
+    """The views of artifacts, for the directory of registries."""
+    return link_views(ARTIFACT_TARGETS)

@@ -208,7 +208,8 @@ class BaseRecord(RegistryQueries):
         row = self._lake.matcher.find(meta, self._values)
         if row is None:
             name = self._values.get(meta.name_field)
-            if name is not None and meta.match and settings.creation.search_names:
+            named = any(meta.name_field in columns for columns in meta.match)
+            if name is not None and named and settings.creation.search_names:
                 self._lake.matcher.suggest(meta, name)
             return
         self._lake.matcher.tell_existing(meta, row)
@@ -397,6 +398,10 @@ class BaseRecord(RegistryQueries):
         return self.save()
 
     # -- hooks of the batch ------------------------------------------------------------
+
+    @classmethod
+    def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
+        """Called before many records of one class enter a batch, for work done better at once."""
 
     def _before_save(self, batch: Batch) -> None:
         """Called when the record enters a batch, before its row is staged."""

@@ -80,7 +80,10 @@ class Batch:
         if saved and not record._old and not record._dirty:
             return
         record._before_save(self)
-        if not saved and not self._enter_new(record):
+        if not saved and record._saved:
+            if not record._old:
+                return  # it turned out to be an existing record
+        elif not saved and not self._enter_new(record):
             return
         self._records[place] = record
 
@@ -349,6 +352,8 @@ def save_all(lake: Lake, records: Iterable[Any], is_record: Callable[[Any], bool
         for record in found:
             if record._lake is not lake:
                 batch.check_lake(record)
+        for cls in {type(r) for r in found}:
+            cls._before_save_many(batch, [r for r in found if type(r) is cls])
         for record in found:
             batch.add(record)
     return found

@@ -32,11 +32,14 @@ class Directory:
         registries: Registry name (`ULabel`, `bionty.CellType`) → dotted name of its class.
         tables: Dotted names of sequences of further table specifications.
         views: Dotted names of functions without arguments that give SQL texts by view name.
+        functions: Table functions of SQL with one text argument → dotted name of a function
+            of the lake and that text, which gives SQL or an Arrow table.
     """
 
     registries: Mapping[str, str]
     tables: Sequence[str] = ()
     views: Sequence[str] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:

@@ -21,6 +21,7 @@ from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
 from lakehouse.orm.context import enter_lake, leave_lake
 from lakehouse.orm.directory import Directory, default_directory
+from lakehouse.orm.functions import expand
 from lakehouse.orm.matching import Matcher
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ class Lake:
 
         Args:
             query: One statement. Registries are tables in snake case (`artifact`,
-                `cell_type`); parameters are `?` or `$name`.
+                `cell_type`); parameters are `?` or `$name`. `dataset('key')` is the content
+                of a table-like artifact.
             *args: Values of the `?`.
             **params: Values of the `$name`.
 
@@ -247,7 +249,8 @@ class Lake:
             A DuckDB relation: `.pl()`, `.df()`, `.arrow()`, `.fetchall()`.
         """
         values: Any = list(args) if args else params
-        return self.state.sql(query, values or None, views=self.views)
+        query, views, tables = expand(self, query)
+        return self.state.sql(query, values or None, views=self.views | views, tables=tables)
 
     @property
     def views(self) -> dict[str, str]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
+    from lakehouse.registries.artifact import Artifact as Artifact
     from lakehouse.registries.branch import Branch as Branch
     from lakehouse.registries.feature import Feature as Feature
     from lakehouse.registries.record import Record as Record
     from lakehouse.registries.run import Run as Run
+    from lakehouse.registries.schema import Schema as Schema
     from lakehouse.registries.storage import Storage as Storage
     from lakehouse.registries.transform import Transform as Transform
     from lakehouse.registries.ulabel import ULabel as ULabel

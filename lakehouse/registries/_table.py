@@ -14,11 +14,17 @@ DIRECTORY = Directory(
         "ULabel": "lakehouse.registries.ulabel:ULabel",
         "Record": "lakehouse.registries.record:Record",
         "Feature": "lakehouse.registries.feature:Feature",
+        "Schema": "lakehouse.registries.schema:Schema",
+        "Artifact": "lakehouse.registries.artifact:Artifact",
         "bionty.Source": "lakehouse.bionty.source:Source",
         "bionty.Organism": "lakehouse.bionty.organism:Organism",
         "bionty.CellType": "lakehouse.bionty.cell_type:CellType",
         "bionty.Gene": "lakehouse.bionty.gene:Gene",
     },
     tables=("lakehouse.annotation.tables:TABLES",),
-    views=("lakehouse.bionty.views:closure_views",),
+    views=(
+        "lakehouse.annotation.views:artifact_views",
+        "lakehouse.bionty.views:closure_views",
+    ),
+    functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
 )

@@ -1,0 +1,148 @@
+"""What a validated dataset says about its artifact: features, labels, inferred schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow.compute as pc
+
+from lakehouse.annotation.specs import registry_tables
+from lakehouse.annotation.tables import content_hash, link_row, value_row
+from lakehouse.config import notify, settings
+from lakehouse.curation import Report
+from lakehouse.engine import Changes
+from lakehouse.orm import Lake
+
+EXTERNAL = "__external__"
+
+
+@dataclass
+class Annotation:
+    """Labels, values and feature sets that are to be linked to an artifact.
+
+    Attributes:
+        labels: `(slot, feature uid, target table, target uid)`.
+        values: `(slot, feature uid, value)` of features that aren't categorical.
+        features: The uids of the features of every validated slot.
+    """
+
+    labels: list[tuple[str, str, str, str]] = field(default_factory=list)
+    values: list[tuple[str, str, Any]] = field(default_factory=list)
+    features: dict[str, list[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.values or self.features)
+
+
+def feature_uids(lake: Lake, names: list[str]) -> dict[str, str]:
+    """The uids of visible features by name; those without a type win over equal names."""
+    rows = lake.state.arrow("feature")
+    rows = rows.filter(pc.is_in(rows["name"], value_set=_array(names)))
+    found: dict[str, str] = {}
+    for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):
+        if row["branch_uid"] not in ("trash", "archive") and not row["is_type"]:
+            found.setdefault(row["name"], row["uid"])
+    return found
+
+
+def _array(values: list[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
+
+
+def from_reports(lake: Lake, reports: Mapping[str, Report]) -> Annotation:
+    """The annotation that validated slots give.
+
+    Labels beyond `settings.annotation.n_max_records` per column are left out, and said so.
+    """
+    tables = registry_tables(lake)
+    out = Annotation()
+    limit = settings.annotation.n_max_records
+    for slot, report in reports.items():
+        uids = feature_uids(lake, list(report.columns))
+        out.features[slot] = [uids[c] for c in report.columns if c in uids]
+        for column, matches in report.terms.items():
+            for match in matches:
+                table = tables[match.target.registry]
+                targets = sorted({u for u in match.uids.to_pylist() if u is not None})
+                if len(targets) > limit:
+                    notify(
+                        f"{column}: {len(targets)} distinct labels, of which the first {limit} are "
+                        "linked (ln.settings.annotation.n_max_records)",
+                        "warning",
+                    )
+                if column in uids:
+                    out.labels += [(slot, uids[column], table, t) for t in targets[:limit]]
+    return out
+
+
+def from_values(lake: Lake, values: Mapping[str, Any], report: Report) -> Annotation:
+    """The annotation that external feature values give, validated by a report."""
+    tables = registry_tables(lake)
+    uids = feature_uids(lake, list(values))
+    out = Annotation()
+    for name, value in (report.table or values).items():
+        if name in report.terms:
+            for match in report.terms[name]:
+                table = tables[match.target.registry]
+                labels = (u for u in match.uids.to_pylist() if u is not None)
+                out.labels += [(EXTERNAL, uids[name], table, u) for u in labels]
+        elif value is not None:
+            out.values.append((EXTERNAL, uids[name], value))
+    return out
+
+
+def stage(
+    changes: Changes, annotation: Annotation, artifact_uid: str, lake: Lake, now: datetime
+) -> None:
+    """Put an annotation's rows into a commit."""
+    stamps = {"created_at": now, "created_by_uid": lake.user_uid or None}
+    links = [
+        link_row(artifact_uid, table, target, feature_uid=feature, slot=slot, **stamps)
+        for slot, feature, table, target in annotation.labels
+    ]
+    for slot, features in annotation.features.items():
+        if not features:
+            continue
+        uid = _stage_inferred(changes, features, lake, now)
+        links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
+    if links:
+        changes.insert("artifact_link", links, if_absent=True)
+    values = [
+        value_row("artifact", artifact_uid, feature, value, slot=slot, **stamps)
+        for slot, feature, value in annotation.values
+    ]
+    if values:
+        changes.insert("feature_value", values, if_absent=True)
+
+
+def _stage_inferred(changes: Changes, features: list[str], lake: Lake, now: datetime) -> str:
+    """The inferred schema of a set of features: a row addressed by the set."""
+    members = sorted(features)
+    uid = content_hash(members)[:16]
+    row = {
+        "uid": uid,
+        "n_members": len(members),
+        "itype": "Feature",
+        "minimal_set": True,
+        "maximal_set": False,
+        "ordered_set": False,
+        "coerce": False,
+        "flexible": False,
+        "is_type": False,
+        "branch_uid": "main",
+        "created_at": now,
+        "updated_at": now,
+        "created_by_uid": lake.user_uid or None,
+    }
+    changes.insert("schema", [row], if_absent=True)
+    links = [
+        link_row(uid, "feature", feature, position=i, optional=False, created_at=now)
+        for i, feature in enumerate(members)
+    ]
+    changes.insert("schema_link", links, if_absent=True)
+    return uid

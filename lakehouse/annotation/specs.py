@@ -1,0 +1,92 @@
+"""From a schema in the registry to the specification that validation takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
+from lakehouse.engine import State
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm import Lake
+from lakehouse.schema import CatTarget
+
+_HIDDEN = ("trash", "archive")
+
+
+def rule_of(feature: Any, *, optional: bool = False) -> ColumnRule:
+    """The rule of a feature, given as a record or as a row."""
+    get = feature.get if isinstance(feature, dict) else feature._values.get
+    return ColumnRule(
+        str(get("name")),
+        get("dtype") or "object",
+        required=not optional,
+        nullable=get("nullable") is not False,
+        coerce=bool(get("coerce")),
+        default=get("default_value"),
+    )
+
+
+def known_rules(state: State) -> dict[str, ColumnRule]:
+    """The rules of all visible features by name; those without a type win over equal names."""
+    rows = state.arrow("feature").select(
+        ["name", "dtype", "nullable", "coerce", "default_value", "is_type", "type_uid", "branch_uid"]
+    )
+    found: dict[str, ColumnRule] = {}
+    for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):
+        if not row["is_type"] and row["branch_uid"] not in _HIDDEN and row["dtype"]:
+            row["default_value"] = _decoded(row["default_value"])
+            found.setdefault(row["name"], rule_of(row))
+    return found
+
+
+def _decoded(text: str | None) -> Any:
+    import orjson
+
+    return None if text is None else orjson.loads(text)
+
+
+def spec_of(schema: Any, state: State) -> DatasetSpec:
+    """The specification of one component's schema.
+
+    Raises:
+        InvalidArgument: The schema is composite, so it has one specification per slot.
+    """
+    itype = schema.itype or "Feature"
+    if itype == "Composite":
+        raise InvalidArgument(
+            f"The schema {schema.name or schema.uid!r} has slots; it describes no table.",
+            found=", ".join(schema.slots),
+        )
+    index = schema.index
+    names = None
+    if itype != "Feature":
+        registry, _, field = itype.rpartition(".")
+        known = "." in registry or registry in ("ULabel", "Record", "Feature")
+        names = CatTarget(registry, field) if known else CatTarget(itype, _name_field(itype))
+    return DatasetSpec(
+        columns=tuple(rule_of(f, optional=o) for f, o in schema.feature_list()),
+        minimal_set=bool(schema.minimal_set),
+        maximal_set=bool(schema.maximal_set),
+        ordered_set=bool(schema.ordered_set),
+        coerce=bool(schema.coerce),
+        index=None if index is None else rule_of(index),
+        flexible=bool(schema.flexible) and itype == "Feature",
+        known=known_rules(state) if schema.flexible and itype == "Feature" else {},
+        names=names,
+    )
+
+
+def _name_field(registry: str) -> str:
+    return CatTarget(registry).default_field
+
+
+def registry_tables(lake: Lake) -> dict[str, str]:
+    """The table of every registry by its full name."""
+    return {cls.meta.name: cls.meta.table for cls in lake.directory.all()}
+
+
+def resolver_of(lake: Lake) -> TableResolver:
+    """A resolver of terms over the lake's present state."""
+    from lakehouse.annotation.terms import resolver
+
+    return resolver(lake.state, registry_tables(lake))

@@ -1,0 +1,84 @@
+"""The terms of registries, as validation looks values up in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.curation import TableResolver
+from lakehouse.engine import State
+from lakehouse.errors import UnknownField, near
+from lakehouse.schema import CatTarget
+
+_HIDDEN = pa.array(["trash", "archive"])
+
+
+def resolver(state: State, tables: Mapping[str, str]) -> TableResolver:
+    """A resolver over one state of the registries.
+
+    Args:
+        state: The state; values are compared with it and nothing else.
+        tables: The table of every registry that a dtype may name, e.g.
+            `{"bionty.CellType": "cell_type"}`.
+    """
+    return TableResolver(_provider(state, tables))
+
+
+def _provider(state: State, tables: Mapping[str, str]) -> Callable[[CatTarget], pa.Table]:
+    def terms(target: CatTarget) -> pa.Table:
+        if target.registry not in tables:
+            raise UnknownField(
+                f"There is no registry {target.registry!r}.",
+                expected=", ".join(near(target.registry, list(tables)) or sorted(tables)),
+            )
+        return terms_of(state, tables[target.registry], target)
+
+    return terms
+
+
+def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
+    """The visible terms of a registry, narrowed to the target's types.
+
+    Raises:
+        UnknownField: A type of the target doesn't exist.
+    """
+    rows = state.arrow(table)
+    if "branch_uid" in rows.column_names:
+        hidden = pc.is_in(rows["branch_uid"], value_set=_HIDDEN)
+        rows = rows.filter(pc.invert(pc.fill_null(hidden, False)))
+    if target.type_path:
+        kinds = types_under(rows, target)
+        rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))
+    if "is_type" in rows.column_names and "type_uid" in rows.column_names:
+        rows = rows.filter(pc.invert(pc.fill_null(rows["is_type"], False)))
+    return rows
+
+
+def types_under(rows: pa.Table, target: CatTarget) -> set[str]:
+    """The uids of the type that a target names and of all types below it."""
+    types = rows.filter(pc.fill_null(rows["is_type"], False)) if "is_type" in rows.column_names else rows
+    names = types["name"].to_pylist()
+    uids = types["uid"].to_pylist()
+    parents = types["type_uid"].to_pylist()
+    found: set[str] | None = None
+    for name in target.type_path:
+        found = {
+            u
+            for u, n, p in zip(uids, names, parents, strict=True)
+            if n == name and (found is None or p in found)
+        }
+        if not found:
+            raise UnknownField(
+                f"{target.registry} has no type {name!r}, which the dtype {target} names.",
+                expected=", ".join(near(name, {n for n in names if n})) or None,
+                hint=f"{target.registry}(name={name!r}, is_type=True).save()",
+            )
+    known = set(found or ())
+    grown = True
+    while grown:
+        below = {u for u, p in zip(uids, parents, strict=True) if p in known} - known
+        grown = bool(below)
+        known |= below
+    return known

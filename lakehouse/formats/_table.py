@@ -1,0 +1,115 @@
+"""Which suffix and which object belong to which format. Adapters load on first use."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+from lakehouse.formats.base import AnyPath, Format
+
+_BY_SUFFIX = {
+    ".parquet": "lakehouse.formats.parquet:Parquet",
+    ".csv": "lakehouse.formats.csv:Csv",
+    ".csv.gz": "lakehouse.formats.csv:Csv",
+    ".tsv": "lakehouse.formats.csv:Tsv",
+    ".tsv.gz": "lakehouse.formats.csv:Tsv",
+    ".ipc": "lakehouse.formats.ipc:Ipc",
+    ".arrow": "lakehouse.formats.ipc:Ipc",
+    ".feather": "lakehouse.formats.ipc:Ipc",
+    ".h5ad": "lakehouse.formats.h5ad:H5ad",
+    ".zarr": "lakehouse.formats.zarr:Zarr",
+    ".anndata.zarr": "lakehouse.formats.zarr:Zarr",
+    ".json": "lakehouse.formats.json:Json",
+    ".yaml": "lakehouse.formats.yaml:Yaml",
+    ".yml": "lakehouse.formats.yaml:Yaml",
+    ".txt": "lakehouse.formats.text:Text",
+    ".md": "lakehouse.formats.text:Text",
+}
+
+_BY_OBJECT = {  # top-level package and class name → the suffix an object is written with
+    ("pandas", "DataFrame"): ".parquet",
+    ("polars", "DataFrame"): ".parquet",
+    ("polars", "LazyFrame"): ".parquet",
+    ("pyarrow", "Table"): ".parquet",
+    ("pyarrow", "RecordBatch"): ".parquet",
+    ("anndata", "AnnData"): ".h5ad",
+}
+
+_COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
+_CONTAINERS = {".zarr", ".tif", ".tiff"}
+_KINDS = {".anndata", ".mudata", ".spatialdata", ".ome", ".vitessce", ".geff"}
+
+
+def suffix_of(path: AnyPath) -> str:
+    """The suffix of a path, with the part before it that belongs to it.
+
+    Example:
+        >>> suffix_of("reads/a.fastq.gz"), suffix_of("x.anndata.zarr"), suffix_of("v1.2.csv")
+        ('.fastq.gz', '.anndata.zarr', '.csv')
+        >>> suffix_of("Makefile"), suffix_of(".bashrc")
+        ('', '')
+    """
+    suffixes = PurePosixPath(_text(path)).suffixes
+    if not suffixes:
+        return ""
+    last = suffixes[-1]
+    before = suffixes[-2] if len(suffixes) > 1 else ""
+    letters = before[1:].replace("_", "").isalnum() and not before[1:].isdecimal()
+    if (last.lower() in _COMPRESSED and letters) or (
+        last.lower() in _CONTAINERS and before.lower() in _KINDS
+    ):
+        return before + last
+    return last
+
+
+def format_for(path: AnyPath) -> Format | None:
+    """The format of a path or suffix, by its name alone; None for any other file.
+
+    Example:
+        >>> format_for("a/b.parquet").name, format_for(".TSV").name, format_for("b.bam")
+        ('parquet', 'tsv', None)
+    """
+    name = _text(path).rstrip("/").rpartition("/")[2]
+    suffix = suffix_of(f"x{name}" if name.startswith(".") else name)
+    target = _BY_SUFFIX.get(suffix.lower())
+    return _adapter(target) if target else None
+
+
+def format_in(folder: AnyPath) -> Format | None:
+    """The format that all visible files in a folder have, e.g. of a partitioned dataset."""
+    found: set[str] = set()
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in names:
+            if not name.startswith((".", "_")):
+                found.add(_BY_SUFFIX.get(suffix_of(name).lower(), ""))
+                if len(found) > 1 or "" in found:
+                    return None
+    return _adapter(found.pop()) if found else None
+
+
+def format_of(obj: object) -> Format | None:
+    """The format that an in-memory object is written in; imports nothing to find out."""
+    for kind in type(obj).__mro__:
+        suffix = _BY_OBJECT.get((kind.__module__.partition(".")[0], kind.__name__))
+        if suffix:
+            return _adapter(_BY_SUFFIX[suffix])
+    return None
+
+
+def known_suffixes() -> tuple[str, ...]:
+    """Every suffix that has a format."""
+    return tuple(_BY_SUFFIX)
+
+
+@cache
+def _adapter(target: str) -> Format:
+    module, _, name = target.partition(":")
+    return cast(Format, getattr(importlib.import_module(module), name)())
+
+
+def _text(path: Any) -> str:
+    return path if isinstance(path, str) else str(path)

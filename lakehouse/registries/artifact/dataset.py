@@ -1,0 +1,65 @@
+"""`dataset('key')` in SQL: the content of a table-like artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
+from lakehouse.formats.base import COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lakehouse.orm import Lake
+
+_SEPARATOR = {".csv": ",", ".csv.gz": ",", ".tsv": "\\t", ".tsv.gz": "\\t"}
+
+
+def content(lake: Lake, key: str) -> str | pa.Table:
+    """What `dataset('key')` reads: SQL that scans the file, or its rows.
+
+    The key, or a uid, names the latest version in the lake's state. An AnnData gives its
+    observations (`obs`).
+
+    Raises:
+        ObjectDoesNotExist: There is no such artifact.
+        InvalidArgument: It isn't table-like.
+    """
+    from lakehouse.registries.artifact.record import Artifact, latest_uid
+
+    uid = latest_uid(lake, key) or (key if lake.state.row("artifact", key) else None)
+    row = None if uid is None else lake.state.row("artifact", uid)
+    if row is None:
+        keys = [k for k in lake.state.arrow("artifact")["key"].to_pylist() if k]
+        raise ObjectDoesNotExist(
+            f"There is no artifact with key {key!r}.",
+            expected=", ".join(near(key, keys)) or None,
+            hint="lakehouse ls lists the artifacts",
+        )
+    artifact = Artifact._from_row(lake, row)
+    path = artifact.cache()
+    suffix = (artifact.suffix or "").lower()
+    if suffix == ".parquet":
+        return f"SELECT * FROM read_parquet({_files(path, '**/*.parquet')})"
+    if suffix in _SEPARATOR:
+        return f"SELECT * FROM read_csv({_literal(str(path))}, delim = '{_SEPARATOR[suffix]}')"
+    adapter = artifact._format(path)
+    if adapter is None or adapter.otype not in ("DataFrame", "AnnData"):
+        raise InvalidArgument(
+            f"The artifact {key!r} has no rows to query.",
+            found=artifact.suffix or "no suffix",
+            expected="a table or an AnnData",
+        )
+    table: pa.Table = adapter.table(path, COLUMNS if adapter.otype == "DataFrame" else "obs")
+    return table
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _files(path: Path, pattern: str) -> str:
+    if not path.is_dir():
+        return _literal(str(path))
+    return "[" + ", ".join(_literal(str(p)) for p in sorted(path.glob(pattern))) + "]"

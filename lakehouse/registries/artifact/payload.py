@@ -1,0 +1,153 @@
+"""What an artifact is made from: a path, or an object in memory that is written first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lakehouse import storage
+from lakehouse.errors import InconsistentKey, InvalidArgument, UnreadableFile
+from lakehouse.formats import format_for, format_in, format_of, suffix_of
+from lakehouse.formats.base import Description, Format
+from lakehouse.storage import ContentHash
+
+
+@dataclass(eq=False)
+class Payload:
+    """The content of a new artifact, before it is stored.
+
+    Attributes:
+        path: Where it lies now: a local path or a URI.
+        suffix: Its suffix.
+        format: The format of the suffix, if there is an adapter.
+        owned: Whether we wrote the file, so that it may be moved instead of copied.
+        obj: The object that it was written from.
+        options: fsspec options of a remote path.
+        content: Its hash and size, once known.
+    """
+
+    path: str
+    suffix: str
+    format: Format | None
+    owned: bool = False
+    obj: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    content: ContentHash | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether the content lies behind a URI."""
+        return storage.is_remote(self.path)
+
+    def size(self) -> int:
+        """Bytes, without reading the content."""
+        if self.content is not None:
+            return self.content.size
+        return storage.stat_size(self.path, options=self.options or None)
+
+    def hashed(self) -> ContentHash:
+        """The content hash; reads the content where it isn't known yet."""
+        if self.content is None:
+            self.content = storage.hash_path(self.path, options=self.options or None)
+        return self.content
+
+    def describe(self, at: Path) -> Description | None:
+        """Slots and row counts of structured content, read from a local copy."""
+        if self.format is None:
+            return None
+        return self.format.describe(at)
+
+
+def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
+    """The payload of a file or folder.
+
+    Raises:
+        UnreadableFile: Nothing is there.
+        InconsistentKey: The key has another suffix than the file.
+    """
+    text = os.fspath(path) if not hasattr(path, "protocol") else str(path)
+    options = dict(getattr(path, "storage_options", None) or {})
+    if not text.strip():
+        raise InvalidArgument("An artifact needs a path.", found=repr(text))
+    if not storage.is_remote(text):
+        text = os.path.abspath(os.path.expanduser(storage.local_path(text)))
+    if not storage.exists(text, options=options or None):
+        raise UnreadableFile(
+            f"There is no file or folder {text!r}.", hint="check the path, or pass an object in memory"
+        )
+    suffix = suffix_of(text.rstrip("/"))
+    if key is not None:
+        wanted = suffix_of(key)
+        if wanted.lower() != suffix.lower():
+            raise InconsistentKey(
+                f"The suffix of the key {key!r} is not the one of the file.",
+                found=wanted or "no suffix",
+                expected=suffix or "no suffix",
+                hint=f"pass key={_with_suffix(key, wanted, suffix)!r}",
+            )
+    adapter = format_for(f"x{suffix}") if suffix else None
+    if adapter is None and os.path.isdir(text):
+        adapter = format_in(text)
+        if adapter is not None and adapter.otype != "DataFrame":
+            adapter = None  # a folder of plain files is just a folder
+    return Payload(text, suffix, adapter, options=options)
+
+
+def _with_suffix(key: str, old: str, new: str) -> str:
+    return (key[: -len(old)] if old else key) + new
+
+
+def from_object(
+    obj: Any, key: str | None, *, format: str | None = None, kwargs: Mapping[str, Any] | None = None
+) -> Payload:
+    """The payload of an object in memory, written to a temporary file of our own.
+
+    Raises:
+        InvalidArgument: No format takes the object, or the key's format doesn't.
+    """
+    adapter = format_of(obj)
+    if adapter is None:
+        raise InvalidArgument(
+            "An artifact can't be made from this object.",
+            found=f"{type(obj).__module__}.{type(obj).__name__}",
+            expected="a path, a DataFrame (pandas, polars), a pyarrow Table or an AnnData",
+            hint="write it to a file and pass the path",
+        )
+    suffix = f".{format.removeprefix('.')}" if format else (suffix_of(key) if key else "")
+    if suffix:
+        wanted = format_for(f"x{suffix}")
+        if wanted is None or wanted.otype != adapter.otype:
+            raise InconsistentKey(
+                f"A {type(obj).__name__} can't be stored under a key with this suffix.",
+                found=suffix,
+                expected=", ".join(adapter.suffixes),
+            )
+        adapter = wanted
+    else:
+        suffix = adapter.suffixes[0]
+        if key is not None:
+            raise InconsistentKey(
+                f"The key {key!r} needs the suffix of the format to store.",
+                expected=suffix,
+                hint=f"pass key={key + suffix!r}",
+            )
+    folder = tempfile.mkdtemp(prefix="lakehouse-")
+    payload = Payload(os.path.join(folder, f"data{suffix}"), suffix, adapter, owned=True, obj=obj)
+    weakref.finalize(payload, shutil.rmtree, folder, ignore_errors=True)
+    adapter.write(obj, Path(payload.path), **dict(kwargs or {}))
+    return payload
+
+
+def payload_of(
+    data: Any, key: str | None, *, format: str | None = None, kwargs: Mapping[str, Any] | None = None
+) -> Payload:
+    """The payload of a path or an object."""
+    if isinstance(data, str | os.PathLike) or hasattr(data, "__fspath__") or hasattr(data, "protocol"):
+        return from_path(data, key)
+    return from_object(data, key, format=format, kwargs=kwargs)

@@ -1,0 +1,80 @@
+"""Putting an artifact's bytes into storage, and taking them back if the commit fails."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import storage
+from lakehouse.config import settings
+from lakehouse.errors import LakehouseError, NoWriteAccess, StorageError
+from lakehouse.formats.base import Description
+from lakehouse.registries.artifact.payload import Payload
+from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.storage import CacheDir, ContentHash, StorageLocation
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Lake
+
+
+def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
+    """The registered storage location that a path lies in, and its key there.
+
+    Paths among the lake's own files don't count.
+    """
+    best: tuple[dict[str, Any], str] | None = None
+    for row in lake.state.arrow("storage").select(["uid", "root"]).to_pylist():
+        key = StorageLocation(row["root"]).contains(path)
+        if key is None or key.startswith((".lakehouse/", f"{MANAGED}/")):
+            continue
+        if best is None or len(row["root"]) > len(best[0]["root"]):
+            best = row, key
+    return best
+
+
+def location_of(lake: Lake, storage_uid: str) -> StorageLocation:
+    """The storage location of a storage record."""
+    row = lake.state.row("storage", storage_uid)
+    return StorageLocation(row["root"] if row else lake.root)
+
+
+def local_copy(payload: Payload) -> Path:
+    """A local path of a payload's content, from the cache if it is remote."""
+    if not payload.remote:
+        return Path(payload.path)
+    name = payload.path.rstrip("/").rpartition("/")[2]
+    content = payload.content
+    cache = CacheDir(settings.cache_dir)
+    return cache.fetch(
+        payload.path,
+        name,
+        None if content is None else content.size,
+        "" if content is None else content.hash,
+        options=payload.options or None,
+    )
+
+
+def description_of(payload: Payload) -> Description | None:
+    """Slots and row counts of a structured payload.
+
+    Raises:
+        UnreadableFile: The content isn't what the suffix says.
+    """
+    return None if payload.format is None else payload.describe(local_copy(payload))
+
+
+def put(payload: Payload, target: str) -> ContentHash:
+    """Bring a payload to its place; content that we wrote ourselves is moved."""
+    if payload.owned:
+        content = storage.move_in(payload.path, target, known=payload.content)
+    else:
+        content = storage.store(payload.path, target)
+    payload.content = content
+    return content
+
+
+def take_back(target: str) -> None:
+    """Remove stored bytes that no row will name; what can't be removed is left to gc."""
+    with contextlib.suppress(StorageError, NoWriteAccess, LakehouseError):
+        storage.remove(target)
