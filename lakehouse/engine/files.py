@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from lakehouse.errors import NoWriteAccess, StorageError
 
 _FSYNC_THREADS = 8
+_UNLINK_THREADS = 32
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,11 @@ class LocalFiles:
                 removed += 1
             return removed
 
-        # each may wait for the disk's journal: several at a time take a tenth of the time
+        # each may wait for the disk's journal: many at a time take a fifth of the time
         known = list(paths)
-        return sum(self._threads().map(unlink, (known[i :: 32] for i in range(32))))
+        count = min(_UNLINK_THREADS, len(known) // 16 + 1)
+        with ThreadPoolExecutor(count) as threads:
+            return sum(threads.map(unlink, (known[i::count] for i in range(count))))
 
 
 class RemoteFiles:
