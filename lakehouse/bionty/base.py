@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse.bionty.related import IS_A, LINK_TABLE, Related, reach
+from lakehouse.annotation.curate import CanCurate
+from lakehouse.bionty.related import IS_A, LINK_TABLE, Related, reach, stage_unlinking
 from lakehouse.orm import BaseRecord, QuerySet, Relation, TrackedRow, relations
 
 if TYPE_CHECKING:
     from lakehouse.bionty.source import Source
+    from lakehouse.orm.batch import Batch
 
 ONTOLOGY_KEYS = {"source": "bionty.Source"}
 NAME_AND_ID = (("name", "ontology_id"),)
@@ -39,7 +41,7 @@ def hierarchy(registry: str, table: str) -> dict[str, Relation]:
     )
 
 
-class Term(BaseRecord):
+class Term(CanCurate, BaseRecord):
     """A term of an ontology, or one of your own.
 
     A term is known by its `ontology_id`, and one of your own by its name: constructing
@@ -134,3 +136,6 @@ class OntologyTerm(Term):
     def query_children(self) -> QuerySet[Self]:
         """All terms below this one, at any distance."""
         return reach(self, up=False)
+
+    def _before_delete(self, batch: Batch) -> None:
+        stage_unlinking(batch, self)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.annotation.tables import ONTOLOGY_LINK, link_row
 from lakehouse.bionty.merging import Before, Incoming, Merge, merge
-from lakehouse.bionty.related import IS_A, LINK_TABLE, link_stamps
+from lakehouse.bionty.related import IS_A, LINK_TABLE, link_stamps, links_of
 from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import KeyConflict, RowConflict
@@ -137,7 +137,7 @@ class Filling:
     def _link(self, changes: Changes, batch: Batch, before: dict[str, Before]) -> None:
         """Stage the hierarchy: missing links, and the end of those that the source gave up."""
         table, uids = self._meta.table, self._done.uids
-        there = set(self._lake.state.arrow(LINK_TABLE)["uid"].to_pylist())
+        there = links_of(self._lake, table)
         stamps = link_stamps(self._lake, batch.now)
         rows, gone = [], []
         for key, parents in self._incoming.parents.items():
@@ -145,16 +145,15 @@ class Filling:
             if child is None:
                 continue
             for parent in parents:
-                if parent in uids:
-                    row = link_row(child, table, uids[parent], slot=IS_A, **stamps)
-                    if row["uid"] not in there:
-                        rows.append(row)
+                if parent in uids and (child, uids[parent]) not in there:
+                    rows.append(link_row(child, table, uids[parent], slot=IS_A, **stamps))
             known = before[child].incoming if child in before else None
             for parent in known.parents.get(key, ()) if known else ():
-                if parent not in parents and parent in uids:
-                    gone.append(link_row(child, table, uids[parent], slot=IS_A)["uid"])
+                link = there.get((child, uids.get(parent, "")))
+                if link is not None and parent not in parents:
+                    gone.append(link)
         if rows:
             links: pa.Table = as_table(ONTOLOGY_LINK, rows)
             changes.insert(LINK_TABLE, links, if_absent=True)
-        if ended := [uid for uid in gone if uid in there]:
-            changes.delete(LINK_TABLE, ended)
+        if gone:
+            changes.delete(LINK_TABLE, gone)

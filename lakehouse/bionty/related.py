@@ -12,7 +12,7 @@ from lakehouse.engine import Changes
 from lakehouse.errors import InvalidArgument
 from lakehouse.ontology import ancestors, descendants
 from lakehouse.orm import QuerySet
-from lakehouse.orm.batch import batch_on
+from lakehouse.orm.batch import Batch, batch_on
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -100,11 +100,17 @@ def link_stamps(lake: Lake, now: Any) -> dict[str, Any]:
 
 
 def edges(lake: Lake, table: str) -> pa.Table:
-    """The hierarchy of one registry as `id, parent`, both uids."""
+    """The hierarchy of one registry as `id, parent` (both uids), and `uid` of the link."""
     links = lake.state.arrow(LINK_TABLE)
     wanted = pc.and_(pc.equal(links["registry"], table), pc.equal(links["slot"], IS_A))
-    found = links.filter(wanted).select(["subject_uid", "target_uid"])
-    return found.rename_columns(["id", "parent"])
+    found = links.filter(wanted).select(["subject_uid", "target_uid", "uid"])
+    return found.rename_columns(["id", "parent", "uid"])
+
+
+def links_of(lake: Lake, table: str) -> dict[tuple[str, str], str]:
+    """The uids of a registry's links, by the uids of child and parent."""
+    columns = (column.to_pylist() for column in edges(lake, table).columns)
+    return {(child, parent): uid for child, parent, uid in zip(*columns, strict=True)}
 
 
 def reach(record: Any, *, up: bool) -> QuerySet[Any]:
@@ -115,3 +121,15 @@ def reach(record: Any, *, up: bool) -> QuerySet[Any]:
     query: QuerySet[Any] = record._query()
     # naming the uid would show what is in the trash too
     return query.filter(uid__in=uids, branch_uid__in=list(lake.visible_branches))
+
+
+def stage_unlinking(batch: Batch, record: Any) -> None:
+    """Let a term that is deleted for good take its links with it."""
+
+    def stage(changes: Changes) -> None:
+        found = links_of(record._lake, record.meta.table)
+        gone = [uid for ends, uid in found.items() if record.uid in ends]
+        if gone:
+            changes.delete(LINK_TABLE, gone)
+
+    batch.stage(stage)
