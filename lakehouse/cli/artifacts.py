@@ -79,18 +79,4 @@ def ls(
 
 def describe(key: KeyOption = None, uid: UidOption = None) -> None:
     """Show an artifact with its columns and labels."""
-    from lakehouse.cli import output
-
-    artifact = _find(key, uid)
-    fields = {
-        name: getattr(artifact, name)
-        for name in ("uid", "key", "description", "kind", "otype", "n_observations", "n_files")
-    }
-    fields |= {
-        "size": output.size_text(artifact.size),
-        "hash": artifact.hash,
-        "path": str(artifact.path),
-        "created": artifact.created_at,
-        "by": artifact.created_by.handle,
-    }
-    output.show(output.fields(fields, title=artifact.key or artifact.uid))
+    _find(key, uid).describe()

@@ -57,7 +57,7 @@ def make_table() -> Any:
     """A table of the same cells, with two mistakes that happen: a synonym and a typo."""
     obs = ln.Artifact.get(key="pbmc/raw.h5ad").load().obs
     names = bt.CellType.standardize(obs["bulk_labels"].astype(str))  # the file has its own names
-    mistakes = {"B cell": "B lymphocyte", "natural killer cell": "natural kiler cell"}
+    mistakes = {"natural killer cell": "NK cell", "dendritic cell": "dentritic cell"}
     columns = obs[["phase", "n_genes", "percent_mito"]].reset_index(names="cell")
     return pl.from_pandas(columns).with_columns(
         pl.Series("cell_type", names).replace(mistakes),
@@ -77,7 +77,7 @@ def mend(table: pl.DataFrame) -> Any:
     """Synonyms are mapped to names; a typo is yours to mend, the report names the term."""
     names = pl.Series(bt.CellType.standardize(table["cell_type"].to_list()))
     return table.with_columns(
-        cell_type=names.replace({"natural kiler cell": "natural killer cell"})
+        cell_type=names.replace({"dentritic cell": "dendritic cell"})
     )
 
 
@@ -90,7 +90,7 @@ def save_table(table: pl.DataFrame) -> Any:
 
 def find_artifacts() -> Any:
     """So it is found by what is in it."""
-    return ln.Artifact.filter(cell_type="B cell").to_polars().select("uid", "key").collect()
+    return ln.Artifact.filter(cell_type="natural killer cell").to_polars().select("uid", "key").collect()
 
 
 def query_sql() -> Any:
@@ -118,4 +118,5 @@ def look_back() -> Any:
     """Each step was one commit. Any of them can be named, and asked."""
     lake = ln.current_lake()
     lake.tag("quickstart")
-    return pl.DataFrame([(c.seq, c.message, ", ".join(c.tables)) for c in lake.log()])
+    commits = [(c.seq, c.message, ", ".join(c.tables)) for c in lake.log()]
+    return pl.DataFrame(commits, schema=["commit", "message", "tables"], orient="row")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lakehouse.annotation.curate import CanCurate
 from lakehouse.orm import BaseRecord, TrackedRow
 
 
@@ -21,6 +22,7 @@ class RecordRow(TrackedRow):
 
 
 class Record(
+    CanCurate,
     BaseRecord,
     row=RecordRow,
     unique=(("name", "type_uid"),),

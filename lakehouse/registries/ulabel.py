@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakehouse.annotation.curate import CanCurate
 from lakehouse.orm import BaseRecord, TrackedRow
 
 
@@ -17,6 +18,7 @@ class ULabelRow(TrackedRow):
 
 
 class ULabel(
+    CanCurate,
     BaseRecord,
     row=ULabelRow,
     unique=(("name", "type_uid"),),

@@ -29,8 +29,8 @@ def test_quickstart(shell, here: Path) -> None:
     assert "Warning" not in done.stderr
     text = done.stdout
     # the report names both mistakes, and what was meant
-    assert re.search(r"B lymphocyte.*B cell", text)
-    assert re.search(r"natural kiler cell.*natural killer cell", text)
+    assert re.search(r"NK cell.*natural killer cell", text)
+    assert re.search(r"dentritic cell.*dendritic cell", text)
     for ontology_id, n_cells in CELLS.items():
         assert re.search(rf"{ontology_id} .* {n_cells} ", text), ontology_id
     _check_the_lake(here / "lakehouse-quickstart")
