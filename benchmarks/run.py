@@ -38,6 +38,7 @@ GROUPS = {
     "history": "benchmarks.history",
     "validate": "benchmarks.validation",
     "ontology": "benchmarks.ontology",
+    "terms": "benchmarks.terms",
 }
 
 
