@@ -10,9 +10,9 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import orjson
 
@@ -40,6 +40,7 @@ from lakehouse.identity import new_uid
 
 FORMAT_VERSION = 1
 ORPHAN_AGE = 24 * 3600.0
+_T = TypeVar("_T")
 
 
 class Engine:
@@ -100,14 +101,16 @@ class Engine:
         root = place.normalise(root)
         files = files_at(root, options)
         if place.read_marker(files, root) is not None:
-            raise LakeExists(f"There already is a lake at {root!r}.", hint=f"lakehouse connect {root}")
+            raise LakeExists(
+                f"There already is a lake at {root!r}.", hint=f"lakehouse connect {root}"
+            )
         catalog = place.catalog_for(root, db, create=True)
         uid = new_uid()
         settings = {
             "format": FORMAT_VERSION,
             "uid": uid,
             "root": root,
-            "created": datetime.now(timezone.utc).isoformat(),
+            "created": datetime.now(UTC).isoformat(),
             **(info or {}),
         }
         try:
@@ -149,7 +152,9 @@ class Engine:
         engine = cls(root, files, catalog, specs, limits or Limits())
         known = engine.info
         if not known:
-            raise LakeCorrupt(f"The lake at {root!r} has lost its catalog.", found="an empty catalog")
+            raise LakeCorrupt(
+                f"The lake at {root!r} has lost its catalog.", found="an empty catalog"
+            )
         if int(known["format"]) > FORMAT_VERSION:
             raise LakeTooNew(
                 f"The lake at {root!r} was written by a newer version of lakehouse.",
@@ -186,14 +191,14 @@ class Engine:
         return str(self.info["uid"])
 
     def _ensure_tables(self, message: str) -> None:
-        if not self._missing(self._catalog.heads()):
+        if not self._at_heads(self._missing):
             return
         with self._catalog.exclusive() as exclusive:
             heads = exclusive.heads()
             missing = self._missing(heads)
             if not missing:
                 return
-            swap = Swap(new_uid(), datetime.now(timezone.utc), message=message)
+            swap = Swap(new_uid(), datetime.now(UTC), message=message)
             writes = []
             for name, metadata in missing.items():
                 old = heads.pointers.get(name)
@@ -204,6 +209,16 @@ class Engine:
                     swap.garbage.append(old)
             self._files.write(writes)
             exclusive.swap(swap)
+
+    def _at_heads(self, action: Callable[[Heads], _T]) -> _T:
+        """Act on the newest pointers; again, where gc has overtaken them meanwhile."""
+        while True:
+            heads = self._catalog.heads()
+            try:
+                return action(heads)
+            except LakeCorrupt:
+                if self._catalog.heads().pointers == heads.pointers:
+                    raise
 
     def _missing(self, heads: Heads) -> dict[str, md.Metadata]:
         out = {}
@@ -329,8 +344,11 @@ class Engine:
         """
         if changes.empty:
             raise InvalidArgument("There is nothing to commit.")
-        heads = self._catalog.heads()
-        return self._committer.commit(changes, heads, user=user, run=run, message=message)
+        return self._at_heads(
+            lambda heads: self._committer.commit(
+                changes, heads, user=user, run=run, message=message
+            )
+        )
 
     # -- history ---------------------------------------------------------------------
 

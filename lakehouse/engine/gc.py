@@ -51,9 +51,7 @@ class GcReport:
         )
 
 
-def floor_of(
-    catalog: Catalog, heads: Heads, keep: int | None, older_than: datetime | None
-) -> int:
+def floor_of(catalog: Catalog, heads: Heads, keep: int | None, older_than: datetime | None) -> int:
     """The oldest commit that a retention keeps.
 
     Args:
@@ -63,7 +61,9 @@ def floor_of(
         older_than: Keep every commit since this moment; of both limits the older one holds.
     """
     if keep is not None and keep < 1:
-        raise InvalidArgument("gc keeps at least the newest commit.", found=keep, expected="keep >= 1")
+        raise InvalidArgument(
+            "gc keeps at least the newest commit.", found=keep, expected="keep >= 1"
+        )
     floors = []
     if keep is not None:
         floors.append(max(heads.seq - keep + 1, 0))
@@ -124,9 +124,10 @@ def collect(
         kept_noted = {p for _, p in catalog.garbage(heads.seq)}
         since = time.monotonic()
         if not dry_run:
-            # pointers of forgotten states go first: a state that can be opened is always whole
-            catalog.forget(floor, tags, [])
+            # the floor rises first, then pointers go, then files: a state that can be opened is
+            # whole, wherever this is cut short
             catalog.set_info({"gc_floor": str(floor)})
+            catalog.forget(floor, tags, [])
     listing = {f.path: f for f in files.list(folder)}
     # whatever the next commits have written since belongs to them, however low the age gate
     gate = max(min_age, time.monotonic() - since)
