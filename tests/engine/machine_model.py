@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -89,12 +89,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "flag": st.none() | st.booleans(),
     "weight": st.none() | st.floats(allow_nan=False),
     "at": st.none()
-    | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)),
+    | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
     "day": st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1)),
     "tags": st.none() | st.lists(st.text(max_size=2), max_size=2),
     "extra": st.none()
     | st.dictionaries(
-        st.text(max_size=2), st.none() | st.integers(-9, 9) | st.lists(st.text(max_size=2), max_size=2),
+        st.text(max_size=2),
+        st.none() | st.integers(-9, 9) | st.lists(st.text(max_size=2), max_size=2),
         max_size=2,
     ),
 }
@@ -113,7 +114,7 @@ def bulk_row(table: str, number: int) -> Row:
         "name": f"bulk{number}" if number % 7 else None,
         "kind": number % 3 if number % 2 else None,
         "weight": number / 7,
-        "at": datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=number),
+        "at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=number),
         "tags": [str(number)] * (number % 3),
         "extra": {"n": number} if number % 5 == 0 else None,
     }
@@ -127,7 +128,9 @@ class Plan:
     updates: dict[str, dict[str, Row]] = field(default_factory=dict)
     deletes: dict[str, list[str]] = field(default_factory=dict)
 
-    def insert(self, table: str, rows: list[Row], *, absent: bool = False, arrow: bool = False) -> Plan:
+    def insert(
+        self, table: str, rows: list[Row], *, absent: bool = False, arrow: bool = False
+    ) -> Plan:
         self.inserts.append((table, rows, absent, arrow))
         return self
 

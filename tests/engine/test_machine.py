@@ -146,8 +146,17 @@ class EngineMachine(RuleBasedStateMachine):
     def insert(self, who: int, table: str, data: st.DataObject) -> None:
         self._commit(who, Plan().insert(table, self._fresh(data, table)))
 
-    @rule(who=WHO, table=TABLE, start=NUMBERS, size=st.integers(1, 60), step=st.integers(1, 5), arrow=st.booleans())
-    def insert_bulk(self, who: int, table: str, start: int, size: int, step: int, arrow: bool) -> None:
+    @rule(
+        who=WHO,
+        table=TABLE,
+        start=NUMBERS,
+        size=st.integers(1, 60),
+        step=st.integers(1, 5),
+        arrow=st.booleans(),
+    )
+    def insert_bulk(
+        self, who: int, table: str, start: int, size: int, step: int, arrow: bool
+    ) -> None:
         rows = [bulk_row(table, start + i * step) for i in range(size)]
         rows = [r for r in rows if r["uid"] not in self.tables[table]]
         self._commit(who, Plan().insert(table, rows, arrow=arrow))
@@ -178,7 +187,9 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(who=WHO, data=st.data())
     def swap_names(self, who: int, data: st.DataObject) -> None:
         one, two = data.draw(
-            st.lists(st.sampled_from(sorted(self.tables["label"])), min_size=2, max_size=2, unique=True)
+            st.lists(
+                st.sampled_from(sorted(self.tables["label"])), min_size=2, max_size=2, unique=True
+            )
         )
         rows = self.tables["label"]
         plan = Plan()
@@ -225,7 +236,9 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(who=WHO, data=st.data(), bulk=st.booleans())
     def take_a_taken_key(self, who: int, data: st.DataObject, bulk: bool) -> None:
         key, uid = data.draw(st.sampled_from(sorted(keys_of(self.tables).items(), key=str)))
-        rows = self._fresh(data, "label", 1) + ([bulk_row("label", 5_000 + i) for i in range(20)] if bulk else [])
+        rows = self._fresh(data, "label", 1) + (
+            [bulk_row("label", 5_000 + i) for i in range(20)] if bulk else []
+        )
         thief = {"uid": uid_of(9_999), **dict(zip(UNIQUE, key, strict=True))}
         changes = Plan().insert("link", [bulk_row("link", 9_999)]).insert("label", [*rows, thief])
         before = self.tables
@@ -247,7 +260,11 @@ class EngineMachine(RuleBasedStateMachine):
         catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{self.root}/.lakehouse/catalog.db")
         stock = catalog.load_table(("lake", table))
         spec = next(s for s in SPECS if s.name == table)
-        stock.append(spec.encode_rows(rows).cast(stock.schema().as_arrow().empty_table().select(spec.column_names).schema))
+        stock.append(
+            spec.encode_rows(rows).cast(
+                stock.schema().as_arrow().empty_table().select(spec.column_names).schema
+            )
+        )
         catalog.close()
         self.tables, self.foreign = after, True
 
@@ -337,7 +354,9 @@ class EngineMachine(RuleBasedStateMachine):
     def _same(self, state: State, tables: Tables) -> None:
         for table, rows in tables.items():
             found = plain_rows(state.arrow(table)) if table in state.tables else {}
-            assert found == {uid: plain(row) for uid, row in rows.items()}, f"{table} at {state.seq}"
+            assert found == {uid: plain(row) for uid, row in rows.items()}, (
+                f"{table} at {state.seq}"
+            )
             assert state.count(table) == len(rows)
 
     @invariant()
@@ -359,7 +378,9 @@ class EngineMachine(RuleBasedStateMachine):
         assert self.engines[0].holders(list(texts)) == texts
         with sqlite3.connect(f"{self.root}/.lakehouse/catalog.db") as db:
             single = db.execute("SELECT count(*) FROM lh_key").fetchone()[0]
-            packed = db.execute("SELECT coalesce(sum(length(digests)) / 16, 0) FROM lh_pack").fetchone()[0]
+            packed = db.execute(
+                "SELECT coalesce(sum(length(digests)) / 16, 0) FROM lh_pack"
+            ).fetchone()[0]
         db.close()
         assert single + packed == len(keys), "a key is claimed that no row holds"
         for key, uid in list(keys.items())[:3]:

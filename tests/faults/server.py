@@ -71,10 +71,10 @@ def _fork(job: Any, args: dict[str, Any]) -> int:
         os.dup2(2, 1)
         job(**args)
         code = 0
-    except BaseException:
-        traceback.print_exc()
     finally:
-        os._exit(code)
+        if code:
+            traceback.print_exc()
+        os._exit(code)  # without unwinding into the server's own loop
 
 
 def main(module: str) -> None:

@@ -54,7 +54,9 @@ class Lake:
         self._db = db
         self._folder = folder
 
-    def run(self, server: ForkServer, jobs: list[tuple[str, dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    def run(
+        self, server: ForkServer, jobs: list[tuple[str, dict[str, Any]]]
+    ) -> list[list[dict[str, Any]]]:
         """Run jobs at once; what each acknowledged."""
         start = time.time() + _START_SECONDS
         running = []
@@ -76,7 +78,9 @@ def check_names(engine: Engine) -> None:
 
 
 @pytest.mark.faults
-def test_no_save_fails_no_row_is_lost_and_no_reader_sees_half(server: ForkServer, lake: Lake) -> None:
+def test_no_save_fails_no_row_is_lost_and_no_reader_sees_half(
+    server: ForkServer, lake: Lake
+) -> None:
     writers: list[tuple[str, dict[str, Any]]] = [("write", {"commits": COMMITS})] * WRITERS
     readers: list[tuple[str, dict[str, Any]]] = [("read", {"seconds": 3.0})] * 2
     acks = lake.run(server, [*writers, *readers])
@@ -97,7 +101,9 @@ def test_no_save_fails_no_row_is_lost_and_no_reader_sees_half(server: ForkServer
     check_names(lake.engine)
     took = sorted(a["took"] for a in lines)
     looks = [part[-1]["looks"] for part in acks[WRITERS:]]
-    print(f"commits: median {took[len(took) // 2] * 1e3:.0f} ms, slowest {took[-1] * 1e3:.0f} ms; {looks} looks")
+    print(
+        f"commits: median {took[len(took) // 2] * 1e3:.0f} ms, slowest {took[-1] * 1e3:.0f} ms; {looks} looks"
+    )
     assert min(looks) > 0
 
 
