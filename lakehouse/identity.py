@@ -90,6 +90,8 @@ def digest_text(data: bytes, length: int = 22) -> str:
     """A BLAKE2b-128 digest of bytes as base62 text (22 characters hold all 128 bits)."""
     import hashlib
 
-    return encode(int.from_bytes(hashlib.blake2b(data, digest_size=16).digest(), "big"), 22)[
-        :length
-    ]
+    value = int.from_bytes(hashlib.blake2b(data, digest_size=16).digest(), "big")
+    # eight digits at a time: links are made by the ten thousand
+    value, low = divmod(value, _BASE4 * _BASE4)
+    high, middle = divmod(value, _BASE4 * _BASE4)
+    return (_eight(high)[2:] + _eight(middle) + _eight(low))[:length]

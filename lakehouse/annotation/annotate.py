@@ -100,7 +100,7 @@ def stage(
     changes: Changes, annotation: Annotation, artifact_uid: str, lake: Lake, now: datetime
 ) -> None:
     """Put an annotation's rows into a commit."""
-    stamps = {"created_at": now, "created_by_uid": lake.user_uid or None}
+    stamps: dict[str, Any] = {"created_at": now, "created_by_uid": lake.user_uid or None}
     links = [
         link_row(artifact_uid, table, target, feature_uid=feature, slot=slot, **stamps)
         for slot, feature, table, target in annotation.labels

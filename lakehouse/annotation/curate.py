@@ -114,6 +114,5 @@ def _texts(values: Any) -> list[Any]:
         )
     listed = values.tolist() if hasattr(values, "tolist") else list(values)
     return [
-        None if v is None or v != v else (v.as_py() if hasattr(v, "as_py") else v)  # noqa: PLR0124 - NaN
-        for v in listed
+        None if v is None or v != v else (v.as_py() if hasattr(v, "as_py") else v) for v in listed
     ]

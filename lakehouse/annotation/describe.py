@@ -24,7 +24,9 @@ def shown(tree: Tree, *, return_str: bool) -> str | None:
 def schema_tree(schema: Any) -> Tree:
     """A schema with its features and the schemas of its slots."""
     title = schema.name or schema.uid
-    demands = ", ".join(n for n in ("minimal_set", "maximal_set", "ordered_set") if getattr(schema, n))
+    demands = ", ".join(
+        n for n in ("minimal_set", "maximal_set", "ordered_set") if getattr(schema, n)
+    )
     tree = Tree(f"[bold]Schema[/bold] {title} · {schema.itype or ''} · {demands or 'no demands'}")
     for feature, optional in schema.feature_list():
         mark = " (optional)" if optional else ""
@@ -44,7 +46,16 @@ def artifact_tree(artifact: Any, labels: Mapping[str, Mapping[str, list[str]]]) 
     """
     tree = Tree(f"[bold]Artifact[/bold] {artifact.key or artifact.description or artifact.uid}")
     general = tree.add("general")
-    for name in ("uid", "description", "kind", "otype", "n_observations", "n_files", "size", "hash"):
+    for name in (
+        "uid",
+        "description",
+        "kind",
+        "otype",
+        "n_observations",
+        "n_files",
+        "size",
+        "hash",
+    ):
         if (value := getattr(artifact, name)) is not None:
             general.add(f"{name}: {value}")
     general.add(f"path: {artifact.path}")

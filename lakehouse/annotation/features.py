@@ -51,7 +51,9 @@ class FeatureManager:
             found.setdefault(row["slot"] or "", {}).setdefault(feature, []).append(label)
         for row in values:
             feature = names.get(row["feature_uid"], row["feature_uid"])
-            found.setdefault(row["slot"] or "", {}).setdefault(feature, []).append(str(row["value"]))
+            found.setdefault(row["slot"] or "", {}).setdefault(feature, []).append(
+                str(row["value"])
+            )
         return {s: {f: sorted(v) for f, v in fs.items()} for s, fs in found.items()}
 
     def get_values(self, external_only: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
@@ -78,7 +80,9 @@ class FeatureManager:
         """The inferred schemas by slot: which features are in the dataset."""
         schema = self._lake.directory.get("Schema")
         links = [r for r in self._links() if r["registry"] == "schema"]
-        rows = {r["uid"]: r for r in self._lake.state.rows("schema", [r["target_uid"] for r in links])}
+        rows = {
+            r["uid"]: r for r in self._lake.state.rows("schema", [r["target_uid"] for r in links])
+        }
         return {
             r["slot"]: schema._from_row(self._lake, rows[r["target_uid"]])
             for r in links

@@ -40,7 +40,9 @@ def feature_lookup(lake: Lake, name: str, rest: list[str], value: Any) -> Condit
     parts = [_condition(lake, row, rest, value) for row in rows]
     if rest == ["isnull"]:
         joined = " OR ".join(f"({p.sql})" for p in parts)
-        return Condition(f"NOT ({joined})" if value else joined, tuple(v for p in parts for v in p.params))
+        return Condition(
+            f"NOT ({joined})" if value else joined, tuple(v for p in parts for v in p.params)
+        )
     sql = " OR ".join(f"({p.sql})" for p in parts)
     return Condition(sql, tuple(v for p in parts for v in p.params))
 
@@ -69,7 +71,7 @@ def _by_label(lake: Lake, uid: str, dtype: DType, rest: list[str], value: Any) -
             table = lake.directory.get(registry).meta.table
             sql, values = _text(f't."{field}"', [] if negated else rest, value)
             parts.append(
-                f"registry = '{table}' AND target_uid IN (SELECT t.uid FROM \"{table}\" t WHERE {sql})"  # noqa: S608
+                f"registry = '{table}' AND target_uid IN (SELECT t.uid FROM \"{table}\" t WHERE {sql})"
             )
             params += values
         inner = " OR ".join(f"({p})" for p in parts)
@@ -114,12 +116,16 @@ def _by_value(uid: str, dtype: DType, rest: list[str], value: Any) -> Condition:
         params = [value if number else _plain(value)]
     else:
         sql, params = _text(f"json_extract_string({column}, '$')", rest, value)
-    inner = "{row}.uid IN (SELECT subject_uid FROM feature_value WHERE feature_uid = ? AND (" + sql + "))"
+    inner = (
+        "{row}.uid IN (SELECT subject_uid FROM feature_value WHERE feature_uid = ? AND ("
+        + sql
+        + "))"
+    )
     return Condition(f"NOT ({inner})" if negated else inner, (uid, *params))
 
 
 def _equal(column: str, dtype: DType, value: Any) -> tuple[str, list[Any]]:
-    if dtype.kind == "list" and not isinstance(value, Sequence | list) or (
+    if (dtype.kind == "list" and not isinstance(value, Sequence | list)) or (
         dtype.kind == "list" and isinstance(value, str)
     ):
         return f"json_contains({column}, ?)", [dump_json(value)]

@@ -29,7 +29,16 @@ def rule_of(feature: Any, *, optional: bool = False) -> ColumnRule:
 def known_rules(state: State) -> dict[str, ColumnRule]:
     """The rules of all visible features by name; those without a type win over equal names."""
     rows = state.arrow("feature").select(
-        ["name", "dtype", "nullable", "coerce", "default_value", "is_type", "type_uid", "branch_uid"]
+        [
+            "name",
+            "dtype",
+            "nullable",
+            "coerce",
+            "default_value",
+            "is_type",
+            "type_uid",
+            "branch_uid",
+        ]
     )
     found: dict[str, ColumnRule] = {}
     for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):

@@ -58,7 +58,11 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
 
 def types_under(rows: pa.Table, target: CatTarget) -> set[str]:
     """The uids of the type that a target names and of all types below it."""
-    types = rows.filter(pc.fill_null(rows["is_type"], False)) if "is_type" in rows.column_names else rows
+    types = (
+        rows.filter(pc.fill_null(rows["is_type"], False))
+        if "is_type" in rows.column_names
+        else rows
+    )
     names = types["name"].to_pylist()
     uids = types["uid"].to_pylist()
     parents = types["type_uid"].to_pylist()

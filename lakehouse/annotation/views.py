@@ -37,7 +37,7 @@ def link_view(subject: str, table: str) -> str:
         JOIN "{table}" t ON t.uid = l.target_uid
         LEFT JOIN feature f ON f.uid = l.feature_uid
         WHERE l.registry = '{table}'
-    """  # noqa: S608 - names come from the table of registries
+    """
 
 
 def link_views(targets: Mapping[str, str]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def link_views(targets: Mapping[str, str]) -> dict[str, str]:
     views["artifact_column"] = ARTIFACT_COLUMN
     views["artifact_feature_value"] = ARTIFACT_FEATURE_VALUES
     labels = " UNION ALL ".join(
-        f"SELECT artifact_uid, artifact_key, '{table}' AS registry, {table}_uid AS target_uid,"  # noqa: S608
+        f"SELECT artifact_uid, artifact_key, '{table}' AS registry, {table}_uid AS target_uid,"
         f" {_LABEL_COLUMNS.get(table, 'name')} AS value, feature, slot FROM artifact_{name}"
         for name, table in targets.items()
         if table not in ("feature", "schema")

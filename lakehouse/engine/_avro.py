@@ -14,7 +14,7 @@ import io
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.avro.codecs import AVRO_CODEC_KEY, KNOWN_CODECS
 from pyiceberg.avro.decoder import new_decoder
@@ -39,6 +39,9 @@ from pyiceberg.manifest import (
 from pyiceberg.schema import Schema
 from pyiceberg.typedef import Record
 from pyiceberg.utils.schema_conversion import AvroSchemaConversion
+
+if TYPE_CHECKING:
+    from pyiceberg.avro.codecs import AvroCompressionCodec
 
 _SYNC = os.urandom(16)
 _UID_FIELD = 1
@@ -108,7 +111,10 @@ def _manifest_list_writer() -> Writer:
 
 @functools.cache
 def _schema_json(kind: str) -> str:
-    schemas = {"manifest_entry": MANIFEST_ENTRY_SCHEMAS[2], "manifest_file": MANIFEST_LIST_FILE_SCHEMAS[2]}
+    schemas = {
+        "manifest_entry": MANIFEST_ENTRY_SCHEMAS[2],
+        "manifest_file": MANIFEST_LIST_FILE_SCHEMAS[2],
+    }
     return json.dumps(AvroSchemaConversion().iceberg_to_avro(schemas[kind], schema_name=kind))
 
 
@@ -243,7 +249,7 @@ def encode_manifest_list(
     return _block(header, len(manifests), out.getvalue())
 
 
-_READ = {
+_READ: dict[str, tuple[Schema, dict[int, Any], dict[int, Any]]] = {
     "manifest_entry": (
         MANIFEST_ENTRY_SCHEMAS[2],
         {-1: ManifestEntry, 2: DataFile},
@@ -268,7 +274,7 @@ def _records(data: bytes, kind: str) -> list[Any]:
     decoder = new_decoder(data)
     header: AvroFileHeader = construct_reader(META_SCHEMA, {-1: AvroFileHeader}).read(decoder)
     reader = _reader(header.meta["avro.schema"], kind)
-    codec = KNOWN_CODECS[header.meta.get(AVRO_CODEC_KEY, "null")]
+    codec = KNOWN_CODECS[cast("AvroCompressionCodec", header.meta.get(AVRO_CODEC_KEY, "null"))]
     out: list[Any] = []
     while decoder.tell() < len(data):
         count = decoder.read_int()
@@ -293,7 +299,9 @@ def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
         if record.status == ManifestEntryStatus.DELETED:
             continue
         file: DataFile = record.data_file
-        sequence = listed.sequence_number if record.sequence_number is None else record.sequence_number
+        sequence = (
+            listed.sequence_number if record.sequence_number is None else record.sequence_number
+        )
         file_sequence = (
             listed.sequence_number
             if record.file_sequence_number is None

@@ -7,7 +7,7 @@ SQLite and Postgres take; a backend supplies connections, locking and its error 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lakehouse.engine import keypack
@@ -22,6 +22,7 @@ from lakehouse.engine.catalog import (
 )
 
 _CHUNK = 500
+_MANY = 64
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS iceberg_tables (
@@ -54,9 +55,12 @@ HEADS = f"""
     LEFT JOIN iceberg_tables t
       ON t.catalog_name = '{CATALOG_NAME}' AND t.table_namespace = '{NAMESPACE}'
     LEFT JOIN lh_head h ON h.table_name = t.table_name
-"""  # noqa: S608 - constants only
+"""
 
 _LOG = "SELECT id, seq, parent, time_us, author, run, message, tables FROM lh_commit"
+
+
+Statement = tuple[str, Sequence[Any]]
 
 
 class Connection(Protocol):
@@ -71,20 +75,26 @@ class Connection(Protocol):
     def run_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         """Run a statement for many rows of values."""
 
+    def run_all(self, statements: Sequence[Statement]) -> None:
+        """Run different statements whose results don't matter."""
+
     def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
         """Insert unique keys; False where one is taken (the transaction is then lost)."""
+
+    def release(self, releases: Sequence[tuple[str, str]]) -> None:
+        """Delete those of many unique keys that the given uids hold."""
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware moment, exactly."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def moment_of(us: int) -> datetime:
     """The UTC moment of microseconds since 1970."""
     seconds, rest = divmod(us, 1_000_000)
-    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
 def to_commit(row: Sequence[Any]) -> Commit:
@@ -139,7 +149,7 @@ def read_pointers(db: Connection, seq: int) -> dict[str, str]:
         SELECT c.table_name, c.location FROM lh_change c JOIN (
             SELECT table_name, MAX(seq) AS seq FROM lh_change WHERE seq <= ? GROUP BY table_name
         ) m ON m.table_name = c.table_name AND m.seq = c.seq"""
-    return dict(db.rows(sql, (seq,)))  # type: ignore[arg-type]
+    return dict(db.rows(sql, (seq,)))
 
 
 def read_holders(db: Connection, keys: Sequence[str]) -> dict[str, str]:
@@ -148,7 +158,7 @@ def read_holders(db: Connection, keys: Sequence[str]) -> dict[str, str]:
     for start in range(0, len(keys), _CHUNK):
         part = keys[start : start + _CHUNK]
         marks = ",".join("?" * len(part))
-        out.update(db.rows(f"SELECT key, uid FROM lh_key WHERE key IN ({marks})", part))  # type: ignore[arg-type]  # noqa: S608
+        out.update(db.rows(f"SELECT key, uid FROM lh_key WHERE key IN ({marks})", part))
     return out
 
 
@@ -159,6 +169,10 @@ def read_holder(db: Connection, key: str) -> str | None:
 
 
 def _release(db: Connection, releases: Sequence[tuple[str, str]]) -> None:
+    if len(releases) >= _MANY:
+        db.release(releases)
+        keypack.release_many(db, releases)
+        return
     for key, uid in releases:
         if db.run("DELETE FROM lh_key WHERE key = ? AND uid = ?", (key, uid)) == 0:
             keypack.release(db, key, uid)
@@ -181,6 +195,29 @@ def _claim(db: Connection, swap: Swap) -> None:
     for bulk in swap.bulk:
         if not keypack.claim(db, bulk):
             raise KeysTaken(())
+
+
+def _log_entry(swap: Swap, seq: int, parent: str | None) -> list[Statement]:
+    """What the log records of a commit: who, which tables, which files it superseded."""
+    tables = ",".join(swap.pointers)
+    who = (swap.user, swap.run, swap.message)
+    out: list[Statement] = [
+        (
+            "INSERT INTO lh_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (seq, swap.commit_id, parent, micros(swap.time), *who, tables),
+        )
+    ]
+    for table, (_, new) in swap.pointers.items():
+        out.append(("INSERT INTO lh_change VALUES (?, ?, ?)", (table, seq, new)))
+        out.append(
+            (
+                "INSERT INTO lh_head VALUES (?, ?)"
+                " ON CONFLICT (table_name) DO UPDATE SET location = excluded.location",
+                (table, new),
+            )
+        )
+    garbage = "INSERT INTO lh_garbage (seq, path) VALUES (?, ?)"
+    return [*out, *((garbage, (seq, path)) for path in swap.garbage)]
 
 
 def apply_swap(db: Connection, swap: Swap) -> int:
@@ -208,29 +245,7 @@ def apply_swap(db: Connection, swap: Swap) -> int:
             raise PointerMoved(table)
     _release(db, swap.releases)
     _claim(db, swap)
-    db.run(
-        "INSERT INTO lh_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            seq,
-            swap.commit_id,
-            parent,
-            micros(swap.time),
-            swap.user,
-            swap.run,
-            swap.message,
-            ",".join(swap.pointers),
-        ),
-    )
-    moved = [(table, seq, new) for table, (_, new) in swap.pointers.items()]
-    if moved:
-        db.run_many("INSERT INTO lh_change VALUES (?, ?, ?)", moved)
-        db.run_many(
-            "INSERT INTO lh_head VALUES (?, ?)"
-            " ON CONFLICT (table_name) DO UPDATE SET location = excluded.location",
-            [(table, new) for table, _, new in moved],
-        )
-    if swap.garbage:
-        db.run_many("INSERT INTO lh_garbage (seq, path) VALUES (?, ?)", [(seq, p) for p in swap.garbage])
+    db.run_all(_log_entry(swap, seq, parent))
     return int(seq)
 
 
@@ -272,7 +287,7 @@ def do_rewrite(db: Connection, old: str, new: str) -> None:
         ("lh_garbage", "path"),
     ):
         db.run(
-            f"UPDATE {table} SET {column} = ? || substr({column}, {len(old) + 1})"  # noqa: S608
+            f"UPDATE {table} SET {column} = ? || substr({column}, {len(old) + 1})"
             f" WHERE substr({column}, 1, {len(old)}) = ?",
             (new, old),
         )

@@ -60,6 +60,10 @@ class _Db:
     def run_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
         self.raw.executemany(statement, values)
 
+    def run_all(self, statements: Sequence[sql.Statement]) -> None:
+        for statement, values in statements:
+            self.raw.execute(statement, values)
+
     def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
         # sorted keys append to the B-tree's leaves in order: several times faster in bulk
         ordered = sorted(claims) if len(claims) > 1 else claims
@@ -68,6 +72,9 @@ class _Db:
         except sqlite3.IntegrityError:
             return False
         return True
+
+    def release(self, releases: Sequence[tuple[str, str]]) -> None:
+        self.raw.executemany("DELETE FROM lh_key WHERE key = ? AND uid = ?", releases)
 
 
 class SqliteCatalog:
@@ -162,7 +169,7 @@ class SqliteCatalog:
         def read(db: _Db) -> dict[str, str]:
             if not db.rows("SELECT 1 FROM sqlite_master WHERE name = 'lh_info'"):
                 return {}
-            return dict(db.rows("SELECT name, value FROM lh_info"))  # type: ignore[arg-type]
+            return dict(db.rows("SELECT name, value FROM lh_info"))
 
         return self._do(read)
 
@@ -266,7 +273,7 @@ class SqliteCatalog:
 
     def tags(self) -> dict[str, int]:
         """Tag names and the commits that they name."""
-        return dict(self._do(lambda db: db.rows("SELECT name, seq FROM lh_tag ORDER BY seq, name")))  # type: ignore[arg-type]
+        return dict(self._do(lambda db: db.rows("SELECT name, seq FROM lh_tag ORDER BY seq, name")))
 
     def set_tag(self, name: str, seq: int) -> None:
         """Name a commit."""
@@ -290,7 +297,7 @@ class SqliteCatalog:
     def garbage(self, until_seq: int) -> list[tuple[int, str]]:
         """Files that commits up to a number superseded."""
         statement = "SELECT id, path FROM lh_garbage WHERE seq <= ?"
-        return self._do(lambda db: db.rows(statement, (until_seq,)))  # type: ignore[arg-type,return-value]
+        return self._do(lambda db: db.rows(statement, (until_seq,)))
 
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`."""

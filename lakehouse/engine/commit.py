@@ -11,9 +11,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
-from lakehouse.engine.catalog import Catalog, Commit, Exclusive, Heads, KeysTaken, PointerMoved, Swap
+from lakehouse.engine.catalog import (
+    Catalog,
+    Commit,
+    Exclusive,
+    Heads,
+    KeysTaken,
+    PointerMoved,
+    Swap,
+)
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.files import Files
 from lakehouse.engine.limits import Limits
@@ -115,7 +123,7 @@ class Committer:
     ) -> Commit:
         heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
         user, run, message = who
-        swap = Swap(commit_id, datetime.now(timezone.utc), user, run, message)
+        swap = Swap(commit_id, datetime.now(UTC), user, run, message)
         staged: list[StagedTable] = []
         for name, table in changes.tables.items():
             base = self._cache.version(heads.pointers[name])
@@ -156,7 +164,9 @@ def key_conflict(taken: Sequence[tuple[str, str]]) -> KeyConflict:
     for key, uid in taken[:5]:
         head, _, values = key.partition(KEY_SEPARATOR)
         table, _, columns = head.partition(".")
-        shown.append(f"{columns.replace('+', ', ')} = {values.replace(KEY_SEPARATOR, ', ')!r} (uid {uid})")
+        shown.append(
+            f"{columns.replace('+', ', ')} = {values.replace(KEY_SEPARATOR, ', ')!r} (uid {uid})"
+        )
     more = f" and {len(taken) - 5} more" if len(taken) > 5 else ""
     return KeyConflict(
         f"Unique values of {table!r} are already taken; nothing was committed.",

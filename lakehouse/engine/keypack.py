@@ -37,11 +37,14 @@ INDEX = "CREATE INDEX IF NOT EXISTS lh_pack_range ON lh_pack (scope, low)"
 class Database(Protocol):
     """The part of a connection that is needed here."""
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch its rows."""
 
-    def run(self, sql: str, values: Sequence[Any] = ()) -> int: ...
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement; how many rows it changed."""
 
-    def run_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None: ...
+    def run_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for many rows of values."""
 
 
 def scope_of(key: str) -> str:
@@ -136,7 +139,7 @@ def used(db: Database, scope: str) -> bool:
 def _blocks(db: Database, scope: str, upper: int) -> list[_Block]:
     where = "WHERE scope = ? AND low <= ? AND high >= ?"
     rows = db.rows(
-        f"SELECT id, digests, uids FROM lh_pack {where}",  # noqa: S608 - a constant
+        f"SELECT id, digests, uids FROM lh_pack {where}",
         (scope, upper - _SHIFT, upper - _SHIFT),
     )
     return [_Block(*row) for row in rows]
@@ -169,7 +172,9 @@ def holders(db: Database, keys: Sequence[str]) -> dict[str, str]:
         places = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(upper, lower, strict=True))}
         for row in db.rows("SELECT id, digests, uids FROM lh_pack WHERE scope = ?", (scope,)):
             block = _Block(*row)
-            for i, (a, b) in enumerate(zip(block.upper.tolist(), block.lower.tolist(), strict=True)):
+            for i, (a, b) in enumerate(
+                zip(block.upper.tolist(), block.lower.tolist(), strict=True)
+            ):
                 if (at := places.get((a, b))) is not None:
                     out[some[at]] = str(block.uids[i].decode())
     return out
@@ -191,6 +196,35 @@ def release(db: Database, key: str, uid: str) -> None:
             db.run("INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)", _encode(scope, block.id, *rest))
 
 
+def release_many(db: Database, releases: Sequence[tuple[str, str]]) -> None:
+    """Release many packed keys, each if its uid holds it; a block is rewritten once."""
+    import numpy as np
+
+    scopes: dict[str, list[tuple[str, str]]] = {}
+    for pair in releases:
+        scopes.setdefault(scope_of(pair[0]), []).append(pair)
+    for scope, some in scopes.items():
+        if not used(db, scope):
+            continue
+        keys, names = (pa.chunked_array([list(column)]) for column in zip(*some, strict=True))
+        upper, lower, uids = BulkClaim(scope, keys, names).packed
+        gone: list[tuple[int]] = []
+        left: list[tuple[Any, ...]] = []
+        for row in db.rows("SELECT id, digests, uids FROM lh_pack WHERE scope = ?", (scope,)):
+            block = _Block(*row)
+            at = np.searchsorted(upper, block.upper)
+            at[at == len(upper)] = 0
+            hit = (upper[at] == block.upper) & (lower[at] == block.lower) & (uids[at] == block.uids)
+            if not hit.any():
+                continue
+            gone.append((block.id,))
+            if not hit.all():
+                rest = (a[~hit] for a in (block.upper, block.lower, block.uids))
+                left.append(_encode(scope, block.id, *rest))
+        db.run_many("DELETE FROM lh_pack WHERE id = ?", gone)
+        db.run_many("INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)", left)
+
+
 def claim(db: Database, bulk: BulkClaim) -> bool:
     """Claim many keys of one scope; False where one is taken or claimed twice."""
     import numpy as np
@@ -204,10 +238,7 @@ def claim(db: Database, bulk: BulkClaim) -> bool:
     parts = [slice(s, s + _BLOCK) for s in range(0, len(upper), _BLOCK)]
     db.run_many(
         "INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            _encode(bulk.scope, first + i, upper[p], lower[p], uids[p])
-            for i, p in enumerate(parts)
-        ],
+        [_encode(bulk.scope, first + i, upper[p], lower[p], uids[p]) for i, p in enumerate(parts)],
     )
     return True
 
@@ -239,5 +270,10 @@ def _taken(db: Database, scope: str, upper: Numbers, lower: Numbers) -> bool:
         if meets(block.upper, block.lower):
             return True
     head = scope + KEY_SEPARATOR
-    singles = [r[0] for r in db.rows("SELECT key FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " "))]
+    singles = [
+        r[0]
+        for r in db.rows(
+            "SELECT key FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " ")
+        )
+    ]
     return bool(singles) and meets(*digest_many(singles))

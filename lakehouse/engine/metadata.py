@@ -108,7 +108,9 @@ def current_snapshot(metadata: Metadata) -> dict[str, Any] | None:
     for snapshot in metadata["snapshots"]:
         if snapshot["snapshot-id"] == wanted:
             return dict(snapshot)
-    raise LakeCorrupt(f"The table at {metadata['location']!r} names a snapshot that it doesn't have.")
+    raise LakeCorrupt(
+        f"The table at {metadata['location']!r} names a snapshot that it doesn't have."
+    )
 
 
 def evolved(metadata: Metadata, spec: TableSpec) -> Metadata | None:

@@ -8,9 +8,7 @@ import pyarrow.parquet as pq
 _SMALL_ROWS = 1_024
 
 
-def encode(
-    table: pa.Table, schema: pa.Schema, dictionary: list[str] | None = None
-) -> pa.Buffer:
+def encode(table: pa.Table, schema: pa.Schema, dictionary: list[str] | None = None) -> pa.Buffer:
     """The bytes of a Parquet file.
 
     Args:

@@ -54,7 +54,9 @@ def read_marker(files: LocalFiles | RemoteFiles, root: str) -> dict[str, Any] | 
     try:
         return dict(orjson.loads(data))
     except orjson.JSONDecodeError as error:
-        raise LakeCorrupt(f"The file {_marker_path(root)!r} is damaged.", found=str(error)) from error
+        raise LakeCorrupt(
+            f"The file {_marker_path(root)!r} is damaged.", found=str(error)
+        ) from error
 
 
 def write_marker(
@@ -147,7 +149,9 @@ def _sqlite_file(path: str, *, create: bool) -> str:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except PermissionError as error:
-        raise NoWriteAccess(f"The folder for the catalog {path!r} can't be made.", found=str(error)) from error
+        raise NoWriteAccess(
+            f"The folder for the catalog {path!r} can't be made.", found=str(error)
+        ) from error
     except OSError as error:
         raise CatalogUnavailable(
             f"The folder for the catalog {path!r} can't be made.", found=str(error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse._lazy import require
 from lakehouse.engine import forks
+from lakehouse.engine.catalog_sql import Statement
 from lakehouse.engine.postgres_url import PostgresUrl
 from lakehouse.errors import CatalogUnavailable, InvalidArgument, LakehouseError
 
@@ -60,6 +61,12 @@ class PostgresDb:
             with self.raw.cursor() as cursor:
                 cursor.executemany(_translated(statement), rows)
 
+    def run_all(self, statements: Sequence[Statement]) -> None:
+        """Run different statements in one round trip."""
+        with self.raw.pipeline():
+            for statement, values in statements:
+                self.raw.execute(_translated(statement), values)
+
     def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
         """Insert unique keys; False where one is taken (the transaction is then lost)."""
         try:
@@ -75,6 +82,14 @@ class PostgresDb:
         except self._taken:
             return False
         return True
+
+    def release(self, releases: Sequence[tuple[str, str]]) -> None:
+        """Delete those of many unique keys that the given uids hold."""
+        self.run(
+            "DELETE FROM lh_key k USING unnest(?::text[], ?::text[]) AS r (key, uid)"
+            " WHERE k.key = r.key AND k.uid = r.uid",
+            ([key for key, _ in releases], [uid for _, uid in releases]),
+        )
 
 
 class PostgresSession:

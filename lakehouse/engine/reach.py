@@ -10,7 +10,11 @@ from lakehouse.engine.tables import TableVersion
 
 def reachable(version: TableVersion) -> set[str]:
     """The files that reading this version's current rows needs."""
-    paths = {version.location, *(e.path for e in version.entries), *(m.path for m in version.manifests)}
+    paths = {
+        version.location,
+        *(e.path for e in version.entries),
+        *(m.path for m in version.manifests),
+    }
     snapshot = md.current_snapshot(version.metadata)
     if snapshot is not None:
         paths.add(snapshot["manifest-list"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from lakehouse.engine.catalog import Exclusive, Heads, KeysTaken, Swap
 from lakehouse.engine.reach import reachable
@@ -32,11 +32,15 @@ def reconcile(
     foreign = {t: p for t, p in heads.foreign().items() if t in specs}
     if not foreign:
         return heads
-    swap = Swap(new_uid(), datetime.now(timezone.utc), message=FOREIGN)
+    swap = Swap(new_uid(), datetime.now(UTC), message=FOREIGN)
     for table, pointer in foreign.items():
         now = Counter(specs[table].keys_of_table(cache.version(pointer).arrow()))
         logged = heads.logged.get(table)
-        before = Counter(specs[table].keys_of_table(cache.version(logged).arrow())) if logged else Counter()
+        before = (
+            Counter(specs[table].keys_of_table(cache.version(logged).arrow()))
+            if logged
+            else Counter()
+        )
         swap.pointers[table] = (pointer, pointer)
         if logged:
             lost = reachable(cache.version(logged)) - reachable(cache.version(pointer))

@@ -49,7 +49,9 @@ _PYTHON: dict[Any, str] = {
 class RowModel(BaseModel):
     """Base of the pydantic models that describe one row of a table."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, arbitrary_types_allowed=True
+    )
 
     uid: str
 
@@ -122,7 +124,9 @@ class TableSpec:
         known = {c.name for c in columns}
         for key in unique:
             if missing := [c for c in key if c not in known]:
-                raise InvalidArgument(f"Unique key {tuple(key)} of {name!r} names no column {missing}.")
+                raise InvalidArgument(
+                    f"Unique key {tuple(key)} of {name!r} names no column {missing}."
+                )
         return cls(name, columns, tuple(tuple(k) for k in unique))
 
     @cached_property
@@ -218,4 +222,6 @@ def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def dump_json(value: Any) -> str:
     """JSON text of a value; dates in ISO form, other types as text."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    return orjson.dumps(
+        value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    ).decode()

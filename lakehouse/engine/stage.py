@@ -207,7 +207,9 @@ class TableStage:
     def insert(self, insert: Insert, ready: Ready | None = None) -> None:
         """Add rows, which may have been prepared before the lock."""
         if ready is not None and ready.files:
-            for file in ready.files:  # another process may have added columns since they were written
+            for (
+                file
+            ) in ready.files:  # another process may have added columns since they were written
                 file.table = fit(file.table, self._base.memory_schema, self._spec.name)
             uids = pa.concat_tables([file.table.select(["uid"]) for file in ready.files])
             self._count_inserted(uids, ready.claims)
@@ -475,9 +477,7 @@ class TableStage:
         kept = {m.path for m in manifests}
         out.garbage += [m.path for m in base.manifests if m.path not in kept]
 
-    def _manifests(
-        self, added: list[FileEntry], snapshot_id: int, sequence: int
-    ) -> list[Manifest]:
+    def _manifests(self, added: list[FileEntry], snapshot_id: int, sequence: int) -> list[Manifest]:
         """The next version's manifests; those without removed files are carried over."""
         limit = self._limits.manifest_entries
         carried: list[Manifest] = []

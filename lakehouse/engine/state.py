@@ -189,4 +189,3 @@ def scan_sql(version: TableVersion) -> str:
         )
         return f"SELECT {columns} WHERE false"
     return f"SELECT * FROM read_parquet([{files}], schema=MAP {{{', '.join(fields)}}})"
-

@@ -228,7 +228,7 @@ class TableCache:
         """Wait until no thread holds the lock."""
         self._lock.acquire()
 
-    def after_fork(self, *, child: bool) -> None:  # noqa: ARG002 - the protocol's
+    def after_fork(self, *, child: bool) -> None:
         """Let go of the lock."""
         self._lock.release()
 
@@ -260,7 +260,9 @@ class TableCache:
                 hint="if gc removed this old state, open a newer one; else restore it from a backup",
             ) from error
         except OSError as error:
-            raise StorageError(f"The lake's file {path!r} can't be read.", found=str(error)) from error
+            raise StorageError(
+                f"The lake's file {path!r} can't be read.", found=str(error)
+            ) from error
 
     def _load(self, location: str) -> TableVersion:
         metadata = md.load(self._read(location), location)

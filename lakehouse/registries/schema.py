@@ -171,7 +171,9 @@ class Schema(
         rows = self._lake.state.rows("feature", [r["target_uid"] for r in links])
         by_uid = {row["uid"]: Feature._from_row(self._lake, row) for row in rows}
         return [
-            (by_uid[r["target_uid"]], bool(r["optional"])) for r in links if r["target_uid"] in by_uid
+            (by_uid[r["target_uid"]], bool(r["optional"]))
+            for r in links
+            if r["target_uid"] in by_uid
         ]
 
     @property

@@ -79,7 +79,8 @@ def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
         text = os.path.abspath(os.path.expanduser(storage.local_path(text)))
     if not storage.exists(text, options=options or None):
         raise UnreadableFile(
-            f"There is no file or folder {text!r}.", hint="check the path, or pass an object in memory"
+            f"There is no file or folder {text!r}.",
+            hint="check the path, or pass an object in memory",
         )
     suffix = suffix_of(text.rstrip("/"))
     if key is not None:
@@ -145,9 +146,17 @@ def from_object(
 
 
 def payload_of(
-    data: Any, key: str | None, *, format: str | None = None, kwargs: Mapping[str, Any] | None = None
+    data: Any,
+    key: str | None,
+    *,
+    format: str | None = None,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> Payload:
     """The payload of a path or an object."""
-    if isinstance(data, str | os.PathLike) or hasattr(data, "__fspath__") or hasattr(data, "protocol"):
+    if (
+        isinstance(data, str | os.PathLike)
+        or hasattr(data, "__fspath__")
+        or hasattr(data, "protocol")
+    ):
         return from_path(data, key)
     return from_object(data, key, format=format, kwargs=kwargs)

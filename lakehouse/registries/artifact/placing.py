@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,3 +79,9 @@ def take_back(target: str) -> None:
     """Remove stored bytes that no row will name; what can't be removed is left to gc."""
     with contextlib.suppress(StorageError, NoWriteAccess, LakehouseError):
         storage.remove(target)
+
+
+def take_all_back(targets: Iterable[str]) -> None:
+    """Remove the stored bytes of several artifacts."""
+    for target in targets:
+        take_back(target)

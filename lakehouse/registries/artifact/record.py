@@ -97,7 +97,7 @@ class Artifact(
     _stored: str | None = None
     _replaced: str | None = None
 
-    def __init__(  # noqa: PLR0913 - the peer's signature
+    def __init__(
         self,
         path: Any = None,
         *,
@@ -120,7 +120,8 @@ class Artifact(
     ) -> None:
         if path is None:
             raise InvalidArgument(
-                "An artifact is made from a path or an object.", hint="ln.Artifact('file.csv', key=…)"
+                "An artifact is made from a path or an object.",
+                hint="ln.Artifact('file.csv', key=…)",
             )
         if key is not None:
             check_key(key)
@@ -152,7 +153,14 @@ class Artifact(
             self._tell_key(key)
             return
         object.__setattr__(self, "_dedupe", dedupe)
-        self._fill(lake, payload, home, storage, key_is_virtual, overwrite_versions)
+        self._fill(
+            lake,
+            payload,
+            home,
+            storage,
+            key_is_virtual=key_is_virtual,
+            overwrite_versions=overwrite_versions,
+        )
         self._find_family(key, revises)
         wanted = schema_named(schema)
         if wanted is not None:
@@ -183,12 +191,15 @@ class Artifact(
         payload: Payload,
         home: tuple[dict[str, Any], str] | None,
         storage: Any,
+        *,
         key_is_virtual: bool | None,
         overwrite_versions: bool | None,
     ) -> None:
         values = self._values
         is_folder = not payload.remote and os.path.isdir(payload.path)
-        values["overwrite_versions"] = is_folder if overwrite_versions is None else overwrite_versions
+        values["overwrite_versions"] = (
+            is_folder if overwrite_versions is None else overwrite_versions
+        )
         if home is not None:
             values["storage_uid"], values["storage_key"] = home[0]["uid"], home[1]
             values["key_is_virtual"] = False
@@ -358,7 +369,11 @@ class Artifact(
         files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
         inside = home is not None or str(folder) == lake.root
         return ArtifactList(
-            cls(p, key=None if inside and key is None else f"{prefix}/{p.relative_to(folder)}", run=run)
+            cls(
+                p,
+                key=None if inside and key is None else f"{prefix}/{p.relative_to(folder)}",
+                run=run,
+            )
             for p in files
         )
 
@@ -378,14 +393,16 @@ class Artifact(
     def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
         """Store the files of many artifacts at once, which is several times faster."""
         new = [r for r in records if not r._saved and r._payload is not None and r._stored is None]
-        plain = [r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote]
+        plain = [
+            r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote
+        ]
         plain = [r for r in plain if not os.path.isdir(r._payload.path)]
         if len(plain) < 2:
             return
         for record in plain:
             record._plan()
         targets = [r._target() for r in plain]
-        batch.on_rollback(lambda: [placing.take_back(t) for t in targets] and None)
+        batch.on_rollback(lambda: placing.take_all_back(targets))
         contents = store.store_many(
             [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)], progress=None
         )
@@ -398,7 +415,9 @@ class Artifact(
         values = self._values
         if values.get("storage_key") is None:
             virtual = values["key_is_virtual"]
-            values["storage_key"] = managed_key(self.uid, values.get("suffix") or "") if virtual else values["key"]
+            values["storage_key"] = (
+                managed_key(self.uid, values.get("suffix") or "") if virtual else values["key"]
+            )
 
     def _target(self) -> str:
         location = placing.location_of(self._lake, self._values["storage_uid"])
@@ -582,7 +601,11 @@ class Artifact(
         return path if adapter is None else adapter.load(path, **kwargs)
 
     def open(
-        self, mode: str = "r", engine: str = "pyarrow", is_run_input: bool | None = None, **kwargs: Any
+        self,
+        mode: str = "r",
+        engine: str = "pyarrow",
+        is_run_input: bool | None = None,  # noqa: FBT001 - the peer's signature
+        **kwargs: Any,
     ) -> Any:
         """Open the content without loading it.
 
@@ -680,4 +703,3 @@ def latest_uid(lake: Any, key: str) -> str | None:
     hits = rows.filter(pc.equal(rows["key"], key)).select(["uid", "branch_uid"]).to_pylist()
     seen = [r["uid"] for r in hits if r["branch_uid"] in lake.visible_branches]
     return max(seen, default=None)
-

@@ -35,9 +35,7 @@ def schema_named(schema: Any) -> Schema | None:
     if schema == "valid_features":
         return Schema(name="valid_features", itype="Feature").save()
     if schema in (_BUILT_IN[1], f"anndata_{_BUILT_IN[1]}"):
-        from lakehouse.bionty import Gene
-
-        genes = Schema(name="valid_ensembl_gene_ids", itype=Gene.ensembl_gene_id).save()
+        genes = Schema(name="valid_ensembl_gene_ids", itype="bionty.Gene.ensembl_gene_id").save()
         obs = Schema(name="valid_features", itype="Feature").save()
         return Schema(
             name=f"anndata_{_BUILT_IN[1]}", otype="AnnData", slots={"obs": obs, "var.T": genes}
@@ -165,9 +163,7 @@ def _slot_report(
     return validate(payload.format.table(source, base), spec, resolver, slot=slot)
 
 
-def _external_report(
-    lake: Lake, values: Mapping[str, Any], schema: Schema | None
-) -> Report:
+def _external_report(lake: Lake, values: Mapping[str, Any], schema: Schema | None) -> Report:
     from lakehouse.annotation.specs import known_rules
 
     known = known_rules(lake.state)
