@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lakehouse.bionty.filling import Filling
 from lakehouse.bionty.merging import Incoming
 from lakehouse.bionty.sources import (
+    Given,
     current_source,
     kept_ontology,
     ontology_of,
@@ -17,12 +18,14 @@ from lakehouse.bionty.sources import (
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
 from lakehouse.ontology import Ontology, registry_rows
+from lakehouse.ontology.collector import without_collection
 from lakehouse.orm import QuerySet
 from lakehouse.orm.current import current_lake
 
 if TYPE_CHECKING:
     from lakehouse.bionty.base import OntologyTerm
     from lakehouse.bionty.source import Source
+    from lakehouse.orm.lake import Lake
 
 T = TypeVar("T", bound="OntologyTerm")
 
@@ -42,10 +45,24 @@ def import_terms(
     if given.ontology.repairs:
         told = f"{len(given.ontology.repairs)} places of the ontology had to be repaired"
         notify(f"{told}; ontology.read(…).repairs lists them", "warning")
+    with without_collection():
+        return _import(cls, lake, given, source, species, prefix, include_obsolete)
+
+
+def _import(
+    cls: type[OntologyTerm],
+    lake: Lake,
+    given: Given,
+    source: Source | None,
+    species: str | None,
+    prefix: str | None,
+    include_obsolete: bool,  # noqa: FBT001 - as above
+) -> Source:
+    meta = cls.meta
     incoming = _incoming(cls, given.ontology, prefix, include_obsolete=include_obsolete)
     # nothing is made in the lake before everything is read
     if source is not None:
-        given = type(given)(given.ontology, given.url, source)
+        given = Given(given.ontology, given.url, source)
     stands = source_for(meta, given, species)
 
     def prior(digest: str) -> Incoming | None:

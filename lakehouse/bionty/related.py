@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from lakehouse.annotation.tables import link_row
 from lakehouse.engine import Changes
 from lakehouse.errors import InvalidArgument
-from lakehouse.ontology import ancestors, descendants
 from lakehouse.orm import QuerySet
 from lakehouse.orm.batch import Batch, batch_on
 
@@ -115,6 +114,9 @@ def links_of(lake: Lake, table: str) -> dict[tuple[str, str], str]:
 
 def reach(record: Any, *, up: bool) -> QuerySet[Any]:
     """All terms above or below one, at any distance; cycles are harmless."""
+    # the reader of ontologies isn't needed by who merely opens a lake
+    from lakehouse.ontology import ancestors, descendants
+
     lake = record._lake
     walk = ancestors if up else descendants
     uids = list(walk(edges(lake, record.meta.table), record.uid))

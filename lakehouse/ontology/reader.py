@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lakehouse.ontology import kept
+from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.model import Metadata, Ontology
 from lakehouse.ontology.source import Content, Source, content_hash, fetch, prepare, unreadable
 
@@ -48,7 +49,7 @@ def _parse(content: Content, digest: str) -> Ontology:
     from lakehouse.ontology import _pronto, loading, tables
 
     try:
-        with _pronto.without_collection():
+        with without_collection():
             raw, repairs, lines = loading.load(content)
             built, notes = tables.build(raw)
     except _pronto.Refused as error:
