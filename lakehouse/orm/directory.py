@@ -34,12 +34,15 @@ class Directory:
         views: Dotted names of functions without arguments that give SQL texts by view name.
         functions: Table functions of SQL with one text argument → dotted name of a function
             of the lake and that text, which gives SQL or an Arrow table.
+        sweepers: Dotted names of modules with `orphans(lake, min_age)` and `remove(paths)`,
+            which find and remove stored bytes that no row names.
     """
 
     registries: Mapping[str, str]
     tables: Sequence[str] = ()
     views: Sequence[str] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
+    sweepers: Sequence[str] = ()
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:

@@ -9,12 +9,15 @@ Example:
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
+from lakehouse.engine.engine import ORPHAN_AGE
 from lakehouse.errors import ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
@@ -310,8 +313,34 @@ class Lake:
         """The tags and the commits that they name."""
         return self.engine.tags()
 
-    def gc(self, **options: Any) -> GcReport:
-        """Remove files that nothing retained can reach; see `Engine.gc` for the options."""
+    def gc(
+        self,
+        *,
+        keep: int | None = None,
+        older_than: datetime | None = None,
+        min_age: float = ORPHAN_AGE,
+        dry_run: bool = False,
+    ) -> GcReport:
+        """Remove files that no retained commit, tag or running writer can reach.
+
+        That are files of tables, and stored bytes that no artifact names. The bytes of an
+        artifact that was deleted for good are gone already.
+
+        Args:
+            keep: Keep the states of the last so many commits.
+            older_than: Keep the states since this moment.
+            min_age: Files that no commit names are left alone while younger, in seconds.
+            dry_run: Only report what would be removed.
+        """
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
-        return self.engine.gc(**options)
+        report = self.engine.gc(keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run)
+        paths, size = list(report.orphans), report.bytes
+        for dotted in self.directory.sweepers:
+            sweeper = importlib.import_module(dotted)
+            found = sweeper.orphans(self, min_age)
+            paths += [path for path, _ in found]
+            size += sum(n for _, n in found)
+            if not dry_run:
+                sweeper.remove([path for path, _ in found])
+        return replace(report, orphans=tuple(paths), bytes=size)

@@ -27,4 +27,5 @@ DIRECTORY = Directory(
         "lakehouse.bionty.views:closure_views",
     ),
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
+    sweepers=("lakehouse.registries.artifact.sweep",),
 )

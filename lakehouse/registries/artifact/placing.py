@@ -18,6 +18,8 @@ from lakehouse.storage import CacheDir, ContentHash, StorageLocation
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
+_KNOWN: dict[str, dict[str, StorageLocation]] = {}  # by the storage table's version
+
 
 def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
     """The registered storage location that a path lies in, and its key there.
@@ -25,19 +27,30 @@ def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
     Paths among the lake's own files don't count.
     """
     best: tuple[dict[str, Any], str] | None = None
-    for row in lake.state.arrow("storage").select(["uid", "root"]).to_pylist():
-        key = StorageLocation(row["root"]).contains(path)
+    for uid, location in _locations(lake).items():
+        key = location.contains(path)
         if key is None or key.startswith((".lakehouse/", f"{MANAGED}/")):
             continue
-        if best is None or len(row["root"]) > len(best[0]["root"]):
-            best = row, key
+        if best is None or len(location.root) > len(best[0]["root"]):
+            best = {"uid": uid, "root": location.root}, key
     return best
+
+
+def _locations(lake: Lake) -> dict[str, StorageLocation]:
+    """All storage locations of a lake's present state."""
+    pointer = lake.state.pointers["storage"]
+    known = _KNOWN.get(pointer)
+    if known is None:
+        rows = lake.state.arrow("storage").select(["uid", "root"]).to_pylist()
+        known = {r["uid"]: StorageLocation(r["root"]) for r in rows}
+        _KNOWN.clear()
+        _KNOWN[pointer] = known
+    return known
 
 
 def location_of(lake: Lake, storage_uid: str) -> StorageLocation:
     """The storage location of a storage record."""
-    row = lake.state.row("storage", storage_uid)
-    return StorageLocation(row["root"] if row else lake.root)
+    return _locations(lake).get(storage_uid) or StorageLocation(lake.root)
 
 
 def local_copy(payload: Payload) -> Path:
