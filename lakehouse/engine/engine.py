@@ -24,6 +24,7 @@ from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.limits import Limits
+from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
@@ -194,7 +195,8 @@ class Engine:
         if not self._at_heads(self._missing):
             return
         with self._catalog.exclusive() as exclusive:
-            heads = exclusive.heads()
+            # what a stock writer wrote is entered first, or its keys would never be claimed
+            heads = reconcile(exclusive, self._cache, self.specs, exclusive.heads())
             missing = self._missing(heads)
             if not missing:
                 return
@@ -362,12 +364,16 @@ class Engine:
         Raises:
             InvalidArgument: The name is empty, or names another commit already.
             LookupFailed: The commit doesn't exist, or gc has removed its state.
+            IntegrityError: Another Iceberg engine wrote rows that repeat unique values.
         """
         if not name or name != name.strip():
             raise InvalidArgument("A tag needs a name.", found=repr(name))
         try:
-            with self._catalog.exclusive():  # so that gc doesn't remove the state meanwhile
-                seq = self._catalog.heads().seq if ref is None else self.resolve(ref)
+            with self._catalog.exclusive() as exclusive:  # gc doesn't remove the state meanwhile
+                if ref is None:
+                    seq = reconcile(exclusive, self._cache, self.specs, exclusive.heads()).seq
+                else:
+                    seq = self.resolve(ref)
                 self._check_kept(seq)
                 self._catalog.set_tag(name, seq)
         except KeysTaken as error:

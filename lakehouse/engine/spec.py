@@ -155,6 +155,8 @@ class TableSpec:
         """Scope, key texts and uids for every unique key that the rows of a table claim."""
         out = []
         for cols in self.unique:
+            if cols[0] not in table.column_names:
+                continue  # rows from before the column was added
             first = table[cols[0]]
             claiming = table.filter(pc.is_valid(first)) if first.null_count else table
             values = [

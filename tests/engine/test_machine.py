@@ -40,6 +40,7 @@ from tests.engine.machine_model import (
     VALUES,
     WIDER_SPECS,
     Plan,
+    Row,
     Tables,
     TakenError,
     bulk_row,
@@ -48,6 +49,17 @@ from tests.engine.machine_model import (
     plain_rows,
     uid_of,
 )
+
+
+def append_with_stock(root: str, table: str, rows: list[Row]) -> None:
+    """Append rows as any other user of pyiceberg would."""
+    catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{root}/.lakehouse/catalog.db")
+    stock = catalog.load_table(("lake", table))
+    spec = next(s for s in SPECS if s.name == table)
+    schema = stock.schema().select(*spec.column_names).as_arrow()
+    stock.append(spec.encode_rows(rows).cast(schema))
+    catalog.close()
+
 
 WHO = st.integers(0, 1)
 TABLE = st.sampled_from(["label", "link"])
@@ -257,15 +269,7 @@ class EngineMachine(RuleBasedStateMachine):
         rows = plan.inserts[0][1]
         if not rows:
             return
-        catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{self.root}/.lakehouse/catalog.db")
-        stock = catalog.load_table(("lake", table))
-        spec = next(s for s in SPECS if s.name == table)
-        stock.append(
-            spec.encode_rows(rows).cast(
-                stock.schema().as_arrow().empty_table().select(spec.column_names).schema
-            )
-        )
-        catalog.close()
+        append_with_stock(self.root, table, rows)
         self.tables, self.foreign = after, True
 
     # -- history and maintenance -----------------------------------------------------
@@ -277,6 +281,7 @@ class EngineMachine(RuleBasedStateMachine):
         try:
             named = self.engines[who].tag(name, seq)
         except InvalidArgument:
+            self._note(before)
             assert name in self.tags
         except LookupFailed:
             assert seq is not None
@@ -433,7 +438,7 @@ _PROFILES = {
     "ci": settings(
         **_COMMON,
         derandomize=True,
-        max_examples=8,
+        max_examples=10,
         stateful_step_count=25,
         phases=(Phase.explicit, Phase.generate),
         database=None,
@@ -446,3 +451,22 @@ PROFILE = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 @pytest.mark.parametrize("machine", [EngineMachine, SmallMachine, TinyMachine])
 def test_engine_holds_what_the_model_holds(machine: type[EngineMachine]) -> None:
     run_state_machine_as_test(machine, settings=PROFILE)
+
+
+def test_opening_with_a_new_column_enters_what_a_stock_writer_wrote(tmp_path: Path) -> None:
+    """Else the column's commit would log the foreign rows, and nobody would claim their keys."""
+    root = str(tmp_path / "lake")
+    Engine.create(root, SPECS).close()
+    append_with_stock(root, "label", [{"uid": uid_of(1), "name": "theirs"}])
+    engine = Engine.open(root, WIDER_SPECS)
+    assert engine.holder("label", UNIQUE, ("theirs", None, None)) == uid_of(1)
+    assert [c.message for c in engine.log(2)] == ["schema evolved", FOREIGN]
+    engine.close()
+
+
+def test_a_tag_names_what_a_stock_writer_wrote_too(tmp_path: Path) -> None:
+    engine = Engine.create(str(tmp_path / "lake"), SPECS)
+    append_with_stock(engine.root, "label", [{"uid": uid_of(1), "name": "theirs"}])
+    engine.tag("published")
+    assert engine.state_at("published").count("label") == 1
+    engine.close()
