@@ -18,13 +18,13 @@ from lakehouse.formats._backed import Backed
 from lakehouse.formats._elements import (
     Frame,
     encoding,
+    is_group,
     matrix_type,
     python_value,
     value_type,
     values_of,
 )
-from lakehouse.formats._tabular import is_path
-from lakehouse.formats.base import INDEX, AnyPath, Component, Description
+from lakehouse.formats.base import INDEX, AnyPath, Component, Description, is_path
 
 FRAMES = ("obs", "var")
 SLOTS = (*FRAMES, "uns", "obsm", "layers")
@@ -102,10 +102,11 @@ class Annotated(ABC):
 
     def check(self, path: Path, root: Any) -> None:
         """Raise unless the root group is an AnnData."""
-        missing = [slot for slot in FRAMES if slot not in root]
+        names = sorted(root.keys()) if is_group(root) else []
+        missing = set(FRAMES) - set(names)
         kind = encoding(root)
         if missing or kind not in ("anndata", ""):
-            found = f"{kind or 'a container'} with {sorted(root.keys())[:10]}"
+            found = f"{kind or 'a container'} with {names[:10]}"
             raise UnreadableFile(
                 f"The file {str(path)!r} can't be read as {self.expected}.",
                 found=found,
@@ -139,6 +140,12 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore", old)
         warnings.filterwarnings("ignore", "Moving element from", FutureWarning)
         yield
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What anndata raises for a value that it can't write."""
+    registry = require("anndata._io.specs.registry", "write AnnData")
+    return (TypeError, ValueError, NotImplementedError, registry.IORegistryError)
 
 
 @contextmanager

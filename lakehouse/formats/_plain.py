@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats._probe import sniff, unreadable, writing
-from lakehouse.formats._tabular import is_path
-from lakehouse.formats.base import Description
+from lakehouse.formats.base import Description, is_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

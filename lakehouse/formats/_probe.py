@@ -17,6 +17,7 @@ from lakehouse.errors import (
 )
 
 _HEAD = 1 << 16
+_TEXTS = {"text", "comma-separated text", "tab-separated text", "JSON", "YAML"}
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PAR1", "a Parquet file", ".parquet"),
     (b"PARE", "an encrypted Parquet file", ".parquet"),
@@ -63,7 +64,7 @@ def unreadable(
         error: What the reader said, if the file looked right at first.
     """
     found, suffix = sniff(path)
-    if found == expected:
+    if found == expected or (error and found == "text" and expected in _TEXTS):
         detail = " ".join(str(error).split()) if error else "the end is missing"
         found = f"{expected}, truncated or damaged ({detail})"
         hint = "copy or download the file again"

@@ -14,7 +14,14 @@ from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats._arrow import check_slot, table_of
 from lakehouse.formats._probe import reading
-from lakehouse.formats.base import COLUMNS, AnyPath, Component, Description
+from lakehouse.formats.base import (
+    COLUMNS,
+    AnyPath,
+    Component,
+    Description,
+    is_path,
+    is_remote,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,13 +115,3 @@ class Tabular(ABC):
     @abstractmethod
     def scan(self, paths: list[str], **kwargs: Any) -> pl.LazyFrame:
         """Local files as a LazyFrame."""
-
-
-def is_path(obj: object) -> bool:
-    """Whether an object is a path rather than data."""
-    return isinstance(obj, str) or hasattr(obj, "__fspath__") or hasattr(obj, "storage_options")
-
-
-def is_remote(path: object) -> bool:
-    """Whether a path is a UPath on another file system than the machine's own."""
-    return getattr(path, "protocol", "") not in ("", "file", "local")

@@ -117,3 +117,13 @@ class Format(Protocol):
         Raises:
             InvalidData: The object can't be written in this format.
         """
+
+
+def is_path(obj: object) -> bool:
+    """Whether an object is a path rather than data."""
+    return isinstance(obj, str) or hasattr(obj, "__fspath__") or hasattr(obj, "storage_options")
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path is a UPath on another file system than the machine's own."""
+    return getattr(path, "protocol", "") not in ("", "file", "local")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ from lakehouse.formats._arrow import (
     table_of,
 )
 from lakehouse.formats._probe import reading, sniff, unreadable, writing
-from lakehouse.formats._tabular import Tabular, is_remote
-from lakehouse.formats.base import INDEX, Component
+from lakehouse.formats._tabular import Tabular
+from lakehouse.formats.base import INDEX, Component, is_remote
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,19 +99,21 @@ class Csv(Tabular):
         self.check(path)
         pandas = require("pandas", "load a table as a data frame")
         kwargs.setdefault("sep", self.delimiter)
-        with reading(path, self.expected, pandas.errors.ParserError, UnicodeDecodeError):
-            if "index_col" not in kwargs and _first_header(pandas, path, kwargs["sep"]) == "":
-                kwargs["index_col"] = 0
-            try:
-                return pandas.read_csv(path, **kwargs)
-            except pandas.errors.EmptyDataError as error:
-                raise unreadable(path, self.expected, error) from error
+        failures = (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError)
+        with reading(path, self.expected, *failures):
+            names, short = _names(path, self.delimiter)
+            if names[:1] == [""] and not short:  # pandas itself knows what a short header means
+                kwargs.setdefault("index_col", 0)
+            return pandas.read_csv(path, **kwargs)
 
     def dataset_format(self, paths: list[Any]) -> Any:
         """Parsing options for `pyarrow.dataset`."""
         datasets = require("pyarrow.dataset", "open tables lazily")
+        one = Path(str(paths[0]))
         return datasets.CsvFileFormat(
-            parse_options=self._parsing(), convert_options=_conversion(), read_options=_blocks()
+            parse_options=self._parsing(),
+            convert_options=_conversion(),
+            read_options=self._blocks(one) if one.is_file() else None,
         )
 
     def dataset(self, paths: list[Any], **kwargs: Any) -> Any:
@@ -128,13 +131,17 @@ class Csv(Tabular):
         """See `Tabular.scan`."""
         import polars as pl
 
-        defaults = {
+        names, short = _names(Path(paths[0]), self.delimiter)
+        header: dict[str, Any] = (
+            {"has_header": False, "skip_rows": 1, "new_columns": names} if short else {}
+        )
+        defaults: dict[str, Any] = {
             "separator": self.delimiter,
             "null_values": MISSING,
             "infer_schema_length": None,
             "try_parse_dates": True,
         }
-        return pl.scan_csv(paths, **(defaults | kwargs))
+        return pl.scan_csv(paths, **(defaults | header | kwargs))
 
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`."""
@@ -159,13 +166,22 @@ class Csv(Tabular):
     def _parsing(self) -> pacsv.ParseOptions:
         return pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
 
-    @contextmanager
-    def _stream(self, path: Path) -> Iterator[Any]:
-        with pacsv.open_csv(_source(path), _blocks(), self._parsing(), _conversion()) as stream:
-            yield stream
+    def _blocks(self, path: Path) -> pacsv.ReadOptions:
+        names, short = _names(path, self.delimiter)
+        if not short:
+            return pacsv.ReadOptions(block_size=_BLOCK)
+        return pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows=1)
+
+    def _stream(self, path: Path) -> AbstractContextManager[Any]:
+        blocks, parsing = self._blocks(path), self._parsing()
+        stream: AbstractContextManager[Any] = pacsv.open_csv(
+            _source(path), blocks, parsing, _conversion()
+        )
+        return stream
 
     def _whole(self, path: Path, columns: list[str] | None = None) -> pa.Table:
-        return pacsv.read_csv(_source(path), _blocks(), self._parsing(), _conversion(columns))
+        blocks, parsing = self._blocks(path), self._parsing()
+        return pacsv.read_csv(_source(path), blocks, parsing, _conversion(columns))
 
 
 class Tsv(Csv):
@@ -175,10 +191,6 @@ class Tsv(Csv):
     suffixes = (".tsv", ".tsv.gz")
     expected = "tab-separated text"
     delimiter = "\t"
-
-
-def _blocks() -> pacsv.ReadOptions:
-    return pacsv.ReadOptions(block_size=_BLOCK)
 
 
 def _conversion(columns: list[str] | None = None) -> pacsv.ConvertOptions:
@@ -211,10 +223,19 @@ def _check_text(path: Path, schema: pa.Schema) -> None:
             )
 
 
-def _first_header(pandas: Any, path: Path, separator: str) -> str:
-    header = pandas.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
-    first = header.iloc[0, 0]
-    return first if isinstance(first, str) else ""
+def _names(path: Path, delimiter: str) -> tuple[list[str], bool]:
+    """The column names, and whether the header leaves out that of the index.
+
+    R's `write.table` and `write.csv` of a matrix give rows one field more than the header.
+    """
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(file, delimiter=delimiter)
+        try:
+            header, first = next(rows, []), next(rows, [])
+        except csv.Error:  # a field too long for this reader, which is no header to mend
+            return [], False
+    return (["", *header], True) if len(first) == len(header) + 1 else (header, False)
 
 
 @contextmanager

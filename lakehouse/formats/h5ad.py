@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.formats._annotated import Annotated, quiet, unchanged
+from lakehouse.formats._annotated import Annotated, quiet, refusals, unchanged
 from lakehouse.formats._backed import Backed
 from lakehouse.formats._probe import reading, starts_with, writing
 
@@ -48,5 +48,5 @@ class H5ad(Annotated):
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`; kwargs go to `AnnData.write_h5ad`. The object stays as it is."""
         self.require_anndata(obj)
-        with writing(Path(path), "AnnData", TypeError, ValueError), unchanged(obj):
+        with writing(Path(path), "AnnData", *refusals()), unchanged(obj):
             obj.write_h5ad(path, **kwargs)

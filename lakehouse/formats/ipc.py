@@ -22,8 +22,8 @@ from lakehouse.formats._arrow import (
     table_of,
 )
 from lakehouse.formats._probe import reading, sniff, unreadable, writing
-from lakehouse.formats._tabular import Tabular, is_remote
-from lakehouse.formats.base import Component
+from lakehouse.formats._tabular import Tabular
+from lakehouse.formats.base import Component, is_remote
 
 if TYPE_CHECKING:
     import polars as pl

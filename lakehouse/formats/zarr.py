@@ -11,7 +11,7 @@ from typing import Any
 
 from lakehouse._lazy import require
 from lakehouse.errors import UnreadableFile
-from lakehouse.formats._annotated import Annotated, quiet, unchanged
+from lakehouse.formats._annotated import Annotated, quiet, refusals, unchanged
 from lakehouse.formats._backed import Backed
 from lakehouse.formats._elements import encoding
 from lakehouse.formats._probe import reading, sniff, writing
@@ -50,7 +50,8 @@ class Zarr(Annotated):
             )
         zarr = require("zarr", "read .zarr stores")
         with reading(path, self.expected, KeyError, ValueError, RuntimeError):
-            yield zarr.open(str(path), mode="r")
+            # metadata consolidated earlier may tell of nodes that are gone
+            yield zarr.open(str(path), mode="r", use_consolidated=False)
 
     def load(self, path: Path, **kwargs: Any) -> Any:
         """An AnnData in memory; kwargs go to `anndata.read_zarr`. Else the Zarr node."""
@@ -73,7 +74,7 @@ class Zarr(Annotated):
         root = self._node(path, **kwargs)
         in_memory = [name for name in _SMALL if name in root]
         parts = {name: io.read_elem(root[name]) for name in in_memory}
-        nodes = root["layers"] if "layers" in root else {}
+        nodes = root.get("layers", {})
         layers = {name: _lazy(io, nodes[name]) for name in nodes}
         anndata = require("anndata", "open .zarr stores")
         x = _lazy(io, root["X"]) if "X" in root else None
@@ -84,10 +85,12 @@ class Zarr(Annotated):
         self.require_anndata(obj)
         path = Path(path)
         fresh = not path.exists()
-        with writing(path, "AnnData", TypeError, ValueError), unchanged(obj):
+        with writing(path, "AnnData", *refusals()), unchanged(obj):
             try:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Writing zarr v2 data", UserWarning)
+                    warnings.filterwarnings("ignore", "zarr v3 autosharding", UserWarning)
+                    warnings.filterwarnings("ignore", "Consolidated metadata is", UserWarning)
                     obj.write_zarr(path, **kwargs)
             except BaseException:
                 if fresh:
