@@ -61,7 +61,7 @@ def machine(peer: Mapping[str, str]) -> dict[str, str]:
     found = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()} memory, {platform.system()}",
-        "load before": f"{os.getloadavg()[0]:.1f}",
+        "load at the end": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
     }
     found.update({p: importlib.metadata.version(p) for p in PACKAGES})
