@@ -136,7 +136,7 @@ def test_links_both_ways(lake):
     cell, lymphocyte, t_cell, b_cell = save([CellType(name=n) for n in names_])
     changes = Changes()
     for child, parent in ((lymphocyte, cell), (t_cell, lymphocyte), (b_cell, lymphocyte)):
-        row = {"registry": "cell_type", "subject_uid": child.uid, "target_uid": parent.uid}
+        row = {"registry": "cell_type", "subject_uid": child.uid, "target_uid": parent.uid, "slot": "is_a"}  # fmt: skip
         changes.insert("ontology_link", [{"uid": child.uid + parent.uid, **row}])
     lake.commit(changes)
     assert names(CellType.filter(parents=lymphocyte)) == ["B cell", "T cell"]
