@@ -71,8 +71,10 @@ def ls(
         )
         for a in found.order_by("-created_at")[:limit]
     ]
-    columns = ["uid", "key", "description", "type", "observations", "size", "created"]
-    output.show(output.table(columns, rows))
+    columns = ["uid", "key", "description", "type", "n_obs", "size", "created"]
+    made = output.table(columns, rows)
+    made.columns[0].no_wrap = True
+    output.show(made)
     if n_found > limit:
         typer.echo(f"{limit} of {n_found}; --limit {n_found} shows all", err=True)
 

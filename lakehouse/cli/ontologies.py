@@ -20,11 +20,7 @@ def import_(
     ],
 ) -> None:
     """Fill a registry with the terms of an ontology, in one commit."""
-    registry = _registry(entity)
-    before = registry.filter().count()
-    registry.import_source(source)
-    after = registry.filter().count()
-    typer.echo(f"{registry.__name__}: {after - before} new terms, {after} in all")
+    _registry(entity).import_source(source)
 
 
 @app.command("list")

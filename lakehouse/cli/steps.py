@@ -12,7 +12,6 @@ import polars as pl
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.ontology import extract
 
 
 def make_lake(storage: Path) -> Any:
@@ -22,7 +21,7 @@ def make_lake(storage: Path) -> Any:
 
 def import_ontology() -> Any:
     """An ontology fills a registry in one commit: names, synonyms and hierarchy."""
-    bt.CellType.import_source(extract("blood-cells"))
+    bt.CellType.import_source("blood-cells")
     return ln.sql("SELECT ontology_id, name, synonyms FROM cell_type WHERE name LIKE '%B cell'")
 
 
@@ -41,27 +40,36 @@ def ask_for_columns() -> Any:
 
 
 def make_schema() -> Any:
-    """A schema says what a table of cells has to look like; cell types are terms."""
-    return ln.Schema(
-        name="blood cells",
-        features=[
+    """A schema says what cells have to look like: here, cell types are terms."""
+    with ln.transaction(message="what blood cells look like"):
+        features = [
             ln.Feature(name="cell_type", dtype=bt.CellType).save(),
             ln.Feature(name="phase", dtype=str).save(),
             ln.Feature(name="n_genes", dtype=int).save(),
             ln.Feature(name="percent_mito", dtype=float).save(),
-        ],
-    ).save()
+        ]
+        obs = ln.Schema(name="blood cells", features=features).save()
+        ln.Schema(name="blood cells, AnnData", otype="AnnData", slots={"obs": obs}).save()
+    return ln.sql("SELECT name, dtype FROM feature")
+
+
+def save_cells() -> Any:
+    """The file has labels of its own, which the ontology knows as synonyms. Now it is valid."""
+    adata = ln.Artifact.get(key="pbmc/raw.h5ad").load()
+    labels = adata.obs["bulk_labels"].astype(str)
+    adata.obs["cell_type"] = bt.CellType.standardize(labels)
+    schema = ln.Schema.get(name="blood cells, AnnData")
+    ln.Artifact.from_anndata(adata, key="pbmc/cells.h5ad", schema=schema).save()
+    return adata.obs.groupby(["bulk_labels", "cell_type"], observed=True).size()
 
 
 def make_table() -> Any:
     """A table of the same cells, with two mistakes that happen: a synonym and a typo."""
-    obs = ln.Artifact.get(key="pbmc/raw.h5ad").load().obs
-    names = bt.CellType.standardize(obs["bulk_labels"].astype(str))  # the file has its own names
+    obs = ln.Artifact.get(key="pbmc/cells.h5ad").load().obs
+    columns = ["cell_type", "phase", "n_genes", "percent_mito"]
+    table = pl.from_pandas(obs[columns].astype({"cell_type": str}), include_index=True)
     mistakes = {"natural killer cell": "NK cell", "dendritic cell": "dentritic cell"}
-    columns = obs[["phase", "n_genes", "percent_mito"]].reset_index(names="cell")
-    return pl.from_pandas(columns).with_columns(
-        pl.Series("cell_type", names).replace(mistakes),
-    )
+    return table.with_columns(pl.col("cell_type").replace(mistakes))
 
 
 def validate(table: pl.DataFrame) -> Any:
@@ -74,27 +82,30 @@ def validate(table: pl.DataFrame) -> Any:
 
 
 def mend(table: pl.DataFrame) -> Any:
-    """Synonyms are mapped to names; a typo is yours to mend, the report names the term."""
-    names = pl.Series(bt.CellType.standardize(table["cell_type"].to_list()))
-    return table.with_columns(
-        cell_type=names.replace({"dentritic cell": "dendritic cell"})
-    )
+    """Synonyms are mapped to names. A typo is yours to mend; the report names the term."""
+    names = pl.Series(bt.CellType.standardize(table["cell_type"]))
+    names = names.replace({"dentritic cell": "dendritic cell"})
+    return table.with_columns(cell_type=names)
 
 
 def save_table(table: pl.DataFrame) -> Any:
     """Valid now: saved, and annotated with the cell types that are in it."""
     schema = ln.Schema.get(name="blood cells")
     ln.Artifact.from_dataframe(table, key="pbmc/cells.parquet", schema=schema).save()
-    return ln.sql("SELECT artifact_key, feature, registry, value FROM artifact_features")
+    return ln.sql("""
+        SELECT artifact_key, feature, registry, value FROM artifact_features
+        WHERE artifact_key = 'pbmc/cells.parquet'
+    """)
 
 
 def find_artifacts() -> Any:
-    """So it is found by what is in it."""
-    return ln.Artifact.filter(cell_type="natural killer cell").to_polars().select("uid", "key").collect()
+    """So both are found by what is in them."""
+    found = ln.Artifact.filter(cell_type="natural killer cell")
+    return found.to_polars().select("key", "otype", "n_observations").collect()
 
 
 def query_sql() -> Any:
-    """One SQL statement joins the table's content with the registries."""
+    """One SQL statement joins a table's content with the registries."""
     return ln.sql("""
         SELECT t.ontology_id, c.cell_type, count(*) AS cells, avg(c.n_genes) AS mean_genes
         FROM dataset('pbmc/cells.parquet') c JOIN cell_type t ON t.name = c.cell_type
@@ -103,20 +114,16 @@ def query_sql() -> Any:
 
 
 def query_polars() -> Any:
-    """The same in polars, lazily."""
+    """The same data in polars, lazily."""
     cells = ln.Artifact.get(key="pbmc/cells.parquet")
     with cells.open(engine="polars") as lazy:
-        return (
-            lazy.group_by("phase")
-            .agg(pl.len().alias("cells"), pl.col("percent_mito").mean())
-            .sort("phase")
-            .collect()
-        )
+        phases = lazy.group_by("phase").agg(pl.len(), pl.col("percent_mito").mean())
+        return phases.sort("phase").collect()
 
 
 def look_back() -> Any:
-    """Each step was one commit. Any of them can be named, and asked."""
+    """All of it was a few commits. Any of them can be named, and asked."""
     lake = ln.current_lake()
     lake.tag("quickstart")
-    commits = [(c.seq, c.message, ", ".join(c.tables)) for c in lake.log()]
+    commits = [(c.seq, c.message, ", ".join(c.tables)) for c in lake.log(5)]
     return pl.DataFrame(commits, schema=["commit", "message", "tables"], orient="row")

@@ -19,7 +19,7 @@ from rich.text import Text
 from lakehouse.cli import output, steps
 from lakehouse.errors import LakeExists, MissingExtra
 
-_SHOWN_ROWS = 12
+_ALL_ROWS, _SOME_ROWS = 12, 6
 
 
 def sample_file() -> Path:
@@ -58,6 +58,7 @@ def run(storage: Path) -> None:
     show(steps.save_file, path)
     show(steps.ask_for_columns)
     show(steps.make_schema)
+    show(steps.save_cells)
     table = show(steps.make_table)
     show(steps.validate, table)
     table = show(steps.mend, table)
@@ -87,11 +88,11 @@ class Tour:
         self._count += 1
         output.show(
             Text(f"\n{self._count}. {inspect.getdoc(step)}", style="bold"),
-            Padding(Syntax(code_of(step), "python", theme="ansi_dark"), (0, 0, 0, 3)),
+            Padding(_coloured(code_of(step)), (0, 0, 0, 3), expand=False),
         )
         result = step(*args)
         if result is not None:
-            output.show(Padding(_readable(result), (0, 0, 0, 3)))
+            output.show(Padding(_readable(result), (0, 0, 0, 3), expand=False))
         return result
 
 
@@ -105,11 +106,19 @@ def code_of(step: Callable[..., Any]) -> str:
     return textwrap.dedent(body).replace("return ", "")
 
 
+def _coloured(code: str) -> Text:
+    made = Syntax(code, "python", theme="ansi_dark").highlight(code)
+    made.rstrip()
+    return made
+
+
 def _readable(result: Any) -> Any:
     if isinstance(result, duckdb.DuckDBPyRelation):
         result = result.pl()
     if not isinstance(result, pl.DataFrame):
-        return result if hasattr(result, "__rich__") else Text(repr(result))
-    more = result.height - _SHOWN_ROWS
-    title = f"{result.height} rows" + (f", the first {_SHOWN_ROWS}" if more > 0 else "")
-    return output.table(result.columns, result.head(_SHOWN_ROWS).iter_rows(), title=title)
+        return result if hasattr(result, "__rich__") else Text(str(result))
+    title = f"{result.height} row{'' if result.height == 1 else 's'}"
+    if result.height > _ALL_ROWS:
+        title += f", the first {_SOME_ROWS}"
+        result = result.head(_SOME_ROWS)
+    return output.table(result.columns, result.iter_rows(), title=title)

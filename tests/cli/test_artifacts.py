@@ -80,10 +80,11 @@ def test_ls(run, table: Path) -> None:
 
 def test_describe(run, table: Path) -> None:
     run("save", table)
-    text = run("describe", "--key", "cells.parquet").stdout
-    assert "DataFrame" in text
-    assert "cell" in text
-    assert "tester" in text
+    by_key = run("describe", "--key", "cells.parquet").stdout
+    assert "DataFrame" in by_key
+    assert "cell: string" in by_key
+    uid = ln.Artifact.get(key="cells.parquet").uid
+    assert run("describe", "--uid", uid).stdout == by_key
 
 
 def test_save_with_schema(run, table: Path) -> None:
