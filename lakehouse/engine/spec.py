@@ -23,8 +23,10 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.identity import digest_text
 
 KEY_SEPARATOR = "\x1f"
+_KEY_CHARACTERS = 600  # a Postgres index takes 2,704 bytes
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _ARROW: dict[str, pa.DataType] = {
@@ -144,7 +146,7 @@ class TableSpec:
         if values[0] is None:
             return None
         head = f"{self.name}.{'+'.join(columns)}{KEY_SEPARATOR}"
-        return head + KEY_SEPARATOR.join("" if v is None else str(v) for v in values)
+        return _short(head + KEY_SEPARATOR.join("" if v is None else str(v) for v in values))
 
     def keys_of(self, row: Mapping[str, Any]) -> list[str]:
         """All unique keys that a row claims."""
@@ -167,6 +169,8 @@ class TableSpec:
             ]
             scope = f"{self.name}.{'+'.join(cols)}"
             keys = pc.binary_join_element_wise(pa.scalar(scope), *values, KEY_SEPARATOR)
+            if (pc.max(pc.utf8_length(keys)).as_py() or 0) > _KEY_CHARACTERS:
+                keys = pa.chunked_array([[_short(key) for key in keys.to_pylist()]], pa.string())
             out.append((scope, keys, claiming["uid"]))
         return out
 
@@ -211,6 +215,14 @@ class TableSpec:
             if (text := row.get(name)) is not None:
                 row[name] = orjson.loads(text)
         return row
+
+
+def _short(key: str) -> str:
+    """A key, or where it is too long for an index its beginning and a digest of it."""
+    if len(key) <= _KEY_CHARACTERS:
+        return key
+    digest = digest_text(data)
+    return f"{key[: _KEY_CHARACTERS - 40]}…{digest}"
 
 
 def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -75,7 +75,9 @@ def description_of(payload: Payload) -> Description | None:
     Raises:
         UnreadableFile: The content isn't what the suffix says.
     """
-    return None if payload.format is None else payload.describe(local_copy(payload))
+    if payload.format is None or payload.format.otype is None:
+        return None  # text, JSON and the like have no slots
+    return payload.describe(local_copy(payload))
 
 
 def put(payload: Payload, target: str) -> ContentHash:

@@ -700,6 +700,8 @@ def _size_known(lake: Any, size: int) -> bool:
 def latest_uid(lake: Any, key: str) -> str | None:
     """The uid of the latest visible version with a key."""
     rows = lake.state.arrow("artifact")
+    if pc.index(rows["key"], key).as_py() < 0:
+        return None
     hits = rows.filter(pc.equal(rows["key"], key)).select(["uid", "branch_uid"]).to_pylist()
     seen = [r["uid"] for r in hits if r["branch_uid"] in lake.visible_branches]
     return max(seen, default=None)
