@@ -50,7 +50,7 @@ def make_schema() -> Any:
         ]
         obs = ln.Schema(name="blood cells", features=features).save()
         ln.Schema(name="blood cells, AnnData", otype="AnnData", slots={"obs": obs}).save()
-    return ln.sql("SELECT name, dtype FROM feature")
+    return ln.sql("SELECT name, dtype FROM feature ORDER BY name")
 
 
 def save_cells() -> Any:
