@@ -221,7 +221,7 @@ def _short(key: str) -> str:
     """A key, or where it is too long for an index its beginning and a digest of it."""
     if len(key) <= _KEY_CHARACTERS:
         return key
-    digest = digest_text(data)
+    digest = digest_text(key.encode("utf-8", "surrogatepass"))
     return f"{key[: _KEY_CHARACTERS - 40]}…{digest}"
 
 
