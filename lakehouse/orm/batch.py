@@ -286,14 +286,17 @@ class Batch:
                 if columns in record.meta.unique and key is not None:
                     claims[key] = record
             if record._claims_uid and (key := record._uid_key()) is not None:
-                claims[key] = record
+                claims[key] = claims[record._values["uid"]] = record
         mended = False
         state = self.lake.state
         for key, uid in conflict.taken:
             record_of_key = claims.get(key)
             if record_of_key is None:
                 return False
-            if key == record_of_key._uid_key() and record_of_key._renew_uid():
+            if record_of_key._saved:
+                continue  # another of its keys was taken too, and it was adopted by that one
+            own = (record_of_key._uid_key(), record_of_key._values["uid"])
+            if key in own and record_of_key._renew_uid():
                 mended = True
                 continue
             row = state.row(conflict.table, uid)

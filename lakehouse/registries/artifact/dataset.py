@@ -26,7 +26,8 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         ObjectDoesNotExist: There is no such artifact.
         InvalidArgument: It isn't table-like.
     """
-    from lakehouse.registries.artifact.record import Artifact, latest_uid
+    from lakehouse.registries.artifact.families import latest_uid
+    from lakehouse.registries.artifact.record import Artifact
 
     uid = latest_uid(lake, key) or (key if lake.state.row("artifact", key) else None)
     row = None if uid is None else lake.state.row("artifact", uid)
@@ -51,6 +52,11 @@ def content(lake: Lake, key: str) -> str | pa.Table:
             found=artifact.suffix or "no suffix",
             expected="a table or an AnnData",
         )
+    if path.is_dir() and adapter.otype == "DataFrame":
+        if adapter.name == "parquet":
+            return f"SELECT * FROM read_parquet({_files(path, '**/*.parquet')})"
+        whole: pa.Table = adapter.open(path).to_table()
+        return whole
     table: pa.Table = adapter.table(path, COLUMNS if adapter.otype == "DataFrame" else "obs")
     return table
 

@@ -24,6 +24,8 @@ _staged: WeakKeyDictionary[Batch, dict[str, str]] = WeakKeyDictionary()
 def latest_uid(lake: Lake, key: str, *, hidden: bool = False) -> str | None:
     """The uid of the latest visible version with a key, or of any with `hidden`."""
     rows = lake.state.arrow("artifact")
+    if pc.index(rows["key"], key).as_py() < 0:
+        return None
     hits = rows.filter(pc.equal(rows["key"], key)).select(["uid", "branch_uid"]).to_pylist()
     seen = [r["uid"] for r in hits if hidden or r["branch_uid"] in lake.visible_branches]
     return max(seen, default=None)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,26 @@ class Payload:
         """Slots and row counts of structured content, read from a local copy."""
         if self.format is None:
             return None
+        if at.is_dir() and self.format.otype == "DataFrame":
+            return _of_parts(self.format, at)
         return self.format.describe(at)
+
+
+def _of_parts(adapter: Format, folder: Path) -> Description:
+    """The description of a table in several files: the first one's columns, all rows."""
+    parts = sorted(
+        p
+        for p in folder.rglob("*")
+        if p.is_file() and not any(n.startswith((".", "_")) for n in p.relative_to(folder).parts)
+    )
+    if not parts:
+        raise UnreadableFile(f"The folder {str(folder)!r} has no file of a table in it.")
+    found = [adapter.describe(p) for p in parts]
+    rows = [f.n_observations for f in found]
+    total = None if None in rows else sum(r or 0 for r in rows)
+    first = found[0]
+    components = {s: replace(c, n_rows=total) for s, c in first.components.items()}
+    return replace(first, n_observations=total, components=components)
 
 
 def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:

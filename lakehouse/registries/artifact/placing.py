@@ -90,6 +90,15 @@ def put(payload: Payload, target: str) -> ContentHash:
     return content
 
 
+def move(source: str, target: str) -> None:
+    """Move stored bytes within a storage location, over what is there."""
+    if storage.is_remote(source):
+        storage.store(source, target)
+        storage.remove(source)
+    else:
+        storage.move_in(source, target)
+
+
 def take_back(target: str) -> None:
     """Remove stored bytes that no row will name; what can't be removed is left to gc."""
     with contextlib.suppress(StorageError, NoWriteAccess, LakehouseError):

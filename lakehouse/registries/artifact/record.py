@@ -16,12 +16,13 @@ from lakehouse.annotation.lookup import feature_lookup
 from lakehouse.annotation.managers import manager_of
 from lakehouse.annotation.tables import insert_snapshots
 from lakehouse.config import notify, settings
-from lakehouse.errors import InvalidArgument, UnreadableFile
+from lakehouse.errors import InconsistentKey, InvalidArgument, UnreadableFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
+from lakehouse.identity import next_version
 from lakehouse.orm import Relation, Versioned, current_lake, latest_sql, relations
 from lakehouse.orm.context import use
-from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact import families, placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import ArtifactRow, managed_key
 from lakehouse.registries.artifact.validating import Validation, schema_named, validate_payload
@@ -126,6 +127,8 @@ class Artifact(
         if key is not None:
             check_key(key)
         lake = current_lake()
+        if revises is not None and not isinstance(revises, Artifact):
+            raise InvalidArgument("An Artifact revises an Artifact.", found=repr(revises))
         if revises is not None and key is None:
             key = revises.key
         payload = payload_of(path, key, format=format, kwargs=write_kwargs)
@@ -161,6 +164,9 @@ class Artifact(
             key_is_virtual=key_is_virtual,
             overwrite_versions=overwrite_versions,
         )
+        if home is not None and not skip_hash_lookup and (row := self._registered(payload)):
+            self._adopt(row)
+            return
         self._find_family(key, revises)
         wanted = schema_named(schema)
         if wanted is not None:
@@ -213,13 +219,25 @@ class Artifact(
             raise InvalidArgument("An artifact whose key isn't virtual needs a key.", hint="key=…")
         values["key_is_virtual"] = virtual
 
+    def _registered(self, payload: Payload) -> dict[str, Any] | None:
+        """The row of content that is registered in place already."""
+        rows = self._lake.state.arrow("artifact")
+        same = pc.equal(rows["storage_key"], self._values["storage_key"])
+        hits = rows.filter(
+            pc.and_(same, pc.equal(rows["storage_uid"], self._values["storage_uid"]))
+        )
+        uids = hits["uid"].to_pylist()
+        row = self._lake.state.row("artifact", max(uids)) if uids else None
+        return row if row is not None and row["hash"] == payload.hashed().hash else None
+
     def _find_family(self, key: str | None, revises: Artifact | None) -> None:
         if revises is not None:
             self._revise(revises)
             return
         if key is None:
             return
-        uid = latest_uid(self._lake, key)
+        uid = families.family_of(self._lake, key)
+        self._claims_uid = True
         if uid is not None:
             row = self._lake.state.row("artifact", uid)
             if row is not None:
@@ -248,8 +266,8 @@ class Artifact(
         description = placing.description_of(payload)
         object.__setattr__(self, "_description", description)
         if description is not None:
-            self._values["otype"] = description.otype
-            self._values["n_observations"] = description.n_observations
+            self._set("otype", description.otype)
+            self._set("n_observations", description.n_observations)
 
     # -- constructors ------------------------------------------------------------------
 
@@ -380,11 +398,11 @@ class Artifact(
     @classmethod
     def get(cls, uid: str | None = None, **lookups: Any) -> Self:
         """One artifact; a key means its latest version."""
-        if "key" in lookups and not {"is_latest", "version", "version_tag"} & lookups.keys():
-            found = cls.filter(**lookups).order_by("uid")
-            latest = [a for a in found if a.is_latest] if uid is None else []
-            if len(latest) == 1:
-                return latest[0]
+        choosing = {"is_latest", "version", "version_tag"} & lookups.keys()
+        if uid is None and "key" in lookups and not choosing:
+            found = list(cls.filter(**lookups).order_by("uid"))
+            if len({a.stem_uid for a in found}) == 1:
+                return found[-1]
         return super().get(uid, **lookups)
 
     # -- saving ------------------------------------------------------------------------
@@ -393,6 +411,8 @@ class Artifact(
     def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
         """Store the files of many artifacts at once, which is several times faster."""
         new = [r for r in records if not r._saved and r._payload is not None and r._stored is None]
+        for record in new:
+            record._number(batch)
         plain = [
             r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote
         ]
@@ -402,6 +422,11 @@ class Artifact(
         for record in plain:
             record._plan()
         targets = [r._target() for r in plain]
+        if len(set(targets)) < len(targets):
+            return  # of two with one real key the second is refused, one by one
+        for record, target in zip(plain, targets, strict=True):
+            record._refuse_taken(target)
+        batch.on_rollback(lambda: _forget_stored(plain))
         batch.on_rollback(lambda: placing.take_all_back(targets))
         contents = store.store_many(
             [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)], progress=None
@@ -409,6 +434,29 @@ class Artifact(
         for record, target, content in zip(plain, targets, contents, strict=True):
             record._payload.content = content
             object.__setattr__(record, "_stored", target)
+
+    def _number(self, batch: Batch) -> None:
+        """Choose the uid among those of the family that the same transaction saves."""
+        if self._numbered or self._saved:
+            return
+        self._values["uid"] = families.uid_among_staged(batch, self.uid, self.key)
+        self._numbered = True
+        batch.on_rollback(lambda: setattr(self, "_numbered", False))
+
+    _numbered: bool = False
+
+    def _uid_key(self) -> str | None:
+        return families.claimed_key(self._values, super()._uid_key())
+
+    def _renew_uid(self) -> bool:
+        key = self._values.get("key")
+        if key is None or not families.is_first(self.uid):
+            return super()._renew_uid()
+        before = families.latest_uid(self._lake, key, hidden=True)
+        self._claims_uid = before is not None  # nobody has the key any more: it is free
+        if before is not None:
+            self._values["uid"] = next_version(before)
+        return True
 
     def _plan(self) -> None:
         """Decide where the bytes will lie."""
@@ -425,14 +473,21 @@ class Artifact(
 
     def _before_save(self, batch: Batch) -> None:
         payload = self._payload
+        if self._saved and self._old is not None and "key" in self._old:
+            self._rename(batch, self._old["key"])
         if payload is None or (self._saved and self._replaced is None):
             return
+        self._number(batch)
         self._store(batch, payload)
         content = payload.hashed()
         self._set("size", content.size)
         self._set("hash", content.hash)
         self._set("n_files", content.n_files)
-        if self._dedupe and self._replaced is None:
+        if self._replaced is not None:
+            known = self._lake.matcher.find(self.meta, {"hash_key": content.hash})
+            if known is None or known["uid"] == self.uid:
+                self._set("hash_key", content.hash if content.size else None)
+        elif self._dedupe:
             self._values["hash_key"] = content.hash
             self._find_twin(batch)
             if self._saved:
@@ -440,18 +495,51 @@ class Artifact(
         batch.stage(lambda changes: self._stage(changes, batch))
         batch.on_commit(lambda: self._settle(batch))
 
+    def _rename(self, batch: Batch, before: str | None) -> None:
+        """Give back the old key, and take the new one unless another family has it."""
+        after = check_key(self._values["key"]) if self._values.get("key") is not None else None
+
+        def stage(changes: Changes) -> None:
+            if before is not None:
+                changes.release("artifact", families.family_claim(before), self.uid)
+            if after is not None and families.is_first(self.uid):
+                changes.claim("artifact", families.family_claim(after), self.uid)
+
+        batch.stage(stage)
+
     def _store(self, batch: Batch, payload: Payload) -> None:
         if self._in_place:
             payload.hashed()
             return
         self._plan()
         target = self._target()
+        if self._replaced == "":
+            self._store_beside(batch, payload, target)
+            return
         if self._stored is None:
+            self._refuse_taken(target)
             batch.on_rollback(lambda: self._unstore(target))
             placing.put(payload, target)
             object.__setattr__(self, "_stored", target)
         elif self._stored != target:
             raise InvalidArgument(f"{self!r} was stored at another place.", found=self._stored)
+
+    def _refuse_taken(self, target: str) -> None:
+        """Bytes under a real key are never written over by another artifact."""
+        if not self._values.get("key_is_virtual") and store.exists(target):
+            raise InconsistentKey(
+                f"There already is a file at the place of {self!r}.",
+                found=target,
+                hint="register it in place: ln.Artifact(that path), or leave the key virtual",
+            )
+
+    def _store_beside(self, batch: Batch, payload: Payload, target: str) -> None:
+        """Store content that replaces other content once the commit has happened."""
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        beside = location.uri(managed_key(self.uid, self.suffix or "", again=True))
+        batch.on_rollback(lambda: self._unstore(beside))
+        placing.put(payload, beside)
+        batch.on_commit(lambda: placing.move(beside, target))
 
     def _unstore(self, target: str) -> None:
         placing.take_back(target)
@@ -504,20 +592,23 @@ class Artifact(
             run: The run that made it.
             format: The format to store an object in.
         """
-        key = self.key if self.key is not None else None
-        payload = payload_of(data, key, format=format)
+        is_path = isinstance(data, str | os.PathLike)
+        payload = payload_of(data, None if is_path else f"data{self.suffix or ''}", format=format)
         if payload.suffix != (self.suffix or ""):
             raise InvalidArgument(
                 f"{self!r} can only be replaced by content of the same format.",
                 found=payload.suffix,
                 expected=self.suffix,
             )
+        placing.description_of(payload)  # what can't be read replaces nothing
         object.__setattr__(self, "_payload", payload)
         if not self._saved:
+            self._values.pop("hash_key", None)
+            self._describe_content()
             return
         object.__setattr__(self, "_in_place", False)
-        old = ""  # content under its own key is replaced where it is
-        if self._values.get("key_is_virtual"):
+        old = self._replaced or ""  # content under its own key is replaced where it is
+        if self._values.get("key_is_virtual") and self._replaced is None:
             old = self._target()
             self._set("storage_key", managed_key(self.uid, self.suffix or "", again=True))
         object.__setattr__(self, "_replaced", old)
@@ -677,6 +768,11 @@ class ArtifactList(list[Artifact]):
         return self
 
 
+def _forget_stored(artifacts: list[Artifact]) -> None:
+    for artifact in artifacts:
+        object.__setattr__(artifact, "_stored", None)
+
+
 def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
@@ -695,13 +791,3 @@ def _size_known(lake: Any, size: int) -> bool:
     if active_batch(lake) is not None:
         return True
     return bool(pc.index(lake.state.arrow("artifact")["size"], size).as_py() >= 0)
-
-
-def latest_uid(lake: Any, key: str) -> str | None:
-    """The uid of the latest visible version with a key."""
-    rows = lake.state.arrow("artifact")
-    if pc.index(rows["key"], key).as_py() < 0:
-        return None
-    hits = rows.filter(pc.equal(rows["key"], key)).select(["uid", "branch_uid"]).to_pylist()
-    seen = [r["uid"] for r in hits if r["branch_uid"] in lake.visible_branches]
-    return max(seen, default=None)

@@ -1,0 +1,305 @@
+"""Known content, version families, replacing, deleting; also with other processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import lakehouse as ln
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
+
+
+def write(path: str | Path, text: str = "text") -> str:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    return str(path)
+
+
+def test_known_content_gives_the_existing_artifact(lake, stored, capfd):
+    first = ln.Artifact(write("a.txt"), key="a.txt").save()
+    again = ln.Artifact(write("other.txt"), key="other.txt", description="now described")
+    assert again == first
+    assert again.key == "a.txt"
+    assert "a.txt" in capfd.readouterr().err
+    again.save()
+    assert ln.Artifact.get(key="a.txt").description == "now described"
+    assert len(stored()) == 1
+    apart = ln.Artifact("other.txt", key="other.txt", skip_hash_lookup=True).save()
+    assert apart != first
+    assert len(stored()) == 2
+    apart.delete(permanent=True)
+    assert first.load() == "text"
+
+
+def test_empty_files_are_never_one(lake):
+    a = ln.Artifact(write("a.txt", ""), key="a.txt").save()
+    b = ln.Artifact(write("b.txt", ""), key="b.txt").save()
+    assert a != b
+    assert (a.size, b.size) == (0, 0)
+
+
+def test_known_content_in_one_transaction(lake, stored):
+    write("a.txt")
+    write("b.txt")
+    with ln.transaction(message="both"):
+        first = ln.Artifact("a.txt", key="a.txt").save()
+        second = ln.Artifact("b.txt", key="b.txt").save()
+    assert first == second
+    assert ln.Artifact.filter().to_list("key") == ["a.txt"]
+    assert len(stored()) == 1
+    assert second.load() == "text"
+    x, y = (
+        ln.Artifact(write("x.txt", "x"), key="x.txt"),
+        ln.Artifact(write("y.txt", "x"), key="y.txt"),
+    )
+    ln.save([x, y])
+    assert x == y
+    assert len(stored()) == 2
+
+
+def test_trashed_content_comes_back(lake):
+    first = ln.Artifact(write("a.txt"), key="a.txt").save()
+    first.delete()
+    assert ln.Artifact.filter(key="a.txt").count() == 0
+    again = ln.Artifact("a.txt", key="a.txt").save()
+    assert again == first
+    assert ln.Artifact.get(key="a.txt").load() == "text"
+
+
+def test_versions_by_key(lake, stored):
+    first = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    second = ln.Artifact(write("a.txt", "2"), key="a.txt").save()
+    third = ln.Artifact(write("a.txt", "3"), key="a.txt", version_tag="v3").save()
+    assert [a.uid[16:] for a in (first, second, third)] == ["0000", "0001", "0002"]
+    assert len({a.stem_uid for a in (first, second, third)}) == 1
+    assert [a.is_latest for a in (first, second, third)] == [False, False, True]
+    assert third.version == "v3"
+    assert first.versions.to_list("uid") == [first.uid, second.uid, third.uid]
+    assert ln.Artifact.get(key="a.txt") == third
+    assert ln.Artifact.get(first.stem_uid) == third
+    assert ln.Artifact.get(first.uid).load() == "1"
+    assert ln.Artifact.filter(key="a.txt", is_latest=True).one() == third
+    assert ln.Artifact.filter(key="a.txt").count() == 3
+    assert len(stored()) == 3
+    third.delete()
+    assert ln.Artifact.get(key="a.txt") == second
+    assert second.is_latest
+    third.restore()
+    assert ln.Artifact.get(key="a.txt") == third
+
+
+def test_versions_in_one_transaction(lake):
+    with ln.transaction(message="two versions"):
+        first = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+        second = ln.Artifact(write("a2.txt", "2"), key="a.txt").save()
+    assert first.stem_uid == second.stem_uid
+    assert ln.Artifact.get(key="a.txt").load() == "2"
+    b1 = ln.Artifact(write("b1.txt", "b1"), key="b.txt")
+    b2 = ln.Artifact(write("b2.txt", "b2"), key="b.txt")
+    ln.save([b1, b2])
+    assert b1.stem_uid == b2.stem_uid
+    assert sorted((b1.load(), b2.load())) == ["b1", "b2"]
+
+
+def test_two_unsaved_versions(lake):
+    ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    second = ln.Artifact(write("b.txt", "2"), key="a.txt")
+    third = ln.Artifact(write("c.txt", "3"), key="a.txt")
+    third.save()
+    second.save()
+    assert {second.version, third.version} == {"0001", "0002"}
+    assert (second.load(), third.load()) == ("2", "3")
+    assert len(second.versions) == 3
+
+
+def test_revises(lake):
+    first = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    second = ln.Artifact(write("b.txt", "2"), revises=first).save()
+    assert (second.key, second.stem_uid) == ("a.txt", first.stem_uid)
+    renamed = ln.Artifact(write("c.txt", "3"), revises=second, key="renamed.txt").save()
+    assert renamed.stem_uid == first.stem_uid
+    assert ln.Artifact.get(key="a.txt") == second
+    with pytest.raises(InvalidArgument, match="isn't saved"):
+        ln.Artifact(write("d.txt", "4"), revises=ln.Artifact(write("e.txt", "5"), key="e.txt"))
+    with pytest.raises(InvalidArgument, match="revises"):
+        ln.Artifact(write("d.txt", "4"), revises="a.txt")
+
+
+def test_replace(lake, stored):
+    artifact = ln.Artifact(pa.table({"x": [1]}), key="t.parquet").save()
+    old = artifact.path
+    artifact.replace(pa.table({"x": [1, 2], "z": ["a", "b"]}))
+    artifact.save()
+    assert not old.exists()
+    again = ln.Artifact.get(key="t.parquet")
+    assert (again.uid, again.n_observations, again.hash) == (artifact.uid, 2, artifact.hash)
+    assert again.columns == {"columns": [("x", "int64"), ("z", "string")]}
+    assert again.load()["z"].tolist() == ["a", "b"]
+    assert len(stored()) == 1
+    with pytest.raises(InvalidArgument, match="same format"):
+        artifact.replace(write("x.txt"))
+    other = ln.Artifact(pa.table({"x": [1]}), key="u.parquet").save()
+    assert other != artifact  # the content was replaced, so it isn't known any more
+
+
+def test_replace_and_dedupe(lake):
+    artifact = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    artifact.replace(write("b.txt", "2"))
+    artifact.save()
+    assert ln.Artifact(write("c.txt", "2"), key="c.txt") == artifact
+
+
+def test_replace_real_key(lake):
+    artifact = ln.Artifact(write("a.txt", "1"), key="r/a.txt", key_is_virtual=False).save()
+    artifact.replace(write("b.txt", "22"))
+    assert artifact.path.read_text() == "1"
+    artifact.save()
+    assert (artifact.path, artifact.load()) == (Path(lake.root) / "r/a.txt", "22")
+    assert ln.Artifact.get(key="r/a.txt").size == 2
+
+
+@pytest.mark.parametrize("virtual", [True, False])
+def test_replace_that_is_rolled_back(lake, virtual):
+    artifact = ln.Artifact(write("a.txt", "1"), key="a.txt", key_is_virtual=virtual).save()
+    artifact.replace(write("b.txt", "22"))
+
+    def fail():
+        with ln.transaction(message="fails"):
+            artifact.save()
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    again = ln.Artifact.get(key="a.txt")
+    assert (again.load(), again.size) == ("1", 1)
+    artifact.save()
+    assert ln.Artifact.get(key="a.txt").load() == "22"
+    files = [p for p in Path(lake.root).rglob("*a.txt") if p.is_file()]
+    assert len(files) == (0 if virtual else 1)
+
+
+def test_delete_and_restore(lake, stored):
+    artifact = ln.Artifact(pa.table({"x": [1]}), key="t.parquet").save()
+    path = artifact.path
+    artifact.delete()
+    assert artifact.branch.name == "trash"
+    assert path.exists()
+    with pytest.raises(ObjectDoesNotExist):
+        ln.Artifact.get(key="t.parquet")
+    artifact.restore()
+    assert ln.Artifact.get(key="t.parquet") == artifact
+    artifact.delete(permanent=True)
+    assert not path.exists()
+    assert stored() == []
+    assert ln.sql("SELECT count(*) FROM artifact").fetchall() == [(0,)]
+    assert ln.sql("SELECT count(*) FROM artifact_snapshot").fetchall() == [(0,)]
+    again = ln.Artifact(pa.table({"x": [1]}), key="t.parquet").save()
+    assert again.load()["x"].tolist() == [1]
+
+
+def test_delete_twice_is_for_good(lake, stored):
+    artifact = ln.Artifact(write("t.txt"), key="t.txt").save()
+    artifact.delete()
+    artifact.delete()
+    assert stored() == []
+    with pytest.raises(InvalidArgument, match="isn't saved"):
+        artifact.delete()
+
+
+def test_storage_argument_of_delete(lake, stored):
+    artifact = ln.Artifact(write("t.txt"), key="t.txt").save()
+    artifact.delete(permanent=True, storage=False)
+    assert len(stored()) == 1
+    real = ln.Artifact(write("r.txt", "r"), key="r.txt", key_is_virtual=False).save()
+    real.delete(permanent=True)
+    assert real.path.exists()
+    again = ln.Artifact(real.path).save()
+    again.delete(permanent=True, storage=True)
+    assert not real.path.exists()
+
+
+def test_deleting_the_first_version_keeps_the_family(lake):
+    first = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    second = ln.Artifact(write("a.txt", "2"), key="a.txt").save()
+    first.delete(permanent=True)
+    third = ln.Artifact(write("a.txt", "3"), key="a.txt").save()
+    assert third.stem_uid == second.stem_uid
+    for artifact in (third, second):
+        artifact.delete(permanent=True)
+    fresh = ln.Artifact(write("a.txt", "4"), key="a.txt").save()
+    assert fresh.version == "0000"
+
+
+def test_a_key_with_all_versions_in_the_trash(lake):
+    first = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    first.delete()
+    second = ln.Artifact(write("a.txt", "2"), key="a.txt").save()
+    assert ln.Artifact.get(key="a.txt") == second
+    first.restore()
+    assert ln.Artifact.get(key="a.txt").load() in ("1", "2")
+
+
+def test_rename(lake):
+    artifact = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    artifact.key = "b.txt"
+    artifact.save()
+    assert ln.Artifact.get(key="b.txt").load() == "1"
+    other = ln.Artifact(write("a.txt", "2"), key="a.txt").save()
+    assert ln.Artifact.get(key="a.txt") == other
+    assert ln.Artifact(write("a.txt", "3"), key="b.txt").save().stem_uid == artifact.stem_uid
+
+
+WAIT = """
+    import sys, time, pathlib
+    import lakehouse as ln
+    lake = ln.current_lake()
+    ln.Artifact.filter().count()
+    pathlib.Path("{name}.txt").write_text("{text}")
+    pathlib.Path("{name}.ready").touch()
+    while not all(pathlib.Path(f"{{n}}.ready").exists() for n in "ab"):
+        time.sleep(0.002)
+    {code}
+"""
+
+
+def both(run_python, code, texts=("same", "same")):
+    return run_python(
+        *(
+            WAIT.format(name=n, text=t, code=code.format(name=n))
+            for n, t in zip("ab", texts, strict=True)
+        )
+    )
+
+
+def test_two_processes_save_the_same_content(lake, run_python, stored):
+    made = "artifact = ln.Artifact('{name}.txt', key='{name}.txt')"
+    code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.uid, artifact.load())"
+    one, two = both(run_python, code)
+    assert one == two
+    assert one.endswith(" same")
+    assert ln.Artifact.filter().count() == 1
+    assert len(stored()) == 1
+
+
+def test_two_processes_save_versions(lake, run_python, stored):
+    made = "artifact = ln.Artifact('{name}.txt', key='k.txt')"
+    code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.uid, artifact.load())"
+    ln.Artifact(write("0.txt", "0"), key="k.txt").save()
+    both(run_python, code, ("1", "2"))
+    found = ln.Artifact.filter(key="k.txt")
+    assert len({a.stem_uid for a in found}) == 1
+    assert [a.uid[16:] for a in found.order_by("uid")] == ["0000", "0001", "0002"]
+    assert sorted(a.load() for a in found) == ["0", "1", "2"]
+    assert len(stored()) == 3
+
+
+def test_two_processes_start_a_family(lake, run_python):
+    made = "artifact = ln.Artifact('{name}.txt', key='k.txt')"
+    code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.load())"
+    assert both(run_python, code, ("1", "2")) == ["1", "2"]
+    found = ln.Artifact.filter(key="k.txt").order_by("uid")
+    assert len({a.stem_uid for a in found}) == 1
+    assert [a.uid[16:] for a in found] == ["0000", "0001"]
+    assert ln.Artifact.get(key="k.txt") == found[1]
