@@ -1,23 +1,27 @@
 """A fork server for tests: imports the library once, then forks a process per job.
 
 Run as `python -m tests.faults.server MODULE`. It reads one JSON request a line and answers one
-line: `{"job": name, "args": {…}}` forks and answers the pid; `{"wait": pid}` answers how the
-process ended: its exit code, or minus the signal that killed it. Never opening a lake itself, it
+line: `{"job": name, "args": {…}}` forks and answers the pid; `{"wait": pid, "seconds": n}` answers
+how the process ended: its exit code, minus the signal that killed it, or 1000 if it runs on. Never opening a lake itself, it
 hands nothing on to its children but imported modules.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
+RUNS_ON = 1_000
 
 
 class ForkServer:
@@ -57,9 +61,9 @@ class ForkServer:
         """Fork a process that runs a job; its pid."""
         return self._ask({"job": job, "args": args})
 
-    def wait(self, pid: int) -> int:
-        """Wait for a process: its exit code, or minus the signal that killed it."""
-        return self._ask({"wait": pid})
+    def wait(self, pid: int, seconds: float = 300) -> int:
+        """Wait for a process: its exit code, minus the signal that killed it, or `RUNS_ON`."""
+        return self._ask({"wait": pid, "seconds": seconds})
 
 
 def _fork(job: Any, args: dict[str, Any]) -> int:
@@ -67,14 +71,27 @@ def _fork(job: Any, args: dict[str, Any]) -> int:
     if pid:
         return pid
     code = 1
+    faulthandler.register(signal.SIGUSR1)
     try:
         os.dup2(2, 1)
         job(**args)
         code = 0
+    except KeyboardInterrupt:
+        code = 130
     finally:
-        if code:
+        if code == 1:
             traceback.print_exc()
         os._exit(code)  # without unwinding into the server's own loop
+
+
+def _wait(pid: int, seconds: float) -> int:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.001)
+    return RUNS_ON
 
 
 def main(module: str) -> None:
@@ -83,7 +100,7 @@ def main(module: str) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
-            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            answer = _wait(request["wait"], request["seconds"])
         else:
             answer = _fork(getattr(jobs, request["job"]), request["args"])
         sys.stdout.write(f"{answer}\n")

@@ -1,6 +1,6 @@
 """Real processes, killed at random moments; then everything must be as if nothing had happened.
 
-`LAKEHOUSE_KILLS` sets how many are killed (200), `LAKEHOUSE_SEED` repeats the same moments.
+`LAKEHOUSE_KILLS` sets how many are killed (200), `LAKEHOUSE_SEED` repeats the same plan.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,13 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from lakehouse.engine import Engine, State
 from lakehouse.errors import LakeNotFound
-from lakehouse.identity import new_uid
-from tests.faults.jobs import LIMITS, SPECS, WIDER_SPECS, Acks, batch_rows, insert_both
+from tests.faults.jobs import LIMITS, SPECS, WIDER_SPECS, batch_rows, insert_both
 from tests.faults.server import ForkServer
+from tests.faults.victims import SEED, Victims
 
 pytestmark = pytest.mark.faults
 
 KILLS = int(os.environ.get("LAKEHOUSE_KILLS", "200"))
-SEED = int(os.environ.get("LAKEHOUSE_SEED", "0")) or time.time_ns() % 1_000_000
 # job → longest time that a victim may live, in seconds
 JOBS = {"single": 0.03, "bulk": 0.12, "edit": 0.08, "collect": 0.08}
 
@@ -36,39 +33,6 @@ JOBS = {"single": 0.03, "bulk": 0.12, "edit": 0.08, "collect": 0.08}
 def server() -> Iterator[ForkServer]:
     with ForkServer("tests.faults.jobs") as server:
         yield server
-
-
-class Victims:
-    """Starts processes, kills them at random moments, and keeps what they acknowledged."""
-
-    def __init__(self, server: ForkServer, folder: Path) -> None:
-        self._server = server
-        self._folder = folder
-        self._random = random.Random(SEED)
-        self.killed = 0
-        self.acks: list[dict[str, Any]] = []
-
-    def round(self, root: Path, jobs: dict[str, dict[str, Any]], lives: float) -> None:
-        """Run jobs at once, and kill each after a random part of `lives` seconds."""
-        running = {}
-        for job, args in jobs.items():
-            path = self._folder / f"acks-{new_uid()}"
-            running[self._server.start(job, root=str(root), acks=str(path), **args)] = path
-        deadline = time.monotonic() + 30
-        while not all(path.exists() and path.stat().st_size for path in running.values()):
-            assert time.monotonic() < deadline, "a victim did not come up"
-            time.sleep(0.001)
-        moments = sorted((self._random.uniform(0, lives), pid) for pid in running)
-        start = time.monotonic()
-        for moment, pid in moments:
-            time.sleep(max(0.0, start + moment - time.monotonic()))
-            os.kill(pid, signal.SIGKILL)
-        for pid, path in running.items():
-            code = self._server.wait(pid)
-            lines = Acks.read(path)
-            assert code in (0, -signal.SIGKILL), f"a victim failed by itself: {jobs}"
-            self.killed += code != 0
-            self.acks += lines
 
 
 def check_batches(state: State, acks: list[dict[str, Any]]) -> None:
