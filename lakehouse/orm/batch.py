@@ -241,8 +241,8 @@ class Batch:
         """Commit; on failure undo what the records' hooks did."""
         try:
             self._flush()
-        except CommitStateUnknown:
-            raise  # it may have been committed: nothing may be undone
+        except (CommitStateUnknown, KeyboardInterrupt, SystemExit):
+            raise  # it may have been committed: nothing may be undone, gc removes what is left
         except BaseException:
             self.rollback()
             raise

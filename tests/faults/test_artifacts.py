@@ -14,6 +14,7 @@ import pytest
 from pyiceberg.table import StaticTable
 
 from lakehouse import storage
+from lakehouse.engine import Changes, Commit
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.row import MANAGED
 from tests import services
@@ -154,6 +155,26 @@ def test_an_interrupted_save_keeps_row_and_bytes_together(
     """Ctrl-C unwinds, unlike a kill; what it undoes mustn't have been committed."""
     with Lake.create(str(tmp_path / "lake")) as lake:
         run(Victims(server, tmp_path), lake, KILLS // 2, signal.SIGINT)
+
+
+def test_an_interrupt_right_after_the_commit_takes_no_bytes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment that random interrupts seldom hit."""
+    source = tmp_path / "source.txt"
+    source.write_text("content")
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        commit = lake.engine.commit
+
+        def interrupted(changes: Changes, **kwargs: str) -> Commit:
+            commit(changes, **kwargs)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(lake.engine, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lake.Artifact(source, key="source.txt").save()
+        Checker(lake).check([])
+        assert lake.Artifact.get(key="source.txt").path.read_text() == "content"
 
 
 @pytest.mark.parametrize("catalog", ["sqlite", "postgres"])

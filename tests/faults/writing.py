@@ -61,7 +61,7 @@ def read(root: str, db: str | None, acks: str, start: float, seconds: float) -> 
     """Look at states while others write; each shows both tables, or neither, of every commit."""
     engine, out = _ready(root, db, acks, start)
     last, looks = -1, 0
-    while time.time() < start + seconds:
+    while looks == 0 or time.time() < start + seconds:
         state = engine.state()
         assert state.seq >= last, "a reader went back in time"
         last = state.seq
