@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
 
 from lakehouse import storage
+from lakehouse.errors import StorageError
 from lakehouse.registries.artifact.row import MANAGED
 from lakehouse.storage import StorageLocation
 
@@ -31,9 +33,13 @@ def orphans(lake: Lake, min_age: float) -> list[tuple[str, int]]:
             continue
         with os.scandir(folder) as entries:
             for entry in entries:
-                old = time.time() - entry.stat(follow_symlinks=False).st_mtime >= min_age
-                if old and (row["uid"], f"{MANAGED}/{entry.name}") not in named:
-                    found.append((entry.path, storage.stat_size(entry.path)))
+                if (row["uid"], f"{MANAGED}/{entry.name}") in named:
+                    continue
+                # a temporary name that another process is just giving up is none of ours
+                with contextlib.suppress(FileNotFoundError, StorageError):
+                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if age >= min_age:
+                        found.append((entry.path, storage.stat_size(entry.path)))
     return found
 
 
