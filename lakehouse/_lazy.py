@@ -10,6 +10,7 @@ from lakehouse.errors import MissingExtra
 _EXTRA = {
     "anndata": "anndata",
     "h5py": "anndata",
+    "pandas": "pandas",
     "scipy": "anndata",
     "zarr": "anndata",
     "mudata": "mudata",

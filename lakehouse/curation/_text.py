@@ -122,7 +122,7 @@ def _terms(group: Sequence[Failure]) -> str:
         mapped = [f'"{f.value}" → "{f.synonym_of}"' for f in synonyms[:_SHOWN_VALUES]]
         lines += [
             f"{_plural(len(synonyms), 'synonym')} found: {', '.join(mapped)}{_more(synonyms)}",
-            f'→ curate synonyms via: .standardize("{first.column}")',
+            f"→ {synonyms[0].hint}",
         ]
     if synonyms and others:
         lines.append("for remaining terms:")

@@ -8,6 +8,7 @@ records did beforehand is undone, and they are as unsaved as they were.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -256,13 +257,29 @@ class Batch:
             if changes.empty:
                 return
             try:
-                self.commit = self.lake.commit(changes, message=self.message)
+                self.commit = self.lake.commit(changes, message=self.message or self._summary())
             except KeyConflict as conflict:
                 if not self._adopt(conflict):
                     raise
             else:
                 return
         raise InvalidArgument("Unique names kept being taken by others.", hint="save again")
+
+    def _summary(self) -> str:
+        """What the log says of a commit that was given no message."""
+        parts = []
+        for verb, records in (
+            ("save", [r for r in self._records.values() if not r._saved]),
+            ("change", [r for r in self._records.values() if r._saved]),
+            ("delete", list(self._deleted.values())),
+        ):
+            if len(records) == 1:
+                name = records[0]._values.get(records[0].meta.name_field)
+                parts.append(f"{verb} {records[0].meta.name} {name or records[0].uid}"[:120])
+            elif records:
+                counts = Counter(r.meta.name for r in records)
+                parts.append(f"{verb} " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        return "; ".join(parts)
 
     def rollback(self) -> None:
         """Undo what the records' hooks did, and leave the records as unsaved as they were."""

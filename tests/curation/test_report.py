@@ -17,13 +17,13 @@ def test_a_message_says_what_where_and_what_to_do(resolver: TableResolver) -> No
         "3 terms not validated in feature 'cell_type' in slot 'obs': "
         "'B-cell', 'CD8-pos alpha-beta T cell', 'qqqqqq'",
         '    1 synonym found: "B-cell" → "B cell"',
-        '    → curate synonyms via: .standardize("cell_type")',
+        "    → curate synonyms via: bt.CellType.standardize(values)",
         "    for remaining terms:",
         '    "CD8-pos alpha-beta T cell" (1 row: 1): '
         'did you mean "CD8-positive, alpha-beta T cell"?',
         '    "qqqqqq" (10 rows: 3, 4, 5, 6, 7, …): nothing near in bionty.CellType',
         "    → fix typos, remove non-existent values, or save terms via: "
-        "curator.cat.add_new_from('cell_type')",
+        "bt.CellType(name=…).save()",
     ]
 
 

@@ -17,8 +17,14 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget
 
 _NEAREST = 3
-_SYNONYM_HINT = 'curate synonyms via: .standardize("{}")'
-_HINT = "fix typos, remove non-existent values, or save terms via: curator.cat.add_new_from('{}')"
+_SYNONYM_HINT = "curate synonyms via: {registry}.standardize(values)"
+_HINT = "fix typos, remove non-existent values, or save terms via: {registry}({field}=…).save()"
+
+
+def _spoken(target: CatTarget) -> str:
+    """A registry as users write it."""
+    module, _, name = target.registry.rpartition(".")
+    return f"{'bt' if module == 'bionty' else 'ln'}.{name}"
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | None:
@@ -94,7 +100,9 @@ class CategoryCheck:
                 nearest=nearest.get(value, ()),
                 synonym_of=standard,
                 expected=expected,
-                hint=(_HINT if standard is None else _SYNONYM_HINT).format(self._column),
+                hint=(_HINT if standard is None else _SYNONYM_HINT).format(
+                    registry=_spoken(self._targets[0]), field=self._targets[0].field
+                ),
             )
 
     def _resolve(self, values: pa.Array) -> None:
