@@ -100,6 +100,9 @@ class SqliteCatalog:
             self._opened += 1
         return self._connection
 
+    def __del__(self) -> None:
+        self._disconnect()
+
     def before_fork(self) -> None:
         """Close the connection: SQLite forbids to carry one into a child."""
         self._lock.acquire()

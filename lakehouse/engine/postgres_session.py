@@ -101,12 +101,16 @@ class PostgresSession:
     """
 
     def __init__(self, url: PostgresUrl, lock_seconds: float) -> None:
+        self._db: PostgresDb | None = None
         self.pg: Any = require("psycopg", "use a catalog in Postgres")
         self.url = url
         self.lock = threading.RLock()
         self._seconds = lock_seconds
-        self._db: PostgresDb | None = None
         forks.watch(self)
+
+    def __del__(self) -> None:
+        if self._db is not None:
+            self._db.raw.close()
 
     def before_fork(self) -> None:
         """Nothing to prepare: the child opens a connection of its own."""

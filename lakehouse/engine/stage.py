@@ -326,17 +326,18 @@ class TableStage:
     def _replace(self, table: pa.Table, changes: Mapping[int, Update]) -> pa.Table:
         columns: dict[str, dict[int, Any]] = {}
         for at, update in changes.items():
-            self._check_seen(table, at, update)
             if "uid" in update.new:
                 raise InvalidArgument(f"The uid of a row of {self._spec.name!r} never changes.")
+            for name in (*update.new, *update.old):
+                if name not in table.column_names:
+                    raise InvalidArgument(f"Table {self._spec.name!r} has no column {name!r}.")
+            self._check_seen(table, at, update)
             for name, value in update.new.items():
                 if name in self._spec.json_columns and value is not None:
                     value = dump_json(value)
                 columns.setdefault(name, {})[at] = value
         for name, values in columns.items():
             index = table.schema.get_field_index(name)
-            if index < 0:
-                raise InvalidArgument(f"Table {self._spec.name!r} has no column {name!r}.")
             old = table.column(index)
             order = sorted(values)
             try:
