@@ -29,6 +29,9 @@ from lakehouse.formats.base import INDEX, AnyPath, Component, Description, is_pa
 FRAMES = ("obs", "var")
 SLOTS = (*FRAMES, "uns", "obsm", "layers")
 
+# A damaged file can fail at any node, with whatever the layout makes of the bytes.
+DAMAGE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+
 
 class Annotated(ABC):
     """AnnData in some container. `describe` and `table` never read a matrix."""
@@ -140,6 +143,13 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore", old)
         warnings.filterwarnings("ignore", "Moving element from", FutureWarning)
         yield
+
+
+def load_failures(kwargs: dict[str, Any]) -> tuple[type[Exception], ...]:
+    """What a damaged file makes anndata raise; with arguments, a TypeError is the caller's."""
+    registry = require("anndata._io.specs.registry", "read AnnData")
+    damage = (KeyError, RuntimeError, ValueError, registry.IORegistryError)
+    return damage if kwargs else (*damage, TypeError)
 
 
 def refusals() -> tuple[type[Exception], ...]:

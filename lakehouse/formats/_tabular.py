@@ -41,7 +41,7 @@ class Tabular(ABC):
         """See `Format.describe`."""
         path = Path(path)
         self.check(path)
-        with reading(path, self.expected, pa.ArrowException, UnicodeDecodeError):
+        with reading(path, self.expected, pa.ArrowException, ValueError):
             component = self.component(path)
         return Description(self.otype, component.n_rows, {COLUMNS: component})
 
@@ -52,7 +52,7 @@ class Tabular(ABC):
             return table_of(source, columns)
         path = Path(source)
         self.check(path)
-        with reading(path, self.expected, pa.ArrowException, UnicodeDecodeError):
+        with reading(path, self.expected, pa.ArrowException, ValueError):
             return self.read(path, columns)
 
     def open(

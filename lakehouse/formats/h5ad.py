@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.formats._annotated import Annotated, quiet, refusals, unchanged
+from lakehouse.formats._annotated import (
+    DAMAGE,
+    Annotated,
+    load_failures,
+    quiet,
+    refusals,
+    unchanged,
+)
 from lakehouse.formats._backed import Backed
 from lakehouse.formats._probe import reading, starts_with, writing
 
@@ -27,8 +34,7 @@ class H5ad(Annotated):
         """See `Annotated.group`."""
         starts_with(path, _MAGIC, self.expected)
         h5py = require("h5py", "read .h5ad files")
-        # a damaged file can fail at any node, with whatever the C library makes of it
-        with reading(path, self.expected, RuntimeError, KeyError), h5py.File(path, "r") as root:
+        with reading(path, self.expected, *DAMAGE), h5py.File(path, "r") as root:
             yield root
 
     def load(self, path: Path, **kwargs: Any) -> Any:
@@ -36,7 +42,7 @@ class H5ad(Annotated):
         path = Path(path)
         self.describe(path)
         anndata = require("anndata", "load .h5ad files")
-        with quiet(), reading(path, self.expected, KeyError, RuntimeError, ValueError):
+        with quiet(), reading(path, self.expected, *load_failures(kwargs)):
             return anndata.read_h5ad(path, **kwargs)
 
     def backed(self, path: Path, **kwargs: Any) -> Backed:

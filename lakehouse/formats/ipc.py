@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +69,7 @@ class Ipc(Tabular):
 
     def read(self, path: Path, columns: Sequence[str] | None) -> pa.Table:
         """Map the file into memory."""
-        with _reader(path) as reader:
-            table = reader.read_all()
+        table = _whole(path)
         return pick(table, columns, index_of(table.schema))
 
     def load(self, path: Path, **kwargs: Any) -> Any:
@@ -77,8 +77,9 @@ class Ipc(Tabular):
         path = Path(path)
         self.check(path)
         require("pandas", "load a table as a data frame")
-        with reading(path, self.expected, pa.ArrowException), _reader(path) as reader:
-            return reader.read_all().to_pandas(**kwargs)
+        damage = (pa.ArrowException, json.JSONDecodeError, UnicodeDecodeError)
+        with reading(path, self.expected, *damage):
+            return _whole(path).to_pandas(**kwargs)
 
     def scan(self, paths: list[str], **kwargs: Any) -> pl.LazyFrame:
         """See `Tabular.scan`."""
@@ -94,11 +95,7 @@ class Ipc(Tabular):
         if not any(_is_stream(path) for path in near):
             return super().dataset(paths, **kwargs)
         datasets = require("pyarrow.dataset", "open tables lazily")
-        tables = []
-        for path in near:
-            with _reader(path) as reader:
-                tables.append(reader.read_all())
-        return datasets.dataset(pa.concat_tables(tables), **kwargs)
+        return datasets.dataset(pa.concat_tables(map(_whole, near)), **kwargs)
 
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`; kwargs go to `pyarrow.ipc.IpcWriteOptions`."""
@@ -114,6 +111,14 @@ class Ipc(Tabular):
             options = ipc.IpcWriteOptions(**({"unify_dictionaries": True} | kwargs))
             with ipc.new_file(path, table.schema, options=options) as writer:
                 writer.write_table(table)
+
+
+def _whole(path: Path) -> pa.Table:
+    """All of a file; checked, since the layout of a damaged one can crash the process."""
+    with _reader(path) as reader:
+        table = reader.read_all()
+    table.validate(full=True)
+    return table
 
 
 def _is_stream(path: Path) -> bool:

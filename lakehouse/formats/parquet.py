@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,8 @@ class Parquet(Tabular):
         path = Path(path)
         self.check(path)
         pandas = require("pandas", "load a table as a data frame")
-        with reading(path, self.expected, pa.ArrowException):
+        damage = (pa.ArrowException, json.JSONDecodeError, UnicodeDecodeError)
+        with reading(path, self.expected, *damage):
             return pandas.read_parquet(path, **kwargs)
 
     def scan(self, paths: list[str], **kwargs: Any) -> pl.LazyFrame:

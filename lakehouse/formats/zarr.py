@@ -11,7 +11,14 @@ from typing import Any
 
 from lakehouse._lazy import require
 from lakehouse.errors import UnreadableFile
-from lakehouse.formats._annotated import Annotated, quiet, refusals, unchanged
+from lakehouse.formats._annotated import (
+    DAMAGE,
+    Annotated,
+    load_failures,
+    quiet,
+    refusals,
+    unchanged,
+)
 from lakehouse.formats._backed import Backed
 from lakehouse.formats._elements import encoding
 from lakehouse.formats._probe import reading, sniff, writing
@@ -49,7 +56,7 @@ class Zarr(Annotated):
                 hint="write it with AnnData.write_zarr or zarr.save",
             )
         zarr = require("zarr", "read .zarr stores")
-        with reading(path, self.expected, KeyError, ValueError, RuntimeError):
+        with reading(path, self.expected, *DAMAGE):
             # metadata consolidated earlier may tell of nodes that are gone
             yield zarr.open(str(path), mode="r", use_consolidated=False)
 
@@ -59,7 +66,7 @@ class Zarr(Annotated):
         if self.describe(path).otype is None:
             return self._node(path, **kwargs)
         anndata = require("anndata", "load .zarr stores")
-        with quiet(), reading(path, self.expected, KeyError, RuntimeError, ValueError):
+        with quiet(), reading(path, self.expected, *load_failures(kwargs)):
             return anndata.read_zarr(path, **kwargs)
 
     def open(self, path: Any, engine: str = "pyarrow", **kwargs: Any) -> Any:

@@ -157,6 +157,44 @@ class StructuredContract(FormatContract):
             assert all(field.metadata is None for field in component.schema)
 
 
+class DamageContract(StructuredContract):
+    """For binary formats in one file: damage gives our error, never a crash or another one."""
+
+    flips = 60
+
+    def attempts(self, path: Path) -> int:
+        refused = 0
+        slot = next(iter(self.fmt.describe(self.pristine).components))
+        for read in (self.fmt.describe, self.fmt.load, lambda p: self.fmt.table(p, slot)):
+            try:
+                read(path)
+            except UnreadableFile:
+                refused += 1
+        return refused
+
+    @pytest.fixture(autouse=True)
+    def keep_pristine(self, written: Path) -> None:
+        self.pristine = written
+
+    def test_truncated_anywhere(self, path: Path) -> None:
+        data = path.read_bytes()
+        for end in np.linspace(1, len(data) - 1, 15, dtype=int):
+            path.write_bytes(data[:end])
+            assert self.attempts(path) == 3
+
+    def test_flipped_bytes(self, path: Path) -> None:
+        data = path.read_bytes()
+        rng = np.random.default_rng(7)
+        refused = 0
+        for _ in range(self.flips):
+            damaged = bytearray(data)
+            for place in rng.integers(0, len(data), 10):
+                damaged[place] = rng.integers(0, 256)
+            path.write_bytes(damaged)
+            refused += self.attempts(path)
+        assert refused > 0
+
+
 class TableContract(StructuredContract):
     """For formats of tables."""
 

@@ -16,10 +16,10 @@ from lakehouse.formats import COLUMNS, INDEX
 from lakehouse.formats.csv import Csv, Tsv
 from lakehouse.formats.ipc import Ipc
 from lakehouse.formats.parquet import Parquet
-from tests.formats.contract import N, TableContract, frame
+from tests.formats.contract import DamageContract, N, TableContract, frame
 
 
-class TestParquet(TableContract):
+class TestParquet(DamageContract, TableContract):
     fmt = Parquet()
     suffix = ".parquet"
 
@@ -65,7 +65,7 @@ class TestParquet(TableContract):
         assert "donor" in dataset.schema.names
 
 
-class TestIpc(TableContract):
+class TestIpc(DamageContract, TableContract):
     fmt = Ipc()
     suffix = ".ipc"
 
