@@ -22,6 +22,8 @@ _EXTRA = {
     "scanpy": "quickstart",
 }
 
+_PACKAGE = {"yaml": "pyyaml"}
+
 
 def require(name: str, purpose: str) -> ModuleType:
     """Import an optional package.
@@ -38,7 +40,7 @@ def require(name: str, purpose: str) -> ModuleType:
     except ImportError as error:
         top = name.partition(".")[0]
         extra = _EXTRA.get(top)
-        wanted = f"lakehouse[{extra}]" if extra else top
+        wanted = f"lakehouse[{extra}]" if extra else _PACKAGE.get(top, top)
         raise MissingExtra(
             f"The package {top!r} is needed to {purpose}, and is not installed.",
             found=str(error),

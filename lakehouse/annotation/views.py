@@ -71,6 +71,14 @@ ARTIFACT_TARGETS = {
     "cell_types": "cell_type",
     "organisms": "organism",
     "genes": "gene",
+    "tissues": "tissue",
+    "diseases": "disease",
+    "phenotypes": "phenotype",
+    "pathways": "pathway",
+    "experimental_factors": "experimental_factor",
+    "developmental_stages": "developmental_stage",
+    "cell_lines": "cell_line",
+    "ethnicities": "ethnicity",
 }
 
 

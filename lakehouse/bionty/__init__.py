@@ -13,12 +13,35 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
+    from lakehouse.bionty.base import OntologyTerm
     from lakehouse.bionty.cell_type import CellType as CellType
     from lakehouse.bionty.gene import Gene as Gene
     from lakehouse.bionty.organism import Organism as Organism
     from lakehouse.bionty.source import Source as Source
 
-__all__ = ["CellType", "Gene", "Organism", "Source"]
+    Tissue: type[OntologyTerm]
+    Disease: type[OntologyTerm]
+    Phenotype: type[OntologyTerm]
+    Pathway: type[OntologyTerm]
+    ExperimentalFactor: type[OntologyTerm]
+    DevelopmentalStage: type[OntologyTerm]
+    CellLine: type[OntologyTerm]
+    Ethnicity: type[OntologyTerm]
+
+__all__ = [
+    "CellLine",
+    "CellType",
+    "DevelopmentalStage",
+    "Disease",
+    "Ethnicity",
+    "ExperimentalFactor",
+    "Gene",
+    "Organism",
+    "Pathway",
+    "Phenotype",
+    "Source",
+    "Tissue",
+]
 
 
 def __getattr__(name: str) -> Any:

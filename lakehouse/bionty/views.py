@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lakehouse.bionty.terms import TERMS
+
 # deeper than any ontology; only where terms are each other's ancestors does it cut anything off
 _DEEPEST = 100
 
@@ -25,5 +27,6 @@ def closure_view(table: str) -> str:
 
 
 def closure_views() -> dict[str, str]:
-    """`cell_type_closure` and `organism_closure`: `descendant_uid, ancestor_uid, distance`."""
-    return {f"{table}_closure": closure_view(table) for table in ("cell_type", "organism")}
+    """`cell_type_closure`, `tissue_closure` …: `descendant_uid, ancestor_uid, distance`."""
+    tables = ("cell_type", "organism", *(table for table, _, _ in TERMS.values()))
+    return {f"{table}_closure": closure_view(table) for table in tables}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lakehouse.errors import InvalidArgument
-from lakehouse.orm import BaseRecord, FieldRef, TrackedRow
+from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
+from lakehouse.orm import BaseRecord, FieldRef, TrackedRow, current_lake
 from lakehouse.schema import CatTarget, DType, parse_dtype
 
 
@@ -55,7 +55,11 @@ class Feature(
         filters = fields.get("cat_filters")
         if filters is not None:
             fields["cat_filters"] = {k: getattr(v, "uid", v) for k, v in filters.items()}
-        text = None if dtype is None else str(feature_dtype(dtype, fields.get("cat_filters")))
+        text = None
+        if dtype is not None:
+            parsed = feature_dtype(dtype, fields.get("cat_filters"))
+            _check_registries(parsed)
+            text = str(parsed)
         if text is None and not fields.get("is_type") and "uid" not in fields:
             raise InvalidArgument(
                 "A feature needs a dtype.",
@@ -84,6 +88,18 @@ class Feature(
     def dtype_as_str(self) -> str | None:
         """The dtype as text."""
         return self._values.get("dtype")
+
+
+def _check_registries(dtype: DType) -> None:
+    """Refuse categories of a registry that the lake doesn't have."""
+    for target in dtype.all_targets:
+        try:
+            current_lake().directory.get(target.registry)
+        except UnknownField as error:
+            raise UnknownDtype(
+                f"There is no registry {target.registry!r} for the dtype {str(dtype)!r}.",
+                expected=error.expected,
+            ) from error
 
 
 def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.annotation.managers import manager_of
 from lakehouse.annotation.tables import content_hash, link_row
 from lakehouse.engine.spec import dump_json
 from lakehouse.errors import InvalidArgument
@@ -45,8 +46,12 @@ class Schema(
     unique=(("hash",),),
     foreign_keys={"type": "Schema", "index": "Feature"},
     relations=relations(
-        Relation("features", "Feature", "schema_link", registry="feature"),
-        Relation("genes", "bionty.Gene", "schema_link", registry="gene"),
+        Relation(
+            "features", "Feature", "schema_link", registry="feature", manager=manager_of("features")
+        ),
+        Relation(
+            "genes", "bionty.Gene", "schema_link", registry="gene", manager=manager_of("genes")
+        ),
         Relation("artifacts", "Artifact", "artifact_link", registry="schema", reverse=True),
     ),
 ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnreadableFile, near
 from lakehouse.formats.base import COLUMNS
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         )
     artifact = Artifact._from_row(lake, row)
     path = artifact.cache()
+    if not path.exists():
+        raise UnreadableFile(f"The content of {artifact!r} is gone.", found=f"nothing at {path}")
     suffix = (artifact.suffix or "").lower()
     if suffix == ".parquet":
         return f"SELECT * FROM read_parquet({_files(path, '**/*.parquet')})"

@@ -16,15 +16,21 @@ from lakehouse.annotation.lookup import feature_lookup
 from lakehouse.annotation.managers import manager_of
 from lakehouse.annotation.tables import insert_snapshots
 from lakehouse.config import notify, settings
-from lakehouse.errors import InconsistentKey, InvalidArgument, UnreadableFile
+from lakehouse.errors import (
+    InconsistentKey,
+    InvalidArgument,
+    InvalidKey,
+    MixedLakes,
+    UnreadableFile,
+)
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
 from lakehouse.identity import next_version
-from lakehouse.orm import Relation, Versioned, current_lake, latest_sql, relations
+from lakehouse.orm import BaseRecord, Relation, Versioned, current_lake, latest_sql, relations
 from lakehouse.orm.context import use
 from lakehouse.registries.artifact import families, placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
-from lakehouse.registries.artifact.row import ArtifactRow, managed_key
+from lakehouse.registries.artifact.row import OWN, ArtifactRow, managed_key
 from lakehouse.registries.artifact.validating import Validation, schema_named, validate_payload
 from lakehouse.storage import CacheDir, check_key
 
@@ -44,6 +50,14 @@ _TARGETS = {
     "cell_types": ("bionty.CellType", "cell_type"),
     "organisms": ("bionty.Organism", "organism"),
     "genes": ("bionty.Gene", "gene"),
+    "tissues": ("bionty.Tissue", "tissue"),
+    "diseases": ("bionty.Disease", "disease"),
+    "phenotypes": ("bionty.Phenotype", "phenotype"),
+    "pathways": ("bionty.Pathway", "pathway"),
+    "experimental_factors": ("bionty.ExperimentalFactor", "experimental_factor"),
+    "developmental_stages": ("bionty.DevelopmentalStage", "developmental_stage"),
+    "cell_lines": ("bionty.CellLine", "cell_line"),
+    "ethnicities": ("bionty.Ethnicity", "ethnicity"),
 }
 
 
@@ -129,6 +143,7 @@ class Artifact(
         lake = current_lake()
         if revises is not None and not isinstance(revises, Artifact):
             raise InvalidArgument("An Artifact revises an Artifact.", found=repr(revises))
+        _check_same(lake, revises, schema)
         if revises is not None and key is None:
             key = revises.key
         payload = payload_of(path, key, format=format, kwargs=write_kwargs)
@@ -154,6 +169,8 @@ class Artifact(
         super().__init__(**columns)
         if self._saved or id(self) in _twins(lake):
             self._tell_key(key)
+            if self._saved and (schema is not None or features):
+                self._validate_known(schema, features)
             return
         object.__setattr__(self, "_dedupe", dedupe)
         self._fill(
@@ -166,6 +183,8 @@ class Artifact(
         )
         if home is not None and not skip_hash_lookup and (row := self._registered(payload)):
             self._adopt(row)
+            if schema is not None or features:
+                self._validate_known(schema, features)
             return
         self._find_family(key, revises)
         wanted = schema_named(schema)
@@ -217,6 +236,11 @@ class Artifact(
         virtual = key_is_virtual is not False
         if not virtual and values.get("key") is None:
             raise InvalidArgument("An artifact whose key isn't virtual needs a key.", hint="key=…")
+        if not virtual and str(values["key"]).startswith(OWN):
+            raise InvalidKey(
+                f"The key {values['key']!r} lies among the lake's own files.",
+                hint="choose another key, or leave it virtual",
+            )
         values["key_is_virtual"] = virtual
 
     def _registered(self, payload: Payload) -> dict[str, Any] | None:
@@ -252,6 +276,24 @@ class Artifact(
         object.__setattr__(self, "_validation", outcome)
         if outcome.table is not None:
             self._rewrite(payload, outcome.table)
+
+    def _validate_known(self, schema: Any, features: Mapping[Any, Any] | None) -> None:
+        """Content that is known is validated, too, and annotated when it is saved."""
+        wanted = schema_named(schema)
+        payload = self._payload
+        assert payload is not None
+        description = placing.description_of(payload)
+        with use(self._lake):
+            outcome = validate_payload(self._lake, payload, description, wanted, features)
+        if outcome.table is not None:
+            raise InvalidArgument(
+                f"The schema coerces content that is stored uncoerced as {self!r}.",
+                hint="pass skip_hash_lookup=True to store the coerced content as well",
+            )
+        object.__setattr__(self, "_validation", outcome)
+        if wanted is not None:
+            self._set("schema_uid", wanted.uid)
+        self._dirty = True
 
     def _rewrite(self, payload: Payload, table: Any) -> None:
         """Coercion changed the data: what is stored is the coerced table."""
@@ -475,6 +517,10 @@ class Artifact(
         payload = self._payload
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
+        if self._saved and self._replaced is None and self._validation is not None:
+            annotation, now = self._validation.annotation, batch.now
+            batch.stage(lambda c: annotate.stage(c, annotation, self.uid, self._lake, now))
+            batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and self._replaced is None):
             return
         self._number(batch)
@@ -579,6 +625,7 @@ class Artifact(
         object.__setattr__(self, "_stored", None)
         object.__setattr__(self, "_payload", None)
         object.__setattr__(self, "_replaced", None)
+        object.__setattr__(self, "_validation", None)
         if stored is not None and stored != self._target():
             placing.take_back(stored)  # an equal artifact was adopted
         if old:
@@ -766,6 +813,17 @@ class ArtifactList(list[Artifact]):
         if self:
             self[0]._lake.save(self)
         return self
+
+
+def _check_same(lake: Any, *records: Any) -> None:
+    """Refuse records of another lake than the one that an artifact is made in."""
+    for record in records:
+        if isinstance(record, BaseRecord) and record._lake.uid != lake.uid:
+            raise MixedLakes(
+                f"{record!r} belongs to another lake than the new artifact.",
+                found=record._lake.root,
+                expected=lake.root,
+            )
 
 
 def _forget_stored(artifacts: list[Artifact]) -> None:

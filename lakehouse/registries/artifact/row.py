@@ -7,6 +7,9 @@ from typing import Any
 from lakehouse.identity import UID_LENGTH, new_uid
 from lakehouse.orm.versions import VersionedRow
 
+_LONG = 200
+OWN = ".lakehouse/"
+"""Folder below a storage root that belongs to the lake."""
 MANAGED = ".lakehouse/artifacts"
 """Folder below a storage root for the bytes of artifacts with virtual keys."""
 
@@ -53,5 +56,7 @@ def managed_key(uid: str, suffix: str, *, again: bool = False) -> str:
     A first version's place is its uid. Later versions add random characters, since two
     processes may plan the same version at once; so does content that is stored `again`.
     """
+    if len(suffix.encode()) > _LONG:
+        suffix = ""  # file systems hold names of 255 bytes
     later = again or uid[UID_LENGTH:] not in ("", "0000")
     return f"{MANAGED}/{uid}{'-' + new_uid()[-8:] if later else ''}{suffix}"
