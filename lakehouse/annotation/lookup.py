@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lakehouse.engine.spec import dump_json
-from lakehouse.errors import InvalidArgument, UnknownField
+from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.orm import Condition, Lake
 from lakehouse.schema import DType, parse_dtype
 
@@ -36,6 +36,7 @@ def feature_lookup(lake: Lake, name: str, rest: list[str], value: Any) -> Condit
     rows = rows.filter(pc.equal(rows["name"], name)).to_pylist()
     rows = [r for r in rows if r["branch_uid"] not in ("trash", "archive") and r["dtype"]]
     if not rows:
+        _suggest(lake, name)
         return None
     parts = [_condition(lake, row, rest, value) for row in rows]
     if rest == ["isnull"]:
@@ -45,6 +46,19 @@ def feature_lookup(lake: Lake, name: str, rest: list[str], value: Any) -> Condit
         )
     sql = " OR ".join(f"({p.sql})" for p in parts)
     return Condition(sql, tuple(v for p in parts for v in p.params))
+
+
+def _suggest(lake: Lake, name: str) -> None:
+    """Raise an error that names the features which a misspelt one may mean, if there are any."""
+    known = {n for n in lake.state.arrow("feature")["name"].to_pylist() if n}
+    fields = lake.directory.get("Artifact").meta.fields
+    close = near(name, [*known, *fields])
+    if known.intersection(close):
+        raise UnknownField(
+            f"Artifact has no field or feature {name!r}.",
+            expected=", ".join(close),
+            hint=f"ln.Feature(name={name!r}, dtype=…).save()",
+        )
 
 
 def _condition(lake: Lake, feature: dict[str, Any], rest: list[str], value: Any) -> Condition:
@@ -111,7 +125,7 @@ def _by_value(uid: str, dtype: DType, rest: list[str], value: Any) -> Condition:
         params = [p for _, ps in pairs for p in ps]
     elif len(rest) == 1 and rest[0] in _ORDER:
         number = dtype.kind in ("int", "float", "num")
-        shown = f"CAST({column} AS DOUBLE)" if number else f"json_extract_string({column}, '$')"
+        shown = f"TRY_CAST({column} AS DOUBLE)" if number else f"json_extract_string({column}, '$')"
         sql = f"{shown} {_ORDER[rest[0]]} ?"
         params = [value if number else _plain(value)]
     else:
@@ -130,7 +144,7 @@ def _equal(column: str, dtype: DType, value: Any) -> tuple[str, list[Any]]:
     ):
         return f"json_contains({column}, ?)", [dump_json(value)]
     if dtype.kind in ("int", "float", "num") and isinstance(value, int | float):
-        return f"CAST({column} AS DOUBLE) = ?", [float(value)]
+        return f"TRY_CAST({column} AS DOUBLE) = ?", [float(value)]
     return f"{column} = ?", [dump_json(_plain(value))]
 
 

@@ -137,6 +137,7 @@ class Csv(Tabular):
         )
         defaults: dict[str, Any] = {
             "separator": self.delimiter,
+            "glob": False,
             "null_values": MISSING,
             "infer_schema_length": None,
             "try_parse_dates": True,

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # quoted text, quoted names and comments are passed over, so that a call inside them stays text
 _CALL = r"\b({names})\s*\(\s*'((?:[^']|'')*)'\s*\)"
-_SKIPPED = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/"
+_SKIPPED = (
+    r"\be'(?:[^'\\]|\\.|'')*'|\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$|"
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/"
+)
 
 
 def expand(lake: Lake, query: str) -> tuple[str, dict[str, str], dict[str, pa.Table]]:
