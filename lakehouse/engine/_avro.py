@@ -13,6 +13,7 @@ import functools
 import io
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -82,7 +83,7 @@ class FileEntry:
 
 @dataclass(eq=False)
 class Manifest:
-    """A manifest file: where it lies and the live data files that it lists."""
+    """A manifest file: where it lies, its live data files, and those that its commit removed."""
 
     path: str
     length: int
@@ -91,6 +92,7 @@ class Manifest:
     added_snapshot_id: int
     counts: tuple[int, int, int, int, int, int]
     entries: tuple[FileEntry, ...]
+    removed: tuple[FileEntry, ...] = ()
     deletes: bool = False
 
     @property
@@ -182,34 +184,46 @@ def encode_manifest(
     existing: list[FileEntry],
     snapshot_id: int,
     sequence: int,
+    deleted: Sequence[FileEntry] = (),
 ) -> tuple[Manifest, bytes]:
-    """A new manifest and its bytes."""
+    """A new manifest and its bytes.
+
+    Args:
+        path: Where it will lie.
+        schema_json: The table's schema.
+        added, existing: Its live entries.
+        snapshot_id, sequence: The commit that writes it.
+        deleted: Files that this commit removes; stock writers find conflicts by them.
+    """
     out = io.BytesIO()
     encoder = BinaryEncoder(out)
-    for status, entries in ((_ADDED, added), (_EXISTING, existing)):
+    for status, entries in ((_ADDED, added), (_EXISTING, existing), (_DELETED, deleted)):
         for entry in entries:
             encoder.write_int(status)
-            for value in (entry.snapshot_id, entry.sequence, entry.file_sequence):
+            by = snapshot_id if status == _DELETED else entry.snapshot_id
+            for value in (by, entry.sequence, entry.file_sequence):
                 encoder.write_int(1)
                 encoder.write_int(value)
             out.write(entry.encoded)
-    everything = (*existing, *added)
-    data = _block(_manifest_header(schema_json), len(everything), out.getvalue())
+    live = (*existing, *added)
+    count = len(live) + len(deleted)
+    data = _block(_manifest_header(schema_json), count, out.getvalue())
     manifest = Manifest(
         path=path,
         length=len(data),
         sequence=sequence,
-        min_sequence=min((e.sequence for e in everything), default=sequence),
+        min_sequence=min((e.sequence for e in live), default=sequence),
         added_snapshot_id=snapshot_id,
         counts=(
             len(added),
             len(existing),
-            0,
+            len(deleted),
             sum(e.rows for e in added),
             sum(e.rows for e in existing),
-            0,
+            sum(e.rows for e in deleted),
         ),
-        entries=everything,
+        entries=live,
+        removed=tuple(deleted),
     )
     return manifest, data
 
@@ -293,11 +307,10 @@ def decode_manifest_list(data: bytes) -> list[ManifestFile]:
 
 
 def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
-    """A manifest with its live entries; sequence numbers are inherited as the spec says."""
-    entries = []
+    """A manifest with its entries; sequence numbers are inherited as the spec says."""
+    entries: list[FileEntry] = []
+    removed: list[FileEntry] = []
     for record in _records(data, "manifest_entry"):
-        if record.status == ManifestEntryStatus.DELETED:
-            continue
         file: DataFile = record.data_file
         sequence = (
             listed.sequence_number if record.sequence_number is None else record.sequence_number
@@ -310,7 +323,8 @@ def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
         snapshot_id = record.snapshot_id or listed.added_snapshot_id or 0
         low = (file.lower_bounds or {}).get(_UID_FIELD)
         high = (file.upper_bounds or {}).get(_UID_FIELD)
-        entries.append(
+        group = removed if record.status == ManifestEntryStatus.DELETED else entries
+        group.append(
             FileEntry(
                 file.file_path,
                 file.record_count,
@@ -338,6 +352,7 @@ def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
             listed.deleted_rows_count or 0,
         ),
         entries=tuple(entries),
+        removed=tuple(removed),
         deletes=listed.content == ManifestContent.DELETES,
     )
 

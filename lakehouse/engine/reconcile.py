@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import pyarrow.compute as pc
+
 from lakehouse.engine.catalog import Exclusive, Heads, KeysTaken, Swap
 from lakehouse.engine.reach import reachable
 from lakehouse.engine.spec import TableSpec
-from lakehouse.engine.tables import TableCache
+from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import IntegrityError
 from lakehouse.identity import new_uid
 
@@ -34,6 +36,7 @@ def reconcile(
         return heads
     swap = Swap(new_uid(), datetime.now(UTC), message=FOREIGN)
     for table, pointer in foreign.items():
+        _check_uids(table, cache.version(pointer))
         now = Counter(specs[table].keys_of_table(cache.version(pointer).arrow()))
         logged = heads.logged.get(table)
         before = (
@@ -58,3 +61,15 @@ def reconcile(
             hint="delete or rename the repeated rows with the engine that wrote them",
         ) from None
     return exclusive.heads()
+
+
+def _check_uids(table: str, version: TableVersion) -> None:
+    counts = version.arrow()["uid"].value_counts()
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    if repeated:
+        raise IntegrityError(
+            f"Another Iceberg engine wrote rows to {table!r} that repeat uids.",
+            found=", ".join(map(str, repeated[:5])),
+            expected="every uid once",
+            hint="delete the repeated rows with the engine that wrote them",
+        )

@@ -115,13 +115,14 @@ class Move:
                 expected="copy-on-write deletes",
                 hint="move the lake back, and rewrite the table's data files with that engine",
             )
-        if any(self.path(e.path) != e.path for e in manifest.entries):
+        if any(self.path(e.path) != e.path for e in (*manifest.entries, *manifest.removed)):
             entries = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.entries]
+            removed = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.removed]
             mine = manifest.added_snapshot_id
             added = [e for e in entries if e.snapshot_id == mine]
             rest = [e for e in entries if e.snapshot_id != mine]
             manifest, data = _avro.encode_manifest(
-                path, schema_json, added, rest, mine, manifest.sequence
+                path, schema_json, added, rest, mine, manifest.sequence, removed
             )
             self._files.replace(path, data)
         self._done[path] = manifest

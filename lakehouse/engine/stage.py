@@ -491,7 +491,8 @@ class TableStage:
                 carried.append(manifest)
         pending = [(e, False) for e in loose] + [(e, True) for e in added]
         pending.sort(key=lambda p: -p[0].rows)
-        for start in range(0, len(pending), limit):
+        gone = tuple(self._gone.values())
+        for start in range(0, max(len(pending), len(gone) and 1), limit):
             part = pending[start : start + limit]
             manifest, data = _avro.encode_manifest(
                 f"{self._folder}/metadata/{uuid.uuid4().hex}-m0.avro",
@@ -500,6 +501,7 @@ class TableStage:
                 [e for e, is_new in part if not is_new],
                 snapshot_id,
                 sequence,
+                gone if start == 0 else (),
             )
             self._out.files.append((manifest.path, data))
             carried.append(manifest)

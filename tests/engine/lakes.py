@@ -58,7 +58,7 @@ WORDS = ("T cell", "naïve", "β-catenin", "細胞", "it's \"quoted\"", "🧬", 
 
 def thing(i: int, **values: Any) -> Row:
     """A row with every kind of value, and nulls in turn."""
-    moment = datetime(1969, 12, 31, 23, 59, tzinfo=UTC) + timedelta(days=i, microseconds=i * 7)
+    moment = datetime(1969, 12, 1, 23, 59, tzinfo=UTC) + timedelta(days=i, microseconds=i * 7)
     row: Row = {
         "uid": new_uid(),
         "name": f"thing {i} {WORDS[i % len(WORDS)]}",
