@@ -87,7 +87,7 @@ class Ipc(Tabular):
 
         if any(_is_stream(Path(path)) for path in paths):
             return pl.scan_pyarrow_dataset(self.dataset(paths, **kwargs))
-        return pl.scan_ipc(paths, **kwargs)
+        return pl.scan_ipc(paths, **({"glob": False} | kwargs))
 
     def dataset(self, paths: list[Any], **kwargs: Any) -> Any:
         """Streams have no footer to plan by, so they are mapped as they are."""

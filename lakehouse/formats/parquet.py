@@ -86,7 +86,7 @@ class Parquet(Tabular):
         """See `Tabular.scan`."""
         import polars as pl
 
-        return pl.scan_parquet(paths, **kwargs)
+        return pl.scan_parquet(paths, **({"glob": False} | kwargs))
 
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`."""
