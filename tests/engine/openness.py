@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import StaticTable, Table
+from sqlalchemy import URL
 
 from lakehouse.engine import Engine, State
 from lakehouse.errors import LookupFailed
@@ -19,7 +20,8 @@ from lakehouse.errors import LookupFailed
 @contextmanager
 def stock_catalog(engine: Engine) -> Iterator[SqlCatalog]:
     """pyiceberg's own catalog on the lake's SQLite file."""
-    catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{engine.folder}/catalog.db")
+    url = URL.create("sqlite", database=f"{engine.folder}/catalog.db")
+    catalog = SqlCatalog("lakehouse", uri=url.render_as_string())
     try:
         yield catalog
     finally:
