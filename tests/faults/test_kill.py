@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from lakehouse.engine import Engine, State
-from lakehouse.errors import LakeNotFound
+from lakehouse.errors import LakeNotFound, LookupFailed
 from tests.faults.jobs import LIMITS, SPECS, WIDER_SPECS, batch_rows, insert_both
 from tests.faults.server import ForkServer
 from tests.faults.victims import SEED, Victims
@@ -198,3 +198,56 @@ def test_an_opening_that_was_killed_while_it_follows_a_move_is_completed(
             assert engine.state_at(seq).arrow("label").num_rows == counts[seq]
         engine.close()
     assert victims.killed > 0
+
+
+class CutShortError(Exception):
+    """Where a process ends."""
+
+
+@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_a_gc_that_ends_at_any_step_leaves_whole_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, before: bool
+) -> None:
+    """The moments between two steps that random kills seldom hit."""
+    engine = Engine.create(str(tmp_path), SPECS, limits=LIMITS)
+    for i in range(12):
+        engine.commit(insert_both(batch_rows(f"b{i}", 20)))
+    engine.tag("kept", 3)
+    done = 0
+
+    def ends(step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            nonlocal done
+            if done == steps and before:
+                raise CutShortError
+            result = step(*args)
+            if done == steps:
+                raise CutShortError
+            done += 1
+            return result
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for part, name in [(engine._catalog, "set_info"), (engine._catalog, "forget")]:
+            patch.setattr(part, name, ends(getattr(part, name)))
+        patch.setattr(engine._files, "remove", ends(engine._files.remove))
+        with pytest.raises(CutShortError):
+            engine.gc(keep=4, min_age=0)
+    engine.close()
+
+    opened = 0
+    again = Engine.open(str(tmp_path), SPECS, limits=LIMITS)
+    for seq in range(1, 13):
+        try:
+            state = again.state_at(seq)
+        except LookupFailed:
+            continue
+        opened += 1
+        assert state.arrow("label").num_rows == state.arrow("link").num_rows == 20 * seq
+    assert opened in (5, 12)
+    assert again.state_at("kept").seq == 3
+    again.gc(keep=4, min_age=0)
+    again.close()
+    check_gc(tmp_path)
