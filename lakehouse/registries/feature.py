@@ -78,6 +78,17 @@ class Feature(
                 hint=f"ln.Feature.get(name={name!r}), or choose another name",
             )
 
+    def with_config(self, *, optional: bool | None = None) -> tuple[Feature, dict[str, Any]]:
+        """This feature as a member of a schema, with what is demanded of it there.
+
+        Args:
+            optional: Whether it need not be there.
+
+        Example:
+            >>> Schema([Feature.get(name="donor").with_config(optional=True)])  # doctest: +SKIP
+        """
+        return self, {"optional": bool(optional)}
+
     @property
     def parsed_dtype(self) -> DType | None:
         """The dtype, parsed."""

@@ -88,7 +88,7 @@ class Schema(
 
     def __init__(
         self,
-        features: Iterable[Feature] | None = None,
+        features: Iterable[Any] | None = None,
         index: Feature | None = None,
         slots: Mapping[str, Schema] | None = None,
         *,
@@ -105,10 +105,13 @@ class Schema(
         optionals: Iterable[str | Feature] = (),
         **fields: Any,
     ) -> None:
-        members = tuple(_features(features or ()))
+        configured = [f if isinstance(f, tuple) else (f, {}) for f in features or ()]
+        members = tuple(_features(f for f, _ in configured))
+        chosen = {str(f.name) for f, config in configured if config.get("optional")}
         parts = dict(_schemas(slots or {}))
         kind = _itype(itype, members=bool(members), slots=bool(parts))
-        optional = frozenset(o if isinstance(o, str) else str(o.name) for o in optionals)
+        named = {o if isinstance(o, str) else str(o.name) for o in optionals}
+        optional = frozenset(named | chosen)
         if unknown := optional - {str(m.name) for m in members}:
             raise InvalidArgument(
                 "Optional features must be among the schema's features.", found=sorted(unknown)

@@ -1,0 +1,161 @@
+"""An artifact's content: where its bytes lie, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.annotation.features import FeatureManager
+from lakehouse.config import settings
+from lakehouse.errors import InvalidArgument
+from lakehouse.formats import format_for, format_in
+from lakehouse.formats.base import Description
+from lakehouse.orm import Versioned
+from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact.payload import Payload
+from lakehouse.registries.artifact.row import managed_key
+from lakehouse.registries.artifact.validating import Validation
+from lakehouse.storage import CacheDir
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+LINKED = 10_000_000
+
+
+class ArtifactContent(Versioned):
+    """The part of an artifact that reads."""
+
+    _payload: Payload | None = None
+    _description: Description | None = None
+    _validation: Validation | None = None
+    _in_place: bool = False
+    _stored: str | None = None
+    _replaced: str | None = None
+    _dedupe: bool = True
+    _numbered: bool = False
+    _delete_storage: bool | None = None
+
+    def _plan(self) -> None:
+        """Decide where the bytes will lie."""
+        values = self._values
+        if values.get("storage_key") is None:
+            virtual = values["key_is_virtual"]
+            values["storage_key"] = (
+                managed_key(self.uid, values.get("suffix") or "") if virtual else values["key"]
+            )
+
+    def _target(self) -> str:
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        return location.uri(self._values["storage_key"])
+
+    @property
+    def path(self) -> UPath | Path:
+        """Where the bytes lie, or will lie once it is saved."""
+        if self._payload is not None and not self._saved and not self._in_place:
+            self._plan()
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        if location.is_local:
+            return Path(location.uri(self._values["storage_key"]))
+        return location.path(self._values["storage_key"])
+
+    @property
+    def hash(self) -> str | None:
+        """The content hash; computed when it is asked for before saving."""
+        if self._payload is not None and self._values.get("hash") is None:
+            return self._payload.hashed().hash
+        found: str | None = self._values.get("hash")
+        return found
+
+    def cache(self, *, is_run_input: bool | None = None, mute: bool = False) -> Path:
+        """A local path of the content; remote content is downloaded once and verified.
+
+        Args:
+            is_run_input: Accepted for the peer's sake; tracking comes with lineage.
+            mute: Accepted for the peer's sake.
+        """
+        if self._payload is not None and not self._saved:
+            return placing.local_copy(self._payload)
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        uri = location.uri(self._values["storage_key"])
+        name = (self.key or self.storage_key).rpartition("/")[2]
+        return CacheDir(settings.cache_dir).fetch(
+            uri, name, self.size, self.hash or "", options=dict(location.options) or None
+        )
+
+    def load(self, *, is_run_input: bool | None = None, mute: bool = False, **kwargs: Any) -> Any:
+        """The content in memory: a pandas DataFrame, an AnnData …; a path if it has no loader.
+
+        Args:
+            is_run_input, mute: Accepted for the peer's sake.
+            **kwargs: For the loader.
+        """
+        path = self.cache()
+        adapter = self._format(path)
+        return path if adapter is None else adapter.load(path, **kwargs)
+
+    def open(
+        self,
+        mode: str = "r",
+        engine: str = "pyarrow",
+        is_run_input: bool | None = None,  # noqa: FBT001 - the peer's signature
+        **kwargs: Any,
+    ) -> Any:
+        """Open the content without loading it.
+
+        Args:
+            mode: `"r"`.
+            engine: `"pyarrow"` for a dataset, `"polars"` for a context manager that yields a
+                LazyFrame; only tables have a choice.
+            is_run_input: Accepted for the peer's sake.
+            **kwargs: For the reader.
+        """
+        if mode != "r":
+            raise InvalidArgument("Artifacts are opened for reading.", found=mode, expected="'r'")
+        path = self.cache()
+        adapter = self._format(path)
+        if adapter is None:
+            raise InvalidArgument(
+                f"{self!r} has no format that can be opened lazily.",
+                found=self.suffix or "no suffix",
+                hint="artifact.cache() gives the path",
+            )
+        return adapter.open(path, engine=engine, **kwargs)
+
+    def _format(self, path: Path) -> Any:
+        adapter = format_for(f"x{self.suffix}") if self.suffix else None
+        if adapter is None and path.is_dir():
+            adapter = format_in(path)
+        return adapter
+
+    # -- what it says ------------------------------------------------------------------
+
+    @property
+    def transform(self) -> Any:
+        """The transform whose run made the artifact."""
+        return None if self.run is None else self.run.transform
+
+    @property
+    def features(self) -> FeatureManager:
+        """The features that the artifact is annotated with."""
+        return FeatureManager(self)
+
+    @property
+    def columns(self) -> dict[str, list[tuple[str, str]]]:
+        """Names and types of the columns by slot, from the schema snapshots."""
+        state = self._lake.state
+        found = {}
+        for row in state.prefix("artifact_snapshot", self.uid, LINKED):
+            rows = state.prefix("snapshot_column", row["snapshot_uid"], LINKED)
+            found[row["slot"]] = [(r["name"], r["type"]) for r in rows]
+        return dict(sorted(found.items()))
+
+    def describe(self, return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
+        """Show the artifact with its columns, features and labels.
+
+        Args:
+            return_str: Give the text instead of printing it.
+        """
+        from lakehouse.annotation.describe import artifact_tree, shown
+
+        return shown(artifact_tree(self, self.features.by_slot()), return_str=return_str)

@@ -1,0 +1,273 @@
+"""Saving an artifact: its bytes reach storage before the row that mentions them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import storage as store
+from lakehouse.annotation import annotate
+from lakehouse.annotation.tables import insert_snapshots
+from lakehouse.config import notify
+from lakehouse.errors import InconsistentKey, InvalidArgument
+from lakehouse.identity import next_version
+from lakehouse.registries.artifact import families, placing
+from lakehouse.registries.artifact.content import LINKED, ArtifactContent
+from lakehouse.registries.artifact.payload import Payload, payload_of
+from lakehouse.registries.artifact.row import managed_key
+from lakehouse.storage import check_key
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import Batch
+
+
+class ArtifactSaving(ArtifactContent):
+    """The part of an artifact that writes."""
+
+    def _tell_key(self, key: str | None) -> None:
+        if key is not None and self.key != key:
+            notify(
+                f"this content is known as the artifact with key {self.key!r}, which is returned; "
+                "skip_hash_lookup=True makes another one",
+                "warning",
+            )
+
+    def _describe_content(self) -> None:
+        payload = self._payload
+        assert payload is not None
+        description = placing.description_of(payload)
+        object.__setattr__(self, "_description", description)
+        if description is not None:
+            self._set("otype", description.otype)
+            self._set("n_observations", description.n_observations)
+
+    @classmethod
+    def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
+        """Store the files of many artifacts at once, which is several times faster."""
+        new = [r for r in records if not r._saved and r._payload is not None and r._stored is None]
+        for record in new:
+            record._number(batch)
+        plain = [
+            r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote
+        ]
+        plain = [r for r in plain if not os.path.isdir(r._payload.path)]
+        if len(plain) < 2:
+            return
+        for record in plain:
+            record._plan()
+        targets = [r._target() for r in plain]
+        if len(set(targets)) < len(targets):
+            return  # of two with one real key the second is refused, one by one
+        for record, target in zip(plain, targets, strict=True):
+            record._refuse_taken(target)
+        batch.on_rollback(lambda: _forget_stored(plain))
+        batch.on_rollback(lambda: placing.take_all_back(targets))
+        contents = store.store_many(
+            [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)], progress=None
+        )
+        for record, target, content in zip(plain, targets, contents, strict=True):
+            record._payload.content = content
+            object.__setattr__(record, "_stored", target)
+
+    def _number(self, batch: Batch) -> None:
+        """Choose the uid among those of the family that the same transaction saves."""
+        if self._numbered or self._saved:
+            return
+        self._values["uid"] = families.uid_among_staged(batch, self.uid, self.key)
+        self._numbered = True
+        batch.on_rollback(lambda: setattr(self, "_numbered", False))
+
+    def _uid_key(self) -> str | None:
+        return families.claimed_key(self._values, super()._uid_key())
+
+    def _renew_uid(self) -> bool:
+        key = self._values.get("key")
+        if key is None or not families.is_first(self.uid):
+            return super()._renew_uid()
+        before = families.latest_uid(self._lake, key, hidden=True)
+        self._claims_uid = before is not None  # nobody has the key any more: it is free
+        if before is not None:
+            self._values["uid"] = next_version(before)
+        return True
+
+    def _before_save(self, batch: Batch) -> None:
+        payload = self._payload
+        if self._saved and self._old is not None and "key" in self._old:
+            self._rename(batch, self._old["key"])
+        if self._saved and self._replaced is None and self._validation is not None:
+            annotation, now = self._validation.annotation, batch.now
+            batch.stage(lambda c: annotate.stage(c, annotation, self.uid, self._lake, now))
+            batch.on_commit(lambda: setattr(self, "_validation", None))
+        if payload is None or (self._saved and self._replaced is None):
+            return
+        self._number(batch)
+        self._store(batch, payload)
+        content = payload.hashed()
+        self._set("size", content.size)
+        self._set("hash", content.hash)
+        self._set("n_files", content.n_files)
+        if self._replaced is not None:
+            known = self._lake.matcher.find(self.meta, {"hash_key": content.hash})
+            if known is None or known["uid"] == self.uid:
+                self._set("hash_key", content.hash if content.size else None)
+        elif self._dedupe:
+            self._values["hash_key"] = content.hash
+            self._find_twin(batch)
+            if self._saved:
+                return
+        batch.stage(lambda changes: self._stage(changes, batch))
+        batch.on_commit(lambda: self._settle(batch))
+
+    def _rename(self, batch: Batch, before: str | None) -> None:
+        """Give back the old key, and take the new one unless another family has it."""
+        after = check_key(self._values["key"]) if self._values.get("key") is not None else None
+
+        def stage(changes: Changes) -> None:
+            if before is not None:
+                changes.release("artifact", families.family_claim(before), self.uid)
+            if after is not None and families.is_first(self.uid):
+                changes.claim("artifact", families.family_claim(after), self.uid)
+
+        batch.stage(stage)
+
+    def _store(self, batch: Batch, payload: Payload) -> None:
+        if self._in_place:
+            payload.hashed()
+            return
+        self._plan()
+        target = self._target()
+        if self._replaced == "":
+            self._store_beside(batch, payload, target)
+            return
+        if self._stored is None:
+            self._refuse_taken(target)
+            batch.on_rollback(lambda: self._unstore(target))
+            placing.put(payload, target)
+            object.__setattr__(self, "_stored", target)
+        elif self._stored != target:
+            raise InvalidArgument(f"{self!r} was stored at another place.", found=self._stored)
+
+    def _refuse_taken(self, target: str) -> None:
+        """Bytes under a real key are never written over by another artifact."""
+        if not self._values.get("key_is_virtual") and store.exists(target):
+            raise InconsistentKey(
+                f"There already is a file at the place of {self!r}.",
+                found=target,
+                hint="register it in place: ln.Artifact(that path), or leave the key virtual",
+            )
+
+    def _store_beside(self, batch: Batch, payload: Payload, target: str) -> None:
+        """Store content that replaces other content once the commit has happened."""
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        beside = location.uri(managed_key(self.uid, self.suffix or "", again=True))
+        batch.on_rollback(lambda: self._unstore(beside))
+        placing.put(payload, beside)
+        batch.on_commit(lambda: placing.move(beside, target))
+
+    def _unstore(self, target: str) -> None:
+        placing.take_back(target)
+        object.__setattr__(self, "_stored", None)
+        if self._payload is not None and self._payload.owned and self._payload.obj is not None:
+            renewed = payload_of(self._payload.obj, f"data{self._payload.suffix}")
+            object.__setattr__(self, "_payload", renewed)
+
+    def _find_twin(self, batch: Batch) -> None:
+        """The content may be known after all, now that its hash is."""
+        target = self._stored
+        row = self._lake.matcher.find(self.meta, self._values)
+        if row is None:
+            return
+        key = self._values.get("key")
+        self._adopt(row)
+        self._tell_key(key)
+        if target is not None and target != self._target():
+            batch.on_commit(lambda: placing.take_back(target))
+
+    def _stage(self, changes: Changes, batch: Batch) -> None:
+        if self._saved and self._replaced is None:
+            return  # another process saved this content first, and its row was adopted
+        if self._replaced is not None:
+            rows = self._lake.state.prefix("artifact_snapshot", self.uid, LINKED)
+            changes.delete("artifact_snapshot", [r["uid"] for r in rows])
+        if self._description is not None:
+            components = {
+                slot: (c.schema, c.n_rows) for slot, c in self._description.components.items()
+            }
+            insert_snapshots(changes, self.uid, components)
+        if self._validation is not None:
+            annotate.stage(changes, self._validation.annotation, self.uid, self._lake, batch.now)
+
+    def _settle(self, batch: Batch) -> None:
+        stored, old = self._stored, self._replaced
+        object.__setattr__(self, "_stored", None)
+        object.__setattr__(self, "_payload", None)
+        object.__setattr__(self, "_replaced", None)
+        object.__setattr__(self, "_validation", None)
+        if stored is not None and stored != self._target():
+            placing.take_back(stored)  # an equal artifact was adopted
+        if old:
+            placing.take_back(old)
+
+    def replace(self, data: Any, run: Any = None, format: str | None = None) -> None:
+        """Replace the content without making a new version; call `save()` afterwards.
+
+        Args:
+            data: A path or an object, as for `Artifact`.
+            run: The run that made it.
+            format: The format to store an object in.
+        """
+        is_path = isinstance(data, str | os.PathLike)
+        payload = payload_of(data, None if is_path else f"data{self.suffix or ''}", format=format)
+        if payload.suffix != (self.suffix or ""):
+            raise InvalidArgument(
+                f"{self!r} can only be replaced by content of the same format.",
+                found=payload.suffix,
+                expected=self.suffix,
+            )
+        placing.description_of(payload)  # what can't be read replaces nothing
+        object.__setattr__(self, "_payload", payload)
+        if not self._saved:
+            self._values.pop("hash_key", None)
+            self._describe_content()
+            return
+        object.__setattr__(self, "_in_place", False)
+        old = self._replaced or ""  # content under its own key is replaced where it is
+        if self._values.get("key_is_virtual") and self._replaced is None:
+            old = self._target()
+            self._set("storage_key", managed_key(self.uid, self.suffix or "", again=True))
+        object.__setattr__(self, "_replaced", old)
+        self._set("hash_key", None)
+        if run is not None:
+            self.run = run
+        self._describe_content()
+        self._dirty = True
+
+    def _before_delete(self, batch: Batch) -> None:
+        target = self._target()
+        virtual = bool(self._values.get("key_is_virtual"))
+        wanted = self._delete_storage if self._delete_storage is not None else virtual
+
+        def unlink(changes: Changes) -> None:
+            for table in ("artifact_link", "artifact_snapshot", "feature_value"):
+                rows = self._lake.state.prefix(table, self.uid, LINKED)
+                changes.delete(table, [r["uid"] for r in rows])
+
+        batch.stage(unlink)
+        if wanted:
+            batch.on_commit(lambda: placing.take_back(target))
+
+    def delete(self, permanent: bool | None = None, storage: bool | None = None) -> None:  # noqa: FBT001
+        """Move the artifact to the trash; delete it for good if it is there already.
+
+        Args:
+            permanent: True deletes at once.
+            storage: Whether its bytes are deleted too; by default those that the lake manages.
+        """
+        object.__setattr__(self, "_delete_storage", storage)
+        super().delete(permanent)
+
+
+def _forget_stored(artifacts: list[ArtifactSaving]) -> None:
+    for artifact in artifacts:
+        object.__setattr__(artifact, "_stored", None)
