@@ -22,6 +22,7 @@ from lakehouse.errors import InvalidArgument
 
 PointersAt = Callable[[int], Mapping[str, str]]
 
+_CLOCK_TICK = 0.02  # file times lag behind the clock by up to a tick of the kernel
 _TABLE_SUFFIXES = (".parquet", ".avro", ".json")
 
 
@@ -68,7 +69,8 @@ def floor_of(catalog: Catalog, heads: Heads, keep: int | None, older_than: datet
     if keep is not None:
         floors.append(max(heads.seq - keep + 1, 0))
     if older_than is not None:
-        floors.append(catalog.seq_at(older_than) or 0)
+        moment = older_than if older_than.tzinfo else older_than.astimezone()
+        floors.append(catalog.seq_at(moment) or 0)
     return min(floors) if floors else 0
 
 
@@ -130,7 +132,7 @@ def collect(
             catalog.forget(floor, tags, [])
     listing = {f.path: f for f in files.list(folder)}
     # whatever the next commits have written since belongs to them, however low the age gate
-    gate = max(min_age, time.monotonic() - since)
+    gate = max(min_age, time.monotonic() - since + _CLOCK_TICK)
     orphans = _orphans(listing.values(), needed | kept_noted, gate)
     superseded = tuple(sorted({p for _, p in doomed if p in listing}))
     size = sum(listing[p].size for p in (*superseded, *orphans))

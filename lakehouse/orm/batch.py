@@ -63,6 +63,7 @@ class Batch:
         self._stamps: dict[str, dict[str, Any]] = {}
         self._uids: dict[tuple[str, str], BaseRecord] = {}
         self._twins: dict[int, BaseRecord] = {}
+        self._firsts: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
         self._stagers: list[Callable[[Changes], None]] = []
         self._committed: list[Callable[[], None]] = []
@@ -154,6 +155,7 @@ class Batch:
         """Let a record be one with an equal new record of this batch."""
         record._values = first._values
         self._twins[id(record)] = record
+        self._firsts[id(record)] = first
 
     # -- staging -----------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class Batch:
             if records:
                 self._insert(changes, table, records)
         for record in self._records.values():
-            if record._saved and record._old:
+            if record._saved and record._old and id(record) not in self._deleted:
                 # other processes may change other fields meanwhile, so the time isn't compared
                 new = {name: record._values.get(name) for name in record._old}
                 if "updated_at" in record.meta.fields:
@@ -294,7 +296,7 @@ class Batch:
     def _adopt(self, conflict: KeyConflict) -> bool:
         """Take over the rows of others that hold names of this batch's new records."""
         claims: dict[str, BaseRecord] = {}
-        for record in self._new.get(conflict.table, []):
+        for record in (r for records in self._new.values() for r in records):
             if record._saved:
                 continue
             for columns in record.meta.match:
@@ -316,10 +318,12 @@ class Batch:
             if key in own and record_of_key._renew_uid():
                 mended = True
                 continue
-            row = state.row(conflict.table, uid)
+            row = state.row(record_of_key.meta.table, uid)
             if row is not None:
                 record_of_key._adopt(row)
             mended = True
+        for place, twin in self._twins.items():
+            twin._values = self._firsts[place]._values
         return mended
 
     def _mark(self) -> None:

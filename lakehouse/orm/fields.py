@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -155,7 +156,9 @@ class FieldDescriptor:
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None:
             return FieldRef(owner, self._field.name)
-        return record._values.get(self._field.name)
+        value = record._values.get(self._field.name)
+        # a copy, so that a change to it isn't taken for what was saved
+        return deepcopy(value) if isinstance(value, dict | list) else value
 
     def __set__(self, record: Any, value: Any) -> None:
         record._set(self._field.name, self._field.validate(value))

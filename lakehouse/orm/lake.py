@@ -338,7 +338,7 @@ class Lake:
         paths, size = list(report.orphans), report.bytes
         for dotted in self.directory.sweepers:
             sweeper = importlib.import_module(dotted)
-            found = sweeper.orphans(self, min_age)
+            found = sweeper.orphans(self, min_age, report.kept_from)
             paths += [path for path, _ in found]
             size += sum(n for _, n in found)
             if not dry_run:

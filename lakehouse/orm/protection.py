@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import ProtectedRecord
 
 if TYPE_CHECKING:
+    from lakehouse.engine import State
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
 
@@ -20,6 +21,7 @@ def check_unreferenced(lake: Lake, meta: RegistryMeta, uid: str) -> None:
         ProtectedRecord: Another record refers to it.
     """
     state = lake.state
+    _check_links(state, meta, uid)
     for other in lake.directory.all():
         columns = [f"{k}_uid" for k, t in other.meta.foreign_keys.items() if t == meta.name]
         if not columns or not state.count(other.meta.table):
@@ -39,3 +41,20 @@ def check_unreferenced(lake: Lake, meta: RegistryMeta, uid: str) -> None:
                     f"e.g. {holders[0]!r}",
                     hint="delete those first, or leave it in the trash",
                 )
+
+
+def _check_links(state: State, meta: RegistryMeta, uid: str) -> None:
+    """Refuse to delete a record that artifacts, schemas … are linked to."""
+    for table in state.tables:
+        subject, _, kind = table.rpartition("_")
+        if kind != "link" or subject == "ontology" or not state.count(table):
+            continue
+        rows = state.arrow(table)
+        found = pc.and_(pc.equal(rows["target_uid"], uid), pc.equal(rows["registry"], meta.table))
+        n_links = pc.sum(pc.fill_null(found, fill_value=False)).as_py() or 0
+        if n_links:
+            raise ProtectedRecord(
+                f"The {meta.name} {uid!r} can't be deleted: it is linked.",
+                found=f"{n_links} links from {subject} records",
+                hint="unlink it first, or leave it in the trash",
+            )

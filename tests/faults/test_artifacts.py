@@ -133,7 +133,7 @@ def run(victims: Victims, lake: Lake, kills: int, signal_: int = signal.SIGKILL)
             checker.check_stock()
     checker.check_stock()
 
-    lake.gc(min_age=0)
+    lake.gc(keep=1, min_age=0)
     checker.check(victims.acks)
     named = {row["storage_key"] for row in lake.state.arrow("artifact").to_pylist()}
     left = {f"{MANAGED}/{name}" for name in os.listdir(f"{lake.root}/{MANAGED}")}

@@ -108,7 +108,7 @@ def test_permission_denied(lake, tmp_path):
     root = tmp_path / "second"
     place = ln.Storage(root=root).save()
     root.mkdir()
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # with xdist there is one more
         folder.chmod(0o755)
     artifact = ln.Artifact(write("t.txt"), key="t.txt", storage=place)
     with read_only(root), pytest.raises(NoWriteAccess, match="permission"):

@@ -131,7 +131,15 @@ def test_replace(lake, stored):
     artifact = ln.Artifact(pa.table({"x": [1]}), key="t.parquet").save()
     old = artifact.path
     artifact.replace(pa.table({"x": [1, 2], "z": ["a", "b"]}))
+    lake.tag("before")
     artifact.save()
+    past = lake.at("before")
+    assert past.Artifact.get(key="t.parquet").load()["x"].tolist() == [1]
+    assert past.sql("SELECT x FROM dataset('t.parquet')").fetchall() == [(1,)]
+    lake.gc(keep=1, min_age=0)
+    assert old.exists()  # the tag keeps it
+    lake.engine.delete_tag("before")
+    lake.gc(keep=1, min_age=0)
     assert not old.exists()
     again = ln.Artifact.get(key="t.parquet")
     assert (again.uid, again.n_observations, again.hash) == (artifact.uid, 2, artifact.hash)
@@ -303,3 +311,42 @@ def test_two_processes_start_a_family(lake, run_python):
     assert len({a.stem_uid for a in found}) == 1
     assert [a.uid[16:] for a in found] == ["0000", "0001"]
     assert ln.Artifact.get(key="k.txt") == found[1]
+
+
+def test_gc_leaves_other_lakes_alone(lake, tmp_path):
+    from lakehouse.orm import Lake, use
+
+    other = Lake.create(str(tmp_path / "other"))
+    with use(other):
+        theirs = ln.Artifact(write("o.txt", "theirs"), key="o.txt").save()
+    ln.Storage(root=other.root).save()
+    lake.gc(min_age=0)
+    assert theirs.path.exists()
+
+
+def test_linked_labels_are_protected(lake):
+    from lakehouse.errors import ProtectedRecord
+
+    artifact = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
+    label = ln.ULabel(name="raw").save()
+    artifact.ulabels.add(label)
+    with pytest.raises(ProtectedRecord, match="linked"):
+        label.delete(permanent=True)
+    artifact.ulabels.remove(label)
+    label.delete(permanent=True)
+
+
+def test_dict_fields_change(lake):
+    artifact = ln.Artifact(write("a.txt", "1"), key="a.txt", extra_data={"n": 1}).save()
+    extra = artifact.extra_data
+    extra["n"] = 2
+    artifact.extra_data = extra
+    artifact.save()
+    assert ln.Artifact.get(key="a.txt").extra_data == {"n": 2}
+
+
+def test_dataset_reads_paths_as_they_are(lake):
+    for name, x in (("a[1].parquet", 1), ("a1.parquet", 2)):
+        ln.Artifact(pa.table({"x": [x]}), key=f"k=7/{name}", key_is_virtual=False).save()
+    rows = ln.sql("SELECT * FROM dataset('k=7/a[1].parquet')")
+    assert (rows.columns, rows.fetchall()) == (["x"], [(1,)])

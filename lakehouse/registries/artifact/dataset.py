@@ -44,9 +44,9 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         raise UnreadableFile(f"The content of {artifact!r} is gone.", found=f"nothing at {path}")
     suffix = (artifact.suffix or "").lower()
     if suffix == ".parquet":
-        return f"SELECT * FROM read_parquet({_files(path, '**/*.parquet')})"
+        return _parquet(path)
     if suffix in _SEPARATOR:
-        return f"SELECT * FROM read_csv({_literal(str(path))}, delim = '{_SEPARATOR[suffix]}')"
+        return f"SELECT * FROM read_csv({_literal(str(path))}, delim = '{_SEPARATOR[suffix]}', hive_partitioning = false)"
     adapter = artifact._format(path)
     if adapter is None or adapter.otype not in ("DataFrame", "AnnData"):
         raise InvalidArgument(
@@ -56,7 +56,7 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         )
     if path.is_dir() and adapter.otype == "DataFrame":
         if adapter.name == "parquet":
-            return f"SELECT * FROM read_parquet({_files(path, '**/*.parquet')})"
+            return _parquet(path)
         whole: pa.Table = adapter.open(path).to_table()
         return whole
     table: pa.Table = adapter.table(path, COLUMNS if adapter.otype == "DataFrame" else "obs")
@@ -64,7 +64,16 @@ def content(lake: Lake, key: str) -> str | pa.Table:
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    """A path as a SQL text in which DuckDB finds no pattern."""
+    escaped = "".join(f"[{c}]" if c in "[*?" else c for c in text)
+    return "'" + escaped.replace("'", "''") + "'"
+
+
+def _parquet(path: Path) -> str:
+    """SQL that scans a Parquet file, or a folder of them with the columns in its folders' names."""
+    files = _files(path, "**/*.parquet")
+    below = path.is_dir() and any("=" in p.name for p in path.rglob("*") if p.is_dir())
+    return f"SELECT * FROM read_parquet({files}, hive_partitioning = {str(below).lower()})"
 
 
 def _files(path: Path, pattern: str) -> str:

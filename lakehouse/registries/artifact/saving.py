@@ -188,8 +188,7 @@ class ArtifactSaving(ArtifactContent):
         if self._saved and self._replaced is None:
             return  # another process saved this content first, and its row was adopted
         if self._replaced is not None:
-            rows = self._lake.state.prefix("artifact_snapshot", self.uid, LINKED)
-            changes.delete("artifact_snapshot", [r["uid"] for r in rows])
+            self._drop_annotation(changes)
         if self._description is not None:
             components = {
                 slot: (c.schema, c.n_rows) for slot, c in self._description.components.items()
@@ -198,16 +197,25 @@ class ArtifactSaving(ArtifactContent):
         if self._validation is not None:
             annotate.stage(changes, self._validation.annotation, self.uid, self._lake, batch.now)
 
+    def _drop_annotation(self, changes: Changes) -> None:
+        """What was said of the replaced content is said no more; external features stay."""
+        state = self._lake.state
+        rows = state.prefix("artifact_snapshot", self.uid, LINKED)
+        changes.delete("artifact_snapshot", [r["uid"] for r in rows])
+        for table in ("artifact_link", "feature_value"):
+            rows = state.prefix(table, self.uid, LINKED)
+            gone = [r["uid"] for r in rows if r["slot"] not in (None, annotate.EXTERNAL)]
+            changes.delete(table, gone)
+
     def _settle(self, batch: Batch) -> None:
-        stored, old = self._stored, self._replaced
+        stored = self._stored
         object.__setattr__(self, "_stored", None)
         object.__setattr__(self, "_payload", None)
         object.__setattr__(self, "_replaced", None)
         object.__setattr__(self, "_validation", None)
         if stored is not None and stored != self._target():
             placing.take_back(stored)  # an equal artifact was adopted
-        if old:
-            placing.take_back(old)
+        # replaced bytes stay: past states name them, and gc removes them with those
 
     def replace(self, data: Any, run: Any = None, format: str | None = None) -> None:
         """Replace the content without making a new version; call `save()` afterwards.
@@ -238,6 +246,7 @@ class ArtifactSaving(ArtifactContent):
             self._set("storage_key", managed_key(self.uid, self.suffix or "", again=True))
         object.__setattr__(self, "_replaced", old)
         self._set("hash_key", None)
+        self._set("schema_uid", None)
         if run is not None:
             self.run = run
         self._describe_content()

@@ -5,42 +5,64 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lakehouse import storage
 from lakehouse.errors import StorageError
 from lakehouse.registries.artifact.row import MANAGED
-from lakehouse.storage import StorageLocation
 
 if TYPE_CHECKING:
+    from lakehouse.engine import State
     from lakehouse.orm import Lake
 
 
-def orphans(lake: Lake, min_age: float) -> list[tuple[str, int]]:
-    """Managed files and folders in local storage that no row names, with their sizes.
+def orphans(lake: Lake, min_age: float, kept_from: int) -> list[tuple[str, int]]:
+    """Managed files in the lake's own storage that no retained state names, with their sizes.
+
+    Other storage locations may be another lake's, so what lies there is left alone.
 
     Args:
         lake: The lake.
         min_age: Younger ones are left alone: a running process may be about to name them.
+        kept_from: Number of the oldest retained commit; tags are retained, too.
     """
-    rows = lake.state.arrow("artifact").select(["storage_uid", "storage_key"]).to_pylist()
-    named = {(r["storage_uid"], r["storage_key"]) for r in rows}
-    found = []
-    for row in lake.state.arrow("storage").select(["uid", "root"]).to_pylist():
-        location = StorageLocation(row["root"])
-        folder = f"{location.root}/{MANAGED}"
-        if not location.is_local or not os.path.isdir(folder):
-            continue
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if (row["uid"], f"{MANAGED}/{entry.name}") in named:
-                    continue
-                # a temporary name that another process is just giving up is none of ours
-                with contextlib.suppress(FileNotFoundError, StorageError):
-                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                    if age >= min_age:
-                        found.append((entry.path, storage.stat_size(entry.path)))
-    return found
+    folder = f"{lake.root}/{MANAGED}"
+    if "://" in lake.root or not os.path.isdir(folder):
+        return []
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # a temporary name that another process is just giving up is none of ours
+            with contextlib.suppress(FileNotFoundError, StorageError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime >= min_age:
+                    found[f"{MANAGED}/{entry.name}"] = entry.path
+    for named in _named(lake, kept_from):
+        if not found:
+            break
+        for key in named & found.keys():
+            del found[key]
+    out = []
+    for path in found.values():
+        with contextlib.suppress(FileNotFoundError, StorageError):
+            out.append((path, storage.stat_size(path)))
+    return out
+
+
+def _named(lake: Lake, kept_from: int) -> Iterator[set[str]]:
+    """The storage keys that retained states name: the newest, tagged ones, then the others."""
+    yield _keys(lake.state)
+    for commit in lake.tags().values():
+        yield _keys(lake.engine.state_at(commit.seq))
+    changed = [c.seq for c in lake.log() if c.seq >= kept_from and "artifact" in c.tables]
+    for seq in {kept_from, *changed}:
+        yield _keys(lake.engine.state_at(seq))
+
+
+def _keys(state: State) -> set[str]:
+    if "artifact" not in state.pointers:
+        return set()
+    return set(state.arrow("artifact")["storage_key"].to_pylist())
 
 
 def remove(paths: list[str]) -> None:
