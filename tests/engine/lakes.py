@@ -53,7 +53,7 @@ LIMITS = {
     ),
 }
 
-WORDS = ("T cell", "naïve", "β-catenin", "細胞", "it's \"quoted\"", "🧬", "a\tb\nc", "%_#?", "")
+WORDS = ("T cell", "naïve", "β-catenin", "細胞", 'it\'s "quoted"', "🧬", "a\tb\nc", "%_#?", "")
 
 
 def thing(i: int, **values: Any) -> Row:

@@ -381,9 +381,7 @@ class CatalogContract:
         move(catalog, "a", "a1")
         assert catalog.token() != before
 
-    def test_a_stock_catalog_opens_the_same_tables(
-        self, catalog: Catalog, stock_uri: str
-    ) -> None:
+    def test_a_stock_catalog_opens_the_same_tables(self, catalog: Catalog, stock_uri: str) -> None:
         move(catalog, "a", "a0")
         stock = SqlCatalog("lakehouse", uri=stock_uri, init_catalog_tables="false")
         try:
@@ -402,9 +400,7 @@ class TestSqlite(CatalogContract):
     def stock_uri(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/catalog.db"
 
-    def test_a_foreign_lock_is_a_clear_error(
-        self, tmp_path: Path, catalog: Catalog
-    ) -> None:
+    def test_a_foreign_lock_is_a_clear_error(self, tmp_path: Path, catalog: Catalog) -> None:
         import sqlite3
 
         hasty = SqliteCatalog(str(tmp_path / "catalog.db"), busy_seconds=0.05)
@@ -436,7 +432,9 @@ class TestPostgres(CatalogContract):
 
     @pytest.fixture
     def stock_uri(self, url: str) -> str:
-        head, _, schema = url.replace("postgresql://", "postgresql+psycopg://").partition("&schema=")
+        head, _, schema = url.replace("postgresql://", "postgresql+psycopg://").partition(
+            "&schema="
+        )
         escaped = schema.replace("%20", "%5C%20")
         return f'{head}&options=-csearch_path%3D"{escaped}"'
 

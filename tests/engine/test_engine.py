@@ -581,9 +581,7 @@ class TestSharing:
         assert engine.state() is engine.state()
         other.close()
 
-    def test_a_failed_commit_and_a_tag_hide_no_change(
-        self, engine: Engine, db: str | None
-    ) -> None:
+    def test_a_failed_commit_and_a_tag_hide_no_change(self, engine: Engine, db: str | None) -> None:
         other = Engine.open(engine.root, SPECS, db=db)
         insert(engine, [thing(1)])
         assert engine.state().count("thing") == 1

@@ -95,7 +95,9 @@ class TestEveryWrite:
         insert(engine, rows)
         changes = Changes()
         changes.insert("thing", [thing(900), thing(901)])
-        changes.insert("link", [{"uid": new_uid(), "thing_uid": rows[0]["uid"], "n": i} for i in (1, 2)])
+        changes.insert(
+            "link", [{"uid": new_uid(), "thing_uid": rows[0]["uid"], "n": i} for i in (1, 2)]
+        )
         for row in rows[:250:50]:
             changes.update("thing", row["uid"], {"name": f"changed {row['n']}"})
         changes.delete("thing", [r["uid"] for r in rows[1:250:50]])

@@ -81,7 +81,9 @@ def test_moved(filled: tuple[Path, list[list[str]]], tmp_path: Path) -> None:
 def test_a_copy_is_independent(filled: tuple[Path, list[list[str]]], tmp_path: Path) -> None:
     root, states = filled
     shutil.copytree(root, tmp_path / "b")
-    before = {p: Path(p).read_bytes() for p in files_below(root) if not p.endswith((".db", ".lock"))}
+    before = {
+        p: Path(p).read_bytes() for p in files_below(root) if not p.endswith((".db", ".lock"))
+    }
     check_all(tmp_path / "b", states)
     assert before == {p: Path(p).read_bytes() for p in before}
     original, copy = open_at(root), open_at(tmp_path / "b")
@@ -98,7 +100,19 @@ def test_a_copy_is_independent(filled: tuple[Path, list[list[str]]], tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "ünïcode-細胞", "a#b", "50%", "%20", "q?x=1", "[1]", "it's", 'say "x"', "a+b&c=d"]
+    "name",
+    [
+        "with space",
+        "ünïcode-細胞",
+        "a#b",
+        "50%",
+        "%20",
+        "q?x=1",
+        "[1]",
+        "it's",
+        'say "x"',
+        "a+b&c=d",
+    ],
 )
 def test_strange_names(tmp_path: Path, name: str) -> None:
     """Both as the place where a lake is made and as the one that it is moved to."""
@@ -145,9 +159,7 @@ def test_several_moves_with_history_unvisited(
     engine.close()
 
 
-def test_into_itself_and_out_again(
-    filled: tuple[Path, list[list[str]]], tmp_path: Path
-) -> None:
+def test_into_itself_and_out_again(filled: tuple[Path, list[list[str]]], tmp_path: Path) -> None:
     """The new root begins with the old one."""
     root, states = filled
     shutil.move(root, tmp_path / "elsewhere")
@@ -195,9 +207,7 @@ def test_killed_while_it_follows(
     check_all(tmp_path / "b", states)
 
 
-def test_two_processes_follow_at_once(
-    filled: tuple[Path, list[list[str]]], tmp_path: Path
-) -> None:
+def test_two_processes_follow_at_once(filled: tuple[Path, list[list[str]]], tmp_path: Path) -> None:
     root, states = filled
     shutil.move(root, tmp_path / "b")
     context = multiprocessing.get_context("fork")
@@ -275,9 +285,7 @@ def test_not_all_files_came_along(filled: tuple[Path, list[list[str]]], tmp_path
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_catalog_outside(
-    tmp_path: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_catalog_outside(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     """A moved lake takes its catalog along; a copy must not take it from the original."""
     if kind == "sqlite":
         db = f"sqlite:///{tmp_path}/outside.db"
