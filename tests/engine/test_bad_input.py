@@ -23,7 +23,6 @@ from lakehouse.errors import (
     CatalogUnavailable,
     LakeCorrupt,
     LakehouseError,
-    NoWriteAccess,
     StorageError,
 )
 from lakehouse.identity import new_uid

@@ -425,7 +425,7 @@ class TestHistory:
             assert (state.seq, state.commit_id) == (2, commits[1].id)
             assert names(state) == ["0", "1"]
         assert engine.state_at(0).count("thing") == 0
-        assert names(engine.state_at(datetime.now())) == ["0", "1", "2", "3"]  # noqa: DTZ005
+        assert names(engine.state_at(datetime.now())) == ["0", "1", "2", "3"]
         for ref in (5, -1, True, "nobody", datetime(2000, 1, 1, tzinfo=UTC), 1.5):
             with pytest.raises(LookupFailed):
                 engine.state_at(ref)  # type: ignore[arg-type]

@@ -87,7 +87,7 @@ def test_nothing_is_left_that_nobody_reaches(engine: Engine) -> None:
     assert left == files_below(tables(engine))
     state = engine.state()
     reached = {f for t in state.tables for f in state.files(t)}
-    assert {p for p in reached} <= left
+    assert reached <= left
     # per table: live data, and what five snapshots and five metadata files name
     assert len([p for p in left if p.endswith(".metadata.json")]) == len(state.tables)
     if (Path(engine.folder) / "catalog.db").exists():
