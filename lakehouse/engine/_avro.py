@@ -13,12 +13,13 @@ import functools
 import io
 import json
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.avro.codecs import AVRO_CODEC_KEY, KNOWN_CODECS
-from pyiceberg.avro.decoder import new_decoder
+from pyiceberg.avro.decoder import StreamingBinaryDecoder, new_decoder
 from pyiceberg.avro.encoder import BinaryEncoder
 from pyiceberg.avro.file import MAGIC, META_SCHEMA, AvroFileHeader
 from pyiceberg.avro.reader import Reader
@@ -41,12 +42,15 @@ from pyiceberg.schema import Schema
 from pyiceberg.typedef import Record
 from pyiceberg.utils.schema_conversion import AvroSchemaConversion
 
+from lakehouse.errors import LakeCorrupt
+
 if TYPE_CHECKING:
     from pyiceberg.avro.codecs import AvroCompressionCodec
 
 _SYNC = os.urandom(16)
 _UID_FIELD = 1
 _EXISTING, _ADDED, _DELETED = 0, 1, 2
+_DAMAGED = (ValueError, KeyError, TypeError, EOFError, OverflowError, SystemError, zlib.error)
 
 
 @dataclass(eq=False)
@@ -284,33 +288,49 @@ def _reader(schema_text: str, kind: str) -> Reader:
     return resolve_reader(schema, read_schema, types, enums)
 
 
-def _records(data: bytes, kind: str) -> list[Any]:
-    decoder = new_decoder(data)
+def _records(data: bytes, kind: str, path: str) -> list[Any]:
+    """The records of an Avro file.
+
+    Raises:
+        LakeCorrupt: It is damaged, cut off, or no Avro file.
+    """
+    try:
+        return list(_decoded(data, kind))
+    except _DAMAGED as error:
+        raise LakeCorrupt(
+            f"The lake's file {path!r} can't be read: it is damaged.",
+            found=f"{len(data)} bytes, {error}",
+            hint="restore it from a backup",
+        ) from error
+
+
+def _decoded(data: bytes, kind: str) -> Iterator[Any]:
+    if not data.startswith(MAGIC):
+        raise ValueError("no Avro file")
+    # the fast decoder doesn't look where its data end; this one does
+    decoder = StreamingBinaryDecoder(data)
     header: AvroFileHeader = construct_reader(META_SCHEMA, {-1: AvroFileHeader}).read(decoder)
     reader = _reader(header.meta["avro.schema"], kind)
     codec = KNOWN_CODECS[cast("AvroCompressionCodec", header.meta.get(AVRO_CODEC_KEY, "null"))]
-    out: list[Any] = []
     while decoder.tell() < len(data):
-        count = decoder.read_int()
-        block = decoder.read_bytes()
-        if codec is not None:
-            block = codec.decompress(block)
-        inner = new_decoder(block)
-        out += [reader.read(inner) for _ in range(count)]
-        decoder.skip(16)
-    return out
+        count, block = decoder.read_int(), decoder.read_bytes()
+        if decoder.read(len(header.sync)) != header.sync:
+            raise ValueError("a block doesn't end where it should")
+        inner = new_decoder(block if codec is None else codec.decompress(block))
+        for _ in range(count):
+            yield reader.read(inner)
 
 
-def decode_manifest_list(data: bytes) -> list[ManifestFile]:
+def decode_manifest_list(data: bytes, path: str) -> list[ManifestFile]:
     """The manifests that a manifest list names."""
-    return _records(data, "manifest_file")
+    return _records(data, "manifest_file", path)
 
 
 def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
     """A manifest with its entries; sequence numbers are inherited as the spec says."""
     entries: list[FileEntry] = []
     removed: list[FileEntry] = []
-    for record in _records(data, "manifest_entry"):
+    for record in _records(data, "manifest_entry", listed.manifest_path):
         file: DataFile = record.data_file
         sequence = (
             listed.sequence_number if record.sequence_number is None else record.sequence_number

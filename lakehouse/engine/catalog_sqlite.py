@@ -26,6 +26,7 @@ from lakehouse.engine.catalog import (
     PointerMoved,
     Swap,
 )
+from lakehouse.engine.sqlite_db import SqliteDb
 from lakehouse.errors import CatalogUnavailable, LakeExists
 
 _OWN_TABLES = (
@@ -35,46 +36,6 @@ _OWN_TABLES = (
 )
 _BUSY_SECONDS = 30.0
 _T = TypeVar("_T")
-
-
-class _Db:
-    """One SQLite connection behind the shared statements."""
-
-    def __init__(self, path: str, busy_seconds: float) -> None:
-        self.raw = sqlite3.connect(
-            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self.raw.execute("PRAGMA journal_mode=WAL")
-            self.raw.execute("PRAGMA synchronous=FULL")
-        except sqlite3.Error:
-            self.raw.close()
-            raise
-
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self.raw.execute(statement, values).fetchall()
-
-    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
-        return self.raw.execute(statement, values).rowcount
-
-    def run_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
-        self.raw.executemany(statement, values)
-
-    def run_all(self, statements: Sequence[sql.Statement]) -> None:
-        for statement, values in statements:
-            self.raw.execute(statement, values)
-
-    def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
-        # sorted keys append to the B-tree's leaves in order: several times faster in bulk
-        ordered = sorted(claims) if len(claims) > 1 else claims
-        try:
-            self.raw.executemany("INSERT INTO lh_key VALUES (?, ?)", ordered)
-        except sqlite3.IntegrityError:
-            return False
-        return True
-
-    def release(self, releases: Sequence[tuple[str, str]]) -> None:
-        self.raw.executemany("DELETE FROM lh_key WHERE key = ? AND uid = ?", releases)
 
 
 class SqliteCatalog:
@@ -88,15 +49,17 @@ class SqliteCatalog:
         self._path = path
         self._busy = busy_seconds
         self._lock = threading.RLock()
-        self._connection: _Db | None = None
+        self._connection: SqliteDb | None = None
         self._opened = 0
         self._written = 0
         self._held: set[int] = set()
         forks.watch(self)
 
-    def _db(self) -> _Db:
+    def _db(self) -> SqliteDb:
+        if self._connection is not None and self._connection.outdated:
+            self._disconnect()
         if self._connection is None:
-            self._connection = _Db(self._path, self._busy)
+            self._connection = SqliteDb(self._path, self._busy)
             self._opened += 1
         return self._connection
 
@@ -116,11 +79,15 @@ class SqliteCatalog:
             self._held.clear()
         self._lock.release()
 
-    def _do(self, action: Callable[[_Db], _T]) -> _T:
+    def _do(self, action: Callable[[SqliteDb], _T]) -> _T:
         with self._lock:
             try:
-                return action(self._db())
-            except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+                while True:
+                    db = self._db()
+                    found = action(db)
+                    if not db.outdated:  # else it was written while we read it without locks
+                        return found
+            except sqlite3.Error as error:
                 raise self._unavailable(error) from error
 
     def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable:
@@ -135,7 +102,7 @@ class SqliteCatalog:
         )
 
     @contextmanager
-    def _write(self, db: _Db) -> Iterator[None]:
+    def _write(self, db: SqliteDb) -> Iterator[None]:
         db.raw.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -152,7 +119,7 @@ class SqliteCatalog:
     def create(self, info: Mapping[str, str]) -> None:
         """Make the catalog's tables; an existing lake is left alone."""
 
-        def make(db: _Db) -> None:
+        def make(db: SqliteDb) -> None:
             with self._write(db):
                 for statement in (*sql.TABLES, *_OWN_TABLES):
                     db.run(statement)
@@ -169,7 +136,7 @@ class SqliteCatalog:
     def info(self) -> dict[str, str]:
         """The lake's settings."""
 
-        def read(db: _Db) -> dict[str, str]:
+        def read(db: SqliteDb) -> dict[str, str]:
             if not db.rows("SELECT 1 FROM sqlite_master WHERE name = 'lh_info'"):
                 return {}
             return dict(db.rows("SELECT name, value FROM lh_info"))
@@ -179,7 +146,7 @@ class SqliteCatalog:
     def set_info(self, values: Mapping[str, str]) -> None:
         """Set some of the lake's settings."""
 
-        def write(db: _Db) -> None:
+        def write(db: SqliteDb) -> None:
             with self._write(db):
                 db.run_many(
                     "INSERT INTO lh_info VALUES (?, ?)"
@@ -194,7 +161,7 @@ class SqliteCatalog:
     def token(self) -> object:
         """Counts of this connection's and of all other connections' commits."""
 
-        def read(db: _Db) -> object:
+        def read(db: SqliteDb) -> object:
             return self._opened, self._written, db.rows("PRAGMA data_version")[0][0]
 
         return self._do(read)
@@ -256,7 +223,7 @@ class SqliteCatalog:
     def swap(self, swap: Swap) -> int:
         """Apply a swap in one transaction."""
 
-        def write(db: _Db) -> int:
+        def write(db: SqliteDb) -> int:
             try:
                 with self._write(db):
                     return sql.apply_swap(db, swap)
@@ -281,7 +248,7 @@ class SqliteCatalog:
     def set_tag(self, name: str, seq: int) -> None:
         """Name a commit."""
 
-        def write(db: _Db) -> None:
+        def write(db: SqliteDb) -> None:
             with self._write(db):
                 rows = db.rows("SELECT seq FROM lh_tag WHERE name = ?", (name,))
                 if rows and rows[0][0] != seq:
@@ -305,7 +272,7 @@ class SqliteCatalog:
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`."""
 
-        def write(db: _Db) -> None:
+        def write(db: SqliteDb) -> None:
             with self._write(db):
                 sql.do_forget(db, floor, kept, garbage_ids)
 
@@ -314,7 +281,7 @@ class SqliteCatalog:
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
 
-        def write(db: _Db) -> None:
+        def write(db: SqliteDb) -> None:
             with self._write(db):
                 sql.do_rewrite(db, old, new)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from lakehouse.engine.catalog import (
@@ -29,7 +30,14 @@ from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
 from lakehouse.engine.stage import Ready, StagedTable, bulk_claims, prepare, stage_table
 from lakehouse.engine.tables import TableCache, TableVersion
-from lakehouse.errors import CommitConflict, InvalidArgument, KeyConflict
+from lakehouse.errors import (
+    CommitConflict,
+    IntegrityError,
+    InvalidArgument,
+    KeyConflict,
+    LakeCorrupt,
+    StorageError,
+)
 from lakehouse.identity import new_uid
 
 _Ready = dict[str, dict[int, Ready]]
@@ -69,14 +77,26 @@ class Committer:
         """
         for table in changes.tables:
             self._spec(table)
-        ready = self._prepare(changes, heads)
         commit_id = new_uid()
+        ready: _Ready = {}
+        try:
+            self._prepare(changes, heads, ready)
+            return self._race(changes, ready, commit_id, (user, run, message))
+        except (IntegrityError, InvalidArgument, LakeCorrupt, StorageError, CommitConflict):
+            # after other errors the commit may have happened: then gc finds what it left
+            prepared = (one for inserts in ready.values() for one in inserts.values())
+            self._discard(file.path for one in prepared for file in one.files if file.written)
+            raise
+
+    def _race(
+        self, changes: Changes, ready: _Ready, commit_id: str, who: tuple[str, str, str]
+    ) -> Commit:
         for attempt in range(self._limits.attempts):
             if attempt:
                 time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.5)))
             try:
                 with self._catalog.exclusive() as exclusive:
-                    return self._attempt(exclusive, changes, ready, commit_id, (user, run, message))
+                    return self._attempt(exclusive, changes, ready, commit_id, who)
             except PointerMoved:
                 continue
             except KeysTaken as error:
@@ -91,8 +111,12 @@ class Committer:
             raise InvalidArgument(f"There is no table {table!r}.", expected=sorted(self._specs))
         return self._specs[table]
 
-    def _prepare(self, changes: Changes, heads: Heads) -> _Ready:
-        ready: _Ready = {}
+    def _discard(self, paths: Iterable[str]) -> None:
+        """Remove files that no commit will name."""
+        with suppress(OSError):
+            self._files.remove(paths)
+
+    def _prepare(self, changes: Changes, heads: Heads, ready: _Ready) -> None:
         for name, table in changes.tables.items():
             for i, insert in enumerate(table.inserts):
                 if insert.if_absent:
@@ -111,7 +135,6 @@ class Committer:
                 for file in one.files:
                     file.written = True
                 ready.setdefault(name, {})[i] = one
-        return ready
 
     def _attempt(
         self,
@@ -140,8 +163,13 @@ class Committer:
             swap.bulk += one.bulk
             swap.releases += one.releases
             swap.garbage += one.garbage
-        self._files.write([file for one in staged for file in one.files])
-        seq = exclusive.swap(swap)
+        written = [file for one in staged for file in one.files]
+        self._files.write(written)
+        try:
+            seq = exclusive.swap(swap)
+        except (PointerMoved, KeysTaken):
+            self._discard(path for path, _ in written)
+            raise
         for one in staged:
             self._enter(one.version)
         return Commit(

@@ -24,6 +24,8 @@ KEPT_SNAPSHOTS = 5
 _PARQUET_ID = b"PARQUET:field_id"
 _VERSION = re.compile(r"/(\d+)-[0-9a-f-]{36}\.metadata\.json$")
 
+_REQUIRED = {"format-version", "location", "schemas", "current-schema-id", "partition-specs"}
+
 Metadata = dict[str, Any]
 
 _PRIMITIVE: dict[str, pa.DataType] = {
@@ -243,10 +245,12 @@ def load(data: bytes, path: str) -> Metadata:
         metadata = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise LakeCorrupt(f"The table metadata {path!r} is not JSON.", found=str(error)) from error
-    if metadata.get("format-version") != 2:
+    if not isinstance(metadata, dict) or not metadata.keys() >= _REQUIRED:
+        raise LakeCorrupt(f"The file {path!r} holds no table metadata.", expected=sorted(_REQUIRED))
+    if metadata["format-version"] != 2:
         raise LakeCorrupt(
             f"The table metadata {path!r} has another Iceberg format.",
-            found=metadata.get("format-version"),
+            found=metadata["format-version"],
             expected="format-version 2",
         )
     if any(s.get("fields") for s in metadata["partition-specs"]):

@@ -34,7 +34,7 @@ def reachable_with_history(version: TableVersion, files: Files) -> set[str]:
         if path in paths:
             continue
         try:
-            listed = _avro.decode_manifest_list(files.read(path))
+            listed = _avro.decode_manifest_list(files.read(path), path)
             paths.add(path)
             for one in listed:
                 manifest = known.get(one.manifest_path)

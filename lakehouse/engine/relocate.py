@@ -87,7 +87,7 @@ class Move:
 
     def _relocate_list(self, snapshot: md.Metadata, schema_json: str) -> None:
         path = self.path(snapshot["manifest-list"])
-        listed = _avro.decode_manifest_list(self._files.read(path))
+        listed = _avro.decode_manifest_list(self._files.read(path), path)
         moved = [self._relocate_manifest(one, schema_json) for one in listed]
         if all(
             old.manifest_path == new.path and old.manifest_length == new.length

@@ -269,7 +269,8 @@ class TableCache:
         snapshot = md.current_snapshot(metadata)
         manifests = []
         if snapshot is not None:
-            for listed in _avro.decode_manifest_list(self._read(snapshot["manifest-list"])):
+            path = snapshot["manifest-list"]
+            for listed in _avro.decode_manifest_list(self._read(path), path):
                 manifest = self._manifests.get(listed.manifest_path)
                 if manifest is None:
                     manifest = _avro.decode_manifest(self._read(listed.manifest_path), listed)

@@ -34,6 +34,7 @@ from tests.engine.lakes import (
     THING,
     WIDER,
     delete,
+    files_below,
     insert,
     names,
     read,
@@ -234,6 +235,22 @@ class TestChanging:
         with pytest.raises(UnknownField, match="thng") as error:
             engine.state().arrow("thng")
         assert "thing" in str(error.value)
+
+    @pytest.mark.parametrize("count", [1, 1_500])
+    def test_a_refused_commit_leaves_no_files(self, engine: Engine, count: int) -> None:
+        row = thing(0)
+        insert(engine, [row])
+        before = files_below(Path(engine.folder) / "tables")
+        rows = things(count, 1)
+        for last in ({**thing(9_999), "n": row["n"]}, {**thing(9_999), "uid": row["uid"]}):
+            with pytest.raises(KeyConflict):
+                insert(engine, [*rows, last])
+        changes = Changes()
+        changes.insert("thing", rows)
+        changes.update("thing", row["uid"], {"name": "x"}, {"name": "y"})
+        with pytest.raises(RowConflict):
+            engine.commit(changes)
+        assert files_below(Path(engine.folder) / "tables") == before
 
     def test_many_rows_many_files(self, tmp_path: Path, db: str | None) -> None:
         engine = Engine.create(str(tmp_path / "lake"), SPECS, db=db, limits=LIMITS["tiny"])
