@@ -7,6 +7,7 @@ they are; other lakes by URIs that fsspec knows.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import time
 import uuid
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lakehouse._lazy import require
 from lakehouse.errors import NoWriteAccess, StorageError
 
 _FSYNC_THREADS = 8
@@ -48,9 +49,6 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes:
         """A file's content."""
-
-    def read_parquet(self, path: str) -> pa.Table:
-        """A Parquet file as an Arrow table."""
 
     def list(self, folder: str) -> Iterator[Listed]:
         """Every file below a folder."""
@@ -109,10 +107,6 @@ class LocalFiles:
         with open(path, "rb") as handle:
             return handle.read()
 
-    def read_parquet(self, path: str) -> pa.Table:
-        """A Parquet file as an Arrow table; the file is not kept open."""
-        return pq.ParquetFile(pa.BufferReader(self.read(path))).read(use_threads=False)
-
     def list(self, folder: str) -> Iterator[Listed]:
         """Every file below a folder, with its age."""
         now = time.time()
@@ -153,6 +147,10 @@ class LocalFiles:
             return sum(threads.map(unlink, (known[i::count] for i in range(count))))
 
 
+# A child that dropped its parent's file systems would close the parent's sockets.
+_inherited: list[object] = []
+
+
 class RemoteFiles:
     """Files below a URI that fsspec knows, such as `s3://bucket/prefix`.
 
@@ -169,13 +167,23 @@ class RemoteFiles:
     def _fs(self) -> Any:
         # a filesystem runs a thread, which a forked child doesn't inherit
         if self._kept is None or self._kept[0] != os.getpid():
-            import fsspec
-
+            fsspec = require("fsspec", "reach object stores")
+            if self._kept is not None:
+                _inherited.append(self._kept)
             self._kept = (os.getpid(), fsspec.core.url_to_fs(self.root, **self._options)[0])
         return self._kept[1]
 
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Raise what the store's client has for an `OSError` as one."""
+        try:
+            yield
+        except _client_errors(self._scheme) as error:
+            raise OSError(str(error)) from error
+
     def _put(self, path: str, data: bytes | pa.Buffer) -> None:
-        self._fs.pipe_file(path, data if isinstance(data, bytes) else data.to_pybytes())
+        with self._plain_errors():
+            self._fs.pipe_file(path, data if isinstance(data, bytes) else data.to_pybytes())
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
         """Put objects in parallel; after a failure none of them is left."""
@@ -189,33 +197,42 @@ class RemoteFiles:
 
     def read(self, path: str) -> bytes:
         """An object's content."""
-        data = self._fs.cat_file(path)
+        with self._plain_errors():
+            data = self._fs.cat_file(path)
         return data if isinstance(data, bytes) else bytes(data)
-
-    def read_parquet(self, path: str) -> pa.Table:
-        """A Parquet object as an Arrow table."""
-        return pq.ParquetFile(pa.BufferReader(self.read(path))).read(use_threads=False)
 
     def list(self, folder: str) -> Iterator[Listed]:
         """Every object below a prefix, with its age."""
-        self._fs.invalidate_cache()
         now = time.time()
-        for path, info in self._fs.find(folder, detail=True).items():
+        with self._plain_errors():
+            self._fs.invalidate_cache()
+            found = self._fs.find(folder, detail=True)
+        for path, info in found.items():
             modified = info.get("LastModified") or info.get("created") or info.get("mtime")
             stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
             age = now - float(stamp) if stamp is not None else 0.0
             yield Listed(f"{self._scheme}://{path.lstrip('/')}", age, int(info.get("size") or 0))
 
+    def _remove_one(self, path: str) -> int:
+        try:
+            with self._plain_errors():
+                self._fs.rm_file(path)
+        except FileNotFoundError:
+            return 0
+        return 1
+
     def remove(self, paths: Iterable[str]) -> int:
         """Remove objects; those that are gone already don't count."""
-        removed = 0
-        for path in paths:
-            try:
-                self._fs.rm_file(path)
-            except FileNotFoundError:
-                continue
-            removed += 1
-        return removed
+        with ThreadPoolExecutor(_FSYNC_THREADS) as pool:
+            return sum(pool.map(self._remove_one, paths))
+
+
+@functools.cache
+def _client_errors(scheme: str) -> tuple[type[Exception], ...]:
+    """What the client of a store raises besides `OSError`."""
+    if scheme not in ("s3", "s3a"):
+        return ()
+    return (require("botocore.exceptions", "reach S3").BotoCoreError,)
 
 
 def _all_or_none(

@@ -49,7 +49,7 @@ def read_marker(files: LocalFiles | RemoteFiles, root: str) -> dict[str, Any] | 
         data = files.read(_marker_path(root))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except PermissionError as error:
+    except OSError as error:
         raise StorageError(f"The lake at {root!r} can't be read.", found=str(error)) from error
     try:
         return dict(orjson.loads(data))

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from lakehouse.engine import _avro, forks
 from lakehouse.engine import metadata as md
@@ -298,10 +299,9 @@ class TableCache:
         """The rows of a data file under a schema."""
         table = self._data.get((path, schema_id))
         if table is None:
+            data = pa.BufferReader(self._read(path))
             try:
-                table = conform(self._files.read_parquet(path), schema)
-            except FileNotFoundError as error:
-                raise LakeCorrupt(f"The lake's data file {path!r} is gone.") from error
+                table = conform(pq.ParquetFile(data).read(use_threads=False), schema)
             except (pa.ArrowInvalid, OSError) as error:
                 raise LakeCorrupt(
                     f"The lake's data file {path!r} can't be read.", found=str(error)

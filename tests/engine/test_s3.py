@@ -167,11 +167,9 @@ def test_an_unreachable_store(
         Engine.create(f"{place[0]}-other", SPECS, db=f"{place[1]}2", options=options)
 
 
-def test_a_missing_bucket_and_wrong_credentials(s3_server: S3Server, tmp_path: Path) -> None:
-    options = s3_server.options
-    db = f"sqlite:///{tmp_path}/catalog.db"
+def test_wrong_credentials(engine: Engine, place: tuple[str, str], s3_server: S3Server) -> None:
+    wrong = {**s3_server.options, "secret": "wrong"}
+    with pytest.raises(StorageError, match="can't be read"):
+        Engine.open(place[0], SPECS, options=wrong)
     with pytest.raises(StorageError):
-        Engine.create(f"s3://no-such-{BUCKET}/x", SPECS, db=db, options=options)
-    wrong = {**options, "secret": "wrong"}
-    with pytest.raises(StorageError):
-        Engine.create(f"s3://{BUCKET}/x", SPECS, db=f"{db}2", options=wrong)
+        Engine.create(f"{place[0]}-other", SPECS, db=f"{place[1]}2", options=wrong)
