@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,3 +20,10 @@ def usual_settings() -> Iterator[None]:
     settings._verbosity = None
     settings.creation = CreationSettings()
     settings.annotation = AnnotationSettings()
+
+
+@pytest.fixture(autouse=True)
+def fresh_clients() -> None:
+    """No test gets the S3 client that another one made for another server's environment."""
+    if (s3fs := sys.modules.get("s3fs")) is not None:
+        s3fs.S3FileSystem.clear_instance_cache()
