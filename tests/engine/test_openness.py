@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.types import StringType
 
@@ -334,6 +335,25 @@ class TestStockWriters:
         numbers = [r["n"] for r in read(engine.state())]
         assert all(engine.holder("thing", ("n",), (n,)) for n in numbers)
         check(engine)
+
+
+def test_a_stock_writer_on_postgres(tmp_path: Path, postgres_url: str) -> None:
+    schema = f"stock_{new_uid()}"
+    engine = Engine.create(str(tmp_path / "lake"), SPECS, db=f"{postgres_url}&schema={schema}")
+    ours, stranger = thing(1, name="ours", kind="x"), thing(2, name="theirs", kind="x")
+    insert(engine, [ours])
+    assert engine.state().count("thing") == 1
+    uri = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    catalog = SqlCatalog("lakehouse", uri=f'{uri}&options=-csearch_path%3D"{schema}"')
+    catalog.load_table("lake.thing").append(stock_rows(catalog, [stranger]))
+    assert engine.state().rows("thing", [stranger["uid"]]) == [stranger]
+    insert(engine, [thing(3)])
+    assert engine.holder("thing", ("name", "kind"), ("theirs", "x")) == stranger["uid"]
+    assert engine.log(2)[1].message == FOREIGN
+    table = catalog.load_table("lake.thing")
+    catalog.engine.dispose()
+    assert rows_of(table.scan().to_arrow()) == rows_of(engine.state().arrow("thing"))
+    engine.close()
 
 
 def stock_rows(catalog: object, rows: list[dict[str, object]]) -> pa.Table:
