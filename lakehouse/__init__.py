@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lakehouse import errors as errors
+    from lakehouse import models as models
     from lakehouse import setup as setup
     from lakehouse.config import settings as settings
     from lakehouse.orm import Lake as Lake
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from lakehouse.orm import transaction as transaction
     from lakehouse.registries import Artifact as Artifact
     from lakehouse.registries import Branch as Branch
+    from lakehouse.registries import Collection as Collection
     from lakehouse.registries import Feature as Feature
+    from lakehouse.registries import Project as Project
     from lakehouse.registries import Record as Record
+    from lakehouse.registries import Reference as Reference
     from lakehouse.registries import Run as Run
     from lakehouse.registries import Schema as Schema
     from lakehouse.registries import Storage as Storage
@@ -46,8 +50,11 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "Artifact": "lakehouse.registries:Artifact",
     "Branch": "lakehouse.registries:Branch",
+    "Collection": "lakehouse.registries:Collection",
     "Feature": "lakehouse.registries:Feature",
+    "Project": "lakehouse.registries:Project",
     "Record": "lakehouse.registries:Record",
+    "Reference": "lakehouse.registries:Reference",
     "Run": "lakehouse.registries:Run",
     "Schema": "lakehouse.registries:Schema",
     "Storage": "lakehouse.registries:Storage",
@@ -66,17 +73,21 @@ _EXPORTS = {
     "transaction": "lakehouse.orm:transaction",
     "settings": "lakehouse.config:settings",
     "errors": "lakehouse.errors",
+    "models": "lakehouse.models",
     "setup": "lakehouse.setup",
 }
 
 __all__ = [
     "Artifact",
     "Branch",
+    "Collection",
     "Feature",
     "Lake",
+    "Project",
     "Q",
     "QuerySet",
     "Record",
+    "Reference",
     "Run",
     "Schema",
     "Storage",
@@ -86,6 +97,7 @@ __all__ = [
     "connect",
     "current_lake",
     "errors",
+    "models",
     "open",
     "save",
     "scan",

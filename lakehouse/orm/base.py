@@ -101,6 +101,7 @@ class BaseRecord(RegistryQueries):
         computed: Mapping[str, tuple[str, str]] | None = None,
         aliases: Mapping[str, str] | None = None,
         feature_lookup: FeatureLookup | None = None,
+        part_of: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -122,6 +123,7 @@ class BaseRecord(RegistryQueries):
             computed=dict(computed or {}),
             aliases=dict(aliases or {}),
             feature_lookup=feature_lookup,
+            part_of=part_of,
         )
         cls._add_descriptors()
 

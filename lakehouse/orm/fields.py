@@ -90,7 +90,7 @@ class Field:
             strict = None if self.kind in _LENIENT else True
             found = self._adapter.validate_python(value, strict=strict)
         except pydantic.ValidationError as error:
-            detail = error.errors(include_url=False)[0]["msg"]
+            detail = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise self._error(f"{value!r} ({type(value).__name__})", detail) from None
         return aware(found) if isinstance(found, datetime) else found
 

@@ -87,6 +87,8 @@ class RegistryMeta:
         aliases: Names in look-ups that stand for a path, e.g. `transform` → `run__transform`.
         feature_lookup: Called with (lake, name, rest of the look-up, value) for names that
             are no fields; returns a condition, or None if there is no such feature.
+        part_of: The foreign key to the record that one of this registry is a part of, and
+            with which it is deleted for good.
     """
 
     cls: type[Any]
@@ -103,6 +105,7 @@ class RegistryMeta:
     computed: dict[str, tuple[str, str]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     feature_lookup: FeatureLookup | None = None
+    part_of: str | None = None
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -131,7 +134,7 @@ class RegistryMeta:
     @property
     def has_branch(self) -> bool:
         """Whether records live on branches, and so have a trash."""
-        return "branch_uid" in self.fields
+        return "branch_uid" in self.fields and self.part_of != "branch"
 
     @cached_property
     def uid_length(self) -> int:

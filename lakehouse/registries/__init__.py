@@ -8,9 +8,13 @@ from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
     from lakehouse.registries.artifact import Artifact as Artifact
+    from lakehouse.registries.block import Block as Block
     from lakehouse.registries.branch import Branch as Branch
+    from lakehouse.registries.collection import Collection as Collection
     from lakehouse.registries.feature import Feature as Feature
+    from lakehouse.registries.project import Project as Project
     from lakehouse.registries.record import Record as Record
+    from lakehouse.registries.reference import Reference as Reference
     from lakehouse.registries.run import Run as Run
     from lakehouse.registries.schema import Schema as Schema
     from lakehouse.registries.storage import Storage as Storage

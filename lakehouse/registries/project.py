@@ -1,0 +1,49 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from lakehouse.annotation.curate import CanCurate
+from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.registries._validated import Url
+
+
+class ProjectRow(TrackedRow):
+    """A row of the table `project`."""
+
+    name: str | None = None
+    description: str | None = None
+    type_uid: str | None = None
+    is_type: bool = False
+    abbr: str | None = None
+    url: Url | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+
+
+class Project(
+    CanCurate,
+    BaseRecord,
+    row=ProjectRow,
+    unique=(("name", "type_uid"),),
+    foreign_keys={"type": "Project"},
+    required=("name",),
+):
+    """Projects, to which artifacts, runs, records and most other things can be linked.
+
+    Args:
+        name: The project's name.
+        description: What it is about.
+        abbr: An abbreviation.
+        url: Its page on the web.
+        start_date, end_date: When it begins and ends.
+        is_type: Whether it is a type of projects.
+        type: The type that it belongs to.
+
+    Raises:
+        FieldValidationError: A field has the wrong form; the message names the field.
+
+    Example:
+        >>> Project(name="Atlas", abbr="AT", url="https://example.org").save()  # doctest: +SKIP
+    """

@@ -1,0 +1,54 @@
+"""References: papers, preprints, books, pages."""
+
+from __future__ import annotations
+
+import datetime
+
+from lakehouse.annotation.curate import CanCurate
+from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.registries._validated import Doi, Url
+
+
+class ReferenceRow(TrackedRow):
+    """A row of the table `reference`."""
+
+    name: str | None = None
+    description: str | None = None
+    type_uid: str | None = None
+    is_type: bool = False
+    abbr: str | None = None
+    url: Url | None = None
+    pubmed_id: int | None = None
+    doi: Doi | None = None
+    text: str | None = None
+    date: datetime.date | None = None
+
+
+class Reference(
+    CanCurate,
+    BaseRecord,
+    row=ReferenceRow,
+    unique=(("name", "type_uid"),),
+    foreign_keys={"type": "Reference"},
+    required=("name",),
+):
+    """Sources of knowledge: publications, documents, web pages.
+
+    Args:
+        name: The title.
+        description: What it says.
+        abbr: An abbreviation.
+        url: Where it is on the web.
+        pubmed_id: Its number in PubMed.
+        doi: Its digital object identifier.
+        text: Its abstract, or its full text.
+        date: When it was published.
+        is_type: Whether it is a type of references.
+        type: The type that it belongs to.
+
+    Raises:
+        FieldValidationError: A field has the wrong form; the message names the field.
+
+    Example:
+        >>> Reference(name="A paper", doi="10.1000/182").save()  # doctest: +SKIP
+    """
