@@ -149,11 +149,7 @@ class Compiler:
         self, relation: Relation, alias: str, condition: str, params: list[Any], link: str = ""
     ) -> Sql:
         link = link or self.alias()
-        where, values = [], []
-        for column in ("registry", "slot"):
-            if (wanted := getattr(relation, column)) is not None:
-                where.append(f"{link}.{column} = ?")
-                values.append(wanted)
+        where, values = relation.conditions(link)
         where.append(f"({condition})")
         return (
             f"{alias}.uid IN (SELECT {link}.{relation.own_column} FROM {quoted(relation.link)} "
@@ -227,12 +223,8 @@ class Compiler:
         target = self.lake.directory.get(relation.target).meta
         link, inner = self.alias(), self.alias()
         sql, params = self.expression(target, inner, rest or [target.name_field])
-        values = []
-        where = [f"{link}.{relation.own_column} = {alias}.uid"]
-        for column in ("registry", "slot"):
-            if (wanted := getattr(relation, column)) is not None:
-                where.append(f"{link}.{column} = ?")
-                values.append(wanted)
+        conditions, values = relation.conditions(link)
+        where = [f"{link}.{relation.own_column} = {alias}.uid", *conditions]
         return (
             f"(SELECT list(DISTINCT {sql} ORDER BY {sql}) FROM {quoted(relation.link)} {link} "
             f"JOIN {quoted(target.table)} {inner} ON {inner}.uid = {link}.{relation.other_column} "

@@ -12,22 +12,37 @@ from lakehouse.errors import UnknownField, near
 from lakehouse.orm.fields import Field, build_fields
 
 # Columns that the record layer fills in; they come last in every table.
-TRACKED = ("branch_uid", "created_at", "updated_at", "created_by_uid", "run_uid")
+TRACKED = (
+    "branch_uid",
+    "space_uid",
+    "created_on_uid",
+    "is_locked",
+    "created_at",
+    "updated_at",
+    "created_by_uid",
+    "run_uid",
+)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation over a link table.
+    """A relation over a link table, or the other side of a foreign key.
 
     Attributes:
         name: The accessor, e.g. `ulabels` on Artifact.
         target: Name of the related registry, e.g. `ULabel`.
-        link: The link table, e.g. `artifact_link`.
+        link: The link table, e.g. `artifact_link`; for the other side of a foreign key the
+            table of the related registry.
         registry: The value of the link table's `registry` column that belongs to it; None
             where the table has only one target registry.
         reverse: Whether the related registry is the link's subject (`ulabel.artifacts`).
         slot: Only links of this slot, if given.
         manager: Makes the manager that records give for the accessor.
+        foreign_key: The related registry's foreign key that is looked at from the other side,
+            e.g. `transform` for `transform.runs`.
+        inverse: The accessor of the related registry that leads back.
+        apart: Slots of other relations between the same registries, whose links don't count.
+        ordered: Whether the links have positions.
     """
 
     name: str
@@ -37,16 +52,38 @@ class Relation:
     reverse: bool = False
     slot: str | None = None
     manager: Callable[[Any], Any] | None = None
+    foreign_key: str | None = None
+    inverse: str | None = None
+    apart: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def own_column(self) -> str:
         """The link column that holds the uid of the registry with this accessor."""
+        if self.foreign_key is not None:
+            return f"{self.foreign_key}_uid"
         return "target_uid" if self.reverse else "subject_uid"
 
     @property
     def other_column(self) -> str:
         """The link column that holds the related record's uid."""
+        if self.foreign_key is not None:
+            return "uid"
         return "subject_uid" if self.reverse else "target_uid"
+
+    def conditions(self, alias: str) -> tuple[list[str], list[Any]]:
+        """SQL of what tells this relation's links from others in the table, with its values."""
+        found: list[str] = []
+        values: list[Any] = []
+        for column in ("registry", "slot"):
+            if (wanted := getattr(self, column)) is not None:
+                found.append(f"{alias}.{column} = ?")
+                values.append(wanted)
+        if self.apart:
+            marks = ", ".join("?" * len(self.apart))
+            found.append(f"({alias}.slot IS NULL OR {alias}.slot NOT IN ({marks}))")
+            values += self.apart
+        return found, values
 
 
 @dataclass(frozen=True)
