@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lakehouse import errors as errors
+    from lakehouse import examples as examples
     from lakehouse import models as models
     from lakehouse import setup as setup
     from lakehouse.config import settings as settings
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from lakehouse.registries import Reference as Reference
     from lakehouse.registries import Run as Run
     from lakehouse.registries import Schema as Schema
+    from lakehouse.registries import Space as Space
     from lakehouse.registries import Storage as Storage
     from lakehouse.registries import Transform as Transform
     from lakehouse.registries import ULabel as ULabel
@@ -57,6 +59,7 @@ _EXPORTS = {
     "Reference": "lakehouse.registries:Reference",
     "Run": "lakehouse.registries:Run",
     "Schema": "lakehouse.registries:Schema",
+    "Space": "lakehouse.registries:Space",
     "Storage": "lakehouse.registries:Storage",
     "Transform": "lakehouse.registries:Transform",
     "ULabel": "lakehouse.registries:ULabel",
@@ -73,6 +76,7 @@ _EXPORTS = {
     "transaction": "lakehouse.orm:transaction",
     "settings": "lakehouse.config:settings",
     "errors": "lakehouse.errors",
+    "examples": "lakehouse.examples",
     "models": "lakehouse.models",
     "setup": "lakehouse.setup",
 }
@@ -90,6 +94,7 @@ __all__ = [
     "Reference",
     "Run",
     "Schema",
+    "Space",
     "Storage",
     "Transform",
     "ULabel",

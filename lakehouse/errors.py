@@ -10,6 +10,8 @@
     │  ├─ InvalidKey                an artifact key that can't be a relative path
     │  ├─ InconsistentKey           a key that contradicts the file or its version family
     │  ├─ UnknownStorageLocation    a storage location that isn't registered
+    │  ├─ TypeMismatch              values of another type than the field they're compared with
+    │  ├─ OrganismNotSet            it isn't said which organism is meant
     │  └─ MixedLakes                objects of two lakes in one operation
     ├─ LookupFailed               change the query
     │  ├─ ObjectDoesNotExist
@@ -20,6 +22,7 @@
     ├─ IntegrityError             somebody else holds the name or changed the row
     │  ├─ KeyConflict               a unique key is taken
     │  ├─ RowConflict               the row was changed by another commit
+    │  ├─ BranchAlreadyExists       a branch has this name
     │  └─ ProtectedRecord           the record is still referred to
     ├─ Unavailable                retry, or mend the service
     │  ├─ CommitConflict            the state moved; refresh and retry
@@ -104,6 +107,14 @@ class UnknownStorageLocation(InvalidArgument):
     """A storage location that isn't registered in this lake."""
 
 
+class TypeMismatch(InvalidArgument, TypeError):
+    """Values of another type than those they are compared with."""
+
+
+class OrganismNotSet(InvalidArgument):
+    """The call means one organism, and doesn't say which."""
+
+
 class MixedLakes(InvalidArgument):
     """Objects of two different lakes met in one operation."""
 
@@ -162,6 +173,10 @@ class KeyConflict(IntegrityError):
 
 class RowConflict(IntegrityError):
     """The same row was edited or deleted by another commit meanwhile."""
+
+
+class BranchAlreadyExists(IntegrityError):
+    """A branch has this name already."""
 
 
 class ProtectedRecord(IntegrityError):

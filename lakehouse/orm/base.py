@@ -31,10 +31,15 @@ from lakehouse.errors import (
 )
 from lakehouse.identity import new_uid
 from lakehouse.orm.batch import Batch, batch_on
-from lakehouse.orm.bootstrap import MAIN, TRASH
+from lakehouse.orm.bootstrap import ALL, MAIN, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
-from lakehouse.orm.fields import FieldDescriptor, ForeignKeyDescriptor, RelationDescriptor
+from lakehouse.orm.fields import (
+    FieldDescriptor,
+    ForeignIdDescriptor,
+    ForeignKeyDescriptor,
+    RelationDescriptor,
+)
 from lakehouse.orm.meta import TRACKED, FeatureLookup, RegistryMeta, Relation
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.orm.queries import RegistryQueries
@@ -45,7 +50,13 @@ if TYPE_CHECKING:
 
 _UID = re.compile(r"[0-9A-Za-z]{1,64}")
 _assign = object.__setattr__
-_COMMON_KEYS = {"created_by": "User", "run": "Run", "branch": "Branch"}
+_COMMON_KEYS = {
+    "created_by": "User",
+    "run": "Run",
+    "branch": "Branch",
+    "space": "Space",
+    "created_on": "Branch",
+}
 
 
 class TimedRow(RowModel):
@@ -56,9 +67,21 @@ class TimedRow(RowModel):
 
 
 class TrackedRow(TimedRow):
-    """A row of a registry with branches, which knows who made it in which run."""
+    """A row of a registry with branches, which knows who made it in which run.
+
+    Attributes:
+        branch_uid: The branch that it is on; `"trash"` and `"archive"` are branches, too.
+        space_uid: The space that it lies in.
+        created_on_uid: The branch that it was made on.
+        is_locked: Whether it is closed for edits.
+        created_by_uid: Who made it.
+        run_uid: The run that made it.
+    """
 
     branch_uid: str | None = None
+    space_uid: str | None = None
+    created_on_uid: str | None = None
+    is_locked: bool = False
     created_by_uid: str | None = None
     run_uid: str | None = None
 
@@ -108,6 +131,7 @@ class BaseRecord(RegistryQueries):
         if row is None:
             return
         keys = {n: t for n, t in _COMMON_KEYS.items() if f"{n}_uid" in row.model_fields}
+        keys = {**(foreign_keys or {}), **keys}
         cls.meta = RegistryMeta(
             cls=cls,
             row=row,
@@ -116,12 +140,12 @@ class BaseRecord(RegistryQueries):
             name_field=name_field,
             unique=unique,
             match=unique if match is None else match,
-            foreign_keys={**(foreign_keys or {}), **keys},
+            foreign_keys=keys,
             required=required,
             versioned=versioned,
             relations=dict(relations or {}),
             computed=dict(computed or {}),
-            aliases=dict(aliases or {}),
+            aliases={**{f"{name}_id": name for name in keys}, **(aliases or {})},
             feature_lookup=feature_lookup,
             part_of=part_of,
         )
@@ -136,6 +160,8 @@ class BaseRecord(RegistryQueries):
         for name in meta.foreign_keys:
             if name not in cls.__dict__:
                 setattr(cls, name, ForeignKeyDescriptor(name))
+            if f"{name}_id" not in cls.__dict__:
+                setattr(cls, f"{name}_id", ForeignIdDescriptor(name))
         for name, relation in meta.relations.items():
             if name not in cls.__dict__:
                 setattr(cls, name, RelationDescriptor(name, relation.manager))
@@ -179,6 +205,8 @@ class BaseRecord(RegistryQueries):
         for name, value in others.items():
             if name in meta.foreign_keys:
                 self._set_related(name, None if value is False else value)
+            elif name.removesuffix("_id") in meta.foreign_keys:
+                setattr(self, name, value)
             else:
                 raise meta.unknown(name)
 
@@ -281,6 +309,8 @@ class BaseRecord(RegistryQueries):
 
     def _get_related(self, name: str) -> BaseRecord | None:
         uid = self._values.get(f"{name}_uid")
+        if uid is None and self._saved and name == "space":
+            uid = ALL  # a row from before there were spaces
         if uid is None:
             return None
         known = self._related.get(name) if self._related else None

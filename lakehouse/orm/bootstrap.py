@@ -12,6 +12,11 @@ from lakehouse.errors import KeyConflict
 from lakehouse.identity import new_uid
 
 MAIN, ARCHIVE, TRASH = "main", "archive", "trash"
+BUILT_IN = (MAIN, ARCHIVE, TRASH)
+NUMBERS = {1: MAIN, 0: ARCHIVE, -1: TRASH}
+"""The numbers by which the peer knows the built-in branches."""
+ALL = "all"
+"""The uid of the space that records lie in by default."""
 
 _BRANCHES = {
     MAIN: "What everybody sees.",
@@ -43,10 +48,21 @@ def first_rows(engine: Engine, storage_type: str) -> None:
         changes.insert("user", [_stamped(now, uid=user_uid, handle=user_handle())])
     if "branch" in engine.specs:
         rows = [
-            _stamped(now, uid=uid, name=uid, description=text, created_by_uid=user_uid)
+            _stamped(
+                now,
+                uid=uid,
+                name=uid,
+                name_key=uid,
+                description=text,
+                status="standalone",
+                created_by_uid=user_uid,
+                space_uid=ALL,
+            )
             for uid, text in _BRANCHES.items()
         ]
         changes.insert("branch", rows)
+    if "space" in engine.specs:
+        changes.insert("space", [_space(now, user_uid)])
     if "storage" in engine.specs:
         row = _stamped(
             now,
@@ -55,12 +71,28 @@ def first_rows(engine: Engine, storage_type: str) -> None:
             type=storage_type,
             lake_uid=engine.uid,
             branch_uid=MAIN,
+            space_uid=ALL,
+            created_on_uid=MAIN,
+            is_locked=False,
             created_by_uid=user_uid,
         )
         changes.insert("storage", [row])
     if not changes.empty:
         engine.commit(changes, message="first rows", user=user_uid)
     engine.set_info(storage_uid=storage_uid)
+
+
+def _space(now: datetime, user_uid: str) -> dict[str, Any]:
+    text = "Everybody who has access to the lake."
+    return _stamped(now, uid=ALL, name=ALL, description=text, created_by_uid=user_uid or None)
+
+
+def ensure_space(engine: Engine) -> None:
+    """Give a lake from before there were spaces its first one."""
+    if "space" in engine.specs and not engine.state().count("space"):
+        changes = Changes()
+        changes.insert("space", [_space(datetime.now(UTC), "")], if_absent=True)
+        engine.commit(changes, message="first space")
 
 
 def ensure_user(engine: Engine) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from lakehouse.errors import FieldValidationError
+from lakehouse.orm.bootstrap import NUMBERS
 
 if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
@@ -177,6 +178,27 @@ class ForeignKeyDescriptor:
 
     def __set__(self, record: Any, value: Any) -> None:
         record._set_related(self._name, value)
+
+
+class ForeignIdDescriptor:
+    """Gives and takes the uid that a foreign key holds, under the peer's name `<field>_id`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None:
+            return FieldRef(owner, self._name)
+        return record._values.get(f"{self._name}_uid")
+
+    def __set__(self, record: Any, value: Any) -> None:
+        target = record.meta.foreign_keys[self._name]
+        setattr(record, f"{self._name}_uid", branch_uid(value) if target == "Branch" else value)
+
+
+def branch_uid(value: Any) -> Any:
+    """The uid of a built-in branch that is given by the peer's number of it."""
+    return NUMBERS.get(value, value) if type(value) is int else value
 
 
 class RelationDescriptor:

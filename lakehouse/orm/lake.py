@@ -54,6 +54,7 @@ class Lake:
         self.run_uid: str | None = None
         self._pinned = pinned
         self._branch_uid = bootstrap.MAIN
+        self._space_uid = bootstrap.ALL
         self._user_uid: str | None = None
         self._tokens: list[Any] = []
         self.matcher = Matcher(self)
@@ -110,6 +111,7 @@ class Lake:
         if "storage_uid" not in engine.info:  # its creation was cut short
             scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
             bootstrap.first_rows(engine, scheme)
+        bootstrap.ensure_space(engine)
         bootstrap.follow_root(engine)
         return cls(engine, directory)
 
@@ -206,6 +208,25 @@ class Lake:
         return self.Branch.get(self._branch_uid)
 
     @property
+    def space_uid(self) -> str:
+        """The uid of the current space."""
+        return self._space_uid
+
+    @property
+    def space(self) -> Any:
+        """The current space, as a record."""
+        return self.Space.get(self._space_uid)
+
+    def fork_point(self) -> dict[str, Any]:
+        """What a branch that is made now keeps of where it began."""
+        return {
+            "forked_from_uid": self._branch_uid,
+            "forked_at": self.state.commit_id,
+            "space_uid": self._space_uid,
+            "created_by_uid": self.user_uid or None,
+        }
+
+    @property
     def visible_branches(self) -> tuple[str, ...]:
         """The branches that queries see unless they say otherwise."""
         if self._branch_uid == bootstrap.MAIN:
@@ -215,7 +236,8 @@ class Lake:
     @property
     def stamps(self) -> Mapping[str, Any]:
         """What new records are stamped with, beside the time."""
-        stamps = {"branch_uid": self._branch_uid}
+        branch = self._branch_uid
+        stamps = {"branch_uid": branch, "created_on_uid": branch, "space_uid": self._space_uid}
         if user := self.user_uid:
             stamps["created_by_uid"] = user
         if self.run_uid is not None:

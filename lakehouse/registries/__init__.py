@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.registries.reference import Reference as Reference
     from lakehouse.registries.run import Run as Run
     from lakehouse.registries.schema import Schema as Schema
+    from lakehouse.registries.space import Space as Space
     from lakehouse.registries.storage import Storage as Storage
     from lakehouse.registries.transform import Transform as Transform
     from lakehouse.registries.ulabel import ULabel as ULabel

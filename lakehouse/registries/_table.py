@@ -8,6 +8,7 @@ DIRECTORY = Directory(
     registries={
         "User": "lakehouse.registries.user:User",
         "Branch": "lakehouse.registries.branch:Branch",
+        "Space": "lakehouse.registries.space:Space",
         "Storage": "lakehouse.registries.storage:Storage",
         "Transform": "lakehouse.registries.transform:Transform",
         "Run": "lakehouse.registries.run:Run",

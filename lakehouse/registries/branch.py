@@ -2,26 +2,120 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse.errors import BranchAlreadyExists, InvalidArgument
 from lakehouse.orm import BaseRecord, TimedRow
+from lakehouse.orm.bootstrap import BUILT_IN
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Batch
 
 BranchStatus = Literal["standalone", "draft", "review", "merged", "closed"]
 
 
 class BranchRow(TimedRow):
-    """A row of the table `branch`."""
+    """A row of the table `branch`.
+
+    Attributes:
+        name: A name that is unique without regard to case.
+        description: What the branch is for.
+        status: `standalone` (the default), `draft` or `review` while a merge is asked for,
+            `merged` or `closed` afterwards.
+        name_key: The name in lower case.
+        forked_from_uid: The branch that it was made from.
+        forked_at: The id of the newest commit when it was made.
+        merged_into_uid: The branch that it was merged into.
+        merged_at: When it was merged.
+        merged_by_uid: Who merged it.
+    """
 
     name: str | None = None
     description: str | None = None
     status: BranchStatus | None = "standalone"
     created_by_uid: str | None = None
+    space_uid: str | None = None
+    name_key: str | None = None
+    forked_from_uid: str | None = None
+    forked_at: str | None = None
+    merged_into_uid: str | None = None
+    merged_at: datetime | None = None
+    merged_by_uid: str | None = None
 
 
-class Branch(BaseRecord, row=BranchRow, unique=(("name",),), required=("name",)):
+class Branch(
+    BaseRecord,
+    row=BranchRow,
+    unique=(("name",), ("name_key",)),
+    match=(("name",),),
+    required=("name",),
+    foreign_keys={"forked_from": "Branch", "merged_into": "Branch", "merged_by": "User"},
+):
     """Where records are visible; the well-known ones have their names as uids.
 
+    Queries see the records of `main` and of the current branch. `archive` hides records,
+    `trash` hides them until they are deleted. Other branches hold work that isn't everybody's
+    yet: records made on one, and its edits of records on main, show on main when it is merged.
+
+    Args:
+        name: A name, unique without regard to case.
+        description: What the branch is for.
+
+    Raises:
+        BranchAlreadyExists: There is one whose name differs in case only.
+
     Example:
-        >>> Branch.get("trash").name  # doctest: +SKIP
-        'trash'
+        >>> ln.setup.switch("clean-up", create=True)      # doctest: +SKIP
+        >>> ULabel(name="only on the branch").save()      # doctest: +SKIP
+        >>> ln.setup.switch("main")                       # doctest: +SKIP
+        >>> ln.setup.merge("clean-up")                    # doctest: +SKIP
+        >>> Branch.get(name="clean-up").status            # doctest: +SKIP
+        'merged'
     """
+
+    def __init__(self, name: str | None = None, **fields: Any) -> None:
+        super().__init__(name=name, **fields)
+        if not self._saved:
+            self._check_case()
+
+    def _check_case(self) -> None:
+        name = str(self._values["name"])
+        for row in self._lake.state.arrow("branch").select(["uid", "name"]).to_pylist():
+            other = str(row["name"])
+            if row["uid"] != self._values.get("uid") and other.lower() == name.lower():
+                raise BranchAlreadyExists(
+                    f"There is a branch {other!r} already; names differ by more than case.",
+                    found=repr(name),
+                    hint=f"ln.setup.switch({other!r})",
+                )
+
+    def _before_save(self, batch: Batch) -> None:
+        lake, values = self._lake, self._values
+        if self._saved:
+            if self.uid in BUILT_IN and self._old and {"name", "status"} & self._old.keys():
+                raise InvalidArgument(
+                    f"The built-in branch {self.uid!r} keeps its name and status."
+                )
+            if self._old and "name" in self._old:
+                self._check_case()
+        else:
+            for column, value in lake.fork_point().items():
+                values.setdefault(column, value)
+        self._set("name_key", str(values["name"]).lower())
+
+    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
+        """Remove the branch for good, which only `permanent=True` does, and only if it is empty.
+
+        Raises:
+            InvalidArgument: It is built in, or `permanent` isn't True.
+            ProtectedRecord: Records are on it, or were made on it.
+        """
+        if self.uid in BUILT_IN:
+            raise InvalidArgument(f"The built-in branch {self.uid!r} can't be deleted.")
+        if not permanent:
+            raise InvalidArgument(
+                "Branches are kept, so that it stays traceable where a change came from.",
+                hint='branch.status = "closed"; branch.save()',
+            )
+        super().delete(permanent=permanent)

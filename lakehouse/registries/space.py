@@ -1,0 +1,37 @@
+"""Spaces: who may see what."""
+
+from __future__ import annotations
+
+from lakehouse.orm import BaseRecord, TimedRow
+
+
+class SpaceRow(TimedRow):
+    """A row of the table `space`."""
+
+    name: str | None = None
+    description: str | None = None
+    created_by_uid: str | None = None
+
+
+class Space(
+    BaseRecord,
+    row=SpaceRow,
+    unique=(("name",),),
+    required=("name",),
+    foreign_keys={"created_by": "User"},
+):
+    """Groups of records that are shared with the same people.
+
+    Every record lies in one space; `all`, whose uid is its name, is the default. A lake on a
+    disk leaves it to the file system who may read it: spaces label records there, and a
+    service in front of the lake can hold people to them.
+
+    Args:
+        name: A unique name.
+        description: What it is for.
+
+    Example:
+        >>> study = Space(name="study 7").save()        # doctest: +SKIP
+        >>> ULabel(name="raw", space=study).save()      # doctest: +SKIP
+        >>> ULabel.filter(space__name="study 7").one()  # doctest: +SKIP
+    """
