@@ -1,49 +1,120 @@
-"""Comparing values with a registry: `CellType.validate([...])`, `CellType.standardize([...])`."""
+"""Comparing values with a registry: `CellType.validate([...])`, `.inspect`, `.standardize`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lakehouse.annotation.terms import terms_of
-from lakehouse.curation import TableResolver
+from lakehouse.annotation.class_only import ClassOnly
+from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
+from lakehouse.annotation.making import created_records, existing_records, tell_records
+from lakehouse.annotation.standards import Standardizing
+from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, is_missing, listed
+from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import current_lake
-from lakehouse.schema import CatTarget
+from lakehouse.orm import QuerySet, current_lake
+from lakehouse.orm.record_list import RecordList
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+SYNONYMS = "synonyms"
 
 
 class CanCurate:
-    """Class methods of registries whose terms values are compared with."""
+    """Class methods of registries whose records values are compared with.
+
+    Values may be given as any iterable: a list, a numpy array, a pandas or polars column, an
+    Arrow array. Empty ones (None, NaN, "") are never terms.
+    """
 
     meta: ClassVar[Any]
 
+    # -- what registries with public sources override -----------------------------------
+
     @classmethod
-    def _target(cls, field: Any) -> CatTarget:
-        name = getattr(field, "name", field) or cls.meta.name_field
+    def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
+        """The organism that is meant, for registries whose terms belong to organisms."""
+        return None
+
+    @classmethod
+    def _public_terms(cls, organism: Any, source: Any) -> tuple[pa.Table | None, str | None]:
+        """The terms of the public source on this machine, else why there are none."""
+        return None, None
+
+    @classmethod
+    def _public_records(
+        cls, values: list[Any], field: str, organism: Any, source: Any
+    ) -> tuple[list[Any], dict[Any, list[Any]], str | None]:
+        """New records from the public source, their values by what was asked, and a hint."""
+        return [], {}, None
+
+    # -- common ground -------------------------------------------------------------------
+
+    @classmethod
+    def _field_name(cls, field: Any) -> str:
+        if field is None:
+            return str(cls.meta.name_field)
+        registry = getattr(field, "registry", None)
+        if registry is not None and registry.meta is not cls.meta:
+            raise InvalidArgument(
+                f"{cls.meta.name} can't compare values with a field of another registry.",
+                found=str(field),
+                expected=f"a field of {cls.meta.name}",
+            )
+        name = "uid" if isinstance(field, property) else str(getattr(field, "name", field))
         if name not in cls.meta.fields:
             raise cls.meta.unknown(name)
-        return CatTarget(cls.meta.name, name)
+        return name
 
     @classmethod
-    def _resolver(cls, target: CatTarget) -> TableResolver:
-        return TableResolver({target: terms_of(current_lake().state, cls.meta.table, target)})
+    def _rows(cls, organism: Any = None, source: Any = None, within: Any = None) -> pa.Table:
+        """The visible rows, of one organism and one source if they are given."""
+        lake, meta = current_lake(), cls.meta
+        rows = within.to_arrow() if within is not None else lake.state.arrow(meta.table)
+        if within is None and meta.has_branch:
+            visible = pa.array(lake.visible_branches)
+            rows = rows.filter(pc.is_in(rows["branch_uid"], value_set=visible))
+        for name, record in (("organism", organism), ("source", source)):
+            if record is not None and name in meta.foreign_keys:
+                rows = rows.filter(pc.equal(rows[f"{name}_uid"], record.uid))
+        return rows
 
     @classmethod
-    def validate(cls, values: Any, field: Any = None) -> npt.NDArray[np.bool_]:
+    def _compared(cls, name: str, synonyms: str = SYNONYMS) -> str | None:
+        """The column of synonyms, which only names have."""
+        has = synonyms in cls.meta.fields and name == cls.meta.name_field
+        return synonyms if has else None
+
+    # -- for everybody -------------------------------------------------------------------
+
+    @ClassOnly
+    @classmethod
+    def validate(
+        cls,
+        values: Any,
+        field: Any = None,
+        *,
+        mute: bool = False,
+        organism: Any = None,
+        source: Any = None,
+        strict_source: bool = False,
+        _within: QuerySet[Any] | None = None,
+    ) -> Any:
         """Which values are terms of the registry, exactly as they stand.
 
         Args:
-            values: Texts: a list, numpy array, Series or Arrow array.
-            field: The field to compare with; the name by default.
+            values: The values.
+            field: The field to compare with, e.g. `bt.CellType.ontology_id`; the name by default.
+            mute: Tell nothing.
+            organism: Only terms of this organism, a record or a name.
+            source: A `bt.Source`.
+            strict_source: Only terms that came from `source`.
 
         Returns:
-            A boolean per value.
+            A numpy array with a boolean per value; for a single text one boolean.
+
+        Raises:
+            TypeMismatch: Numbers are compared with texts, or texts with numbers.
 
         Example:
             >>> CellType.validate(["T cell", "T-cell"])  # doctest: +SKIP
@@ -51,13 +122,74 @@ class CanCurate:
         """
         import numpy as np
 
-        texts = _texts(values)
-        target = cls._target(field)
-        distinct = list(dict.fromkeys(t for t in texts if t is not None))
-        valid = cls._resolver(target).resolve(target, pa.array(distinct, pa.string())).valid
-        known = dict(zip(distinct, valid.to_pylist(), strict=True))
-        return np.array([known.get(t, False) for t in texts], dtype=bool)
+        texts, single = listed(values)
+        name = cls._field_name(field)
+        unique = distinct(texts)
+        species = cls._organism_of(name, organism, unique)
+        rows = cls._rows(species, source if strict_source else None, _within)
+        if not len(rows) and not mute:
+            notify(
+                f"your {cls.__name__} registry is empty, consider populating it first", "warning"
+            )
+            if "source" in cls.meta.foreign_keys:
+                notify("use .import_source() to import records from a source")
+        known = Vocabulary(rows, name).known(unique)
+        if not mute and len(rows):
+            tell_validation(InspectResult(texts, known), name)
+        found = np.fromiter((t in known for t in texts), dtype=bool, count=len(texts))
+        return found[0] if single else found
 
+    @ClassOnly
+    @classmethod
+    def inspect(
+        cls,
+        values: Any,
+        field: Any = None,
+        *,
+        mute: bool = False,
+        organism: Any = None,
+        source: Any = None,
+        from_source: bool = True,
+        strict_source: bool = False,
+        _within: QuerySet[Any] | None = None,
+    ) -> InspectResult:
+        """Which values are terms, which are synonyms of terms, and what to do about the rest.
+
+        The public source is looked at only if it is on this machine.
+
+        Args:
+            values: The values.
+            field: The field to compare with; the name by default.
+            mute: Give no advice.
+            organism: Only terms of this organism, a record or a name.
+            source: A `bt.Source` instead of the one that is currently used.
+            from_source: Look the rest up in the public source, too.
+            strict_source: Only terms that came from `source`.
+
+        Example:
+            >>> result = CellType.inspect(["T cell", "T-cell", "T ell"])  # doctest: +SKIP
+            >>> result.validated, result.synonyms_mapper                   # doctest: +SKIP
+            (['T cell'], {'T-cell': 'T cell'})
+        """
+        texts, _ = listed(values)
+        name = cls._field_name(field)
+        unique = distinct(texts)
+        species = cls._organism_of(name, organism, unique)
+        rows = cls._rows(species, source if strict_source else None, _within)
+        result = _inspected(Vocabulary(rows, name, cls._compared(name)), texts)
+        if mute:
+            return result
+        tell_validation(result, name)
+        left = [v for v in result.non_validated if v not in result.synonyms_mapper]
+        public, hint = None, None
+        if left and from_source:
+            table, hint = cls._public_terms(species, source)
+            if table is not None and name in table.column_names:
+                public = _inspected(Vocabulary(table, name, cls._compared(name)), left)
+        advise(cls.__name__, name, result, public, hint)
+        return result
+
+    @ClassOnly
     @classmethod
     def standardize(
         cls,
@@ -66,53 +198,124 @@ class CanCurate:
         *,
         return_field: Any = None,
         return_mapper: bool = False,
+        case_sensitive: bool = False,
+        mute: bool = False,
+        from_source: bool = True,
+        keep: Keep = "first",
+        synonyms_field: str = SYNONYMS,
+        organism: Any = None,
+        source: Any = None,
+        strict_source: bool = False,
+        _within: QuerySet[Any] | None = None,
     ) -> Any:
-        """Replace synonyms by the terms that they mean; all other values stay.
+        """Replace synonyms, and other spellings by case, by the terms that they mean.
+
+        All other values stay as they are. Where a value means several terms, you are told.
 
         Args:
-            values: Texts, as for `validate`.
+            values: The values.
             field: The field of which the values are, or should be; the name by default.
-            return_field: Give this field of the found terms instead.
-            return_mapper: Give a dictionary of the replaced values only.
-
-        Returns:
-            A list, or the dictionary.
+            return_field: Give this field of the found terms instead, e.g. the ontology id.
+            return_mapper: Give a dictionary of what is replaced by what.
+            case_sensitive: Whether `t cell` isn't `T cell`.
+            mute: Tell nothing.
+            from_source: Look the rest up in the public source, if it is on this machine.
+            keep: Of several terms that a value means, the `"first"`, the `"last"`, or all of
+                them as a list (False).
+            synonyms_field: The field with the synonyms, e.g. `"related_synonyms"`.
+            organism: Only terms of this organism, a record or a name.
+            source: A `bt.Source` instead of the one that is currently used.
+            strict_source: Only terms that came from `source`.
 
         Example:
             >>> CellType.standardize(["T-cell", "T cell"])  # doctest: +SKIP
             ['T cell', 'T cell']
         """
-        texts = _texts(values)
-        target = cls._target(field)
-        distinct = list(dict.fromkeys(t for t in texts if t is not None))
-        array = pa.array(distinct, pa.string())
-        found = cls._resolver(target).resolve(target, array)
-        pairs = zip(distinct, found.valid.to_pylist(), found.synonym_of.to_pylist(), strict=True)
-        standard = {value: value if valid else synonym for value, valid, synonym in pairs}
-        if return_field is not None:
-            standard = cls._as_field(standard, target, return_field)
-        mapper = {v: s for v, s in standard.items() if s is not None and s != v}
-        return mapper if return_mapper else [mapper.get(t, t) for t in texts]
-
-    @classmethod
-    def _as_field(
-        cls, standard: dict[str, str | None], target: CatTarget, return_field: Any
-    ) -> dict[str, str | None]:
-        wanted = cls._target(return_field).field
-        rows = terms_of(current_lake().state, cls.meta.table, target)
-        names, fields = rows[target.field].to_pylist(), rows[wanted].to_pylist()
-        known: dict[str, str] = {}
-        for name, value in zip(names, fields, strict=True):
-            known.setdefault(name, value)
-        return {v: None if s is None else known.get(s) for v, s in standard.items()}
-
-
-def _texts(values: Any) -> list[Any]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InvalidArgument(
-            "Several values are compared at once.", found=repr(values), hint=f"[{values!r}]"
+        texts, single = listed(values)
+        name = cls._field_name(field)
+        wanted = name if return_field is None else cls._field_name(return_field)
+        unique = distinct(texts)
+        species = cls._organism_of(name, organism, unique)
+        synonyms = cls._compared(name, synonyms_field)
+        rows = cls._rows(species, source if strict_source else None, _within)
+        work = Standardizing(
+            name, wanted, synonyms, case_sensitive=case_sensitive, keep=keep, label=cls.__name__
         )
-    listed = values.tolist() if hasattr(values, "tolist") else list(values)
-    return [
-        None if v is None or v != v else (v.as_py() if hasattr(v, "as_py") else v) for v in listed
-    ]
+        left = work.look_up(rows, unique)
+        if left and from_source:
+            table, _ = cls._public_terms(species, source)
+            if table is not None and {name, wanted} <= set(table.column_names):
+                work.look_up_public(table, left)
+        if not mute:
+            work.tell(len(unique))
+        if return_mapper:
+            return work.mapper
+        replaced = {v: None for v in dict.fromkeys(texts) if is_missing(v)} | work.mapper
+        found = [replaced.get(t, t) for t in texts] if replaced else texts
+        return found[0] if single and found else found
+
+    @ClassOnly
+    @classmethod
+    def from_values(
+        cls,
+        values: Any,
+        field: Any = None,
+        create: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+        organism: Any = None,
+        source: Any = None,
+        mute: bool = False,  # noqa: FBT001, FBT002 - as above
+        _within: QuerySet[Any] | None = None,
+    ) -> RecordList[Any]:
+        """The records that values mean: existing ones, or new ones from the public source.
+
+        A value means a record if it is its value of the field, or a synonym of its name. What
+        is in neither the registry nor the public source (which is looked at only if it is on
+        this machine) is left out, unless `create` is given.
+
+        Args:
+            values: The values; empty and repeated ones are passed over.
+            field: The field of which the values are; the name by default.
+            create: Make new records for values that aren't in the registry.
+            organism: The organism of the records, a record or a name.
+            source: A `bt.Source` instead of the one that is currently used.
+            mute: Tell nothing.
+
+        Returns:
+            A list of records, the new ones unsaved; its `.save()` saves them in one commit.
+
+        Example:
+            >>> ULabel.from_values(["a", "b"], create=True).save()  # doctest: +SKIP
+        """
+        name = cls._field_name(field)
+        unique = distinct(listed(values)[0])
+        species = cls._organism_of(name, organism, unique)
+        rows = cls._rows(species, None, _within)
+        words = Vocabulary(rows, name, None if create else cls._compared(name))
+        standards = words.standards(unique) if not create else None
+        known = words.known(unique) if standards is None else standards.exact
+        found = {v: [v] for v in known} if standards is None else standards.found
+        wanted = {option for options in found.values() for option in options}
+        existing = existing_records(cls, rows, name, wanted)
+        left = [v for v in unique if v not in found]
+        new: dict[Any, list[Any]] = {}
+        hint = None
+        if create:
+            new = {v: [record] for v, record in created_records(cls, left, name, species).items()}
+        elif left:
+            records, by_value, hint = cls._public_records(left, name, species, source)
+            new = by_value if records else {}
+        chosen: dict[int, Any] = {}
+        for value in unique:
+            for option in found.get(value, ()):
+                chosen.update((id(record), record) for record in existing.get(option, ()))
+            chosen.update((id(record), record) for record in new.get(value, ()))
+        if not mute:
+            tell_records(cls.__name__, name, unique, found, new, created=create, hint=hint)
+        return RecordList(chosen.values())
+
+
+def _inspected(words: Vocabulary, values: list[Any]) -> InspectResult:
+    standards = words.standards(distinct(values))
+    mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
+    ambiguous = {v: s for v, s in standards.ambiguous.items() if v not in standards.exact}
+    return InspectResult(values, standards.exact, mapper, ambiguous)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.synonyms import HasSynonyms
 from lakehouse.bionty.related import IS_A, LINK_TABLE, Related, reach, stage_unlinking
 from lakehouse.orm import BaseRecord, QuerySet, Relation, TrackedRow, relations
 
@@ -41,7 +42,7 @@ def hierarchy(registry: str, table: str) -> dict[str, Relation]:
     )
 
 
-class Term(CanCurate, BaseRecord):
+class Term(HasSynonyms, CanCurate, BaseRecord):
     """A term of an ontology, or one of your own.
 
     A term is known by its `ontology_id`, and one of your own by its name: constructing

@@ -1,0 +1,20 @@
+"""Class methods that can't be called on records by mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ClassOnly:
+    """Lets a class method say so when it is called on a record."""
+
+    def __init__(self, method: Any) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+        self.__wrapped__ = method.__func__
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is not None:
+            name = f"{owner.__name__}.{self.__wrapped__.__name__}"
+            raise TypeError(f"{name}() is called on the class, not on a record.")
+        return self._method.__get__(None, owner)

@@ -1,0 +1,147 @@
+"""What is known of inspected values, and the advice that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from lakehouse._lazy import require
+from lakehouse.annotation.vocabulary import distinct
+from lakehouse.config import notify
+
+_SHOWN = 20
+
+
+class InspectResult:
+    """The outcome of `inspect`.
+
+    Attributes:
+        validated: The distinct values that are terms.
+        non_validated: The distinct values that aren't.
+        synonyms_mapper: What values stand for that aren't terms, but synonyms of terms.
+        ambiguous: Those of them that stand for several terms.
+        frac_validated: How many percent of the distinct values are terms.
+        n_empty: Number of values that are empty or repeated.
+        n_unique: Number of distinct values.
+    """
+
+    def __init__(
+        self,
+        values: list[Any],
+        known: Collection[Any],
+        mapper: dict[str, Any] | None = None,
+        ambiguous: dict[str, list[Any]] | None = None,
+    ) -> None:
+        unique = distinct(values)
+        self._values = values
+        self._known = known
+        self.validated = [v for v in unique if v in known]
+        self.non_validated = [v for v in unique if v not in known]
+        self.synonyms_mapper = mapper or {}
+        self.ambiguous = ambiguous or {}
+        self.n_unique = len(unique)
+        self.n_empty = len(values) - len(unique) if unique else 0
+        rest = round(len(self.non_validated) / len(unique) * 100, 1) if unique else 100
+        self.frac_validated = 100 - rest
+
+    @property
+    def df(self) -> Any:
+        """A pandas data frame with the values as index and a column `__validated__`."""
+        pd = require("pandas", "make data frames")
+        valid = [v in self._known for v in self._values]
+        return pd.DataFrame({"__validated__": valid}, index=self._values)
+
+    def __getitem__(self, key: str) -> list[Any]:
+        if key in ("validated", "non_validated"):
+            found: list[Any] = getattr(self, key)
+            return found
+        raise KeyError(key)
+
+    def __repr__(self) -> str:
+        return (
+            f"InspectResult(validated={len(self.validated)}, "
+            f"non_validated={len(self.non_validated)}, "
+            f"synonyms_mapper={len(self.synonyms_mapper)})"
+        )
+
+
+def shown(values: Sequence[Any], n: int = _SHOWN) -> str:
+    """Values for a message, not more than a few."""
+    text = ", ".join(repr(str(v)) for v in values[:n])
+    return f"{text}, …" if len(values) > n else text
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 term`, `2 terms`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def tell_validation(result: InspectResult, field: str) -> None:
+    """Tell how many of the values are terms."""
+    if not result.n_unique:
+        notify("there is nothing to validate: no value was given", "warning")
+        return
+    if result.n_empty and result.non_validated:
+        notify(
+            f"received {counted(result.n_unique, 'unique term')}; "
+            f"{counted(result.n_empty, 'empty or repeated one')} ignored",
+            "warning",
+        )
+    if result.validated:
+        count = len(result.validated)
+        notify(
+            f"{counted(count, 'unique term')} ({result.frac_validated:.2f}%) "
+            f"{'is' if count == 1 else 'are'} validated for {field}"
+        )
+    if result.non_validated:
+        count = len(result.non_validated)
+        notify(
+            f"{counted(count, 'unique term')} ({100 - result.frac_validated:.2f}%) "
+            f"{'is' if count == 1 else 'are'} not validated for {field}: "
+            f"{shown(result.non_validated, 10)}",
+            "warning",
+        )
+
+
+def advise(
+    registry: str,
+    field: str,
+    result: InspectResult,
+    public: InspectResult | None = None,
+    hint: str | None = None,
+) -> None:
+    """Tell what can be done about the values that aren't terms.
+
+    Args:
+        registry: The registry's class name.
+        field: The field.
+        result: What the registry says.
+        public: What the public source says of the rest, if there is one.
+        hint: Why there is none.
+    """
+    if result.synonyms_mapper:
+        count, names = len(result.synonyms_mapper), list(result.synonyms_mapper)
+        notify(f"detected {counted(count, 'unique term')} that are synonyms: {shown(names, 10)}")
+        notify("standardize terms via .standardize()")
+    if result.ambiguous:
+        notify(f"of several terms each: {shown(list(result.ambiguous))}", "warning")
+    left = [v for v in result.non_validated if v not in result.synonyms_mapper]
+    if left and public is not None:
+        found = counted(len(public.validated), f"{registry} term")
+        if public.validated:
+            notify(f"detected {found} in public source for {field}: {shown(public.validated)}")
+        if public.synonyms_mapper:
+            names = list(public.synonyms_mapper)
+            found = counted(len(names), f"{registry} term")
+            notify(f"detected {found} in public source as synonyms: {shown(names)}")
+        if public.validated or public.synonyms_mapper:
+            notify(f"add records from public source to your {registry} registry via .from_values()")
+        left = [v for v in public.non_validated if v not in public.synonyms_mapper]
+    if left:
+        notify(f"couldn't validate {counted(len(left), 'term')}: {shown(left)}", "warning")
+        if hint:
+            notify(hint)
+        notify(
+            f"if you are sure, create new record{'' if len(left) == 1 else 's'} via {registry}() "
+            "and save to your registry"
+        )

@@ -1,0 +1,219 @@
+"""Comparing values with the terms of a table: exactly, by case, by synonyms.
+
+Everything here is pure: an Arrow table of terms and some values in, answers out. Only distinct
+values are looked up, and the tables are filtered by them, so that a million values and a
+million terms are compared in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Number
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import InvalidArgument, TypeMismatch
+
+Keep = Literal["first", "last", False]
+SEPARATOR = "|"
+
+
+def listed(values: Any) -> tuple[list[Any], bool]:
+    """Values of any iterable as a flat list, and whether a single value was given.
+
+    Raises:
+        InvalidArgument: They aren't values that can be compared.
+    """
+    if isinstance(values, str):
+        return [values], True
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        raise InvalidArgument(
+            "Several values are compared at once.", found=repr(values), hint=f"[{values!r}]"
+        )
+    for method in ("to_pylist", "tolist", "to_list"):
+        if hasattr(values, method):
+            found = list(getattr(values, method)())
+            break
+    else:
+        found = list(values)
+    first = next((v for v in found if v is not None), None)
+    if isinstance(first, list | tuple | set | frozenset) or hasattr(first, "tolist"):
+        nested = [v.tolist() if hasattr(v, "tolist") else v for v in found if v is not None]
+        found = [x for v in nested for x in (v if isinstance(v, Iterable) else [v])]
+    if isinstance(first, bytes):
+        found = [v.decode() if isinstance(v, bytes) else v for v in found]
+    return found, False
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and value != value
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value is missing, or an empty text."""
+    return is_missing(value) or (isinstance(value, str) and not value)
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """The values that aren't empty, each once, in order.
+
+    Raises:
+        InvalidArgument: A value can't be compared.
+    """
+    try:
+        return [v for v in dict.fromkeys(values) if not is_empty(v)]
+    except TypeError as error:
+        raise InvalidArgument("Only texts and numbers are compared.", found=str(error)) from error
+
+
+@dataclass(frozen=True)
+class Standards:
+    """What values stand for.
+
+    Attributes:
+        found: The standard values of each value, best first; only of values that have any.
+        exact: Those of the values that are standard values themselves.
+    """
+
+    found: dict[Any, list[Any]] = field(default_factory=dict)
+    exact: frozenset[Any] = frozenset()
+
+    @property
+    def ambiguous(self) -> dict[Any, list[Any]]:
+        """The values that may stand for more than one term."""
+        return {value: options for value, options in self.found.items() if len(options) > 1}
+
+
+class Vocabulary:
+    """The terms of a table, as values of one of its fields are compared with them.
+
+    Args:
+        table: The terms.
+        name: The field that values are compared with.
+        synonyms: The column of synonyms joined by `|`, or None to leave them out.
+
+    Example:
+        >>> terms = pa.table({"name": ["B cell"], "synonyms": ["B-cell|Bc"]})
+        >>> Vocabulary(terms, "name", "synonyms").standards(["bc"]).found
+        {'bc': ['B cell']}
+    """
+
+    def __init__(self, table: pa.Table, name: str, synonyms: str | None = None) -> None:
+        self._table = table
+        self._name = name
+        self._synonyms = synonyms if synonyms in table.column_names else None
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @cached_property
+    def _column(self) -> pa.ChunkedArray:
+        return self._table[self._name]
+
+    def known(self, values: Sequence[Any]) -> set[Any]:
+        """Those of some distinct values that are terms exactly as they stand.
+
+        Raises:
+            TypeMismatch: Numbers were compared with texts, or texts with numbers.
+        """
+        asked = self._asked(values)
+        hits = pc.unique(self._column.filter(pc.is_in(self._column, value_set=asked)))
+        return set(hits.to_pylist())
+
+    def _asked(self, values: Sequence[Any]) -> pa.Array:
+        type_ = self._column.type
+        texts = pa.types.is_string(type_) or pa.types.is_large_string(type_)
+        if values and len(self) and self._column.null_count < len(self):
+            numeric = isinstance(values[0], Number) and not isinstance(values[0], bool)
+            if (texts and numeric) or (isinstance(values[0], str) and not texts):
+                raise TypeMismatch(
+                    f"Values and the field {self._name!r} are of different types.",
+                    found="numbers" if numeric else "texts",
+                    expected="texts" if texts else str(type_),
+                )
+        if texts:
+            return pa.array([v for v in values if isinstance(v, str)], type_)
+        try:
+            return pa.array(values).cast(type_)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            return pa.array([], type_)
+
+    def standards(self, values: Sequence[Any], *, case_sensitive: bool = False) -> Standards:
+        """What distinct values stand for: themselves, another spelling by case, or a synonym."""
+        exact = self.known(values)
+        found: dict[Any, list[Any]] = {v: [v] for v in values if v in exact}
+        left = [v for v in values if v not in exact and isinstance(v, str)]
+        if left and not pa.types.is_string(self._column.type):
+            left = []
+        if left and not case_sensitive:
+            found.update(self._by_case(left))
+            left = [v for v in left if v not in found]
+        if left and self._synonyms is not None:
+            found.update(self._by_synonym(left, case_sensitive=case_sensitive))
+        return Standards({v: found[v] for v in values if v in found}, frozenset(exact))
+
+    def _by_case(self, values: list[str]) -> dict[str, list[str]]:
+        lowered = pc.utf8_lower(self._column)
+        asked = pa.array(list({v.lower() for v in values}), pa.string())
+        rows = pa.table({"key": lowered, "value": self._column})
+        return _grouped(rows.filter(pc.is_in(lowered, value_set=asked)), values, str.lower)
+
+    def _by_synonym(self, values: list[str], *, case_sensitive: bool) -> dict[str, list[str]]:
+        rows = self._spellings
+        found = _grouped(rows.filter(_in(rows["key"], values)), values, str)
+        left = [v for v in values if v not in found]
+        if left and not case_sensitive:
+            lowered = rows.set_column(0, "key", pc.utf8_lower(rows["key"]))
+            hits = lowered.filter(_in(lowered["key"], [v.lower() for v in left]))
+            found.update(_grouped(hits, left, str.lower))
+        return found
+
+    @cached_property
+    def _spellings(self) -> pa.Table:
+        """All synonyms (`key`) with the values that they stand for."""
+        rows = self._table.select([self._name, self._synonyms]).combine_chunks()
+        given = pc.and_(pc.is_valid(rows[1]), pc.is_valid(rows[0]))
+        rows = rows.filter(pc.and_(given, pc.not_equal(rows[1], "")))
+        lists = pc.split_pattern(rows[1].combine_chunks(), SEPARATOR)
+        keys = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+        return pa.table({"key": keys, "value": rows[0].take(pc.list_parent_indices(lists))})
+
+    def other(self, standards: Iterable[Any], wanted: str) -> dict[Any, list[Any]]:
+        """The values of another field of the rows that have some standard values."""
+        asked = self._asked(list(standards))
+        rows = self._table.select([self._name, wanted]).filter(
+            pc.is_in(self._column, value_set=asked)
+        )
+        found: dict[Any, dict[Any, None]] = {}
+        for value, other in zip(rows[0].to_pylist(), rows[1].to_pylist(), strict=True):
+            if other is not None:
+                found.setdefault(value, {})[other] = None
+        return {value: list(others) for value, others in found.items()}
+
+
+def _in(column: Any, values: list[str]) -> Any:
+    return pc.is_in(column, value_set=pa.array(values, pa.string()))
+
+
+def _grouped(
+    rows: pa.Table, values: list[str], spelling: Callable[[str], str]
+) -> dict[str, list[str]]:
+    """The values of rows by the asked values whose spelling is their key."""
+    by_key: dict[str, dict[str, None]] = {}
+    for key, value in zip(rows["key"].to_pylist(), rows["value"].to_pylist(), strict=True):
+        by_key.setdefault(key, {})[value] = None
+    return {v: list(by_key[spelling(v)]) for v in values if spelling(v) in by_key}
+
+
+def chosen(options: Sequence[Any], keep: Keep) -> Any:
+    """One of several options; all of them as a list where nothing is to be left out."""
+    if len(options) == 1:
+        return options[0]
+    return {"first": options[0], "last": options[-1]}.get(str(keep), list(options))
