@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -424,3 +425,17 @@ def test_snapshots_are_shared(lake):
         " WHERE column_name = 'y' AND type = 'string' ORDER BY 1"
     ).fetchall()
     assert rows == [("0.parquet",), ("1.parquet",), ("3.csv",)]
+
+
+def test_a_folder_of_tables_is_validated(lake):
+    ln.Feature(name="x", dtype=int).save()
+    schema = ln.Schema([ln.Feature.get(name="x")], name="xs").save()
+    for part, value in (("good", 1), ("bad", "a")):
+        Path(f"{part}.parquet").mkdir()
+        for i in range(2):
+            pq.write_table(pa.table({"x": [value]}), f"{part}.parquet/{i}.parquet")
+    artifact = ln.Artifact("good.parquet", key="good.parquet", schema=schema).save()
+    assert (artifact.n_observations, artifact.schema) == (2, schema)
+    with pytest.raises(ValidationError, match="x"):
+        ln.Artifact("bad.parquet", key="bad.parquet", schema=schema).save()
+    assert ln.Artifact.filter().count() == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -166,6 +168,43 @@ def test_replace_real_key(lake):
     artifact.save()
     assert (artifact.path, artifact.load()) == (Path(lake.root) / "r/a.txt", "22")
     assert ln.Artifact.get(key="r/a.txt").size == 2
+    assert artifact.storage_key == "r/a.txt"
+    past = lake.at(lake.log(3)[-1].seq)
+    with pytest.raises(ObjectDoesNotExist, match="was replaced since"):
+        past.Artifact.get(key="r/a.txt").cache()
+
+
+_CUT = """
+import os, sys
+import lakehouse as ln
+from lakehouse.registries.artifact import placing
+ln.connect(sys.argv[1])
+if sys.argv[2] == "before":
+    placing.move = lambda source, target: os._exit(9)
+else:
+    real = placing.move
+    placing.move = lambda source, target: (real(source, target), os._exit(9))
+artifact = ln.Artifact.get(key="r/a.txt")
+artifact.replace("b.txt")
+artifact.save()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_replacing_a_real_key_is_cut_short(lake, moment):
+    ln.Artifact(write("a.txt", "1"), key="r/a.txt", key_is_virtual=False).save()
+    write("b.txt", "22")
+    command = [sys.executable, "-c", _CUT, lake.root, moment]
+    assert subprocess.run(command, check=False).returncode == 9
+    artifact = ln.Artifact.get(key="r/a.txt")
+    assert (artifact.size, artifact.load()) == (2, "22")  # the bytes that the row tells of
+    lake.gc(keep=1, min_age=0)
+    assert artifact.load() == "22"
+    artifact.replace(write("c.txt", "333"))
+    artifact.save()
+    assert (artifact.path, artifact.load()) == (Path(lake.root) / "r/a.txt", "333")
+    artifact.delete(permanent=True, storage=True)
+    assert not artifact.path.exists()
 
 
 @pytest.mark.parametrize("virtual", [True, False])

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse import storage
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.config import settings
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
 from lakehouse.orm import Versioned
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.payload import Payload
-from lakehouse.registries.artifact.row import managed_key
+from lakehouse.registries.artifact.row import MANAGED, managed_key
 from lakehouse.registries.artifact.validating import Validation
-from lakehouse.storage import CacheDir
+from lakehouse.storage import CacheDir, StorageLocation
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -31,7 +32,7 @@ class ArtifactContent(Versioned):
     _validation: Validation | None = None
     _in_place: bool = False
     _stored: str | None = None
-    _replaced: str | None = None
+    _replaced: bool = False
     _dedupe: bool = True
     _numbered: bool = False
     _delete_storage: bool | None = None
@@ -46,8 +47,19 @@ class ArtifactContent(Versioned):
             )
 
     def _target(self) -> str:
+        """The URI that the bytes are stored to."""
         location = placing.location_of(self._lake, self._values["storage_uid"])
         return location.uri(self._values["storage_key"])
+
+    def _place(self, location: StorageLocation) -> str:
+        """The storage key under which the saved bytes lie now."""
+        place: str = self._values["storage_key"]
+        if self._replaced and self._stored is None:
+            return str((self._old or {}).get("storage_key") or place)
+        if place.startswith(MANAGED) and self._saved and not self._values.get("key_is_virtual"):
+            # replaced content under a real key, whose process ended before it took the key
+            return place if storage.exists(location.uri(place)) else str(self._values["key"])
+        return place
 
     @property
     def path(self) -> UPath | Path:
@@ -56,8 +68,8 @@ class ArtifactContent(Versioned):
             self._plan()
         location = placing.location_of(self._lake, self._values["storage_uid"])
         if location.is_local:
-            return Path(location.uri(self._values["storage_key"]))
-        return location.path(self._values["storage_key"])
+            return Path(location.uri(self._place(location)))
+        return location.path(self._place(location))
 
     @property
     def hash(self) -> str | None:
@@ -77,11 +89,25 @@ class ArtifactContent(Versioned):
         if self._payload is not None and not self._saved:
             return placing.local_copy(self._payload)
         location = placing.location_of(self._lake, self._values["storage_uid"])
-        uri = location.uri(self._values["storage_key"])
+        self._refuse_replaced()
+        uri = location.uri(self._place(location))
         name = (self.key or self.storage_key).rpartition("/")[2]
         return CacheDir(settings.cache_dir).fetch(
             uri, name, self.size, self.hash or "", options=dict(location.options) or None
         )
+
+    def _refuse_replaced(self) -> None:
+        """A past state can't read content that lay under a real key and was replaced there."""
+        if not self._lake.read_only or self._values.get("key_is_virtual"):
+            return
+        now = self._lake.engine.state().row("artifact", self.uid)
+        if now is not None and now["hash"] != self._values["hash"]:
+            raise ObjectDoesNotExist(
+                f"The content that {self!r} had in this state was replaced since.",
+                found=f"content {now['hash']} under the key itself",
+                expected=f"content {self._values['hash']}",
+                hint="past content is kept for artifacts with virtual keys (the default)",
+            )
 
     def load(self, *, is_run_input: bool | None = None, mute: bool = False, **kwargs: Any) -> Any:
         """The content in memory: a pandas DataFrame, an AnnData …; a path if it has no loader.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from lakehouse import storage as store
 from lakehouse.annotation import annotate
 from lakehouse.annotation.tables import insert_snapshots
 from lakehouse.config import notify
-from lakehouse.errors import InconsistentKey, InvalidArgument
+from lakehouse.engine import Changes
+from lakehouse.errors import InconsistentKey, InvalidArgument, RowConflict
 from lakehouse.identity import next_version
 from lakehouse.registries.artifact import families, placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
@@ -18,7 +20,6 @@ from lakehouse.registries.artifact.row import managed_key
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
-    from lakehouse.engine import Changes
     from lakehouse.orm import Batch
 
 
@@ -95,11 +96,11 @@ class ArtifactSaving(ArtifactContent):
         payload = self._payload
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
-        if self._saved and self._replaced is None and self._validation is not None:
+        if self._saved and not self._replaced and self._validation is not None:
             annotation, now = self._validation.annotation, batch.now
             batch.stage(lambda c: annotate.stage(c, annotation, self.uid, self._lake, now))
             batch.on_commit(lambda: setattr(self, "_validation", None))
-        if payload is None or (self._saved and self._replaced is None):
+        if payload is None or (self._saved and not self._replaced):
             return
         self._number(batch)
         self._store(batch, payload)
@@ -107,7 +108,7 @@ class ArtifactSaving(ArtifactContent):
         self._set("size", content.size)
         self._set("hash", content.hash)
         self._set("n_files", content.n_files)
-        if self._replaced is not None:
+        if self._replaced:
             known = self._lake.matcher.find(self.meta, {"hash_key": content.hash})
             if known is None or known["uid"] == self.uid:
                 self._set("hash_key", content.hash if content.size else None)
@@ -137,9 +138,6 @@ class ArtifactSaving(ArtifactContent):
             return
         self._plan()
         target = self._target()
-        if self._replaced == "":
-            self._store_beside(batch, payload, target)
-            return
         if self._stored is None:
             self._refuse_taken(target)
             batch.on_rollback(lambda: self._unstore(target))
@@ -157,13 +155,21 @@ class ArtifactSaving(ArtifactContent):
                 hint="register it in place: ln.Artifact(that path), or leave the key virtual",
             )
 
-    def _store_beside(self, batch: Batch, payload: Payload, target: str) -> None:
-        """Store content that replaces other content once the commit has happened."""
+    def _take_place(self) -> None:
+        """Move content that replaced other content from beside its real key to the key.
+
+        Until then the row names the place beside; whoever finds nothing there looks under the
+        key. So no moment exists at which the row's hash and its bytes differ.
+        """
+        beside, key = self._values["storage_key"], self._values["key"]
         location = placing.location_of(self._lake, self._values["storage_uid"])
-        beside = location.uri(managed_key(self.uid, self.suffix or "", again=True))
-        batch.on_rollback(lambda: self._unstore(beside))
-        placing.put(payload, beside)
-        batch.on_commit(lambda: placing.move(beside, target))
+        if store.exists(location.uri(beside)):
+            placing.move(location.uri(beside), location.uri(key))
+        changes = Changes()
+        changes.update("artifact", self.uid, {"storage_key": key}, {"storage_key": beside})
+        with contextlib.suppress(RowConflict):  # another process has done it
+            self._lake.commit(changes, message=f"place {key}")
+        self._values["storage_key"] = key
 
     def _unstore(self, target: str) -> None:
         placing.take_back(target)
@@ -185,9 +191,9 @@ class ArtifactSaving(ArtifactContent):
             batch.on_commit(lambda: placing.take_back(target))
 
     def _stage(self, changes: Changes, batch: Batch) -> None:
-        if self._saved and self._replaced is None:
+        if self._saved and not self._replaced:
             return  # another process saved this content first, and its row was adopted
-        if self._replaced is not None:
+        if self._replaced:
             self._drop_annotation(changes)
         if self._description is not None:
             components = {
@@ -211,10 +217,13 @@ class ArtifactSaving(ArtifactContent):
         stored = self._stored
         object.__setattr__(self, "_stored", None)
         object.__setattr__(self, "_payload", None)
-        object.__setattr__(self, "_replaced", None)
+        replaced = self._replaced
+        object.__setattr__(self, "_replaced", False)
         object.__setattr__(self, "_validation", None)
         if stored is not None and stored != self._target():
             placing.take_back(stored)  # an equal artifact was adopted
+        if replaced and not self._values.get("key_is_virtual"):
+            self._take_place()
         # replaced bytes stay: past states name them, and gc removes them with those
 
     def replace(self, data: Any, run: Any = None, format: str | None = None) -> None:
@@ -240,11 +249,9 @@ class ArtifactSaving(ArtifactContent):
             self._describe_content()
             return
         object.__setattr__(self, "_in_place", False)
-        old = self._replaced or ""  # content under its own key is replaced where it is
-        if self._values.get("key_is_virtual") and self._replaced is None:
-            old = self._target()
+        if not self._replaced:
             self._set("storage_key", managed_key(self.uid, self.suffix or "", again=True))
-        object.__setattr__(self, "_replaced", old)
+        object.__setattr__(self, "_replaced", True)
         self._set("hash_key", None)
         self._set("schema_uid", None)
         if run is not None:
@@ -253,7 +260,8 @@ class ArtifactSaving(ArtifactContent):
         self._dirty = True
 
     def _before_delete(self, batch: Batch) -> None:
-        target = self._target()
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        target = location.uri(self._place(location))
         virtual = bool(self._values.get("key_is_virtual"))
         wanted = self._delete_storage if self._delete_storage is not None else virtual
 

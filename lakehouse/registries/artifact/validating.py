@@ -122,8 +122,11 @@ def _content_reports(
             if data is None:
                 path = local_copy(payload)
                 assert payload.format is not None
-                parquet = payload.suffix.lower() == ".parquet" and path.is_file()
-                data = path if parquet else payload.format.table(path, COLUMNS)
+                if path.is_dir():
+                    data = payload.format.open(path).to_table()
+                else:
+                    parquet = payload.suffix.lower() == ".parquet"
+                    data = path if parquet else payload.format.table(path, COLUMNS)
             report = validate(data, spec_of(schema, lake.state), resolver)
             _tell_unknown(schema, report, description)
             reports[COLUMNS] = report
