@@ -26,8 +26,13 @@ def rule_of(feature: Any, *, optional: bool = False) -> ColumnRule:
     )
 
 
-def known_rules(state: State) -> dict[str, ColumnRule]:
-    """The rules of all visible features by name; those without a type win over equal names."""
+def known_rules(state: State, type_uid: str | None = None) -> dict[str, ColumnRule]:
+    """The rules of all visible features by name; those without a type win over equal names.
+
+    Args:
+        state: The state of the lake.
+        type_uid: Only features of this feature type.
+    """
     rows = state.arrow("feature").select(
         [
             "name",
@@ -42,6 +47,8 @@ def known_rules(state: State) -> dict[str, ColumnRule]:
     )
     found: dict[str, ColumnRule] = {}
     for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):
+        if type_uid is not None and row["type_uid"] != type_uid:
+            continue
         if not row["is_type"] and row["branch_uid"] not in _HIDDEN and row["dtype"]:
             row["default_value"] = _decoded(row["default_value"])
             found.setdefault(row["name"], rule_of(row))
@@ -68,7 +75,9 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         )
     index = schema.index
     names = None
-    if itype != "Feature":
+    of_features = itype == "Feature" or itype.startswith("Feature[")
+    type_uid = itype[len("Feature[") : -1] or None if of_features else None
+    if not of_features:
         registry, _, field = itype.rpartition(".")
         known = "." in registry or registry in ("ULabel", "Record", "Feature")
         names = CatTarget(registry, field) if known else CatTarget(itype, _name_field(itype))
@@ -79,8 +88,8 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         ordered_set=bool(schema.ordered_set),
         coerce=bool(schema.coerce),
         index=None if index is None else rule_of(index),
-        flexible=bool(schema.flexible) and itype == "Feature",
-        known=known_rules(state) if schema.flexible and itype == "Feature" else {},
+        flexible=bool(schema.flexible) and of_features,
+        known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,
     )
 

@@ -67,7 +67,7 @@ class Schema(
         name: A name.
         description: What it is for.
         itype: What identifies the columns: `Feature`, or a field such as
-            `bt.Gene.ensembl_gene_id`.
+            `bt.Gene.ensembl_gene_id`; a feature type means its features only.
         otype: `"DataFrame"`, `"AnnData"` …
         dtype: The dtype of all columns, where they have one.
         minimal_set: Whether all features that aren't optional must be there.
@@ -128,7 +128,7 @@ class Schema(
             "maximal_set": maximal_set,
             "ordered_set": ordered_set,
             "coerce": bool(coerce),
-            "flexible": (not members and kind == "Feature") if flexible is None else flexible,
+            "flexible": not members and _of_features(kind) if flexible is None else flexible,
             "slots_uids": {slot: part.uid for slot, part in parts.items()} or None,
         }
         hashed = None if fields.get("is_type") else self._content(columns, index)
@@ -275,10 +275,16 @@ def _itype(itype: Any, *, members: bool, slots: bool) -> str | None:
         return f"{itype.registry.meta.name}.{itype.name}"
     if isinstance(itype, type) and issubclass(itype, BaseRecord):
         return str(itype.meta.name)
+    if isinstance(itype, Feature) and itype._values.get("is_type"):
+        return f"Feature[{itype.uid}]"
     if isinstance(itype, str):
         return itype
     raise InvalidArgument(
         "The itype of a schema names what identifies its columns.",
         found=repr(itype),
-        expected="ln.Feature, or a field such as bt.Gene.ensembl_gene_id",
+        expected="ln.Feature, a feature type, or a field such as bt.Gene.ensembl_gene_id",
     )
+
+
+def _of_features(itype: str | None) -> bool:
+    return itype is not None and itype.partition("[")[0] == "Feature"

@@ -1,0 +1,31 @@
+"""Small example data sets and schemas, for trying things out and for documentation.
+
+Everything is made by code when it is asked for: nothing is downloaded, and equal calls give
+equal data.
+
+Example:
+    >>> import lakehouse as ln
+    >>> ln.examples.datasets.mini_immuno.get_dataset1().shape
+    (3, 12)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lakehouse.examples import datasets as datasets
+    from lakehouse.examples import schemas as schemas
+
+__all__ = ["datasets", "schemas"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,37 @@
+"""Schemas that fit many data sets.
+
+Example:
+    >>> import lakehouse as ln
+    >>> ln.examples.schemas.valid_features().save()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.registries import Schema
+
+__all__ = ["anndata_ensembl_gene_ids_and_valid_features_in_obs", "valid_features"]
+
+
+def valid_features() -> Schema:
+    """A schema for tables whose columns are validated where they are registered features."""
+    return _built_in("valid_features")
+
+
+def anndata_ensembl_gene_ids_and_valid_features_in_obs() -> Schema:
+    """A schema for AnnData: Ensembl gene ids in `var`, columns of `obs` that are features.
+
+    The slot `var.T` is the transposed `var`: what is validated is its index, the gene ids.
+    """
+    return _built_in("anndata_ensembl_gene_ids_and_valid_features_in_obs")
+
+
+def _built_in(name: str) -> Schema:
+    # the registries are loaded by who asks for a schema, not by who looks at the examples
+    from lakehouse.registries.artifact.validating import schema_named
+
+    schema = schema_named(name)
+    assert schema is not None
+    return schema
