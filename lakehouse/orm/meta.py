@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from lakehouse.engine import RowModel, TableSpec
+from lakehouse.engine import KeyScope, RowModel, TableSpec
 from lakehouse.errors import UnknownField, near
+from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.fields import Field, build_fields
+
+NAME_SCOPE = KeyScope("branch_uid", MAIN, frozenset((ARCHIVE, TRASH)))
 
 # Columns that the record layer fills in; they come last in every table.
 TRACKED = (
@@ -90,15 +93,20 @@ class Relation:
 class Condition:
     """A piece of SQL that is true or not for a row, with its parameters.
 
-    The text may contain `{row}` where the row's table alias stands.
+    The text may contain `{row}` where the row's table alias stands, and `{uids}` where a
+    table of uids that was found beforehand stands, whose column is `v`.
 
     Attributes:
         sql: A boolean SQL expression.
         params: Values of its `?`, in order.
+        uids: The uids, an Arrow array.
+        only: Whether exactly the rows with these uids fulfil the condition.
     """
 
     sql: str
     params: tuple[Any, ...] = ()
+    uids: Any = None
+    only: bool = False
 
 
 FeatureLookup = Callable[[Any, str, list[str], Any], "Condition | None"]
@@ -126,6 +134,10 @@ class RegistryMeta:
             are no fields; returns a condition, or None if there is no such feature.
         part_of: The foreign key to the record that one of this registry is a part of, and
             with which it is deleted for good.
+        names_per_branch: Whether the unique keys hold on each branch by itself, and not in
+            the trash or the archive; else they hold in the whole lake.
+        immediate: Columns whose change is seen on every branch at once, since it goes with a
+            change of stored bytes.
     """
 
     cls: type[Any]
@@ -143,6 +155,8 @@ class RegistryMeta:
     aliases: dict[str, str] = field(default_factory=dict)
     feature_lookup: FeatureLookup | None = None
     part_of: str | None = None
+    names_per_branch: bool = False
+    immediate: frozenset[str] = frozenset()
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -161,7 +175,8 @@ class RegistryMeta:
         derived = TableSpec.from_model(self.table, self.row, self.unique)
         own = [c for c in derived.columns if c.name not in TRACKED]
         tracked = [c for n in TRACKED for c in derived.columns if c.name == n]
-        return TableSpec(self.table, (*own, *tracked), derived.unique)
+        scope = NAME_SCOPE if self.names_per_branch else None
+        return TableSpec(self.table, (*own, *tracked), derived.unique, scope)
 
     @property
     def columns(self) -> tuple[str, ...]:
