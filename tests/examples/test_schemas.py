@@ -8,7 +8,6 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.examples.datasets import mini_immuno
 
-
 pytestmark = pytest.mark.usefixtures("lake")
 
 
