@@ -13,17 +13,13 @@ import functools
 import io
 import json
 import os
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from pyiceberg.avro.codecs import AVRO_CODEC_KEY, KNOWN_CODECS
-from pyiceberg.avro.decoder import StreamingBinaryDecoder, new_decoder
 from pyiceberg.avro.encoder import BinaryEncoder
 from pyiceberg.avro.file import MAGIC, META_SCHEMA, AvroFileHeader
-from pyiceberg.avro.reader import Reader
-from pyiceberg.avro.resolver import construct_reader, construct_writer, resolve_reader
+from pyiceberg.avro.resolver import construct_writer
 from pyiceberg.avro.writer import Writer
 from pyiceberg.manifest import (
     DATA_FILE_TYPE,
@@ -33,24 +29,17 @@ from pyiceberg.manifest import (
     DataFileContent,
     FileFormat,
     ManifestContent,
-    ManifestEntry,
-    ManifestEntryStatus,
     ManifestFile,
-    PartitionFieldSummary,
 )
-from pyiceberg.schema import Schema
 from pyiceberg.typedef import Record
 from pyiceberg.utils.schema_conversion import AvroSchemaConversion
 
-from lakehouse.errors import LakeCorrupt
-
 if TYPE_CHECKING:
-    from pyiceberg.avro.codecs import AvroCompressionCodec
+    pass
 
 _SYNC = os.urandom(16)
-_UID_FIELD = 1
-_EXISTING, _ADDED, _DELETED = 0, 1, 2
-_DAMAGED = (ValueError, KeyError, TypeError, EOFError, OverflowError, SystemError, zlib.error)
+UID_FIELD = 1
+_EXISTING, _ADDED, DELETED = 0, 1, 2
 
 
 @dataclass(eq=False)
@@ -74,6 +63,11 @@ class FileEntry:
     file_sequence: int
     data_file: DataFile = field(repr=False)
     _encoded: bytes | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The commit that added it: snapshot, sequence number, the file's sequence number."""
+        return self.snapshot_id, self.sequence, self.file_sequence
 
     @property
     def encoded(self) -> bytes:
@@ -116,7 +110,8 @@ def _manifest_list_writer() -> Writer:
 
 
 @functools.cache
-def _schema_json(kind: str) -> str:
+def schema_json(kind: str) -> str:
+    """The Avro schema of the files that we write."""
     schemas = {
         "manifest_entry": MANIFEST_ENTRY_SCHEMAS[2],
         "manifest_file": MANIFEST_LIST_FILE_SCHEMAS[2],
@@ -124,10 +119,15 @@ def _schema_json(kind: str) -> str:
     return json.dumps(AvroSchemaConversion().iceberg_to_avro(schemas[kind], schema_name=kind))
 
 
+@functools.cache
+def _header_writer() -> Writer:
+    return construct_writer(META_SCHEMA)
+
+
 def _header(meta: dict[str, str], kind: str) -> bytes:
     out = io.BytesIO()
-    full = {**meta, "avro.schema": _schema_json(kind), "avro.codec": "null"}
-    construct_writer(META_SCHEMA).write(BinaryEncoder(out), AvroFileHeader(MAGIC, full, _SYNC))
+    full = {**meta, "avro.schema": schema_json(kind), "avro.codec": "null"}
+    _header_writer().write(BinaryEncoder(out), AvroFileHeader(MAGIC, full, _SYNC))
     return out.getvalue()
 
 
@@ -168,11 +168,11 @@ def new_entry(
         record_count=rows,
         file_size_in_bytes=size,
         column_sizes={},
-        value_counts={_UID_FIELD: rows},
-        null_value_counts={_UID_FIELD: 0},
+        value_counts={UID_FIELD: rows},
+        null_value_counts={UID_FIELD: 0},
         nan_value_counts={},
-        lower_bounds={_UID_FIELD: low.encode()},
-        upper_bounds={_UID_FIELD: high.encode()},
+        lower_bounds={UID_FIELD: low.encode()},
+        upper_bounds={UID_FIELD: high.encode()},
         key_metadata=None,
         split_offsets=None,
         equality_ids=None,
@@ -201,10 +201,10 @@ def encode_manifest(
     """
     out = io.BytesIO()
     encoder = BinaryEncoder(out)
-    for status, entries in ((_ADDED, added), (_EXISTING, existing), (_DELETED, deleted)):
+    for status, entries in ((_ADDED, added), (_EXISTING, existing), (DELETED, deleted)):
         for entry in entries:
             encoder.write_int(status)
-            by = snapshot_id if status == _DELETED else entry.snapshot_id
+            by = snapshot_id if status == DELETED else entry.snapshot_id
             for value in (by, entry.sequence, entry.file_sequence):
                 encoder.write_int(1)
                 encoder.write_int(value)
@@ -265,116 +265,6 @@ def encode_manifest_list(
         "manifest_file",
     )
     return _block(header, len(manifests), out.getvalue())
-
-
-_READ: dict[str, tuple[Schema, dict[int, Any], dict[int, Any]]] = {
-    "manifest_entry": (
-        MANIFEST_ENTRY_SCHEMAS[2],
-        {-1: ManifestEntry, 2: DataFile},
-        {0: ManifestEntryStatus, 101: FileFormat, 134: DataFileContent},
-    ),
-    "manifest_file": (
-        MANIFEST_LIST_FILE_SCHEMAS[2],
-        {-1: ManifestFile, 508: PartitionFieldSummary},
-        {517: ManifestContent},
-    ),
-}
-
-
-@functools.lru_cache(maxsize=64)
-def _reader(schema_text: str, kind: str) -> Reader:
-    schema: Schema = AvroSchemaConversion().avro_to_iceberg(json.loads(schema_text))
-    read_schema, types, enums = _READ[kind]
-    return resolve_reader(schema, read_schema, types, enums)
-
-
-def _records(data: bytes, kind: str, path: str) -> list[Any]:
-    """The records of an Avro file.
-
-    Raises:
-        LakeCorrupt: It is damaged, cut off, or no Avro file.
-    """
-    try:
-        return list(_decoded(data, kind))
-    except _DAMAGED as error:
-        raise LakeCorrupt(
-            f"The lake's file {path!r} can't be read: it is damaged.",
-            found=f"{len(data)} bytes, {error}",
-            hint="restore it from a backup",
-        ) from error
-
-
-def _decoded(data: bytes, kind: str) -> Iterator[Any]:
-    if not data.startswith(MAGIC):
-        raise ValueError("no Avro file")
-    # the fast decoder doesn't look where its data end; this one does
-    decoder = StreamingBinaryDecoder(data)
-    header: AvroFileHeader = construct_reader(META_SCHEMA, {-1: AvroFileHeader}).read(decoder)
-    reader = _reader(header.meta["avro.schema"], kind)
-    codec = KNOWN_CODECS[cast("AvroCompressionCodec", header.meta.get(AVRO_CODEC_KEY, "null"))]
-    while decoder.tell() < len(data):
-        count, block = decoder.read_int(), decoder.read_bytes()
-        if decoder.read(len(header.sync)) != header.sync:
-            raise ValueError("a block doesn't end where it should")
-        inner = new_decoder(block if codec is None else codec.decompress(block))
-        for _ in range(count):
-            yield reader.read(inner)
-
-
-def decode_manifest_list(data: bytes, path: str) -> list[ManifestFile]:
-    """The manifests that a manifest list names."""
-    return _records(data, "manifest_file", path)
-
-
-def decode_manifest(data: bytes, listed: ManifestFile) -> Manifest:
-    """A manifest with its entries; sequence numbers are inherited as the spec says."""
-    entries: list[FileEntry] = []
-    removed: list[FileEntry] = []
-    for record in _records(data, "manifest_entry", listed.manifest_path):
-        file: DataFile = record.data_file
-        sequence = (
-            listed.sequence_number if record.sequence_number is None else record.sequence_number
-        )
-        file_sequence = (
-            listed.sequence_number
-            if record.file_sequence_number is None
-            else record.file_sequence_number
-        )
-        snapshot_id = record.snapshot_id or listed.added_snapshot_id or 0
-        low = (file.lower_bounds or {}).get(_UID_FIELD)
-        high = (file.upper_bounds or {}).get(_UID_FIELD)
-        group = removed if record.status == ManifestEntryStatus.DELETED else entries
-        group.append(
-            FileEntry(
-                file.file_path,
-                file.record_count,
-                file.file_size_in_bytes,
-                None if low is None else low.decode(),
-                None if high is None else high.decode(),
-                snapshot_id,
-                sequence,
-                file_sequence,
-                file,
-            )
-        )
-    return Manifest(
-        path=listed.manifest_path,
-        length=listed.manifest_length,
-        sequence=listed.sequence_number,
-        min_sequence=listed.min_sequence_number,
-        added_snapshot_id=listed.added_snapshot_id or 0,
-        counts=(
-            listed.added_files_count or 0,
-            listed.existing_files_count or 0,
-            listed.deleted_files_count or 0,
-            listed.added_rows_count or 0,
-            listed.existing_rows_count or 0,
-            listed.deleted_rows_count or 0,
-        ),
-        entries=tuple(entries),
-        removed=tuple(removed),
-        deletes=listed.content == ManifestContent.DELETES,
-    )
 
 
 def moved_entry(entry: FileEntry, path: str) -> FileEntry:

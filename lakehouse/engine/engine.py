@@ -325,9 +325,15 @@ class Engine:
                 self._visited.add(pointer)
         return pointers
 
-    def holder(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> str | None:
+    def holder(
+        self,
+        table: str,
+        columns: Sequence[str],
+        values: Sequence[Any],
+        within: str | None = None,
+    ) -> str | None:
         """The uid of the row that holds a unique key now, or None."""
-        key = self.specs[table].key_text(columns, values)
+        key = self.specs[table].key_text(columns, values, within)
         return None if key is None else self._catalog.holder(key)
 
     def holders(self, keys: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pyiceberg.manifest import ManifestFile
 
-from lakehouse.engine import _avro
+from lakehouse.engine import _avro, _avro_read
 from lakehouse.engine import metadata as md
 from lakehouse.engine.files import Files
 from lakehouse.engine.place import FOLDER
@@ -87,7 +87,7 @@ class Move:
 
     def _relocate_list(self, snapshot: md.Metadata, schema_json: str) -> None:
         path = self.path(snapshot["manifest-list"])
-        listed = _avro.decode_manifest_list(self._files.read(path), path)
+        listed = _avro_read.decode_manifest_list(self._files.read(path), path)
         moved = [self._relocate_manifest(one, schema_json) for one in listed]
         if all(
             old.manifest_path == new.path and old.manifest_length == new.length
@@ -107,7 +107,7 @@ class Move:
         if path in self._done:
             return self._done[path]
         data = self._files.read(path)
-        manifest = _avro.decode_manifest(data, listed)
+        manifest = _avro_read.decode_manifest(data, listed)
         manifest.path, manifest.length = path, len(data)
         if manifest.deletes and manifest.entries:
             raise LakeCorrupt(

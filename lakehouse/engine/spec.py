@@ -94,6 +94,22 @@ def _column(name: str, annotation: Any) -> Column:
 
 
 @dataclass(frozen=True)
+class KeyScope:
+    """Within what unique keys are unique: the rows with one value of a column.
+
+    Attributes:
+        column: The column.
+        default: The value whose rows claim their keys as if there were no scope; null is
+            the same.
+        free: Values whose rows claim nothing.
+    """
+
+    column: str
+    default: str
+    free: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class TableSpec:
     """What the engine knows of a table.
 
@@ -102,11 +118,13 @@ class TableSpec:
         columns: The columns; the first one is `uid`.
         unique: Unique keys as tuples of column names. A row whose first key column is null
             claims nothing; nulls in the other columns count as empty text.
+        scope: Within what the keys are unique, if not in the whole table.
     """
 
     name: str
     columns: tuple[Column, ...]
     unique: tuple[tuple[str, ...], ...] = field(default=())
+    scope: KeyScope | None = None
 
     @classmethod
     def from_model(
@@ -141,26 +159,49 @@ class TableSpec:
         """Names of the columns whose text holds JSON."""
         return frozenset(c.name for c in self.columns if c.json)
 
-    def key_text(self, columns: Sequence[str], values: Sequence[Any]) -> str | None:
-        """The text that claims a unique key, or None where the key claims nothing."""
+    @cached_property
+    def key_columns(self) -> frozenset[str]:
+        """The columns on whose values it depends which keys a row claims."""
+        named = frozenset(c for key in self.unique for c in key)
+        return named if self.scope is None else named | {self.scope.column}
+
+    def key_text(
+        self, columns: Sequence[str], values: Sequence[Any], within: str | None = None
+    ) -> str | None:
+        """The text that claims a unique key, or None where the key claims nothing.
+
+        Args:
+            columns: The key's columns.
+            values: Their values.
+            within: The value of the scope's column; None is the default one.
+        """
         if values[0] is None:
             return None
+        tail = ""
+        if self.scope is not None and within is not None:
+            if within in self.scope.free:
+                return None
+            tail = _tail(within) if within != self.scope.default else ""
         head = f"{self.name}.{'+'.join(columns)}{KEY_SEPARATOR}"
-        return _short(head + KEY_SEPARATOR.join("" if v is None else str(v) for v in values))
+        text = KEY_SEPARATOR.join("" if v is None else str(v) for v in values)
+        return _short(head + text + tail)
 
     def keys_of(self, row: Mapping[str, Any]) -> list[str]:
         """All unique keys that a row claims."""
-        keys = (self.key_text(cols, [row.get(c) for c in cols]) for cols in self.unique)
+        within = None if self.scope is None else row.get(self.scope.column)
+        keys = (self.key_text(cols, [row.get(c) for c in cols], within) for cols in self.unique)
         return [key for key in keys if key is not None]
 
     def key_columns_of(self, table: pa.Table) -> list[tuple[str, pa.ChunkedArray, pa.ChunkedArray]]:
         """Scope, key texts and uids for every unique key that the rows of a table claim."""
         out = []
+        table, tails = self._scoped(table)
         for cols in self.unique:
             if cols[0] not in table.column_names:
                 continue  # rows from before the column was added
             first = table[cols[0]]
-            claiming = table.filter(pc.is_valid(first)) if first.null_count else table
+            valid = pc.is_valid(first) if first.null_count else None
+            claiming = table if valid is None else table.filter(valid)
             values = [
                 pc.fill_null(_key_column(claiming[c]), "")
                 if c in claiming.column_names
@@ -169,10 +210,28 @@ class TableSpec:
             ]
             scope = f"{self.name}.{'+'.join(cols)}"
             keys = pc.binary_join_element_wise(pa.scalar(scope), *values, KEY_SEPARATOR)
+            if tails is not None:
+                ends = tails if valid is None else tails.filter(valid)
+                keys = pc.binary_join_element_wise(keys, ends, "")
             if (pc.max(pc.utf8_length(keys)).as_py() or 0) > _KEY_CHARACTERS:
                 keys = pa.chunked_array([[_short(key) for key in keys.to_pylist()]], pa.string())
             out.append((scope, keys, claiming["uid"]))
         return out
+
+    def _scoped(self, table: pa.Table) -> tuple[pa.Table, pa.ChunkedArray | None]:
+        """The rows that claim keys, and what the scope adds to their texts, if anything."""
+        scope = self.scope
+        if scope is None or scope.column not in table.column_names:
+            return table, None
+        column = pc.fill_null(table[scope.column], scope.default)
+        present = {str(v) for v in pc.unique(column).to_pylist()}
+        if present & scope.free:
+            claiming = pc.invert(pc.is_in(column, value_set=pa.array(sorted(scope.free))))
+            table, column = table.filter(claiming), column.filter(claiming)
+        if present <= {scope.default, *scope.free}:
+            return table, None
+        texts = {v: "" if v == scope.default else _tail(v) for v in present}
+        return table, pa.chunked_array([[texts[v] for v in column.to_pylist()]], pa.string())
 
     def keys_of_table(self, table: pa.Table) -> list[tuple[str, str]]:
         """`(key, uid)` for every unique key that the rows of a table claim."""
@@ -223,6 +282,11 @@ def _short(key: str) -> str:
         return key
     digest = digest_text(key.encode("utf-8", "surrogatepass"))
     return f"{key[: _KEY_CHARACTERS - 40]}…{digest}"
+
+
+def _tail(within: str) -> str:
+    """What the text of a key ends with that is unique within a scope."""
+    return f"{KEY_SEPARATOR}@{within}"
 
 
 def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -305,7 +305,7 @@ class TableStage:
     ) -> None:
         table = self._base.file(entry)
         for at in dropped:
-            row = {n: table.column(n)[at].as_py() for n in self._key_columns}
+            row = {n: table.column(n)[at].as_py() for n in self._spec.key_columns}
             uid = table.column(0)[at].as_py()
             self._out.releases += [(k, uid) for k in self._spec.keys_of(row)]
         new = {at: u for at, u in changed.items() if at not in dropped}
@@ -318,10 +318,6 @@ class TableStage:
         self._gone[entry.path] = entry
         if table.num_rows:
             self._rewritten.append(table)
-
-    @property
-    def _key_columns(self) -> set[str]:
-        return {c for cols in self._spec.unique for c in cols}
 
     def _replace(self, table: pa.Table, changes: Mapping[int, Update]) -> pa.Table:
         columns: dict[str, dict[int, Any]] = {}
@@ -375,11 +371,12 @@ class TableStage:
                 )
 
     def _move_keys(self, table: pa.Table, changes: Mapping[int, Update]) -> None:
-        if not any(self._key_columns & set(u.new) for u in changes.values()):
+        columns = self._spec.key_columns
+        if not any(columns & set(u.new) for u in changes.values()):
             return
         for at in changes:
             found = self._base.row(table.column(0)[at].as_py()) or {}
-            now = {n: table.column(n)[at].as_py() for n in self._key_columns}
+            now = {n: table.column(n)[at].as_py() for n in columns}
             before, after = self._spec.keys_of(found), self._spec.keys_of(now)
             uid = table.column(0)[at].as_py()
             self._out.releases += [(k, uid) for k in before if k not in after]

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lakehouse.engine import _avro, forks
+from lakehouse.engine import _avro_read, forks
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.files import Files
@@ -268,13 +268,17 @@ class TableCache:
     def _load(self, location: str) -> TableVersion:
         metadata = md.load(self._read(location), location)
         snapshot = md.current_snapshot(metadata)
-        manifests = []
+        manifests: list[Manifest] = []
+        entries: dict[str, FileEntry] | None = None
         if snapshot is not None:
             path = snapshot["manifest-list"]
-            for listed in _avro.decode_manifest_list(self._read(path), path):
+            for listed in _avro_read.decode_manifest_list(self._read(path), path):
                 manifest = self._manifests.get(listed.manifest_path)
                 if manifest is None:
-                    manifest = _avro.decode_manifest(self._read(listed.manifest_path), listed)
+                    if entries is None:
+                        entries = self._kept_entries(metadata["location"])
+                    data = self._read(listed.manifest_path)
+                    manifest = _avro_read.decode_manifest(data, listed, entries)
                     self._manifests[manifest.path] = manifest
                 if manifest.deletes and manifest.entries:
                     raise LakeCorrupt(
@@ -285,6 +289,15 @@ class TableCache:
                     )
                 manifests.append(manifest)
         return TableVersion(self, location, metadata, manifests)
+
+    def _kept_entries(self, folder: str) -> dict[str, FileEntry]:
+        """The entries of the newest kept version of a table, by path."""
+        with self._lock:
+            kept = self._versions.get(folder)
+            newest = next(reversed(kept.values())) if kept else None
+        if newest is None:
+            return {}
+        return {e.path: e for m in newest.manifests for e in m.entries}
 
     def remember(self, path: str, schema_id: int, table: pa.Table) -> pa.Table:
         """Enter the rows of a data file."""
