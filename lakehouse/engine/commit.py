@@ -24,11 +24,12 @@ from lakehouse.engine.catalog import (
     Swap,
 )
 from lakehouse.engine.changes import Changes
+from lakehouse.engine.encoding import Ready, bulk_claims, prepare
 from lakehouse.engine.files import Files
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
-from lakehouse.engine.stage import Ready, StagedTable, bulk_claims, prepare, stage_table
+from lakehouse.engine.stage import StagedTable, stage_table
 from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import (
     CommitConflict,

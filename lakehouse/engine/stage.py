@@ -8,10 +8,8 @@ files. Nothing here touches the catalog: a staged table is invisible until its p
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +17,20 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine import _avro, parquet
+from lakehouse.engine import _avro
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.changes import Insert, TableChanges, Update
+from lakehouse.engine.encoding import (
+    NewFile,
+    Ready,
+    bulk_claims,
+    fit,
+    one_column,
+    rising,
+    sort_rows,
+    split,
+)
 from lakehouse.engine.keypack import BulkClaim
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.spec import TableSpec, dump_json
@@ -39,36 +47,6 @@ Written = list[tuple[str, "bytes | pa.Buffer"]]
 
 
 @dataclass
-class NewFile:
-    """A data file to be written, or written already, with its rows in memory."""
-
-    path: str
-    table: pa.Table
-    data: pa.Buffer
-    written: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return int(self.table.num_rows)
-
-
-@dataclass
-class Ready:
-    """An insert that was prepared before the lock.
-
-    Attributes:
-        files: The files of a large one, which are written already.
-        rows: The rows of a small one, which may be folded with others.
-        claims: The unique keys that it claims.
-    """
-
-    files: list[NewFile]
-    rows: pa.Table
-    claims: list[BulkClaim]
-
-
-@dataclass
 class StagedTable:
     """The next version of a table, and what committing it does to keys and garbage."""
 
@@ -82,101 +60,6 @@ class StagedTable:
     garbage: list[str] = field(default_factory=list)
     inserted: int = 0
     deleted: int = 0
-
-
-def data_path(folder: str) -> str:
-    """The path of a new data file of a table."""
-    return f"{folder}/data/{uuid.uuid4().hex}.parquet"
-
-
-def fit(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
-    """Rows under a table's present columns: those that they lack are null.
-
-    Raises:
-        InvalidArgument: The rows have a column that the table lacks, or one of another type.
-    """
-    if table.schema.equals(schema):
-        return table
-    if extra := [c for c in table.column_names if c not in schema.names]:
-        raise InvalidArgument(f"Table {name!r} has no column {extra}.", expected=schema.names)
-    arrays = []
-    for column in schema:
-        if column.name not in table.column_names:
-            arrays.append(pa.nulls(table.num_rows, column.type))
-            continue
-        try:
-            arrays.append(table[column.name].cast(column.type))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InvalidArgument(
-                f"Column {column.name!r} of table {name!r} takes {column.type}.",
-                found=table[column.name].type,
-            ) from error
-    return pa.Table.from_arrays(arrays, names=schema.names)
-
-
-def sort_rows(table: pa.Table) -> pa.Table:
-    """Rows in uid order, each column in one chunk."""
-    uids = table["uid"]
-    if table.num_rows > 1 and not pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
-        table = table.take(pc.sort_indices(uids))
-    return table.combine_chunks() if any(c.num_chunks != 1 for c in table.columns) else table
-
-
-def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[NewFile]:
-    """Sorted rows as new data files of at most `rows` rows each, about equally large."""
-    count = -(-table.num_rows // rows)
-    size = -(-table.num_rows // count) if count else 0
-    if count < 2:
-        return [NewFile(data_path(folder), table, parquet.encode(table, schema))] * count
-    dictionary = parquet.dictionary_columns(table)
-
-    def encoded(i: int) -> NewFile:
-        # a slice keeps its parent alive: copy, so that memory follows the files in use
-        part = table.slice(i * size, size)
-        part = pa.concat_tables([part, part.slice(0, 0)]).combine_chunks()
-        return NewFile(data_path(folder), part, parquet.encode(part, schema, dictionary))
-
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as threads:
-        return list(threads.map(encoded, range(count)))
-
-
-def bulk_claims(spec: TableSpec, table: pa.Table) -> list[BulkClaim]:
-    """The unique keys that rows claim, one claim per key of the table."""
-    return [BulkClaim(*columns) for columns in spec.key_columns_of(table)]
-
-
-def prepare(spec: TableSpec, base: TableVersion, rows: pa.Table, limits: Limits) -> Ready:
-    """Encode the files of a large insert, while its keys are packed beside.
-
-    Args:
-        spec: The table's specification.
-        base: A recent version of the table.
-        rows: The rows to insert, under any of the table's columns.
-        limits: The engine's sizes.
-    """
-    table = sort_rows(fit(rows, base.memory_schema, spec.name))
-    cap = limits.file_rows(base.rows + table.num_rows)
-
-    def pack() -> list[BulkClaim]:
-        claims = bulk_claims(spec, table)
-        for claim in claims:
-            if len(claim.keys) >= limits.pack_from:
-                claim.packed  # noqa: B018 - computed now, used under the lock
-        return claims
-
-    with ThreadPoolExecutor(1) as beside:
-        claims = beside.submit(pack)
-        files = split(table, base.schema, base.metadata["location"], cap)
-        return Ready(files, table.slice(0, 0), claims.result())
-
-
-def _one_column(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-
-
-def _rising(column: pa.ChunkedArray) -> bool:
-    """Whether every value is greater than the one before it."""
-    return len(column) < 2 or bool(pc.all(pc.less(column[:-1], column[1:])).as_py())
 
 
 def _same(now: Any, seen: Any) -> bool:
@@ -250,7 +133,7 @@ class TableStage:
             found = self._base.locate(uids.to_pylist())
             taken = [uid for uid in found if uid not in self._dropped]
         self._new_uids.append(uids)
-        if not taken and not _rising(column := _one_column(self._new_uids)):
+        if not taken and not rising(column := one_column(self._new_uids)):
             counts = column.value_counts()
             taken = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
         if taken:
@@ -266,7 +149,7 @@ class TableStage:
     def _absent(self, table: pa.Table) -> pa.Table:
         uids = table["uid"].to_pylist()
         known = self._base.locate(uids).keys() - self._dropped
-        seen = set(_one_column(self._new_uids).to_pylist()) if self._new_uids else set()
+        seen = set(one_column(self._new_uids).to_pylist()) if self._new_uids else set()
         keep = []
         for uid in uids:
             keep.append(uid not in known and uid not in seen)
