@@ -22,12 +22,14 @@
     ├─ IntegrityError             somebody else holds the name or changed the row
     │  ├─ KeyConflict               a unique key is taken
     │  ├─ RowConflict               the row was changed by another commit
+    │  ├─ MergeConflict             two branches changed the same things
     │  ├─ BranchAlreadyExists       a branch has this name
     │  └─ ProtectedRecord           the record is still referred to
     ├─ Unavailable                retry, or mend the service
     │  ├─ CommitConflict            the state moved; refresh and retry
     │  ├─ CommitStateUnknown        the outcome could not be learnt
     │  ├─ CatalogUnavailable        the catalog database is locked or unreachable
+    │  ├─ SourceUnavailable         a public source is neither on this machine nor reachable
     │  └─ StorageError              bytes could not be read or written
     │     └─ NoWriteAccess
     ├─ LakeError                  open another lake, or another version of the software
@@ -175,6 +177,18 @@ class RowConflict(IntegrityError):
     """The same row was edited or deleted by another commit meanwhile."""
 
 
+class MergeConflict(IntegrityError):
+    """Two branches changed the same names, keys or fields; nothing was merged.
+
+    Attributes:
+        conflicts: All of them: what, its value on both sides, and how to resolve it.
+    """
+
+    def __init__(self, message: str, *, conflicts: tuple[Any, ...] = (), **kw: Any) -> None:
+        super().__init__(message, **kw)
+        self.conflicts = conflicts
+
+
 class BranchAlreadyExists(IntegrityError):
     """A branch has this name already."""
 
@@ -197,6 +211,10 @@ class CommitStateUnknown(Unavailable):
 
 class CatalogUnavailable(Unavailable):
     """The catalog database is locked, missing or unreachable."""
+
+
+class SourceUnavailable(Unavailable):
+    """A public source is neither on this machine nor can it be fetched."""
 
 
 class StorageError(Unavailable, OSError):

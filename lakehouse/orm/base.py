@@ -31,7 +31,7 @@ from lakehouse.errors import (
 )
 from lakehouse.identity import new_uid
 from lakehouse.orm.batch import Batch, batch_on
-from lakehouse.orm.bootstrap import ALL, MAIN, TRASH
+from lakehouse.orm.bootstrap import ALL, ARCHIVE, MAIN, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.orm.fields import (
@@ -40,10 +40,18 @@ from lakehouse.orm.fields import (
     ForeignKeyDescriptor,
     RelationDescriptor,
 )
-from lakehouse.orm.meta import TRACKED, FeatureLookup, RegistryMeta, Relation
+from lakehouse.orm.meta import (
+    TRACKED,
+    FeatureColumns,
+    FeatureLookup,
+    RegistryMeta,
+    Relation,
+    table_name,
+)
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.orm.queries import RegistryQueries
 from lakehouse.orm.query import QuerySet
+from lakehouse.orm.showing import Showing
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -86,7 +94,7 @@ class TrackedRow(TimedRow):
     run_uid: str | None = None
 
 
-class BaseRecord(RegistryQueries):
+class BaseRecord(Showing, RegistryQueries):
     """A record of a registry. Subclasses name their row model and keys.
 
     Constructing one whose unique name exists already gives the existing record.
@@ -125,6 +133,10 @@ class BaseRecord(RegistryQueries):
         aliases: Mapping[str, str] | None = None,
         feature_lookup: FeatureLookup | None = None,
         part_of: str | None = None,
+        names_per_branch: bool = False,
+        immediate: tuple[str, ...] = (),
+        feature_columns: FeatureColumns | None = None,
+        private: tuple[str, ...] = (),
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -136,7 +148,7 @@ class BaseRecord(RegistryQueries):
             cls=cls,
             row=row,
             name=f"{module}.{cls.__name__}" if module else cls.__name__,
-            table=table or _snake(cls.__name__),
+            table=table or table_name(cls.__name__),
             name_field=name_field,
             unique=unique,
             match=unique if match is None else match,
@@ -147,6 +159,10 @@ class BaseRecord(RegistryQueries):
             computed=dict(computed or {}),
             aliases={**{f"{name}_id": name for name in keys}, **(aliases or {})},
             feature_lookup=feature_lookup,
+            names_per_branch=names_per_branch,
+            immediate=frozenset(immediate),
+            feature_columns=feature_columns,
+            private=private,
             part_of=part_of,
         )
         cls._add_descriptors()
@@ -253,7 +269,7 @@ class BaseRecord(RegistryQueries):
         _assign(self, "_old", None)
         self._set_given(given)
         if row.get("branch_uid") == TRASH:
-            self._set("branch_uid", self._lake.branch_uid)
+            self._set("branch_uid", self._home())
 
     def _join(self, batch: Batch, first: BaseRecord) -> None:
         """Become one with an equal new record of the open transaction."""
@@ -406,7 +422,9 @@ class BaseRecord(RegistryQueries):
         Raises:
             ProtectedRecord: Deleting for good, while other records refer to it.
         """
-        if not self._saved:
+        batch = active_batch(self._lake)
+        staged = not self._saved and batch is not None and batch.holds(self)
+        if not self._saved and not staged:
             raise InvalidArgument(f"{self!r} isn't saved, so it can't be deleted.")
         if self.meta.has_branch and not permanent:
             if self._values.get("branch_uid") != TRASH:
@@ -420,14 +438,30 @@ class BaseRecord(RegistryQueries):
             raise InvalidArgument(f"{self.meta.name} has no trash.", hint="delete(permanent=True)")
         with batch_on(self._lake) as batch:
             check_unreferenced(self._lake, self.meta, self.uid)
-            batch.delete(self)
+            if staged:
+                batch.withdraw(self)
+            else:
+                batch.delete(self)
 
     def restore(self) -> Self:
-        """Bring the record back from the trash or the archive."""
+        """Bring the record back from the trash or the archive.
+
+        It comes back to main, or to the branch that it was made on if that isn't merged yet.
+
+        Raises:
+            KeyConflict: Another record has taken its name meanwhile.
+        """
         if not self.meta.has_branch:
             raise InvalidArgument(f"{self.meta.name} has no trash.")
-        self._set("branch_uid", self._lake.branch_uid)
+        if self._values.get("branch_uid") in (TRASH, ARCHIVE):
+            self._set("branch_uid", self._home())
         return self.save()
+
+    def _home(self) -> str:
+        """The branch that a hidden record comes back to."""
+        made = self._values.get("created_on_uid") or MAIN
+        row = None if made == MAIN else self._lake.state.row("branch", made)
+        return made if row is not None and row["status"] not in ("merged", "closed") else MAIN
 
     # -- hooks of the batch ------------------------------------------------------------
 
@@ -474,10 +508,6 @@ class _UidDescriptor(FieldDescriptor):
             raise InvalidArgument(f"The uid of {record!r} can't be changed.")
         super().__set__(record, value)
         record._check_uid()
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("u_label", "ulabel")
 
 
 def _short(value: object) -> str:

@@ -9,7 +9,7 @@ records did beforehand is undone, and they are as unsaved as they were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from lakehouse.errors import (
 )
 from lakehouse.identity import new_uids
 from lakehouse.orm.context import active_batch, in_batch
+from lakehouse.orm.protection import delete_belongings
 from lakehouse.orm.rows import as_table
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Batch:
         self._firsts: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
         self._stagers: list[Callable[[Changes], None]] = []
+        self._adding: BaseRecord | None = None
+        self._owned: dict[int, list[Callable[[Changes], None]]] = {}
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
 
@@ -81,7 +84,11 @@ class Batch:
         saved = record._saved
         if saved and not record._old and not record._dirty:
             return
-        record._before_save(self)
+        self._adding = record
+        try:
+            record._before_save(self)
+        finally:
+            self._adding = None
         if not saved and record._saved:
             if not record._old:
                 return  # it turned out to be an existing record
@@ -93,7 +100,25 @@ class Batch:
         """Remove a record's row with this batch."""
         self.check_lake(record)
         record._before_delete(self)
+        delete_belongings(self, record)
         self._deleted[id(record)] = record
+
+    def withdraw(self, record: BaseRecord) -> None:
+        """Let a new record of this batch not be saved after all."""
+        delete_belongings(self, record)
+        place, table = id(record), record.meta.table
+        self._records.pop(place, None)
+        self._new[table] = [r for r in self._new.get(table, []) if r is not record]
+        for keys in self._keys.values():
+            for key in [k for k, r in keys.items() if r is record]:
+                del keys[key]
+        self._uids.pop((table, record.uid), None)
+        own = self._owned.pop(place, [])
+        self._stagers = [s for s in self._stagers if s not in own]
+
+    def deleted(self, table: str) -> set[str]:
+        """The uids of the rows of one table that this batch deletes."""
+        return {r.uid for r in self._deleted.values() if r.meta.table == table}
 
     def stage(self, stager: Callable[[Changes], None]) -> None:
         """Register a function that adds changes of other tables.
@@ -102,6 +127,21 @@ class Batch:
         uids of the batch's records may have changed then.
         """
         self._stagers.append(stager)
+        if self._adding is not None:
+            self._owned.setdefault(id(self._adding), []).append(stager)
+
+    @property
+    def stagers(self) -> Sequence[Callable[[Changes], None]]:
+        """What was registered with `stage`, in order."""
+        return self._stagers
+
+    def records(self, table: str) -> list[BaseRecord]:
+        """The new and changed records of one table, in the order in which they were saved."""
+        return [r for r in self._records.values() if r.meta.table == table]
+
+    def holds(self, record: BaseRecord) -> bool:
+        """Whether a record that isn't saved yet will be saved with this batch."""
+        return id(record) in self._records or id(record) in self._twins
 
     def on_commit(self, action: Callable[[], None]) -> None:
         """Register what is to be done once the commit has happened."""
@@ -126,11 +166,19 @@ class Batch:
     def staged(self, meta: RegistryMeta, values: dict[str, Any]) -> BaseRecord | None:
         """A staged new record that a constructor call with these values means."""
         for columns in meta.match:
-            key = tuple([values.get(c) for c in columns])
+            key = self._key(meta, columns, values)
             first = self._keys.get((meta.table, columns), {}).get(key)
             if key[0] is not None and first is not None:
                 return first
         return None
+
+    def _key(
+        self, meta: RegistryMeta, columns: tuple[str, ...], values: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        key = [values.get(c) for c in columns]
+        if meta.names_per_branch:
+            key.append(values.get("branch_uid") or self.lake.branch_uid)
+        return tuple(key)
 
     def staged_uid(self, table: str, uid: str) -> BaseRecord | None:
         """A staged new record by its uid."""
@@ -164,7 +212,7 @@ class Batch:
         meta, values = record.meta, record._values
         table = meta.table
         for columns in meta.match:
-            key = tuple([values.get(c) for c in columns])
+            key = self._key(meta, columns, values)
             if key[0] is None:
                 continue
             first = self._keys.setdefault((table, columns), {}).setdefault(key, record)
@@ -301,7 +349,8 @@ class Batch:
                 continue
             for columns in record.meta.match:
                 values = [record._values.get(c) for c in columns]
-                key = record.meta.spec.key_text(columns, values)
+                branch = record._values.get("branch_uid")
+                key = record.meta.spec.key_text(columns, values, branch)
                 if columns in record.meta.unique and key is not None:
                     claims[key] = record
             if record._claims_uid and (key := record._uid_key()) is not None:

@@ -22,8 +22,10 @@ from lakehouse.errors import ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
+from lakehouse.orm.branching import Branching, Ref
 from lakehouse.orm.context import enter_lake, leave_lake
 from lakehouse.orm.directory import Directory, default_directory
+from lakehouse.orm.edits import isolated
 from lakehouse.orm.functions import expand
 from lakehouse.orm.matching import Matcher
 
@@ -31,10 +33,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-Ref = str | int | datetime
 
-
-class Lake:
+class Lake(Branching):
     """One lake; several can be open at once.
 
     Registries are its attributes: `lake.ULabel`, `lake.bionty.CellType`. As a context
@@ -53,8 +53,6 @@ class Lake:
         self.directory = directory
         self.run_uid: str | None = None
         self._pinned = pinned
-        self._branch_uid = bootstrap.MAIN
-        self._space_uid = bootstrap.ALL
         self._user_uid: str | None = None
         self._tokens: list[Any] = []
         self.matcher = Matcher(self)
@@ -198,46 +196,9 @@ class Lake:
         return self.Storage.get(self.storage_uid)
 
     @property
-    def branch_uid(self) -> str:
-        """The uid of the current branch."""
-        return self._branch_uid
-
-    @property
-    def branch(self) -> Any:
-        """The current branch, as a record."""
-        return self.Branch.get(self._branch_uid)
-
-    @property
-    def space_uid(self) -> str:
-        """The uid of the current space."""
-        return self._space_uid
-
-    @property
-    def space(self) -> Any:
-        """The current space, as a record."""
-        return self.Space.get(self._space_uid)
-
-    def fork_point(self) -> dict[str, Any]:
-        """What a branch that is made now keeps of where it began."""
-        return {
-            "forked_from_uid": self._branch_uid,
-            "forked_at": self.state.commit_id,
-            "space_uid": self._space_uid,
-            "created_by_uid": self.user_uid or None,
-        }
-
-    @property
-    def visible_branches(self) -> tuple[str, ...]:
-        """The branches that queries see unless they say otherwise."""
-        if self._branch_uid == bootstrap.MAIN:
-            return (bootstrap.MAIN,)
-        return (bootstrap.MAIN, self._branch_uid)
-
-    @property
     def stamps(self) -> Mapping[str, Any]:
         """What new records are stamped with, beside the time."""
-        branch = self._branch_uid
-        stamps = {"branch_uid": branch, "created_on_uid": branch, "space_uid": self._space_uid}
+        stamps = dict(self.branch_stamps)
         if user := self.user_uid:
             stamps["created_by_uid"] = user
         if self.run_uid is not None:
@@ -246,11 +207,6 @@ class Lake:
 
     # -- reading -----------------------------------------------------------------------
 
-    @property
-    def state(self) -> State:
-        """The newest state, or the one that the lake is bound to."""
-        return self._pinned or self.engine.state()
-
     def at(self, ref: Ref) -> Lake:
         """The lake as of a commit id, a tag, a commit number or a moment; read-only.
 
@@ -258,7 +214,9 @@ class Lake:
             >>> lake.at("before-cleanup").ULabel.filter().count()  # doctest: +SKIP
             12
         """
-        return Lake(self.engine, self.directory, self.engine.state_at(ref))
+        lake = Lake(self.engine, self.directory, self.engine.state_at(ref))
+        lake.branch_uid, lake.space_uid = self.branch_uid, self.space_uid
+        return lake
 
     def sql(self, query: str, *args: Any, **params: Any) -> duckdb.DuckDBPyRelation:
         """Run SQL over all registries and views.
@@ -293,10 +251,20 @@ class Lake:
 
     # -- changing ----------------------------------------------------------------------
 
-    def commit(self, changes: Changes, *, message: str = "") -> Commit:
-        """Commit changes of the present user; records use this through their batch."""
+    def commit(self, changes: Changes, *, message: str = "", isolate: bool = True) -> Commit:
+        """Commit changes of the present user; records use this through their batch.
+
+        Args:
+            changes: What to change.
+            message: What the log says of it.
+            isolate: On another branch than main, keep edits of main's records beside them.
+        """
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
+        if isolate and self.branch_uid != bootstrap.MAIN:
+            changes = isolated(self, changes)
+            if changes.empty:  # an edit was taken back
+                return self.engine.log(1)[0]
         commit = self.engine.commit(
             changes, message=message, user=self.user_uid, run=self.run_uid or ""
         )

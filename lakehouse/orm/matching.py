@@ -8,16 +8,16 @@ processes, which is harmless, because saving settles what happened in between.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.config import notify
 from lakehouse.orm.bootstrap import TRASH
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from lakehouse.engine import State
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
@@ -42,14 +42,18 @@ class _Index:
         self.asked = 0
         self.holders: dict[Key, str] | None = None
 
-    def follow(self, state: State, table: str) -> None:
-        pointer = state.pointers[table]
+    def follow(self, state: State, table: str, view: str = "") -> None:
+        pointer = state.pointers[table] + view
         if pointer != self.pointer:
             self.pointer = pointer
             self.asked = 0
             self.holders = None if state.count(table) else {}
 
-    def build(self, rows: pa.Table) -> dict[Key, str]:
+    def build(self, rows: pa.Table, seen: Sequence[str] = ()) -> dict[Key, str]:
+        """Fill the index from rows; with `seen`, those of some branches, the first ones first."""
+        if seen:
+            parts = [rows.filter(pc.equal(rows["branch_uid"], branch)) for branch in seen]
+            rows = pa.concat_tables(parts).select(["uid", *dict.fromkeys(self.columns)])
         lists = [rows[c].to_pylist() for c in self.columns]
         # in uid order: the oldest of several rows with equal values wins
         found = dict(zip(zip(*(reversed(v) for v in lists), strict=True),
@@ -74,12 +78,31 @@ class Matcher:
             index.checked = 0.0
 
     def find(self, meta: RegistryMeta, values: dict[str, Any]) -> dict[str, Any] | None:
-        """The row that already has these values in one of the registry's matching columns."""
+        """The row that already has these values in one of the registry's matching columns.
+
+        Names that are unique on each branch by itself are looked for on the current branch
+        and on main, or on the branch that the values name.
+        """
+        branch = values.get("branch_uid")
+        if meta.names_per_branch and branch not in (None, self._lake.branch_uid):
+            return self._find_on(meta, values, str(branch))
         for columns in meta.match:
             key = tuple([values.get(c) for c in columns])
             if key[0] is None:
                 continue
             uid = self._holder(meta, columns, key)
+            if uid is not None:
+                return self._lake.state.row(meta.table, uid)
+        return None
+
+    def _find_on(
+        self, meta: RegistryMeta, values: dict[str, Any], branch: str
+    ) -> dict[str, Any] | None:
+        for columns in meta.match:
+            key = tuple([values.get(c) for c in columns])
+            if key[0] is None:
+                continue
+            uid = self._lake.engine.holder(meta.table, columns, key, branch)
             if uid is not None:
                 return self._lake.state.row(meta.table, uid)
         return None
@@ -90,17 +113,24 @@ class Matcher:
         if index is None:
             index = self._indexes[(table, columns)] = _Index(columns)
         now = time.monotonic()
+        lake = self._lake
         if now - index.checked > _FRESH_SECONDS:
-            index.follow(self._lake.state, table)
+            index.follow(lake.state, table, lake.view_key)
             index.checked = now
         if index.holders is not None:
             return index.holders.get(key)
         index.asked += 1
-        if index.asked > _SINGLE_LOOKUPS or self._lake.read_only:
-            return index.build(self._lake.state.arrow(table)).get(key)
-        if columns in meta.unique:
-            return self._lake.engine.holder(table, columns, key)
-        return _scan(self._lake.state.arrow(table), columns, key)
+        seen = lake.visible_branches[::-1] if meta.names_per_branch else ()
+        edited = bool(seen) and bool(lake.edits.get(table))
+        if index.asked > _SINGLE_LOOKUPS or lake.read_only or edited:
+            return index.build(lake.state.arrow(table), seen).get(key)
+        if columns not in meta.unique:
+            return _scan(lake.state.arrow(table), columns, key)
+        for branch in seen or ("",):
+            uid = lake.engine.holder(table, columns, key, branch or None)
+            if uid is not None:
+                return uid
+        return None
 
     def suggest(self, meta: RegistryMeta, name: str) -> None:
         """Tell the user of records with similar names, unless many records are being made."""
@@ -110,7 +140,11 @@ class Matcher:
         rows = state.count(meta.table)
         if not rows or rows > _SEARCHED_ROWS:
             return
-        names = pc.drop_null(state.arrow(meta.table)[meta.name_field]).to_pylist()
+        table = state.arrow(meta.table)
+        if meta.has_branch:
+            seen = pa.array(self._lake.visible_branches)
+            table = table.filter(pc.is_in(table["branch_uid"], value_set=seen))
+        names = pc.drop_null(table[meta.name_field]).to_pylist()
         similar = similar_names(name, names)
         if similar:
             shown = ", ".join(repr(n) for n in similar)

@@ -44,11 +44,15 @@ DIRECTORY = Directory(
         "bionty.CellLine": "lakehouse.bionty.terms:CellLine",
         "bionty.Ethnicity": "lakehouse.bionty.terms:Ethnicity",
     },
-    tables=("lakehouse.annotation.tables:TABLES",),
+    tables=(
+        "lakehouse.orm.edits:TABLES",
+        "lakehouse.annotation.tables:TABLES",
+    ),
     views=(
         "lakehouse.annotation.views:artifact_views",
         "lakehouse.bionty.views:closure_views",
     ),
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
+    describer="lakehouse.annotation.describe:describe",
     sweepers=("lakehouse.registries.artifact.sweep",),
 )

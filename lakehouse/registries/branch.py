@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lakehouse.errors import BranchAlreadyExists, InvalidArgument
 from lakehouse.orm import BaseRecord, TimedRow
 from lakehouse.orm.bootstrap import BUILT_IN
+from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
@@ -51,6 +52,7 @@ class Branch(
     match=(("name",),),
     required=("name",),
     foreign_keys={"forked_from": "Branch", "merged_into": "Branch", "merged_by": "User"},
+    relations=relations_of("Branch"),
 ):
     """Where records are visible; the well-known ones have their names as uids.
 

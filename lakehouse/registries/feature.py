@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
-from lakehouse.orm import BaseRecord, FieldRef, TrackedRow, current_lake
+from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
+from lakehouse.orm.hierarchy import HasType
+from lakehouse.registries._relations import relations_of
 from lakehouse.schema import CatTarget, DType, parse_dtype
 
 
@@ -29,11 +31,14 @@ class FeatureRow(TrackedRow):
 
 
 class Feature(
+    HasType,
     BaseRecord,
     row=FeatureRow,
     unique=(("name", "type_uid"),),
+    names_per_branch=True,
     foreign_keys={"type": "Feature"},
     required=("name",),
+    relations=relations_of("Feature"),
 ):
     """Columns of tables and properties of datasets; validation compares data with them.
 
@@ -50,6 +55,10 @@ class Feature(
     Example:
         >>> Feature(name="temperature", dtype=float, unit="celsius").save()  # doctest: +SKIP
     """
+
+    def query_features(self) -> QuerySet[Feature]:
+        """The features of this type and of all types below it, those types included."""
+        return self._members_of_type()
 
     def __init__(self, name: str | None = None, dtype: Any = None, **fields: Any) -> None:
         filters = fields.get("cat_filters")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from lakehouse.annotation.curate import CanCurate
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm.hierarchy import HasParents, HasType
+from lakehouse.registries._relations import relations_of
 from lakehouse.registries._validated import Url
 
 
@@ -24,11 +26,15 @@ class ProjectRow(TrackedRow):
 
 class Project(
     CanCurate,
+    HasType,
+    HasParents,
     BaseRecord,
     row=ProjectRow,
     unique=(("name", "type_uid"),),
+    names_per_branch=True,
     foreign_keys={"type": "Project"},
     required=("name",),
+    relations=relations_of("Project"),
 ):
     """Projects, to which artifacts, runs, records and most other things can be linked.
 
@@ -47,3 +53,7 @@ class Project(
     Example:
         >>> Project(name="Atlas", abbr="AT", url="https://example.org").save()  # doctest: +SKIP
     """
+
+    def query_projects(self) -> QuerySet[Project]:
+        """The projects of this type and of all types below it, those types included."""
+        return self._members_of_type()

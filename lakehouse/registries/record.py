@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm.hierarchy import HasParents, HasType
+from lakehouse.registries._relations import relations_of
 
 
 class RecordRow(TrackedRow):
@@ -23,10 +25,14 @@ class RecordRow(TrackedRow):
 
 class Record(
     CanCurate,
+    HasType,
+    HasParents,
     BaseRecord,
     row=RecordRow,
     unique=(("name", "type_uid"),),
+    names_per_branch=True,
     foreign_keys={"type": "Record", "schema": "Schema"},
+    relations=relations_of("Record"),
 ):
     """Flexible records; a record with `is_type=True` groups those that name it as `type`.
 
@@ -34,6 +40,10 @@ class Record(
         >>> samples = Record(name="Samples", is_type=True).save()  # doctest: +SKIP
         >>> Record(name="S-1", type=samples).save()                # doctest: +SKIP
     """
+
+    def query_records(self) -> QuerySet[Record]:
+        """The records of this type and of all types below it, those types included."""
+        return self._members_of_type()
 
     @property
     def is_sheet(self) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 
 from lakehouse.annotation.curate import CanCurate
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm.hierarchy import HasType
+from lakehouse.registries._relations import relations_of
 from lakehouse.registries._validated import Doi, Url
 
 
@@ -26,11 +28,14 @@ class ReferenceRow(TrackedRow):
 
 class Reference(
     CanCurate,
+    HasType,
     BaseRecord,
     row=ReferenceRow,
     unique=(("name", "type_uid"),),
+    names_per_branch=True,
     foreign_keys={"type": "Reference"},
     required=("name",),
+    relations=relations_of("Reference"),
 ):
     """Sources of knowledge: publications, documents, web pages.
 
@@ -52,3 +57,7 @@ class Reference(
     Example:
         >>> Reference(name="A paper", doi="10.1000/182").save()  # doctest: +SKIP
     """
+
+    def query_references(self) -> QuerySet[Reference]:
+        """The references of this type and of all types below it, those types included."""
+        return self._members_of_type()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lakehouse.annotation.curate import CanCurate
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm.hierarchy import HasParents, HasType
+from lakehouse.registries._relations import relations_of
 
 
 class ULabelRow(TrackedRow):
@@ -19,11 +21,15 @@ class ULabelRow(TrackedRow):
 
 class ULabel(
     CanCurate,
+    HasType,
+    HasParents,
     BaseRecord,
     row=ULabelRow,
     unique=(("name", "type_uid"),),
+    names_per_branch=True,
     foreign_keys={"type": "ULabel"},
     required=("name",),
+    relations=relations_of("ULabel"),
 ):
     """Simple labels, grouped by types.
 
@@ -31,3 +37,7 @@ class ULabel(
         >>> kind = ULabel(name="QC", is_type=True).save()  # doctest: +SKIP
         >>> ULabel(name="passed", type=kind).save()        # doctest: +SKIP
     """
+
+    def query_ulabels(self) -> QuerySet[ULabel]:
+        """The labels of this type and of all types below it, those types included."""
+        return self._members_of_type()
