@@ -14,6 +14,7 @@ from typing import Any
 
 from lakehouse.engine import TableSpec
 from lakehouse.errors import UnknownField, near
+from lakehouse.orm.showing import shown
 
 _DEFAULT = "lakehouse.registries._table:DIRECTORY"
 
@@ -36,6 +37,7 @@ class Directory:
             of the lake and that text, which gives SQL or an Arrow table.
         sweepers: Dotted names of modules with `orphans(lake, min_age, kept_from)` and `remove(paths)`,
             which find and remove stored bytes that no row names.
+        describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.
     """
 
     registries: Mapping[str, str]
@@ -43,6 +45,7 @@ class Directory:
     views: Sequence[str] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     sweepers: Sequence[str] = ()
+    describer: str | None = None
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:
@@ -80,6 +83,13 @@ class Directory:
         """The specifications of all tables."""
         own = [cls.meta.spec for cls in self.all()]
         return own + [spec for dotted in self.tables for spec in load_name(dotted)]
+
+    def describe(self, record: Any, *, return_str: bool) -> str | None:
+        """Print the description of a record, or give it as text."""
+        if self.describer is None:
+            return shown(repr(record), return_str=return_str)
+        found: str | None = load_name(self.describer)(record, return_str=return_str)
+        return found
 
     @cached_property
     def sql_views(self) -> dict[str, str]:

@@ -1,0 +1,148 @@
+"""What records and registries show of themselves: `describe()`, and HTML in notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lakehouse.orm.meta import RegistryMeta
+
+HTML_ROWS = 10
+_LONGEST = 120
+_KINDS = {
+    "str": "CharField",
+    "int": "IntegerField",
+    "float": "FloatField",
+    "bool": "BooleanField",
+    "datetime": "DateTimeField",
+    "date": "DateField",
+    "list": "JSONField",
+    "json": "JSONField",
+}
+_TEXTS = ("description", "synonyms", "source_code", "content")
+_BIG = ("size", "n_files", "n_observations")
+
+
+class Describe:
+    """The method `describe`: of a record it shows the record, of a class the registry."""
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        def describe(return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
+            """Show what the record is and what belongs to it; on the class, its fields.
+
+            Args:
+                return_str: Give the text instead of printing it.
+            """
+            if record is None:
+                return shown(registry_text(owner.meta), return_str=return_str)
+            found: str | None = record._lake.directory.describe(record, return_str=return_str)
+            return found
+
+        return describe
+
+
+class Showing:
+    """How a record shows itself."""
+
+    describe = Describe()
+
+    def _repr_html_(self) -> str:
+        """The fields that are set, as a table for notebooks."""
+        record: Any = self
+        meta = record.meta
+        shown_fields = {
+            name: value
+            for name in fields_of(meta)
+            if (value := record._values.get(name)) not in (None, {}, [])
+        }
+        related = {
+            name: other
+            for name in meta.foreign_keys
+            if record._values.get(f"{name}_uid") is not None
+            and (other := record._get_related(name)) is not None
+        }
+        rows = [(name, short(value)) for name, value in shown_fields.items()]
+        rows += [(name, title(other)) for name, other in related.items()]
+        head = f"<b>{escape(meta.cls.__name__)}</b> {escape(title(record))}"
+        return f"<div>{head}{html_table(('field', 'value'), rows)}</div>"
+
+
+def registry_text(meta: RegistryMeta) -> str:
+    """A registry's fields: simple ones, then those that lead to other registries."""
+    lines = [meta.cls.__name__, "  Simple fields"]
+    lines += [f"    .{name}: {_kind(meta, name)}" for name in fields_of(meta)]
+    computed = (n for n, (kind, _) in meta.computed.items() if kind == "bool")
+    lines += [f"    .{name}: BooleanField" for name in computed if name not in meta.fields]
+    groups: dict[str, list[str]] = {"Relational": []}
+    related = {**meta.foreign_keys, **{n: r.target for n, r in meta.relations.items()}}
+    for name, target in related.items():
+        module = target.rpartition(".")[0]
+        group = (
+            "Relational" if module in ("", meta.name.rpartition(".")[0]) else module.capitalize()
+        )
+        groups.setdefault(group, []).append(f"    .{name}: {target}")
+    for group, found in groups.items():
+        lines += [f"  {group} fields", *found] if found else []
+    return "\n".join(lines)
+
+
+def fields_of(meta: RegistryMeta) -> list[str]:
+    """The fields that hold values for people: no foreign keys, no internal columns."""
+    hidden = {f"{name}_uid" for name in meta.foreign_keys} | set(meta.private)
+    return [name for name in meta.fields if name not in hidden]
+
+
+def _kind(meta: RegistryMeta, name: str) -> str:
+    if name in _TEXTS:
+        return "TextField"
+    if name in _BIG:
+        return "BigIntegerField"
+    return _KINDS[meta.fields[name].kind]
+
+
+def title(record: Any) -> str:
+    """What people call a record: its name, key, symbol or handle, else its uid."""
+    named = record._values.get(record.meta.name_field)
+    return str(record.uid if named in (None, "") else named)
+
+
+def short(value: Any) -> str:
+    """A value as text of bounded length; that something was left out is marked."""
+    text = (
+        value
+        if isinstance(value, str)
+        else f"{value:%Y-%m-%d %H:%M:%S %Z}"
+        if hasattr(value, "hour")
+        else str(value)
+    )
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """An HTML table; every cell is escaped."""
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(short(v))}</td>" for v in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def html_of_rows(name: str, rows: list[Mapping[str, Any]], columns: list[str], n: int) -> str:
+    """Some of a query set's rows: the columns that hold anything, and how many rows there are."""
+    used = [c for c in columns if any(row.get(c) not in (None, {}, []) for row in rows)]
+    cells = ([("" if row[c] is None else row[c]) for c in used] for row in rows)
+    more = "" if n <= len(rows) else f", the first {len(rows)}"
+    head = f"<p>{n} {escape(name)} record{'' if n == 1 else 's'}{more}</p>"
+    return f"<div>{head}{html_table(used, cells)}</div>"
+
+
+def shown(text: str, *, return_str: bool) -> str | None:
+    """Print a text, or give it."""
+    if return_str:
+        return text
+    import sys
+
+    sys.stdout.write(text + "\n")
+    return None
