@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from lakehouse.registries import Transform as Transform
     from lakehouse.registries import ULabel as ULabel
     from lakehouse.registries import User as User
+    from lakehouse.registries.view import view as view
 
 # Public name → "module" or "module:attribute". Adding a public name is one line here,
 # and one above for type checkers; a test holds the two together.
@@ -74,6 +75,7 @@ _EXPORTS = {
     "scan": "lakehouse.orm:scan",
     "sql": "lakehouse.orm:sql",
     "transaction": "lakehouse.orm:transaction",
+    "view": "lakehouse.registries.view:view",
     "settings": "lakehouse.config:settings",
     "errors": "lakehouse.errors",
     "examples": "lakehouse.examples",
@@ -110,6 +112,7 @@ __all__ = [
     "setup",
     "sql",
     "transaction",
+    "view",
 ]
 
 

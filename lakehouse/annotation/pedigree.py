@@ -1,0 +1,120 @@
+"""Pictures of hierarchies: `record.view_parents()`, `record.view_children()`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.annotation.graph import Graph
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm import Relation
+from lakehouse.orm.showing import title
+
+_UP = ("parents", "predecessors")
+_HIDDEN = ("archive", "trash")
+DISTANCE = 5
+
+
+class ViewParents:
+    """For records that have parents, or predecessors: their place in the hierarchy, drawn."""
+
+    def view_parents(
+        self,
+        field: Any = None,
+        with_children: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+        distance: int = DISTANCE,
+    ) -> Graph:
+        """The record and what is above it; notebooks draw it.
+
+        Args:
+            field: The field that nodes are called by; the registry's name field by default.
+            with_children: Also what is below it.
+            distance: How many steps away records are still shown.
+
+        Returns:
+            A graph with `.dot`, `.mermaid` and `.svg`.
+
+        Example:
+            >>> print(CellType.get(name="T cell").view_parents().mermaid)  # doctest: +SKIP
+        """
+        return hierarchy(self, field, up=True, down=with_children, distance=distance)
+
+    def view_children(self, field: Any = None, distance: int = DISTANCE) -> Graph:
+        """The record and what is below it; notebooks draw it.
+
+        Args:
+            field: The field that nodes are called by; the registry's name field by default.
+            distance: How many steps away records are still shown.
+        """
+        return hierarchy(self, field, up=False, down=True, distance=distance)
+
+
+def hierarchy(record: Any, field: Any, *, up: bool, down: bool, distance: int) -> Graph:
+    """The graph of a record with what is above and below it.
+
+    Raises:
+        InvalidArgument: The record isn't saved, or nothing is at such a distance.
+    """
+    meta = record.meta
+    name = getattr(field, "name", field) or meta.name_field
+    if name not in meta.fields:
+        raise meta.unknown(name)
+    if not record._saved:
+        raise InvalidArgument(f"{record!r} isn't saved, so it has no place in a hierarchy.")
+    if distance < 1:
+        raise InvalidArgument("The distance is at least 1.", found=str(distance))
+    relation = next(r for r in (meta.relations.get(n) for n in _UP) if r is not None)
+    edges: dict[tuple[str, str], None] = {}  # from the parent to the child
+    uids = {record.uid: None}
+    for wanted, upward in ((up, True), (down, False)):
+        if wanted:
+            found = _walk(record._lake, relation, record.uid, distance, upward=upward)
+            edges |= found
+            uids |= {uid: None for edge in found for uid in edge}
+    rows = {r["uid"]: r for r in record._lake.state.rows(meta.table, sorted(uids))}
+    graph = Graph(f"{meta.name}: {title(record)}")
+    for uid in uids:
+        row = rows.get(uid)
+        if row is not None and (uid == record.uid or row.get("branch_uid") not in _HIDDEN):
+            label = str(row[name]) if row[name] not in (None, "") else uid
+            graph.add_node(uid, label, meta.cls.__name__, "focus" if uid == record.uid else "")
+    for start, end in edges:
+        graph.add_edge(start, end)
+    return graph
+
+
+def _walk(
+    lake: Any, relation: Relation, uid: str, distance: int, *, upward: bool
+) -> dict[tuple[str, str], None]:
+    """The links that are reached in so many steps, from the parent to the child."""
+    edges: dict[tuple[str, str], None] = {}
+    seen, level = {uid}, {uid}
+    for _ in range(distance):
+        found = list(_links(lake, relation, sorted(level), upward=upward))
+        for child, parent in found:
+            edges[parent, child] = None
+        level = {pair[1] if upward else pair[0] for pair in found} - seen
+        seen |= level
+        if not level:
+            break
+    return edges
+
+
+def _links(
+    lake: Any, relation: Relation, uids: list[str], *, upward: bool
+) -> Iterable[tuple[str, str]]:
+    """Pairs of child and parent, of which the child (`upward`) or the parent is one of these."""
+    if not lake.state.count(relation.link):
+        return ()
+    rows = lake.state.arrow(relation.link)
+    mine = pc.is_in(
+        rows["subject_uid" if upward else "target_uid"], value_set=pa.array(uids, pa.string())
+    )
+    for column in ("registry", "slot"):
+        if (wanted := getattr(relation, column)) is not None:
+            mine = pc.and_(mine, pc.equal(rows[column], wanted))
+    found = rows.filter(mine)
+    return zip(found["subject_uid"].to_pylist(), found["target_uid"].to_pylist(), strict=True)
