@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse.errors import UnknownField, near
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument, UnknownField
+from lakehouse.orm.matching import similar_names
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
-_OTHER = re.compile(r"\W+")
+Keep = Literal["first", "last", False]
+
+_OTHER = re.compile(r"[^0-9a-zA-Z_]+")
+_METHODS = frozenset(("dict",))
+_KEEPS: tuple[Any, ...] = ("first", "last", False)
 
 
 def attribute_name(text: str) -> str:
-    """A text as a Python attribute: `T cell` becomes `t_cell`."""
-    name = _OTHER.sub("_", text.lower()).strip("_") or "_"
-    return f"_{name}" if name[0].isdigit() else name
+    """A text as a Python attribute: `T cell` becomes `t_cell`, `3T3` becomes `ln_3t3`."""
+    name = _OTHER.sub("_", text).lower()
+    if not name[:1].isalpha():
+        name = f"ln_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in _METHODS else name
 
 
 class Lookup:
     """Records as attributes; each is read when it is asked for.
+
+    Attribute names are the values of a field in lower case, with `_` for everything that a
+    name can't have. Exact values are keys: `lookup["T cell"]`, `lookup.dict()["T cell"]`.
+
+    Args:
+        registry: The record class.
+        lake: The lake.
+        values: The values of the field by uid, in the records' order.
+        field: The field.
+        return_field: The field to give instead of records, if any.
+        keep: Which of several records with one name to give; False gives them all.
 
     Example:
         >>> cell_types = CellType.lookup()   # doctest: +SKIP
@@ -29,58 +50,106 @@ class Lookup:
         CellType(uid='…', name='T cell')
     """
 
-    def __init__(self, registry: type[Any], lake: Lake, values: dict[str, Any], field: str) -> None:
+    def __init__(
+        self,
+        registry: type[Any],
+        lake: Lake,
+        values: Callable[[], list[tuple[str, Any]]],
+        field: str,
+        *,
+        return_field: str | None = None,
+        keep: Keep = "first",
+    ) -> None:
+        if keep not in _KEEPS:
+            raise InvalidArgument("There is no such way to keep.", found=keep, expected=_KEEPS)
         self._registry = registry
         self._lake = lake
-        self._by_uid = values
+        self._values = values
         self._field = field
+        self._return_field = return_field
+        self._keep = keep
+        self._told: set[str] = set()
 
     @cached_property
-    def _uids(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for uid, value in self._by_uid.items():
-            if value is None:
-                continue
-            name = base = attribute_name(str(value))
-            n = 1
-            while name in found:
-                n += 1
-                name = f"{base}_{n}"
-            found[name] = uid
+    def _by_value(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for uid, value in self._values():
+            if isinstance(value, str) and value:
+                found.setdefault(value, []).append(uid)
         return found
 
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """Uids by attribute name."""
+        found: dict[str, list[str]] = {}
+        for value, uids in self._by_value.items():
+            name = attribute_name(value)
+            if name in found:
+                found[name] += uids
+            else:
+                found[name] = list(uids)
+        return found
+
+    def _give(self, uids: list[str]) -> Any:
+        if self._keep is False and len(uids) > 1:
+            return self._records(uids)
+        return self._records([uids[-1] if self._keep == "last" else uids[0]])[0]
+
+    def _records(self, uids: list[str]) -> list[Any]:
+        rows = self._lake.state.rows(self._registry.meta.table, uids)
+        records = [self._registry._from_row(self._lake, row) for row in rows]
+        if self._return_field is None:
+            return records
+        return [getattr(record, self._return_field) for record in records]
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
-        uid = self._uids.get(name)
-        if uid is None:
-            close = near(name, list(self._uids))
+        uids = self._names.get(name)
+        if uids is None:
+            close = similar_names(name, list(self._names))
             raise UnknownField(
                 f"No {self._registry.meta.name} is looked up as {name!r}.",
                 expected=", ".join(close) or None,
             )
-        row = self._lake.state.row(self._registry.meta.table, uid)
-        return self._registry._from_row(self._lake, row)
+        if len(uids) > 1 and name not in self._told and self._keep is not False:
+            self._told.add(name)
+            notify(
+                f"{len(uids)} records are called {name!r}; giving the {self._keep} one", "warning"
+            )
+        return self._give(uids)
 
     def __getitem__(self, value: str) -> Any:
         """The record by the exact value of the field."""
-        for uid, known in self._by_uid.items():
-            if known == value:
-                row = self._lake.state.row(self._registry.meta.table, uid)
-                return self._registry._from_row(self._lake, row)
-        raise KeyError(value)
+        uids = self._by_value.get(value)
+        if uids is None:
+            raise KeyError(value)
+        return self._give(uids)
 
     def dict(self) -> dict[str, Any]:
-        """All records by attribute name."""
-        rows = self._lake.state.rows(self._registry.meta.table, list(self._uids.values()))
-        records = {r["uid"]: self._registry._from_row(self._lake, r) for r in rows}
-        return {name: records[uid] for name, uid in self._uids.items() if uid in records}
+        """All records by the exact values of the field."""
+        uids = [uid for found in self._by_value.values() for uid in found]
+        records = dict(zip(uids, self._records(uids), strict=True))
+        found: dict[str, Any] = {}
+        for value, held in self._by_value.items():
+            several = self._keep is False and len(held) > 1
+            last = held[-1] if self._keep == "last" else held[0]
+            found[value] = [records[u] for u in held] if several else records[last]
+        return found
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._by_value or value in self._names
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._give(uids) for uids in self._names.values())
 
     def __len__(self) -> int:
-        return len(self._uids)
+        return len(self._names)
 
     def __dir__(self) -> list[str]:
-        return [*self._uids, "dict"]
+        return [*self._names, "dict"]
 
     def __repr__(self) -> str:
-        return f"<Lookup of {len(self)} {self._registry.meta.name} records by {self._field!r}>"
+        shown = ", ".join(list(self._names)[:5]) + (", …" if len(self) > 5 else "")
+        name = self._registry.meta.name
+        return f"<Lookup of {len(self)} {name} records by {self._field!r}: {shown}>"

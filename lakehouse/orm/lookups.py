@@ -40,8 +40,12 @@ _PARTS = {
     "minute": "minute({c})",
     "second": "second({c})",
 }
-NAMES = ("in", "range", "isnull", "date", "time", *_COMPARE, *_TEXT, *_PARTS)
+PARTS = ("date", "time", *_PARTS)
+COMPARISONS = ("in", "range", "isnull", *_COMPARE, *_TEXT)
+NAMES = (*COMPARISONS, *PARTS)
+_LISTS = {"contains": "list_has_all", "overlap": "list_has_any"}
 _NUMBERS = ("int", "float")
+_AS_TEXT = (*_NUMBERS, "datetime", "date", "time")
 
 
 class ColumnLookup:
@@ -66,11 +70,11 @@ class ColumnLookup:
             FieldValidationError: The value is of the wrong type.
         """
         field = self._field
-        if field.kind == "json" and path and path[0] not in ("isnull", "exact"):
-            return self._json(path, value)
         name = path[0] if path else "exact"
-        if name in _PARTS or name in ("date", "time"):
+        if name in PARTS:
             return self._part(name, path[1:], value)
+        if field.kind == "list" and path in (["contains"], ["overlap"], ["len"]):
+            return self._list(name, value)
         if len(path) > 1 or name not in NAMES:
             raise self._unknown("__".join(path))
         if name == "isnull":
@@ -89,7 +93,7 @@ class ColumnLookup:
         return f"{self._sql} {_COMPARE[name]} ?", [self._operand(value)]
 
     def _null(self, name: str) -> Sql:
-        if name not in ("exact", "ne"):
+        if name not in ("exact", "iexact", "ne"):
             raise FieldValidationError(
                 f"The look-up {name!r} on {self._field.name!r} takes no None.",
                 hint=f"{self._field.name}__isnull=True",
@@ -98,8 +102,8 @@ class ColumnLookup:
 
     def _text(self, name: str, value: Any) -> Sql:
         field = self._field
-        if field.kind == "list" and name in ("contains", "icontains"):
-            return f"list_contains({self._sql}, ?)", [str(value)]
+        if field.kind in _AS_TEXT and isinstance(value, str | int | float):
+            return _TEXT[name].format(c=f"CAST({self._sql} AS VARCHAR)"), [str(value)]
         if field.kind != "str":
             raise FieldValidationError(
                 f"The look-up {name!r} needs a text field.",
@@ -108,6 +112,18 @@ class ColumnLookup:
         if name in ("regex", "iregex") and not isinstance(value, str):
             raise FieldValidationError("A regular expression is text.", found=repr(value))
         return _TEXT[name].format(c=self._sql), [self._operand(value)]
+
+    def _list(self, name: str, value: Any) -> Sql:
+        """Lists of texts: `contains` all of some values, `overlap`s them, is of a `len`gth."""
+        if name == "len":
+            return f"len({self._sql}) = ?", [self._length(value)]
+        values = [value] if isinstance(value, str) else list(value)
+        return f"{_LISTS[name]}({self._sql}, ?::VARCHAR[])", [values]
+
+    def _length(self, value: Any) -> int:
+        if not isinstance(value, int):
+            raise self._wrong(value, "a number")
+        return value
 
     def _in(self, values: Any) -> Sql:
         if isinstance(values, str) or not hasattr(values, "__iter__"):
@@ -132,39 +148,14 @@ class ColumnLookup:
         if field.kind not in ("datetime", "date"):
             raise self._unknown(name)
         compare = rest[0] if rest else "exact"
-        if len(rest) > 1 or compare not in (*_COMPARE, "in", "range"):
+        if len(rest) > 1 or compare not in (*_COMPARE, "in", "range", "isnull"):
             raise self._unknown("__".join([name, *rest]))
-        if name in ("date", "time"):
-            sql = f"CAST({self._sql} AS {name.upper()})"
-            kind: Any = dt.date | None if name == "date" else dt.time | None
-        else:
-            sql, kind = f"({_PARTS[name].format(c=self._sql)})", int | None
-        part = Field(field.registry, f"{field.name}__{name}", kind, ())
+        kinds: dict[str, Any] = {"date": dt.date | None, "time": dt.time | None}
+        sql = part_sql(name, self._sql)
+        part = Field(field.registry, f"{field.name}__{name}", kinds.get(name, int | None), ())
         if name == "date" and isinstance(value, dt.datetime):
             value = value.date()
         return ColumnLookup(sql, part, self._large).compile(rest, value)
-
-    def _json(self, path: list[str], value: Any) -> Sql:
-        """Keys of a dictionary: `extra__lab__name="A"`, compared as JSON values."""
-        name = "exact"
-        if len(path) > 1 and path[-1] in (*_COMPARE, *_TEXT, "in", "isnull"):
-            *path, name = path
-        place = "$" + "".join('."' + key.replace('"', '\\"') + '"' for key in path)
-        if name == "isnull":
-            sql, values = is_null(f"json_extract_string({self._sql}, ?)", value)
-            return sql, [place, *values]
-        sample = value[0] if name == "in" and value else value
-        text = f"json_extract_string({self._sql}, ?)"
-        kind: type = str
-        if isinstance(sample, bool):
-            sql, value = text, str(value).lower()
-        elif isinstance(sample, (int, float)):
-            sql, kind = f"TRY_CAST({text} AS DOUBLE)", float
-        else:
-            sql = text
-        field = Field(self._field.registry, "__".join([self._field.name, *path]), kind, ())
-        inner, values = ColumnLookup(sql, field, self._large).compile([name], value)
-        return inner, [place] * inner.count(text) + values
 
     def _operand(self, value: Any) -> Any:
         field = self._field
@@ -178,9 +169,11 @@ class ColumnLookup:
                 value = dt.datetime(value.year, value.month, value.day)
             found = field.validate(value)
             return aware(found) if isinstance(found, dt.datetime) else found
-        if field.kind == "str" and not isinstance(value, str):
+        if field.kind != "str":
+            return field.validate(value)
+        if not isinstance(value, str):
             raise self._wrong(value, "text")
-        return field.validate(value) if field.kind not in ("str",) else checked_text(field, value)
+        return checked_text(field, value)
 
     def _wrong(self, value: Any, expected: str) -> FieldValidationError:
         return FieldValidationError(
@@ -207,7 +200,14 @@ def checked_text(field: Field, value: str) -> str:
             f"The field {field.name!r} can't be compared with text that UTF-8 can't encode.",
             found=ascii(value)[:200],
         ) from None
-    return value
+    return str(value)
+
+
+def part_sql(name: str, column: str) -> str:
+    """SQL of a part of a moment, such as its `year`."""
+    if name in ("date", "time"):
+        return f"CAST({column} AS {name.upper()})"
+    return f"({_PARTS[name].format(c=column)})"
 
 
 def is_null(sql: str, value: Any) -> Sql:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+import pyarrow as pa
 
 from lakehouse.engine import KeyScope, RowModel, TableSpec
 from lakehouse.errors import UnknownField, near
@@ -27,6 +30,12 @@ TRACKED = (
 )
 
 
+def table_name(registry: str) -> str:
+    """The table of a registry in snake case, e.g. `cell_type` of `bionty.CellType`."""
+    name = registry.rpartition(".")[2]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 @dataclass(frozen=True)
 class Relation:
     """A relation over a link table, or the other side of a foreign key.
@@ -46,6 +55,8 @@ class Relation:
         inverse: The accessor of the related registry that leads back.
         apart: Slots of other relations between the same registries, whose links don't count.
         ordered: Whether the links have positions.
+        protects: Whether a record that is linked to can't be deleted.
+        acyclic: Whether following the links must never lead back.
     """
 
     name: str
@@ -59,6 +70,8 @@ class Relation:
     inverse: str | None = None
     apart: tuple[str, ...] = ()
     ordered: bool = False
+    protects: bool = True
+    acyclic: bool = False
 
     @property
     def own_column(self) -> str:
@@ -110,6 +123,7 @@ class Condition:
 
 
 FeatureLookup = Callable[[Any, str, list[str], Any], "Condition | None"]
+FeatureColumns = Callable[[Any, "RegistryMeta", pa.Table, "list[str] | None"], pa.Table]
 
 
 @dataclass
@@ -138,6 +152,9 @@ class RegistryMeta:
             the trash or the archive; else they hold in the whole lake.
         immediate: Columns whose change is seen on every branch at once, since it goes with a
             change of stored bytes.
+        feature_columns: Called with (lake, meta, table with the column `uid`, names or None);
+            returns the table with a column for each feature of its records.
+        private: Columns that data frames leave out unless they are asked for.
     """
 
     cls: type[Any]
@@ -157,6 +174,8 @@ class RegistryMeta:
     part_of: str | None = None
     names_per_branch: bool = False
     immediate: frozenset[str] = frozenset()
+    feature_columns: FeatureColumns | None = None
+    private: tuple[str, ...] = ()
 
     @cached_property
     def fields(self) -> dict[str, Field]:

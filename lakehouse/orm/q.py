@@ -32,7 +32,8 @@ class Q:
                     found=f"{query!r} ({type(query).__name__})",
                     hint="write filter(name='…') or filter(Q(name='…') | Q(…))",
                 )
-        self.children: tuple[Any, ...] = (*queries, *lookups.items())
+        pairs = ((name, _kept(value)) for name, value in lookups.items())
+        self.children: tuple[Any, ...] = (*queries, *pairs)
         self.connector = "AND"
         self.negated = False
 
@@ -48,6 +49,11 @@ class Q:
     def __or__(self, other: Q) -> Q:
         return Q._make((self, other), "OR") if isinstance(other, Q) else NotImplemented
 
+    def __xor__(self, other: Q) -> Q:
+        if not isinstance(other, Q):
+            return NotImplemented
+        return (self | other) & ~(self & other)
+
     def __invert__(self) -> Q:
         return Q._make((self,), "AND", negated=True)
 
@@ -57,10 +63,15 @@ class Q:
         )
         return f"{'~' if self.negated else ''}Q({inner})"
 
-    def names(self) -> Iterator[str]:
-        """The first names of all look-ups."""
+    def lookups(self) -> Iterator[tuple[str, Any]]:
+        """All look-ups with their values, at any depth."""
         for child in self.children:
             if isinstance(child, Q):
-                yield from child.names()
+                yield from child.lookups()
             elif isinstance(child, tuple):
-                yield child[0].partition("__")[0]
+                yield child
+
+
+def _kept(value: Any) -> Any:
+    """A value that can be read more than once, as a query may run more than once."""
+    return tuple(value) if isinstance(value, Iterator) else value

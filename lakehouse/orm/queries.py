@@ -9,8 +9,10 @@ from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoe
 from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
-from lakehouse.orm.lookup import Lookup
+from lakehouse.orm.db import query_in
+from lakehouse.orm.lookup import Keep, Lookup
 from lakehouse.orm.query import QuerySet
+from lakehouse.orm.reading import LATEST
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +54,7 @@ class RegistryQueries:
         return QuerySet(cls, current_lake())
 
     @classmethod
-    def get(cls, uid: str | None = None, **lookups: Any) -> Self:
+    def get(cls, uid: str | None = None, *queries: Any, **lookups: Any) -> Self:
         """One record, by its uid, the beginning of its uid, or by fields.
 
         A uid finds records on every branch, the trash included.
@@ -60,22 +62,24 @@ class RegistryQueries:
         Args:
             uid: A uid, or enough of its beginning. For versioned registries, the first 16
                 characters mean the latest version.
-            **lookups: Fields and look-ups, as in `filter`.
+            *queries: `Q` objects and feature predicates.
+            **lookups: Fields and look-ups, as in `filter`. Of versioned records, the latest
+                version is meant.
 
         Raises:
             ObjectDoesNotExist, MultipleObjectsReturned.
         """
         lake = current_lake()
-        staged = cls._get_staged(lake, uid, lookups)
+        staged = None if queries else cls._get_staged(lake, uid, lookups)
         if staged is not None:
             return staged
-        if uid is None and len(lookups) == 1:
+        if uid is None and len(lookups) == 1 and not queries:
             ((name, value),) = lookups.items()
             if (name,) in cls.meta.unique and not lake.read_only and isinstance(value, str):
                 return cls._get_unique(lake, name, value)
-        if uid is None or lookups:
+        if lookups or queries:
             found: QuerySet[Self] = QuerySet(cls, lake)
-            return found.get(uid, **lookups)
+            return found.get(uid, *queries, **lookups)
         if not isinstance(uid, str) or not uid:
             raise InvalidArgument(
                 f"{cls.meta.name}.get takes a uid or fields.", found=repr(uid),
@@ -142,11 +146,17 @@ class RegistryQueries:
         cls,
         *,
         include: str | Sequence[str] | None = None,
-        limit: int | None = 100,
-        order_by: str | None = "-uid",
+        features: str | Sequence[str] | bool | None = None,
+        limit: int | None = LATEST,
+        order_by: str | None = "-id",
     ) -> Any:
-        """The latest records as a pandas data frame; see `QuerySet.to_dataframe`."""
-        return cls.all().to_dataframe(include=include, limit=limit, order_by=order_by)
+        """The latest records as a pandas data frame; see `QuerySet.to_dataframe`.
+
+        If there are more than `limit`, that is said; `limit=None` gives them all.
+        """
+        return cls.all().to_dataframe(
+            include=include, features=features, limit=limit, order_by=order_by
+        )
 
     @classmethod
     def to_polars(cls) -> pl.LazyFrame:
@@ -159,16 +169,54 @@ class RegistryQueries:
         return cls.all().to_list(field)
 
     @classmethod
-    def search(cls, text: str, *, limit: int | None = 20) -> QuerySet[Self]:
+    def search(
+        cls,
+        string: str,
+        *,
+        field: Any = None,
+        limit: int | None = 20,
+        case_sensitive: bool = False,
+    ) -> QuerySet[Self]:
         """The records whose names, synonyms, keys or descriptions match a text, best first.
 
         Args:
-            text: What to look for; special characters have no meaning.
+            string: What to look for; special characters have no meaning.
+            field: The field or fields to search, instead of all texts.
             limit: At most so many records, None for all.
+            case_sensitive: Whether `B cell` differs from `b cell`.
+
+        Example:
+            >>> CellType.search("t cell")[0].name  # doctest: +SKIP
+            'T cell'
         """
-        return cls.all().search(text, limit=limit)
+        return cls.all().search(string, field=field, limit=limit, case_sensitive=case_sensitive)
 
     @classmethod
-    def lookup(cls, field: str | None = None) -> Lookup:
-        """An object with the records as attributes, named by their values of a field."""
-        return cls.all().lookup(field)
+    def lookup(cls, field: Any = None, return_field: Any = None, keep: Keep = "first") -> Lookup:
+        """An object with the records as attributes, named by their values of a field.
+
+        Args:
+            field: The field; by default the one that people know a record by.
+            return_field: The field to give instead of records.
+            keep: Which of several records with one name to give: the `"first"`, the
+                `"last"`, or with False all of them.
+        """
+        return cls.all().lookup(field, return_field, keep)
+
+    @classmethod
+    def connect(cls, instance: str | None) -> QuerySet[Self]:
+        """All records of this registry in another lake, which is read only.
+
+        Args:
+            instance: The other lake's root or name; None for the current lake.
+
+        Example:
+            >>> ULabel.connect("../other-lake").search("raw")  # doctest: +SKIP
+        """
+        found: QuerySet[Self] = query_in(cls, instance)
+        return found
+
+    @classmethod
+    def using(cls, instance: str | None) -> QuerySet[Self]:
+        """The same as `connect`."""
+        return cls.connect(instance)

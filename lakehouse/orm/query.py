@@ -7,34 +7,30 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import pyarrow as pa
 
-from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.compile import Compiler
-from lakehouse.orm.frames import to_pandas
-from lakehouse.orm.lookup import Lookup
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.q import Q
+from lakehouse.orm.reading import Reading
 from lakehouse.orm.rows import as_dicts
-from lakehouse.orm.search import search_rank
+from lakehouse.orm.search import search_for
 from lakehouse.orm.statement import Statement
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
 
 T = TypeVar("T")
 
 
-class QuerySet(Generic[T]):
+class QuerySet(Reading[T]):
     """Records of one registry that fulfil conditions.
 
     Unless a condition names the branch or the uid, records on main and the current branch
@@ -48,12 +44,11 @@ class QuerySet(Generic[T]):
         self._distinct = False
         self._read: tuple[int, list[T]] | None = None
 
-    @property
-    def _meta(self) -> RegistryMeta:
-        return self._statement.meta
+    def _self(self) -> QuerySet[T]:
+        return self
 
-    def _with(self, **changes: Any) -> QuerySet[T]:
-        new = QuerySet(self._registry, self._lake)
+    def _with(self, **changes: Any) -> Self:
+        new = type(self)(self._registry, self._lake)
         new._statement = replace(self._statement, **changes) if changes else self._statement
         new._distinct = self._distinct
         return new
@@ -66,7 +61,7 @@ class QuerySet(Generic[T]):
 
     # -- narrowing and ordering --------------------------------------------------------
 
-    def filter(self, *queries: Any, **lookups: Any) -> QuerySet[T]:
+    def filter(self, *queries: Any, **lookups: Any) -> Self:
         """The records that fulfil all of the conditions.
 
         Args:
@@ -79,46 +74,110 @@ class QuerySet(Generic[T]):
         self._unsliced("filtered")
         return self._narrowed(Q(*queries, **lookups)) if queries or lookups else self._with()
 
-    def exclude(self, *queries: Any, **lookups: Any) -> QuerySet[T]:
+    def exclude(self, *queries: Any, **lookups: Any) -> Self:
         """The records that don't fulfil the conditions."""
         self._unsliced("filtered")
         return self._narrowed(~Q(*queries, **lookups)) if queries or lookups else self._with()
 
-    def _narrowed(self, q: Q) -> QuerySet[T]:
+    def _narrowed(self, q: Q) -> Self:
         Compiler(self._lake).tree(self._meta, "r", q)  # wrong names are refused at once
         return self._with(where=(*self._statement.where, q))
 
-    def order_by(self, *fields: str) -> QuerySet[T]:
-        """The records in the order of fields; `-name` is descending."""
+    def order_by(self, *fields: Any) -> Self:
+        """The records in the order of fields; `-name` is descending.
+
+        Args:
+            *fields: Fields, paths such as `created_by__handle`, or features; none for the
+                order of creation.
+        """
         self._unsliced("ordered")
-        for name in fields:
-            Compiler(self._lake).expression(self._meta, "r", name.lstrip("-").split("__"))
-        return self._with(order=fields)
+        found = self._with(order=fields)
+        for field in fields:
+            if not isinstance(field, str) and not hasattr(field, "to_order"):
+                raise InvalidArgument(
+                    "Records are ordered by fields and features.",
+                    found=f"{field!r} ({type(field).__name__})",
+                    hint="order_by('name', '-created_at')",
+                )
+        found._statement.ordering(Compiler(self._lake))  # wrong names are refused at once
+        return found
 
-    def reverse(self) -> QuerySet[T]:
+    def reverse(self) -> Self:
         """The records in the opposite order."""
-        order = self._statement.order or ("uid",)
-        return self.order_by(*(n[1:] if n.startswith("-") else f"-{n}" for n in order))
+        return self.order_by(*(_opposite(item) for item in self._statement.order or ("uid",)))
 
-    def distinct(self) -> QuerySet[T]:
+    def distinct(self) -> Self:
         """Without duplicates, which only `values_list` and `to_list(field)` can have."""
         new = self._with()
         new._distinct = True
         return new
 
-    def search(self, text: str, *, limit: int | None = 20) -> QuerySet[T]:
+    def search(
+        self,
+        string: str,
+        *,
+        field: Any = None,
+        limit: int | None = 20,
+        case_sensitive: bool = False,
+    ) -> Self:
         """The records that match a text, best first; see `Registry.search`."""
-        found = self._with(rank=search_rank(self._meta, text))
-        return found if limit is None else found[:limit]
+        self._unsliced("searched")
+        wanted = search_for(self._meta, string, field, case_sensitive=case_sensitive)
+        found = self._with(search=wanted, order=())
+        return found if limit is None else found._sliced(slice(0, limit))
 
-    def all(self) -> QuerySet[T]:
+    def all(self) -> Self:
         """A copy of the query set."""
         return self._with()
 
+    def none(self) -> Self:
+        """No record."""
+        return self.filter(uid__in=[])
+
+    # -- sets --------------------------------------------------------------------------
+
+    def union(self, *others: QuerySet[T]) -> Self:
+        """The records of any of several sets, each once, in the order of their creation."""
+        return self._combined("OR", others)
+
+    def intersection(self, *others: QuerySet[T]) -> Self:
+        """The records that are in all of several sets."""
+        return self._combined("AND", others)
+
+    def difference(self, *others: QuerySet[T]) -> Self:
+        """The records that are in none of the other sets."""
+        found = self._combined("AND", ())
+        for other in others:
+            found = found.filter(~Q(uid__in=other))
+        return found
+
+    def _combined(self, connector: str, others: tuple[QuerySet[T], ...]) -> Self:
+        sets = tuple(Q(uid__in=one) for one in (self, *others))
+        fresh = type(self)(self._registry, self._lake)
+        return fresh._narrowed(Q._make(sets, connector))
+
+    def __or__(self, other: QuerySet[T]) -> Self:
+        return self.union(other) if isinstance(other, QuerySet) else NotImplemented
+
+    def __and__(self, other: QuerySet[T]) -> Self:
+        return self.intersection(other) if isinstance(other, QuerySet) else NotImplemented
+
+    def __sub__(self, other: QuerySet[T]) -> Self:
+        return self.difference(other) if isinstance(other, QuerySet) else NotImplemented
+
     # -- SQL ---------------------------------------------------------------------------
 
-    def uids_sql(self, compiler: Compiler) -> Sql:
-        """The statement that selects the uids, for use inside another one."""
+    def uids_sql(self, compiler: Compiler, target: RegistryMeta) -> Sql:
+        """The statement that selects the uids, for use inside another one.
+
+        Raises:
+            InvalidArgument: These are records of another registry than is asked for.
+        """
+        if self._meta is not target:
+            raise InvalidArgument(
+                f"This is compared with records of {target.name}.",
+                found=f"a query set of {self._meta.name}",
+            )
         if self._lake.uid != compiler.lake.uid:
             raise InvalidArgument("The query sets belong to two lakes.", found=self._lake.root)
         # aliases of both statements nest properly, since each subquery opens a scope
@@ -134,7 +193,7 @@ class QuerySet(Generic[T]):
     def _records(self) -> list[T]:
         state = self._lake.state
         if self._read is None or self._read[0] != state.seq:
-            self._read = (state.seq, self._from_table(self._statement.run("r.*")))
+            self._read = (state.seq, self._from_table(self._statement.rows()))
         return self._read[1]
 
     def _from_table(self, table: pa.Table) -> list[T]:
@@ -156,8 +215,8 @@ class QuerySet(Generic[T]):
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, index: slice) -> QuerySet[T]: ...
-    def __getitem__(self, index: int | slice) -> T | QuerySet[T]:
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> T | Self:
         if isinstance(index, slice):
             return self._sliced(index)
         if self._read is not None or index < 0:
@@ -167,7 +226,7 @@ class QuerySet(Generic[T]):
             raise IndexError(f"The query set has no record {index}.")
         return found[0]
 
-    def _sliced(self, index: slice) -> QuerySet[T]:
+    def _sliced(self, index: slice) -> Self:
         start, stop = index.start or 0, index.stop
         if index.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
             raise InvalidArgument(
@@ -189,7 +248,7 @@ class QuerySet(Generic[T]):
 
     def exists(self) -> bool:
         """Whether there is any record."""
-        return bool(self._sliced(slice(0, 1))._statement.run("r.uid").num_rows)
+        return bool(self._sliced(slice(0, 1)).count())
 
     def first(self) -> T | None:
         """The first record, or None."""
@@ -232,74 +291,36 @@ class QuerySet(Generic[T]):
         except ObjectDoesNotExist:
             return None
 
-    def get(self, uid: str | None = None, **lookups: Any) -> T:
-        """The only record of this set that fulfils further conditions."""
+    def get(self, uid: str | None = None, *queries: Any, **lookups: Any) -> T:
+        """The only record of this set that fulfils further conditions.
+
+        Of versioned records, the latest version is meant, unless the conditions say otherwise.
+        """
         found = self if uid is None else self.filter(uid__startswith=uid)
-        return (found.filter(**lookups) if lookups else found).one()
+        found = found.filter(*queries, **lookups)
+        if not self._meta.versioned or not lookups or _names_version(lookups):
+            return found.one()
+        latest = found.filter(is_latest=True)
+        if latest.exists():
+            return latest.one()
+        newest = found.last()
+        return found.one() if newest is None else newest
+
+    def earliest(self, *fields: str) -> T:
+        """The first record in the order of fields, by default of creation."""
+        return self.order_by(*(fields or ("created_at",)))._end(first=True)
+
+    def latest(self, *fields: str) -> T:
+        """The last record in the order of fields, by default of creation."""
+        return self.order_by(*(fields or ("created_at",)))._end(first=False)
+
+    def _end(self, *, first: bool) -> T:
+        found = self.first() if first else self.last()
+        return self.one() if found is None else found
 
     def _described(self) -> str:
         text = " and ".join(repr(q) for q in self._statement.where)
         return text if len(text) < 300 else text[:300] + "…"
-
-    # -- reading columns ---------------------------------------------------------------
-
-    def to_arrow(self) -> pa.Table:
-        """The rows as an Arrow table; JSON columns as text."""
-        table = self._statement.run("r.*")
-        return table.select([c for c in self._meta.columns if c in table.column_names])
-
-    def to_polars(self) -> pl.LazyFrame:
-        """The rows as a polars lazy frame."""
-        import polars as pl  # 0.2 s: only for those who ask
-
-        return pl.DataFrame(self.to_arrow()).lazy()
-
-    def to_dataframe(
-        self,
-        *,
-        include: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        order_by: str | None = None,
-    ) -> Any:
-        """The rows as a pandas data frame, whose index `id` holds the uids.
-
-        Args:
-            include: Fields of related registries, e.g. `"created_by__handle"`; a relation
-                with many records gives lists.
-            limit: At most so many rows; if there are more, that is said.
-            order_by: Field to order by, `-name` descending.
-        """
-        found: QuerySet[T] = self if order_by is None else self.order_by(order_by)
-        if limit is not None:
-            found = found[: limit + 1]
-        names = [include] if isinstance(include, str) else list(include or ())
-        table = found._statement.run("r.*", {name: name for name in names})
-        if limit is not None and table.num_rows > limit:
-            table = table.slice(0, limit)
-            notify(f"showing {limit} of more {self._meta.name} records; pass limit=None for all")
-        own = [c for c in self._meta.columns if c in table.column_names]
-        return to_pandas(table.select([*own, *names]), self._meta.spec.json_columns)
-
-    def values_list(self, *fields: str, flat: bool = False) -> list[Any]:
-        """Values of some fields as tuples; with `flat`, of one field as they are."""
-        if flat and len(fields) != 1:
-            raise InvalidArgument("flat=True takes exactly one field.", found=fields)
-        names = fields or self._meta.columns
-        table = self._statement.run("", {f"c{i}": name for i, name in enumerate(names)})
-        json = self._meta.spec.json_columns
-        text = frozenset(f"c{i}" for i, n in enumerate(names) if n in json)
-        rows = [tuple(row.values()) for row in as_dicts(table, text)]
-        found = [row[0] for row in rows] if flat else rows
-        return list(dict.fromkeys(found)) if self._distinct else found
-
-    def to_list(self, field: str | None = None) -> list[Any]:
-        """The records, or the values of one field, as a list."""
-        return list(self._records()) if field is None else self.values_list(field, flat=True)
-
-    def lookup(self, field: str | None = None) -> Lookup:
-        """An object whose attributes are the records, for completion; see `Registry.lookup`."""
-        name = field or self._meta.name_field
-        return Lookup(self._registry, self._lake, dict(self.values_list("uid", name)), name)
 
     # -- changing ----------------------------------------------------------------------
 
@@ -311,8 +332,29 @@ class QuerySet(Generic[T]):
                 for record in records:
                     record.delete(permanent=permanent)  # type: ignore[attr-defined]
 
+    def update(self, **fields: Any) -> int:
+        """Set fields of all records of the set in one commit; gives their number."""
+        records = self._records()
+        with batch_on(self._lake) as batch:
+            for record in records:
+                for name, value in fields.items():
+                    setattr(record, name, value)
+                batch.add(record)  # type: ignore[arg-type]
+        return len(records)
+
     def __repr__(self) -> str:
         shown = list(self._sliced(slice(0, 6)))
         lines = [f"  {record!r}" for record in shown[:5]]
         more = "\n  …" if len(shown) > 5 else ""
         return f"<QuerySet of {self._meta.name}:\n" + "\n".join(lines) + f"{more}>"
+
+
+def _names_version(lookups: dict[str, Any]) -> bool:
+    names = {name.partition("__")[0] for name in lookups}
+    return bool(names & {"is_latest", "version", "version_tag", "uid", "id", "pk", "hash"})
+
+
+def _opposite(item: Any) -> Any:
+    if not isinstance(item, str):
+        return -item
+    return item[1:] if item.startswith("-") else f"-{item}"

@@ -7,56 +7,172 @@ similar names count (Jaro-Winkler).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import InvalidArgument
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import FieldValidationError, InvalidArgument
+from lakehouse.orm.lookups import checked_text
 
 if TYPE_CHECKING:
+    from lakehouse.engine import State
     from lakehouse.orm.meta import RegistryMeta
 
-_OTHERS = ("synonyms", "ontology_id", "abbr", "key", "title", "description")
+_OTHERS = ("synonyms", "ontology_id", "symbol", "ensembl_gene_id", "stable_id", "ncbi_gene_ids",
+           "abbr", "handle", "key", "title", "root", "description", "reference", "url", "doi",
+           "text")  # fmt: skip
 _SIMILAR = 0.84
+_MOST_SIMILAR = 200
+_UID_PART = 8
+_LARGEST = 5_000_000
 
 
-def search_rank(meta: RegistryMeta, text: str) -> tuple[str, list[Any]]:
-    """SQL whose value is a row's rank, 0 where it doesn't match, and its parameters.
+@dataclass(frozen=True)
+class Search:
+    """A text that records are searched for.
 
-    Ranks from 10 up are literal matches, those between 0 and 1 similarity.
+    Attributes:
+        meta: The registry.
+        text: The text, stripped.
+        columns: The columns to search, the most telling ones first.
+        case_sensitive: Whether `B cell` differs from `b cell`.
     """
+
+    meta: RegistryMeta
+    text: str
+    columns: tuple[str, ...]
+    case_sensitive: bool = False
+
+    @cached_property
+    def wanted(self) -> str:
+        """The text as it is compared."""
+        return self.text if self.case_sensitive else self.text.lower()
+
+    @cached_property
+    def _ranked(self) -> tuple[str, list[Any]]:
+        """SQL whose value is a row's rank, 0 where it doesn't match, and its parameters.
+
+        Ranks from 10 up are literal matches, those between 0 and 1 similarity.
+        """
+        whens: list[tuple[int, str, list[str]]] = []
+        for place, name in enumerate(self.columns):
+            column = self._column(name)
+            below = 8 * min(place, 2)
+            tests = _in_synonyms if name == "synonyms" else _in_text
+            whens += [(r - below, sql, values) for r, sql, values in tests(column, self.wanted)]
+        whens.sort(key=lambda w: -w[0])
+        params: list[Any] = [value for _, _, values in whens for value in values]
+        cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
+        similar = f"jaro_winkler_similarity({self._column(self.columns[0])}, ?)"
+        last = f"WHEN {similar} > {_SIMILAR} THEN {similar}"
+        return f"CASE {cases} {last} ELSE 0 END", [*params, self.wanted, self.wanted]
+
+    def _column(self, name: str) -> str:
+        column = f'{{row}}."{name}"'
+        return column if self.case_sensitive else f"lower({column})"
+
+    def rank(self, alias: str) -> tuple[str, list[Any]]:
+        """SQL of the rank of a row with an alias, and its parameters."""
+        sql, params = self._ranked
+        return sql.replace("{row}", alias), list(params)
+
+    # -- testing on Arrow first --------------------------------------------------------
+
+    def candidates(self, state: State, visible: Sequence[str] | None) -> pa.Table | None:
+        """The rows that may match, so that only they are ranked; None if Arrow can't tell."""
+        if state.count(self.meta.table) > _LARGEST or not self.wanted.isascii():
+            return None
+        rows = state.arrow(self.meta.table)
+        if any(c not in rows.column_names for c in self.columns):
+            return None
+        if visible is not None:
+            shown = pc.is_in(rows["branch_uid"], pa.array(visible, pa.string()))
+            if pc.sum(shown).as_py() != rows.num_rows:
+                rows = rows.filter(shown)
+        mask = None
+        for name in self.columns:
+            column = rows[name]
+            if column.null_count == len(column):
+                continue
+            # ASCII letters are all that an ASCII text can match
+            text = column if self.case_sensitive else pc.ascii_lower(column)
+            found = pc.fill_null(pc.match_substring(text, self.wanted), fill_value=False)
+            mask = found if mask is None else pc.or_(mask, found)
+        if mask is not None and pc.any(mask).as_py():
+            return rows.filter(mask)
+        return rows.take(pa.array(self._similar(rows[self.columns[0]]), pa.int64()))
+
+    def _similar(self, names: pa.ChunkedArray) -> list[int]:
+        from rapidfuzz import process  # only for those whose text is nowhere
+        from rapidfuzz.distance import JaroWinkler
+
+        found = process.extract(
+            self.wanted,
+            (names if self.case_sensitive else pc.utf8_lower(names)).to_pylist(),
+            scorer=JaroWinkler.normalized_similarity,
+            score_cutoff=_SIMILAR,
+            limit=_MOST_SIMILAR,
+        )
+        return sorted(place for _, _, place in found)
+
+
+def search_for(
+    meta: RegistryMeta, text: Any, field: Any = None, *, case_sensitive: bool = False
+) -> Search:
+    """What is searched for, after a look at the arguments.
+
+    Raises:
+        InvalidArgument: The text is none, or empty.
+        UnknownField: A field doesn't exist.
+    """
+    if text is None:
+        raise InvalidArgument(
+            "Cannot search for None value! Please pass a valid string.",
+            hint=f"{meta.name}.search('a text')",
+        )
     if not isinstance(text, str) or not text.strip():
         raise InvalidArgument("A search needs a text.", found=repr(text))
-    wanted = text.strip().lower()
-    columns = [meta.name_field]
-    columns += [n for n in _OTHERS if n in meta.fields and n != meta.name_field]
-    whens, params = [], []
-    for place, name in enumerate(columns):
-        if name not in meta.fields or meta.fields[name].kind != "str":
-            continue
-        column = f'lower({{row}}."{name}")'
-        for rank, test, values in _tests(column, name, wanted):
-            whens.append(
-                (rank - 8 * min(place, 2), f"WHEN {test} THEN {rank - 8 * min(place, 2)}", values)
+    given = field if isinstance(field, list | tuple) else [field] if field is not None else []
+    columns = [str(getattr(f, "name", f)) for f in given]
+    for name in columns:
+        if name not in meta.fields:
+            raise meta.unknown(name)
+        if meta.fields[name].kind != "str":
+            raise FieldValidationError(
+                f"The field {name!r} of {meta.name} holds no text to search.",
+                found=meta.fields[name].kind,
             )
-    whens.sort(key=lambda w: -w[0])
-    params = [value for _, _, values in whens for value in values]
-    name_column = f'lower({{row}}."{meta.name_field}")'
-    similar = f"jaro_winkler_similarity({name_column}, ?)"
-    last = f"WHEN {similar} > {_SIMILAR} THEN {similar}"
-    return f"CASE {' '.join(w for _, w, _ in whens)} {last} ELSE 0 END", [*params, wanted, wanted]
+    wanted = checked_text(meta.fields["uid"], text.strip())
+    columns = columns or _searched(meta, wanted)
+    return Search(meta, wanted, tuple(columns), case_sensitive)
 
 
-def _tests(column: str, name: str, wanted: str) -> list[tuple[int, str, list[str]]]:
-    if name == "synonyms":
-        around = f"'|' || {column} || '|'"
-        return [
-            (94, f"contains({around}, ?)", [f"|{wanted}|"]),
-            (74, f"contains({around}, ?)", [f"|{wanted}"]),
-            (44, f"contains({column}, ?)", [wanted]),
-        ]
+def _searched(meta: RegistryMeta, text: str) -> list[str]:
+    names = [meta.name_field, *(n for n in _OTHERS if n != meta.name_field)]
+    found = [n for n in names if n in meta.fields and meta.fields[n].kind == "str"]
+    # a shorter one would be found in other records' uids by chance
+    long = len(text) >= _UID_PART and text.isalnum()
+    return [*found, "uid"] if long and "uid" not in found else found
+
+
+def _in_text(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
     padded = f"' ' || regexp_replace({column}, '[^\\w]+', ' ', 'g') || ' '"
     return [
         (100, f"{column} = ?", [wanted]),
         (80, f"starts_with({column}, ?)", [wanted]),
         (60, f"contains({column}, ?) AND contains({padded}, ?)", [wanted, f" {wanted} "]),
         (40, f"contains({column}, ?)", [wanted]),
+    ]
+
+
+def _in_synonyms(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
+    around = f"'|' || {column} || '|'"
+    return [
+        (94, f"contains({around}, ?)", [f"|{wanted}|"]),
+        (74, f"contains({around}, ?)", [f"|{wanted}"]),
+        (44, f"contains({column}, ?)", [wanted]),
     ]

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm.compile import Compiler, quoted
+from lakehouse.orm.compile import EVERY_BRANCH, Compiler, quoted
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.meta import RegistryMeta
-from lakehouse.orm.prefilter import narrowed
+from lakehouse.orm.prefilter import evaluated, narrowed
 from lakehouse.orm.q import Q
+from lakehouse.orm.search import Search
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
-_ROW = "r"
+ROW = "r"
 _NARROWED = "lh_narrowed"
-_BRANCH_NAMES = frozenset(("uid", "id", "pk", "branch", "branch_uid"))
+_UIDS = ("uid", "id", "pk")
+_BY_CONTENT = ("hash", "hash__exact", "hash__in")
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,16 @@ class Statement:
         lake: The lake.
         meta: The registry; its rows have the alias `r`.
         where: Conditions that all hold.
-        order: Fields to order by, `-name` descending.
-        rank: SQL of a rank that must be above zero, and its parameters.
+        order: Fields to order by, `-name` descending, or objects with `to_order`.
+        search: A text that rows must match; they are ranked by it.
         start, stop: Places of the first row and the one after the last.
     """
 
     lake: Lake
     meta: RegistryMeta
     where: tuple[Q, ...] = ()
-    order: tuple[str, ...] = ()
-    rank: tuple[str, list[Any]] | None = None
+    order: tuple[Any, ...] = ()
+    search: Search | None = None
     start: int = 0
     stop: int | None = None
 
@@ -49,19 +51,35 @@ class Statement:
         """Whether only some of the rows are wanted, by their places."""
         return bool(self.start) or self.stop is not None
 
+    @property
+    def ordered(self) -> bool:
+        """Whether somebody said in which order."""
+        return bool(self.order) or self.search is not None
+
+    @property
+    def visible(self) -> tuple[str, ...] | None:
+        """The branches that are meant, where the conditions don't name any."""
+        if not self.meta.has_branch or any(_names_branch(q) for q in self.where):
+            return None
+        return self.lake.visible_branches
+
     # -- SQL ---------------------------------------------------------------------------
 
     def select(self, compiler: Compiler, columns: str, *, ordered: bool = True) -> Sql:
         """The statement that selects some columns."""
-        source = self._source(compiler)
+        # only this statement's own table is narrowed, not that of a query set inside it
+        narrow, compiler.narrow = compiler.narrow, False
+        outer, compiler.only = compiler.only, [] if narrow else None
         where, params = self._conditions(compiler)
-        sql = f"SELECT {columns} FROM {source} {_ROW} WHERE {where}"
-        if self.rank is not None:
-            rank = self.rank[0].replace("{row}", _ROW)
+        source = self._source(compiler) if narrow else quoted(self.meta.table)
+        compiler.only = outer
+        sql = f"SELECT {columns} FROM {source} {ROW} WHERE {where}"
+        if self.search is not None:
+            rank, values = self.search.rank(ROW)
             sql += f" QUALIFY {rank} >= CASE WHEN max({rank}) OVER () >= 10 THEN 10 ELSE 0 END"
-            params += self.rank[1] * 2
+            params += values * 2
         if ordered or self.sliced:
-            order, values = self._ordering(compiler)
+            order, values = self.ordering(compiler)
             sql += f" ORDER BY {order}"
             params += values
         if self.stop is not None:
@@ -71,73 +89,125 @@ class Statement:
         return sql, params
 
     def _source(self, compiler: Compiler) -> str:
-        rows = narrowed(compiler.state, self.meta, self.where) if compiler.narrow else None
+        rows = None
+        if self.search is not None:
+            rows = self.search.candidates(compiler.state, self.visible)
+        if rows is None:
+            rows = narrowed(compiler.state, self.meta, self.where, compiler.only or ())
         if rows is None:
             return quoted(self.meta.table)
-        compiler.narrow = False  # the statement's own table, not that of a query set inside it
         compiler.tables[_NARROWED] = rows
         return _NARROWED
 
     def _conditions(self, compiler: Compiler) -> Sql:
         parts, params = [], []
-        named: set[str] = set()
         for q in self.where:
-            sql, values = compiler.tree(self.meta, _ROW, q)
+            sql, values = compiler.tree(self.meta, ROW, q, certain=True)
             parts.append(f"({sql})")
             params += values
-            named.update(q.names())
-        if self.meta.has_branch and not named & _BRANCH_NAMES:
-            visible = self.lake.visible_branches
-            parts.append(f"{_ROW}.branch_uid IN ({', '.join('?' * len(visible))})")
+        visible = self.visible
+        if visible is not None:
+            parts.append(f"{ROW}.branch_uid IN ({', '.join('?' * len(visible))})")
             params += visible
-        if self.rank is not None:
-            sql, values = self.rank
-            parts.append(f"({sql.replace('{row}', _ROW)}) > 0")
+        if self.search is not None:
+            rank, values = self.search.rank(ROW)
+            parts.append(f"({rank}) > 0")
             params += values
         return " AND ".join(parts) or "true", params
 
-    def _ordering(self, compiler: Compiler) -> Sql:
+    def ordering(self, compiler: Compiler) -> Sql:
+        """SQL of the order: never ambiguous, since the uid comes last."""
         parts, params = [], []
-        if self.rank is not None and not self.order:
-            parts.append(f"{self.rank[0].replace('{row}', _ROW)} DESC")
-            params += self.rank[1]
-            parts.append(f"length({_ROW}.{quoted(self.meta.name_field)})")
-        for name in self.order:
-            sql, values = compiler.expression(self.meta, _ROW, name.lstrip("-").split("__"))
-            direction = "DESC NULLS LAST" if name.startswith("-") else "ASC NULLS FIRST"
-            parts.append(f"{sql} {direction}")
+        if self.search is not None and not self.order:
+            rank, values = self.search.rank(ROW)
+            parts += [f"{rank} DESC", f"length({ROW}.{quoted(self.meta.name_field)})"]
             params += values
-        if "uid" not in {n.lstrip("-") for n in self.order}:
-            parts.append(f"{_ROW}.uid")
+        names = [n.lstrip("-") for n in self.order if isinstance(n, str)]
+        for item in self.order:
+            sql, values, descending = self._order_by(compiler, item)
+            direction = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
+            parts += [f"{one} {direction}" for one in sql]
+            params += values
+        if not set(names) & set(_UIDS):
+            parts.append(f"{ROW}.uid")
         return ", ".join(parts), params
+
+    def _order_by(self, compiler: Compiler, item: Any) -> tuple[list[str], list[Any], bool]:
+        if not isinstance(item, str):
+            condition, descending = item.to_order(self.lake, self.meta)
+            return [condition.sql.replace("{row}", ROW)], list(condition.params), descending
+        path = item.lstrip("-").split("__")
+        sql, values = compiler.expression(self.meta, ROW, path)
+        descending = item.startswith("-")
+        if sql.startswith("json_extract("):
+            # numbers by their value, everything else by its text
+            text = sql.replace("json_extract(", "json_extract_string(", 1)
+            return [f"TRY_CAST({text} AS DOUBLE)", text], values * 2, descending
+        return [sql], values, descending
 
     # -- running -----------------------------------------------------------------------
 
-    def run(self, columns: str, more: Mapping[str, str] | None = None) -> pa.Table:
-        """The rows as an Arrow table.
+    def rows(self) -> pa.Table:
+        """The rows with all of their columns."""
+        if self.search is None:
+            found = evaluated(
+                self.lake.state,
+                self.meta,
+                self.where,
+                self.visible,
+                (self.order, self.start, self.stop),
+            )
+            if found is not None:
+                return found
+        return self.typed(self.run(f"{ROW}.*"))
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """Rows that DuckDB gave, with the registry's columns and types."""
+        names = [c for c in self.meta.columns if c in table.column_names]
+        types = {c.name: c.arrow_type for c in self.meta.spec.columns}
+        return table.select(names).cast(pa.schema([(n, types[n]) for n in names]))
+
+    def run(self, columns: str, more: Sequence[str] = ()) -> pa.Table:
+        """Some columns of the rows as an Arrow table.
 
         Args:
             columns: SQL of columns, or empty text.
-            more: Further columns: name → path of the field, e.g. `created_by__handle`.
+            more: Further columns, named by paths of fields, e.g. `created_by__handle`.
         """
         compiler = Compiler(self.lake, narrow=True)
         selected, params = [columns] if columns else [], []
-        for name, path in (more or {}).items():
-            sql, values = compiler.expression(self.meta, _ROW, path.split("__"))
-            selected.append(f"{sql} AS {quoted(name)}")
+        for path in more:
+            sql, values = compiler.expression(self.meta, ROW, path.split("__"))
+            selected.append(f"{sql} AS {quoted(path)}")
             params += values
         sql, values = self.select(compiler, ", ".join(selected))
-        return _fetch(compiler, sql, [*params, *values])
+        return fetch(compiler, sql, [*params, *values])
 
     def count(self) -> int:
         """Number of rows."""
+        if self.search is None:
+            found = evaluated(
+                self.lake.state, self.meta, self.where, self.visible, ((), 0, None), counted=True
+            )
+            if found is not None:
+                rows: int = max(found.num_rows - self.start, 0)
+                return rows if self.stop is None else min(rows, self.stop - self.start)
         compiler = Compiler(self.lake, narrow=True)
-        sql, params = self.select(compiler, f"{_ROW}.uid", ordered=False)
-        table = _fetch(compiler, f"SELECT count(*) AS n FROM ({sql})", params)
+        sql, params = self.select(compiler, f"{ROW}.uid", ordered=False)
+        table = fetch(compiler, f"SELECT count(*) AS n FROM ({sql})", params)
         return int(table["n"][0].as_py())
 
 
-def _fetch(compiler: Compiler, sql: str, params: list[Any]) -> pa.Table:
+def _names_branch(q: Q) -> bool:
+    for name, _ in q.lookups():
+        first = name.partition("__")[0]
+        if first in _UIDS or first in EVERY_BRANCH or name in _BY_CONTENT:
+            return True
+    return False
+
+
+def fetch(compiler: Compiler, sql: str, params: list[Any]) -> pa.Table:
+    """The result of a statement that a compiler has made."""
     import duckdb  # 0.1 s: only for those who query
 
     relation = compiler.state.sql(sql, params, tables=compiler.tables)

@@ -1,0 +1,120 @@
+"""Look-ups on keys of dictionaries: `extra_data__lab__name="A"`.
+
+A value is compared with JSON values of its own type: `3` isn't `"3"`, and `True` isn't `1`.
+Places in the dictionary are parameters, too, so a key may be any text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lakehouse.engine.spec import dump_json
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm.fields import Field
+from lakehouse.orm.lookups import COMPARISONS, ColumnLookup, Sql
+
+_KEYS = {"has_key": " AND ", "has_keys": " AND ", "has_any_keys": " OR "}
+_TEXTS = ("iexact", "contains", "icontains", "startswith", "istartswith", "endswith",
+          "iendswith", "regex", "iregex")  # fmt: skip
+_NUMBERS = "('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
+
+
+def place_of(keys: Sequence[str]) -> str:
+    """The JSON path of nested keys; numbers are places in lists."""
+    steps = (f"[{k}]" if k.isdigit() else '."' + k.replace('"', '\\"') + '"' for k in keys)
+    return "$" + "".join(steps)
+
+
+class JsonLookup:
+    """One column of JSON text in a condition: compiles a look-up and its value to SQL.
+
+    Args:
+        sql: The column's SQL.
+        field: What it holds.
+        large: Called with a long list of values; gives SQL that selects them.
+    """
+
+    def __init__(self, sql: str, field: Field, large: Callable[[list[Any]], str]) -> None:
+        self._sql = sql
+        self._field = field
+        self._large = large
+
+    def compile(self, path: list[str], value: Any) -> Sql:
+        """SQL of a look-up on the whole dictionary, or on what lies at some keys."""
+        name = "exact"
+        if path and path[-1] in (*COMPARISONS, *_KEYS):
+            *path, name = path
+        if name in _KEYS:
+            return self._has_keys(path, name, value)
+        if not path:
+            return self._whole(name, value)
+        place = place_of(path)
+        if name == "isnull":
+            if not isinstance(value, bool):
+                raise InvalidArgument("The look-up 'isnull' takes True or False.", found=value)
+            return f"json_type({self._sql}, ?) IS {'' if value else 'NOT '}NULL", [place]
+        if name == "ne":
+            sql, params = self._compare(place, "exact", value)
+            return f"NOT coalesce({sql}, false)", params
+        return self._compare(place, name, value)
+
+    def _whole(self, name: str, value: Any) -> Sql:
+        if name in ("exact", "ne", "contains") and isinstance(value, dict | list):
+            sql, params = self._equal(self._sql, [], value, part=name == "contains")
+            return (f"NOT coalesce({sql}, false)" if name == "ne" else sql), params
+        text = Field(self._field.registry, self._field.name, str | None, ())
+        return ColumnLookup(self._sql, text, self._large).compile([name], value)
+
+    def _has_keys(self, path: list[str], name: str, value: Any) -> Sql:
+        keys = [value] if isinstance(value, str) else list(value)
+        tests = [f"json_type({self._sql}, ?) IS NOT NULL" for _ in keys] or ["true"]
+        return f"({_KEYS[name].join(tests)})", [place_of([*path, str(k)]) for k in keys]
+
+    def _compare(self, place: str, name: str, value: Any) -> Sql:
+        if name == "in":
+            if isinstance(value, str) or not hasattr(value, "__iter__"):
+                raise InvalidArgument("The look-up 'in' takes a list of values.", found=value)
+            parts = [self._compare(place, "exact", v) for v in value]
+            sql = " OR ".join(f"({s})" for s, _ in parts) or "false"
+            return f"({sql})", [p for _, params in parts for p in params]
+        if value is None:
+            return f"json_type({self._sql}, ?) = 'NULL'", [place]
+        if isinstance(value, dict) or (isinstance(value, list | tuple) and name != "range"):
+            return self._equal(f"json_extract({self._sql}, ?)", [place], value)
+        sample = value[0] if name == "range" and len(value) else value
+        text = f"json_extract_string({self._sql}, ?)"
+        kind: Any = str | None
+        if name in _TEXTS:
+            column, value, test = text, str(value), ""
+        elif isinstance(sample, bool):
+            column, value, test = text, str(value).lower(), "= 'BOOLEAN'"
+        elif isinstance(sample, int | float) or hasattr(sample, "item"):
+            column, kind, test = f"TRY_CAST({text} AS DOUBLE)", float | None, f"IN {_NUMBERS}"
+        else:
+            column, value, test = text, _plain(value), "= 'VARCHAR'"
+        field = Field(self._field.registry, f"{self._field.name}{place[1:]}", kind, ())
+        sql, params = ColumnLookup(column, field, self._large).compile([name], value)
+        if not test:
+            return sql, [place, *params]
+        return f"(json_type({self._sql}, ?) {test} AND {sql})", [place, place, *params]
+
+    def _equal(self, column: str, places: list[str], value: Any, *, part: bool = False) -> Sql:
+        """Equality of dictionaries and lists, whatever the order of the keys."""
+        text = dump_json(value)
+        sql = f"json_contains({column}, ?)"
+        if part:
+            return sql, [*places, text]
+        # texts of equal length, of which each holds the other, differ in the order of keys only
+        return (
+            f"({sql} AND json_contains(CAST(? AS JSON), {column})"
+            f" AND length(CAST({column} AS VARCHAR)) = ?)",
+            [*places, text, text, *places, *places, len(text)],
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else value

@@ -1,0 +1,182 @@
+"""What can be read from a query set beside its records: columns, frames, figures, look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import pyarrow as pa
+
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm.compile import Compiler
+from lakehouse.orm.frames import FEATURES, PRIVATES, frame_of
+from lakehouse.orm.lazy import lazy_frame
+from lakehouse.orm.lookup import Keep, Lookup
+from lakehouse.orm.statement import ROW, Statement
+from lakehouse.orm.values import Shape, Values, aggregated, named_aggregates
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lakehouse.orm.lake import Lake
+    from lakehouse.orm.meta import RegistryMeta
+    from lakehouse.orm.query import QuerySet
+
+T = TypeVar("T")
+
+LATEST = 100
+"""So many of the latest records does `Registry.to_dataframe()` show."""
+
+
+class Reading(Generic[T]):
+    """The reading half of a query set."""
+
+    _registry: type[T]
+    _lake: Lake
+    _statement: Statement
+    _distinct: bool
+
+    @property
+    def _meta(self) -> RegistryMeta:
+        return self._statement.meta
+
+    def _with(self, **changes: Any) -> Self:
+        raise TypeError(type(self).__name__)
+
+    def _self(self) -> QuerySet[T]:
+        raise TypeError(type(self).__name__)
+
+    # -- tables ------------------------------------------------------------------------
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table; JSON columns as text."""
+        return self._statement.rows()
+
+    def to_polars(self) -> pl.LazyFrame:
+        """The rows as a polars lazy frame, bound to the present state; JSON columns as text.
+
+        Nothing is read before `collect`, and then only the columns that are needed.
+        """
+        return lazy_frame(self._statement)
+
+    def to_dataframe(
+        self,
+        *,
+        include: str | Sequence[str] | None = None,
+        features: str | Sequence[str] | bool | None = None,
+        limit: int | None = None,
+        order_by: str | None = "-id",
+    ) -> Any:
+        """The rows as a pandas data frame, whose index `id` holds the uids.
+
+        The newest records come first, unless the query set has an order.
+
+        Args:
+            include: Fields of related registries, e.g. `"created_by__handle"`; a relation
+                with many records gives sets. `"features"` adds a column per feature that the
+                records are annotated with, `"privates"` all columns.
+            features: Names of features to add.
+            limit: At most so many rows; if there are more, that is said.
+            order_by: Field to order by, `-name` descending.
+        """
+        statement = self._statement
+        if order_by is not None and not statement.ordered and not statement.sliced:
+            statement = self._self().order_by(order_by)._statement
+        names = [include] if isinstance(include, str) else list(include or ())
+        for name in names:
+            if name not in (FEATURES, PRIVATES):
+                Compiler(self._lake).expression(self._meta, ROW, name.split("__"))
+        wanted: list[str] | None = None
+        if features is True:
+            names.append(FEATURES)
+        elif features:
+            wanted = [features] if isinstance(features, str) else [str(f) for f in features]
+        if limit is not None:
+            statement = _limited(statement, limit)
+        return frame_of(statement, names, wanted)
+
+    # -- values ------------------------------------------------------------------------
+
+    def values(self, *fields: str) -> Values:
+        """The values of some fields, by default of all columns, as dictionaries.
+
+        A path over a relation with many records gives a dictionary for each of these.
+
+        Example:
+            >>> ULabel.filter().values("name", "type__name")  # doctest: +SKIP
+            [{'name': 'raw', 'type__name': None}]
+        """
+        return Values(self._self(), fields or self._meta.columns, "dict")
+
+    def values_list(self, *fields: str, flat: bool = False, named: bool = False) -> Values:
+        """The values of some fields as tuples; with `flat`, of one field as they are."""
+        if flat and len(fields) != 1:
+            raise InvalidArgument("flat=True takes exactly one field.", found=fields)
+        shape: Shape = "flat" if flat else "named" if named else "tuple"
+        return Values(self._self(), fields or self._meta.columns, shape)
+
+    def to_list(self, field: str | None = None) -> list[Any]:
+        """The records, or the values of one field, as a list."""
+        if field is None:
+            return list(self._self())
+        return self.values_list(str(getattr(field, "name", field)), flat=True).to_list()
+
+    def aggregate(self, *aggregates: Any, **named: Any) -> dict[str, Any]:
+        """Figures over all records of the set.
+
+        Args:
+            *aggregates: `Count("ulabels")`, `Sum("size")`, or texts such as `"sum(size)"`;
+                the results are called `ulabels__count`, `size__sum`.
+            **named: The same, with names for the results.
+
+        Example:
+            >>> Artifact.filter(suffix=".csv").aggregate(total=Sum("size"))  # doctest: +SKIP
+            {'total': 1024}
+        """
+        return aggregated(self._statement, named_aggregates(aggregates, named))
+
+    def in_bulk(
+        self, values: Sequence[str] | None = None, *, field_name: str = "uid"
+    ) -> dict[Any, T]:
+        """Records by their values of a field."""
+        found = self._self()
+        if values is not None:
+            found = found.filter(**{f"{field_name}__in": list(values)})
+        return {getattr(record, field_name): record for record in found}
+
+    def lookup(self, field: Any = None, return_field: Any = None, keep: Keep = "first") -> Lookup:
+        """An object whose attributes are the records, for completion; see `Registry.lookup`."""
+        names = [self._meta.name_field if field is None else _name(field)]
+        if return_field is not None:
+            names.append(_name(return_field))
+        for name in names:
+            if name not in self._meta.fields:
+                raise self._meta.unknown(name)
+        statement, column = self._statement, names[0]
+
+        def values() -> list[tuple[str, Any]]:
+            rows = statement.rows()
+            return list(zip(rows["uid"].to_pylist(), rows[column].to_pylist(), strict=True))
+
+        given = names[1] if len(names) > 1 else None
+        return Lookup(self._registry, self._lake, values, column, return_field=given, keep=keep)
+
+
+def _name(field: Any) -> str:
+    return str(getattr(field, "name", field))
+
+
+def _limited(statement: Statement, limit: int) -> Statement:
+    first = statement.start
+    last = first + limit
+    if statement.stop is not None and statement.stop <= last:
+        return statement
+    probe = replace(statement, start=last, stop=last + 1)
+    if probe.run(f"{ROW}.uid").num_rows:
+        notify(
+            f"showing {limit} of more {statement.meta.name} records; pass limit=None for all",
+            "warning",
+        )
+    return replace(statement, stop=last)

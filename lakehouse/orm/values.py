@@ -1,0 +1,257 @@
+"""Values of a query set's fields: lazy, like the query set itself."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pyarrow as pa
+
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
+from lakehouse.orm.compile import Compiler, quoted
+from lakehouse.orm.joins import Joins
+from lakehouse.orm.rows import as_dicts
+from lakehouse.orm.statement import ROW, Statement, fetch
+
+if TYPE_CHECKING:
+    from lakehouse.orm.query import QuerySet
+
+Shape = Literal["dict", "tuple", "flat", "named"]
+
+
+class Values(Sequence[Any]):
+    """Dictionaries, tuples or single values, one per row or, over relations, per related record.
+
+    They are read when they are first asked for, once.
+
+    Example:
+        >>> ULabel.filter().values_list("name", flat=True).distinct()  # doctest: +SKIP
+        ['raw', 'curated']
+    """
+
+    def __init__(self, query: QuerySet[Any], fields: tuple[str, ...], shape: Shape) -> None:
+        self._query = query
+        self._shape = shape
+        self._fields = fields
+        self._distinct = query._distinct
+        self._read: list[Any] | None = None
+        check_paths(query._statement, fields)
+
+    def _like(self, query: QuerySet[Any]) -> Values:
+        found = Values(query, self._fields, self._shape)
+        found._distinct = self._distinct
+        return found
+
+    # -- narrowing ---------------------------------------------------------------------
+
+    def distinct(self) -> Values:
+        """Every value once, in the order of their first appearance."""
+        found = self._like(self._query)
+        found._distinct = True
+        return found
+
+    def filter(self, *queries: Any, **lookups: Any) -> Values:
+        """The values of the records that fulfil conditions, too."""
+        return self._like(self._query.filter(*queries, **lookups))
+
+    def exclude(self, *queries: Any, **lookups: Any) -> Values:
+        """The values of the records that don't fulfil conditions."""
+        return self._like(self._query.exclude(*queries, **lookups))
+
+    def order_by(self, *fields: Any) -> Values:
+        """The values in the order of fields."""
+        return self._like(self._query.order_by(*fields))
+
+    def annotate(self, *aggregates: Any, **named: Any) -> list[dict[str, Any]]:
+        """One dictionary per combination of the values, with aggregates over its rows.
+
+        Example:
+            >>> Artifact.filter().values("suffix").annotate(n=Count())  # doctest: +SKIP
+            [{'suffix': '.csv', 'n': 3}]
+        """
+        figures = named_aggregates(aggregates, named)
+        compiler = Compiler(self._query._lake)
+        return _rows(_grouped(compiler, self._query._statement, self._fields, figures))
+
+    # -- reading -----------------------------------------------------------------------
+
+    def _values(self) -> list[Any]:
+        if self._read is None:
+            dicts = read_values(self._query._statement, self._fields)
+            self._read = self._shaped(dicts)
+        return self._read
+
+    def _shaped(self, rows: list[dict[str, Any]]) -> list[Any]:
+        found: list[Any]
+        if self._shape == "flat":
+            found = [next(iter(row.values())) for row in rows]
+        elif self._shape == "tuple":
+            found = [tuple(row.values()) for row in rows]
+        elif self._shape == "named":
+            made = namedtuple("Row", self._fields)  # type: ignore[misc]
+            found = [made(*row.values()) for row in rows]
+        else:
+            found = rows
+        if not self._distinct:
+            return found
+        first: dict[str, Any] = {}
+        for value in found:
+            first.setdefault(repr(value), value)
+        return list(first.values())
+
+    def to_list(self) -> list[Any]:
+        """The values as a list."""
+        return list(self._values())
+
+    def count(self, *value: Any) -> int:
+        """How many values there are, or as for lists, how many equal one."""
+        return self._values().count(*value) if value else len(self)
+
+    def exists(self) -> bool:
+        """Whether there is any value."""
+        return bool(self._values())
+
+    def first(self) -> Any:
+        """The first value, or None."""
+        return next(iter(self._values()), None)
+
+    def last(self) -> Any:
+        """The last value, or None."""
+        return self._values()[-1] if self._values() else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._values()[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Values):
+            return self._values() == other._values()
+        return self._values() == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = list(self._values()[:21])
+        return repr(shown) if len(shown) < 21 else f"{repr(shown[:20])[:-1]}, …]"
+
+
+def check_paths(statement: Statement, fields: Sequence[str]) -> None:
+    """Refuse unknown names at once."""
+    joins = Joins(Compiler(statement.lake), statement.meta, ROW)
+    for field in fields:
+        if not isinstance(field, str):
+            raise InvalidArgument("Fields are named by texts.", found=repr(field))
+        joins.value(field)
+
+
+def read_values(statement: Statement, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """The values of some fields as dictionaries, in the statement's order."""
+    compiler = Compiler(statement.lake, narrow=True)
+    joins = Joins(compiler, statement.meta, ROW)
+    selected, params, json = _selected(joins, fields)
+    if not joins.sql:
+        inner, values = statement.select(compiler, ", ".join(selected))
+        return _decoded(fetch(compiler, inner, [*params, *values]), json, fields)
+    order, order_params = statement.ordering(compiler)
+    place = f"row_number() OVER (ORDER BY {order}) AS lh_place"
+    inner, values = statement.select(compiler, f"{ROW}.*, {place}")
+    places = ", ".join([f"{ROW}.lh_place", *joins.order])
+    sql = f"SELECT {', '.join(selected)} FROM ({inner}) {ROW} {joins.sql} ORDER BY {places}"
+    table = fetch(compiler, sql, [*params, *order_params, *values, *joins.params])
+    return _decoded(table, json, fields)
+
+
+def _selected(joins: Joins, fields: Sequence[str]) -> tuple[list[str], list[Any], list[bool]]:
+    selected, params, json = [], [], []
+    for place, field in enumerate(fields):
+        (sql, values), is_json = joins.value(field)
+        selected.append(f"{sql} AS c{place}")
+        params += values
+        json.append(is_json)
+    return selected, params, json
+
+
+def _decoded(table: pa.Table, json: list[bool], fields: Sequence[str]) -> list[dict[str, Any]]:
+    texts = frozenset(
+        name for name, is_json in zip(table.column_names, json, strict=True) if is_json
+    )
+    rows = as_dicts(table, texts)
+    return [dict(zip(fields, row.values(), strict=True)) for row in rows]
+
+
+# -- aggregates ------------------------------------------------------------------------
+
+
+def named_aggregates(given: Sequence[Any], named: dict[str, Any]) -> dict[str, Aggregate]:
+    """Aggregates by the names of their results."""
+    positional = [aggregate_of(value) for value in given]
+    found = {a.default_name: a for a in positional}
+    found.update({name: aggregate_of(value) for name, value in named.items()})
+    if not found:
+        raise InvalidArgument("There is nothing to aggregate.", hint='aggregate(n="count(*)")')
+    return found
+
+
+def aggregated(statement: Statement, figures: dict[str, Aggregate]) -> dict[str, Any]:
+    """Every aggregate over its own joins, so that no relation multiplies another's rows."""
+    compiler = Compiler(statement.lake)
+    parts, params = [], []
+    for place, figure in enumerate(figures.values()):
+        sql, values = _figure_sql(compiler, statement, {"v": figure}, ())
+        parts.append(f"({sql}) AS c{place}")
+        params += values
+    row = fetch(compiler, f"SELECT {', '.join(parts)}", params).to_pylist()[0]
+    return {name: plain(value) for name, value in zip(figures, row.values(), strict=True)}
+
+
+def _grouped(
+    compiler: Compiler,
+    statement: Statement,
+    fields: tuple[str, ...],
+    figures: dict[str, Aggregate],
+) -> pa.Table:
+    sql, params = _figure_sql(compiler, statement, figures, fields)
+    return fetch(compiler, sql, params)
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    return [{name: plain(v) for name, v in row.items()} for row in table.to_pylist()]
+
+
+def _figure_sql(
+    compiler: Compiler,
+    statement: Statement,
+    figures: dict[str, Aggregate],
+    groups: tuple[str, ...],
+) -> tuple[str, list[Any]]:
+    joins = Joins(compiler, statement.meta, ROW)
+    selected, params = [], []
+    for field in groups:
+        (sql, values), _ = joins.value(field)
+        selected.append(f"{sql} AS {quoted(field)}")
+        params += values
+    for name, figure in figures.items():
+        (sql, values), _ = (("*", []), False) if figure.field == "*" else joins.value(figure.field)
+        text = figure.over(sql)
+        params += values
+        if figure.filter is not None:
+            condition, values = compiler.tree(statement.meta, ROW, figure.filter)
+            text += f" FILTER (WHERE {condition})"
+            params += values
+        selected.append(f"{text} AS {quoted(name)}")
+    inner, values = statement.select(compiler, f"{ROW}.*", ordered=False)
+    group = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
+    order = f" ORDER BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
+    sql = f"SELECT {', '.join(selected)} FROM ({inner}) {ROW} {joins.sql}{group}{order}"
+    return sql, [*params, *values, *joins.params]
