@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.graph import Graph
+from lakehouse.orm.graph import Graph
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import Relation
+from lakehouse.orm.meta import Relation
 from lakehouse.orm.showing import title
 
 _UP = ("parents", "predecessors")
