@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.orm.graph import Graph
 from lakehouse.errors import InvalidArgument
+from lakehouse.orm.graph import Graph
 from lakehouse.orm.meta import Relation
 from lakehouse.orm.showing import title
 
