@@ -115,6 +115,11 @@ class Settings:
         return _current_lake().branch
 
     @property
+    def space(self) -> Any:
+        """The current space of the current lake."""
+        return _current_lake().space
+
+    @property
     def user(self) -> Any:
         """The user of the current lake."""
         return _current_lake().user

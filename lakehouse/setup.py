@@ -29,11 +29,21 @@ from lakehouse.errors import (
 )
 from lakehouse.orm import Lake, current_lake
 from lakehouse.orm import connect as _connect
+from lakehouse.orm.connection import (
+    FOLDER,
+    MARKER,
+    Place,
+    configured_place,
+    connection_file,
+    remember,
+    remembered,
+)
 from lakehouse.orm.context import active_lake, set_process_lake
-from lakehouse.orm.current import CONNECTION, FOLDER, MARKER, configured_place
+from lakehouse.orm.current import return_to
 from lakehouse.orm.directory import default_directory
+from lakehouse.orm.instance import InstanceSettings, StorageSettings
 
-__all__ = ["close", "connect", "delete", "init", "settings"]
+__all__ = ["close", "connect", "delete", "init", "merge", "settings", "switch"]
 
 
 def init(
@@ -128,7 +138,7 @@ def close() -> None:
     if lake is not None:
         lake.close()
     set_process_lake(None)
-    _connection_file().unlink(missing_ok=True)
+    connection_file().unlink(missing_ok=True)
 
 
 def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = False) -> None:
@@ -169,7 +179,7 @@ def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = Fals
     active = active_lake()
     if active is not None and active.root == lake.root:
         set_process_lake(None)
-    connection = _connection_file()
+    connection = connection_file()
     if connection.is_file() and orjson.loads(connection.read_bytes()).get("root") == lake.root:
         connection.unlink()
 
@@ -188,71 +198,68 @@ def _named(instance: str | os.PathLike[str] | None) -> Lake:
     return Lake.open(text)
 
 
-def _connection_file() -> Path:
-    return Path.cwd() / FOLDER / CONNECTION
-
-
 def _remember(lake: Lake, db: str | None) -> None:
-    """Write the connection file into the working directory, unless it is the lake itself."""
-    if lake.root == os.path.realpath(os.getcwd()):
-        _connection_file().unlink(missing_ok=True)
-        return
-    file = _connection_file()
-    content: dict[str, Any] = {"root": lake.root}
-    if db is not None:
-        content["db"] = db
-    try:
-        file.parent.mkdir(exist_ok=True)
-        temporary = file.with_name(f"{CONNECTION}.{os.getpid()}.tmp")
-        # a database URL may hold a password
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-            f.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        temporary.replace(file)
-    except OSError as error:
-        notify(
-            f"the working directory can't remember the lake ({error}); set LAKEHOUSE_ROOT={lake.root}",
-            "warning",
-        )
+    """Let the working directory remember a lake, and the branch where it was before in it."""
+    before = remembered(lake.root)
+    place = Place(lake.root, db)
+    if before is not None and before.folder == Path.cwd():
+        place = place._replace(branch=before.branch, space=before.space, db=db or before.db)
+        return_to(lake, place)
+    remember(place)
 
 
-class InstanceSettings:
-    """What is known of the connected lake."""
+def switch(target: Any, *, space: bool = False, create: bool = False) -> None:
+    """Switch to a branch or space; child processes in this directory are on it, too.
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    Args:
+        target: The branch or space: its name, its uid or the record.
+        space: Switch the space instead of the branch.
+        create: Make the branch first.
 
-    @property
-    def name(self) -> str:
-        """The lake's name."""
-        return self._lake.name
+    Raises:
+        BranchAlreadyExists: `create`, and there is such a branch.
+        ObjectDoesNotExist: There is none.
 
-    @property
-    def uid(self) -> str:
-        """The lake's uid."""
-        return self._lake.uid
+    Example:
+        >>> ln.setup.switch("clean-up", create=True)  # doctest: +SKIP
+    """
+    lake = current_lake()
+    found = lake.switch(target, space=space, create=create)
+    before = remembered(lake.root)
+    if before is not None or _same_as_environment(lake):
+        place = before or Place(lake.root, None)
+        remember(place._replace(branch=lake.branch_uid, space=lake.space_uid))
+    verb = "made and switched to" if create else "switched to"
+    notify(f"{verb} the {'space' if space else 'branch'} {found.name!r}")
 
-    @property
-    def root(self) -> str:
-        """The lake's root."""
-        return self._lake.root
 
-    @property
-    def modules(self) -> set[str]:
-        """Its modules beside the core."""
-        return set(self._lake.modules)
+def _same_as_environment(lake: Lake) -> bool:
+    place = configured_place()
+    return place is not None and os.path.realpath(place.root) == os.path.realpath(lake.root)
 
-    @property
-    def storage(self) -> Any:
-        """Its own storage location."""
-        return self._lake.storage
 
-    def __repr__(self) -> str:
-        modules = ", ".join(sorted(self.modules)) or "none"
-        return f"Lake {self.name!r}\n  root: {self.root}\n  uid: {self.uid}\n  modules: {modules}"
+def merge(branch: Any, *, prefer: str | None = None, dry_run: bool = False) -> Any:
+    """Merge a branch into the current one, in one commit.
+
+    Args:
+        branch: The branch: its name, its uid or the record.
+        prefer: `"branch"` or `"main"`: whose value counts where both sides changed a field,
+            or made versions of one key; by default that is a conflict.
+        dry_run: Only return what would change, as a `Diff`.
+
+    Raises:
+        MergeConflict: Both sides changed the same name, key or field; nothing was merged.
+        ObjectDoesNotExist: There is no such branch.
+
+    Example:
+        >>> ln.setup.switch("main")     # doctest: +SKIP
+        >>> ln.setup.merge("clean-up")  # doctest: +SKIP
+    """
+    return current_lake().merge(branch, prefer=prefer, dry_run=dry_run)
 
 
 class SetupSettings:
-    """The settings of the connected lake: `instance`, `user`, `branch`, `storage`."""
+    """The settings of the connected lake: `instance`, `user`, `branch`, `space`, `storage`."""
 
     @property
     def instance(self) -> InstanceSettings:
@@ -266,8 +273,21 @@ class SetupSettings:
 
     @property
     def branch(self) -> Any:
-        """The current branch."""
+        """The current branch; assigning one switches to it."""
         return current_lake().branch
+
+    @branch.setter
+    def branch(self, value: Any) -> None:
+        switch(value)
+
+    @property
+    def space(self) -> Any:
+        """The current space; assigning one switches to it."""
+        return current_lake().space
+
+    @space.setter
+    def space(self, value: Any) -> None:
+        switch(value, space=True)
 
     @property
     def storage(self) -> Any:
@@ -276,31 +296,6 @@ class SetupSettings:
 
     def __repr__(self) -> str:
         return repr(self.instance)
-
-
-class StorageSettings:
-    """A storage location as settings show it."""
-
-    def __init__(self, record: Any) -> None:
-        self.record = record
-
-    @property
-    def root(self) -> Any:
-        """The root as a path."""
-        return self.record.path
-
-    @property
-    def root_as_str(self) -> str:
-        """The root as text."""
-        return str(self.record.root_as_str)
-
-    @property
-    def type(self) -> str:
-        """Its kind: `local`, `s3` and so on."""
-        return str(self.record.type)
-
-    def __repr__(self) -> str:
-        return f"StorageSettings({self.root_as_str!r})"
 
 
 settings = SetupSettings()

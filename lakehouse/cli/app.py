@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
-from lakehouse.cli import artifacts, history, lakes, ontologies, queries, quickstart
+from lakehouse.cli import artifacts, branches, history, lakes, ontologies, queries, quickstart
 from lakehouse.cli.group import Group
 
 app = typer.Typer(
@@ -46,6 +46,10 @@ _COMMANDS = (
     artifacts.ls,
     artifacts.describe,
     queries.sql,
+    branches.switch,
+    branches.merge,
+    branches.branch,
+    branches.diff,
     history.log,
     history.tag,
     history.gc,

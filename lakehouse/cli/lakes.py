@@ -50,6 +50,8 @@ def info() -> None:
                 "root": lake.root,
                 "modules": lake.modules or None,
                 "user": lake.user.handle,
+                "branch": lake.branch.name,
+                "space": lake.space.name if lake.space_uid != "all" else None,
                 "version": f"lakehouse {ln.__version__}",
                 "commits": newest and newest.seq,
                 "last commit": newest and newest.time,

@@ -118,12 +118,17 @@ class Branching:
     def _make_branch(self, target: Any) -> Any:
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
+        lake, made = cast("Lake", self), target
         name = target if isinstance(target, str) else target._values.get("name")
-        made = cast("Lake", self).Branch(name=name) if isinstance(target, str) else target
+        rows = self.engine.state().arrow("branch")
+        if isinstance(target, str) and name in rows["name"].to_pylist():
+            made = self.named("Branch", name)
+        elif isinstance(target, str):
+            made = lake.Branch(name=name)
         if made._saved:
             raise BranchAlreadyExists(
                 f"The branch {name!r} exists already.",
-                hint=f"ln.setup.switch({name!r}) without create=True",
+                hint=f"ln.setup.switch({name!r}), without create=True",
             )
         return made.save()
 

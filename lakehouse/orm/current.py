@@ -9,59 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from lakehouse.config import Environment
-from lakehouse.errors import InvalidArgument, LakeCorrupt, LakeNotFound
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument, LakeNotFound
 from lakehouse.orm.batch import Batch, save_all
+from lakehouse.orm.bootstrap import ALL, MAIN
+from lakehouse.orm.connection import Place, configured_place, remembered
 from lakehouse.orm.context import active_lake, set_process_lake
 from lakehouse.orm.lake import Lake
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
-
-FOLDER = ".lakehouse"
-CONNECTION = "connection.json"
-MARKER = "lake.json"
-
-
-class Place(NamedTuple):
-    """Where a lake is: its root and its catalog database."""
-
-    root: str
-    db: str | None
-
-
-def find_place(start: str | Path | None = None) -> Place | None:
-    """The lake of the nearest `.lakehouse` folder upward from a directory."""
-    here = Path(start or os.getcwd()).absolute()
-    for folder in (here, *here.parents):
-        connection = folder / FOLDER / CONNECTION
-        if connection.is_file():
-            try:
-                found = orjson.loads(connection.read_bytes())
-                return Place(str(found["root"]), found.get("db"))
-            except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-                raise LakeCorrupt(
-                    f"The file {str(connection)!r} is damaged.",
-                    found=str(error),
-                    hint="lakehouse connect ROOT",
-                ) from error
-        if (folder / FOLDER / MARKER).is_file():
-            return Place(str(folder), None)
-    return None
-
-
-def configured_place() -> Place | None:
-    """The lake that the environment names, else the nearest one upward."""
-    environment = Environment()
-    if environment.root:
-        return Place(environment.root, environment.db)
-    return find_place()
 
 
 def open_lake(root: str | os.PathLike[str], *, db: str | None = None, **options: Any) -> Lake:
@@ -95,8 +55,22 @@ def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None
             )
         root, db = place.root, db or place.db
     lake = Lake.open(os.fspath(root), db=db)
+    return_to(lake, remembered(lake.root))
     set_process_lake(lake)
     return lake
+
+
+def return_to(lake: Lake, place: Place | None) -> None:
+    """Switch a lake to the branch and space that the working directory remembers."""
+    if place is None:
+        return
+    for what, uid in (("branch", place.branch), ("space", place.space)):
+        if uid in (MAIN, ALL):
+            continue
+        if lake.engine.state().row(what, uid) is None:
+            notify(f"the {what} {uid!r} that {place.folder} remembers is gone", "warning")
+        else:
+            lake.switch(uid, space=what == "space")
 
 
 def current_lake() -> Lake:

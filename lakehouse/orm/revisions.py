@@ -12,7 +12,8 @@ from lakehouse.errors import LookupFailed
 from lakehouse.orm import edits
 from lakehouse.orm.bootstrap import MAIN
 from lakehouse.orm.diff import Diff, compare_rows, compare_states, tables_of
-from lakehouse.orm.merge import diff_of_plan, plan_of
+from lakehouse.orm.merge import diff_of_plan
+from lakehouse.orm.merge_plan import plan_of
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
