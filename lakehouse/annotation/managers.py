@@ -1,19 +1,31 @@
-"""Managers of relations over link tables: `artifact.ulabels.add(label)`."""
+"""Managers of relations: `artifact.ulabels.add(label)`, `transform.runs.all()`.
+
+A relation is seen from both of its sides, over a link table or over a foreign key. Managers see
+what the open transaction has changed, and what they change becomes part of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
+from lakehouse.annotation.checks import check_feature, check_record, check_saved
+from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
-from lakehouse.engine import Changes
-from lakehouse.errors import InvalidArgument, MixedLakes
-from lakehouse.orm import QuerySet
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.context import active_batch, use
+from lakehouse.orm.hierarchy import check_acyclic
+from lakehouse.orm.links import Row, links_of, unlink
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import QuerySet, Relation
 
 
-class LinkManager:
+class RelatedManager:
     """The related records of one record.
 
     Example:
@@ -22,48 +34,98 @@ class LinkManager:
         ['raw']
     """
 
-    def __init__(self, record: Any, name: str) -> None:
+    def __init__(self, record: Any, relation: Relation) -> None:
         self._record = record
-        self._relation = record.meta.relations[name]
-        self._target = record._lake.directory.get(self._relation.target)
+        self._relation = relation
+        self._lake = record._lake
+        self._target = self._lake.directory.get(relation.target)
 
-    def _uids(self) -> list[str]:
-        record, relation = self._record, self._relation
-        rows = record._lake.state.prefix(relation.link, record.uid, 10_000_000)
-        found = (r["target_uid"] for r in rows if r["registry"] == relation.registry)
-        return list(dict.fromkeys(found))
+    # -- reading -----------------------------------------------------------------------
+
+    def uids(self) -> list[str]:
+        """The uids of the related records, in order."""
+        raise TypeError(type(self).__name__)
 
     def all(self) -> QuerySet[Any]:
-        """The related records."""
-        return QuerySet(self._target, self._record._lake).filter(uid__in=self._uids())
+        """The related records; those on other branches and in the trash too."""
+        check_saved(self._record)
+        ordered = self._relation.ordered
+        return RelatedSet.of(self._target, self._lake, self.uids, repr(self), ordered=ordered)
 
     def filter(self, *queries: Any, **lookups: Any) -> QuerySet[Any]:
         """The related records that fulfil conditions."""
         return self.all().filter(*queries, **lookups)
 
+    def exclude(self, *queries: Any, **lookups: Any) -> QuerySet[Any]:
+        """The related records that don't fulfil conditions."""
+        return self.all().exclude(*queries, **lookups)
+
+    def get(self, *args: Any, **lookups: Any) -> Any:
+        """The only related record that fulfils conditions."""
+        return self.all().get(*args, **lookups)
+
     def to_list(self, field: str | None = None) -> list[Any]:
         """The related records, or one field of them."""
-        return self.all().to_list(field) if field else list(self.all())
+        return self.all().to_list(field)
 
     def to_dataframe(self, **options: Any) -> Any:
-        """The related records as a pandas data frame."""
+        """The related records as a pandas data frame; see `QuerySet.to_dataframe`."""
         return self.all().to_dataframe(**options)
+
+    def values_list(self, *fields: str, **options: Any) -> Any:
+        """Values of some fields; see `QuerySet.values_list`."""
+        return self.all().values_list(*fields, **options)
+
+    def order_by(self, *fields: str) -> QuerySet[Any]:
+        """The related records in another order."""
+        return self.all().order_by(*fields)
+
+    def search(self, text: str, **options: Any) -> QuerySet[Any]:
+        """The related records that match a text, best first."""
+        return self.all().search(text, **options)
+
+    def lookup(self, field: str | None = None, **options: Any) -> Any:
+        """An object with the related records as attributes."""
+        return self.all().lookup(field, **options)
+
+    def distinct(self) -> QuerySet[Any]:
+        """The related records; none of them ever comes twice."""
+        return self.all()
 
     def count(self) -> int:
         """How many there are."""
-        return self.all().count()
+        check_saved(self._record)
+        return len(self.uids())
 
     def exists(self) -> bool:
         """Whether there is one."""
         return self.count() > 0
 
+    def contains(self, record: Any) -> bool:
+        """Whether a record is among them."""
+        return getattr(record, "meta", None) is self._target.meta and record.uid in self.uids()
+
     def first(self) -> Any:
         """The first of them, or None."""
-        return self.all().first()
+        return next(iter(self), None)
+
+    def last(self) -> Any:
+        """The last of them, or None."""
+        found = self.to_list()
+        return found[-1] if found else None
 
     def one(self) -> Any:
-        """The only one."""
-        return self.all().one()
+        """The only one.
+
+        Raises:
+            ObjectDoesNotExist, MultipleObjectsReturned.
+        """
+        found = self.to_list()
+        return found[0] if len(found) == 1 else self.all().one()
+
+    def one_or_none(self) -> Any:
+        """The only one, or None if there is none."""
+        return self.one() if self.exists() else None
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.all())
@@ -71,80 +133,201 @@ class LinkManager:
     def __len__(self) -> int:
         return self.count()
 
-    def __repr__(self) -> str:
-        return f"{self._relation.target}s of {self._record!r}"
+    def __contains__(self, record: object) -> bool:
+        return self.contains(record)
 
-    def add(self, *records: Any, feature: Any = None) -> None:
-        """Link records; those that are linked already stay as they are.
+    def __repr__(self) -> str:
+        return f"<{self._relation.name} of {self._record!r}: {self._relation.target}>"
+
+    # -- changing ----------------------------------------------------------------------
+
+    def add(self, *records: Any) -> None:
+        """Relate records; those that are related already stay as they are.
 
         Raises:
-            InvalidArgument: A record is of another registry, or not saved.
+            InvalidArgument: A record isn't saved.
+            TypeMismatch: A record is of another registry.
+            MixedLakes: A record belongs to another lake.
         """
-        for record in records:
-            self._check(record)
-
-        def stage(changes: Changes) -> None:
-            rows = [
-                link_row(
-                    self._record.uid,
-                    self._relation.registry,
-                    record.uid,
-                    feature_uid=None if feature is None else feature.uid,
-                    created_at=datetime.now(UTC),
-                    created_by_uid=self._record._lake.user_uid or None,
-                )
-                for record in records
-            ]
-            changes.insert(self._relation.link, rows, if_absent=True)
-
-        self._commit(stage)
+        raise TypeError(type(self).__name__)
 
     def remove(self, *records: Any) -> None:
-        """Unlink records."""
-        gone = {r.uid for r in records}
-        link = self._relation.link
-        rows = self._record._lake.state.prefix(link, self._record.uid, 10_000_000)
-        uids = [
-            r["uid"]
-            for r in rows
-            if r["registry"] == self._relation.registry and r["target_uid"] in gone
-        ]
-        if uids:
-            self._commit(lambda changes: changes.delete(link, uids))
+        """Relate records no more, in one commit; those that aren't related are passed over."""
+        self._check(records)
+        self._drop({r.uid for r in records}.intersection(self.uids()))
 
     def clear(self) -> None:
-        """Unlink all."""
-        self.remove(*self.all())
+        """Relate no record any more, in one commit."""
+        check_saved(self._record)
+        self._drop(set(self.uids()))
 
-    def set(self, records: list[Any]) -> None:
-        """Link exactly these records."""
-        wanted = {r.uid for r in records}
-        self.remove(*(r for r in self.all() if r.uid not in wanted))
-        self.add(*records)
+    def set(self, records: Iterable[Any]) -> None:
+        """Relate exactly these records, in one commit."""
+        wanted = list(records)
+        self._check(wanted)
+        uids = [r.uid for r in wanted]
+        gone = set(self.uids())
+        if not self._relation.ordered:
+            gone -= set(uids)
+        elif self.uids() == uids:
+            return
+        with batch_on(self._lake):
+            self._drop(gone)
+            self.add(*wanted)
 
-    def _commit(self, stage: Callable[[Changes], None]) -> None:
-        with batch_on(self._record._lake) as batch:
-            batch.stage(stage)
+    def _drop(self, uids: set[str]) -> None:
+        """Relate the records with these uids no more."""
+        raise TypeError(type(self).__name__)
 
-    def _check(self, record: Any) -> None:
-        if not isinstance(record, self._target):
+    def create(self, **fields: Any) -> Any:
+        """Save a new record and relate it, in one commit."""
+        check_saved(self._record)
+        with batch_on(self._lake), use(self._lake):
+            record = self._target(**fields).save()
+            self.add(record)
+        return record
+
+    def get_or_create(self, **fields: Any) -> tuple[Any, bool]:
+        """The related record with these values, else a new one; and whether it is new."""
+        try:
+            return self.get(**fields), False
+        except ObjectDoesNotExist:
+            return self.create(**fields), True
+
+    def _check(self, records: Iterable[Any]) -> None:
+        check_saved(self._record)
+        for record in records:
+            check_record(self._record, self._target, record)
+
+
+class LinkManager(RelatedManager):
+    """The records that one record is linked to, or that are linked to it."""
+
+    def _links(self) -> list[Row]:
+        return links_of(self._lake, self._relation, self._record.uid)
+
+    def uids(self) -> list[str]:
+        """The uids of the related records: by position, or else by age."""
+        other, links = self._relation.other_column, self._links()
+        if self._relation.ordered:
+            links.sort(key=lambda r: (r["position"] is None, r["position"] or 0, r[other]))
+            return list(dict.fromkeys(r[other] for r in links))
+        return sorted({r[other] for r in links})
+
+    def add(self, *records: Any, feature: Any = None) -> None:
+        """Link records, in one commit; those that are linked already stay as they are.
+
+        Args:
+            *records: Saved records.
+            feature: The feature of which they are values.
+
+        Raises:
+            InvalidArgument: A record isn't saved, or would be above itself in a hierarchy.
+            TypeMismatch: A record is of another registry.
+            MixedLakes: A record belongs to another lake.
+            ValidationError: The feature takes no values of this registry.
+        """
+        self._check(records)
+        if feature is not None:
+            check_feature(self._record, feature, self._label_registry())
+        other, links = self._relation.other_column, self._links()
+        same = [r for r in links if feature is None or r["feature_uid"] == feature.uid]
+        known = {r[other] for r in same}
+        new = {r.uid: r for r in records if r.uid not in known}
+        if not new:
+            return
+        if self._relation.acyclic:
+            check_acyclic(self._record, list(new.values()), self._relation)
+        start = max((r["position"] or 0 for r in links), default=-1) + 1
+        with batch_on(self._lake) as batch:
+            found = list(new.values())
+            batch.stage(lambda changes: self._stage(changes, found, feature, start, batch.now))
+
+    def _stage(
+        self, changes: Changes, records: list[Any], feature: Any, start: int, now: Any
+    ) -> None:
+        relation, lake, own = self._relation, self._lake, self._record
+        stamps = {k: v for k, v in lake.stamps.items() if k in ("created_by_uid", "run_uid")}
+        stamps |= {"created_at": now, "slot": relation.slot}
+        if feature is not None:
+            stamps["feature_uid"] = feature.uid
+        table = relation.registry or records[0].meta.table
+        rows = []
+        for place, record in enumerate(records, start):
+            more = {**stamps, "position": place} if relation.ordered else stamps
+            subject, target = (record, own) if relation.reverse else (own, record)
+            rows.append(link_row(subject.uid, table, target.uid, **more))
+        changes.insert(relation.link, rows, if_absent=True)
+
+    def _label_registry(self) -> str:
+        """The registry whose records are the values of the feature of a link."""
+        meta = self._record.meta
+        return str(meta.name if self._relation.reverse else self._relation.target)
+
+    def _drop(self, uids: set[str]) -> None:
+        other = self._relation.other_column
+        gone = [r["uid"] for r in self._links() if r[other] in uids]
+        if gone:
+            with batch_on(self._lake) as batch:
+                batch.stage(lambda changes: unlink(changes, self._relation.link, gone))
+
+
+class KeyManager(RelatedManager):
+    """The records that refer to one record by a foreign key."""
+
+    @property
+    def _column(self) -> str:
+        return self._relation.own_column
+
+    def uids(self) -> list[str]:
+        """The uids of the records that refer to this one, by age."""
+        meta, lake, uid = self._target.meta, self._lake, self._record.uid
+        rows = lake.state.arrow(meta.table)
+        found: set[str] = set()
+        if self._column in rows.column_names:
+            found = set(rows.filter(pc.equal(rows[self._column], uid))["uid"].to_pylist())
+        batch = active_batch(lake)
+        for record in () if batch is None else batch.records(meta.table):
+            if record._values.get(self._column) == uid:
+                found.add(record.uid)
+            else:
+                found.discard(record._values.get("uid", ""))
+        return sorted(found)
+
+    def add(self, *records: Any) -> None:
+        """Let records refer to this one, in one commit.
+
+        Raises:
+            InvalidArgument: A record isn't saved.
+            TypeMismatch: A record is of another registry.
+            MixedLakes: A record belongs to another lake.
+        """
+        self._check(records)
+        self._refer(records, self._record)
+
+    def _drop(self, uids: set[str]) -> None:
+        if not uids:
+            return
+        if self._column in self._target.meta.required:
             raise InvalidArgument(
-                f"Only records of {self._relation.target} can be linked here.",
-                found=f"{record!r} ({type(record).__name__})",
+                f"A {self._relation.target} can't be without its {self._relation.foreign_key!r}.",
+                hint="add it to another one, or delete it",
             )
-        for one in (record, self._record):
-            if not one._saved:
-                raise InvalidArgument(
-                    f"{one!r} isn't saved, so it can't be linked.", hint="call .save() first"
-                )
-        if record._lake.uid != self._record._lake.uid:
-            raise MixedLakes(
-                f"{record!r} belongs to another lake than {self._record!r}.",
-                found=record._lake.root,
-                expected=self._record._lake.root,
-            )
+        self._refer([r for r in self.all() if r.uid in uids], None)
+
+    def _refer(self, records: Iterable[Any], value: Any) -> None:
+        with batch_on(self._lake) as batch:
+            for record in records:
+                setattr(record, str(self._relation.foreign_key), value)
+                batch.add(record)
 
 
-def manager_of(name: str) -> Callable[[Any], LinkManager]:
+def manager_of(name: str) -> Callable[[Any], RelatedManager]:
     """Makes the manager of an accessor, for `Relation(manager=…)`."""
-    return lambda record: LinkManager(record, name)
+
+    def make(record: Any) -> RelatedManager:
+        relation = record.meta.relations[name]
+        kind = LinkManager if relation.foreign_key is None else KeyManager
+        return kind(record, relation)
+
+    return make

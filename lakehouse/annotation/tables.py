@@ -188,24 +188,26 @@ def content_hash(parts: Iterable[str]) -> str:
     return encode(int.from_bytes(digest.digest(), "big"), 22)
 
 
-ARTIFACT_LINK = TableSpec.from_model("artifact_link", LinkRow)
-RECORD_LINK = TableSpec.from_model("record_link", LinkRow)
-RUN_LINK = TableSpec.from_model("run_link", LinkRow)
-SCHEMA_LINK = TableSpec.from_model("schema_link", LinkRow)
+# The registries whose records have links; every line of `registries._relations` belongs to one.
+SUBJECTS = (
+    "artifact",
+    "collection",
+    "transform",
+    "run",
+    "record",
+    "schema",
+    "feature",
+    "ulabel",
+    "project",
+    "branch",
+    "block",
+    "pathway",
+)
+LINKS = tuple(TableSpec.from_model(f"{subject}_link", LinkRow) for subject in SUBJECTS)
 ONTOLOGY_LINK = TableSpec.from_model("ontology_link", LinkRow)
 FEATURE_VALUE = TableSpec.from_model("feature_value", ValueRow)
 SNAPSHOT = TableSpec.from_model("snapshot", SnapshotRow)
 SNAPSHOT_COLUMN = TableSpec.from_model("snapshot_column", SnapshotColumnRow)
 ARTIFACT_SNAPSHOT = TableSpec.from_model("artifact_snapshot", ArtifactSnapshotRow)
 
-TABLES = (
-    ARTIFACT_LINK,
-    RECORD_LINK,
-    RUN_LINK,
-    SCHEMA_LINK,
-    ONTOLOGY_LINK,
-    FEATURE_VALUE,
-    SNAPSHOT,
-    SNAPSHOT_COLUMN,
-    ARTIFACT_SNAPSHOT,
-)
+TABLES = (*LINKS, ONTOLOGY_LINK, FEATURE_VALUE, SNAPSHOT, SNAPSHOT_COLUMN, ARTIFACT_SNAPSHOT)

@@ -1,60 +1,209 @@
-"""Records that others refer to are protected from being deleted for good."""
+"""Records that others refer to are protected from being deleted for good.
+
+What the open transaction has staged counts as well: a record that it deletes, or lets refer to
+something else, protects nothing any more, and a new one does. What belongs to a record (its links,
+its feature values, what is a part of it) goes with it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from lakehouse.errors import ProtectedRecord
+from lakehouse.orm.context import active_batch
+from lakehouse.orm.links import links_from, links_to, staged_links, unlink
 
 if TYPE_CHECKING:
-    from lakehouse.engine import State
+    from lakehouse.engine import Changes
+    from lakehouse.orm.batch import Batch
     from lakehouse.orm.lake import Lake
+    from lakehouse.orm.links import Row
     from lakehouse.orm.meta import RegistryMeta
+
+_ALL = 10_000_000
+_VALUES = "feature_value"
+_SHOWN = 3
 
 
 def check_unreferenced(lake: Lake, meta: RegistryMeta, uid: str) -> None:
-    """Refuse to delete a record that foreign keys refer to.
+    """Refuse to delete a record that others refer to, by a foreign key or a link.
 
     Raises:
-        ProtectedRecord: Another record refers to it.
+        ProtectedRecord: They do; the message names them.
     """
-    state = lake.state
-    _check_links(state, meta, uid)
+    for holder, field, uids in _holders(lake, meta, uid):
+        if holder.part_of != field:
+            raise _protected(lake, meta, uid, f"by {field!r}", holder, uids)
+        for part in uids:
+            check_unreferenced(lake, holder, part)
+    for table in _link_tables(lake):
+        rows = [r for r in _linked(lake, table, meta, uid) if _protects(meta, table, r)]
+        subject = lake.directory.by_table.get(table.removesuffix("_link"))
+        if rows and subject is not None:
+            uids = list(dict.fromkeys(r["subject_uid"] for r in rows))
+            gone = _gone(lake, subject.meta.table)
+            if uids := [u for u in uids if u not in gone]:
+                how = _accessor(subject.meta, meta, table, rows[0])
+                raise _protected(lake, meta, uid, f"in {how!r}", subject.meta, uids)
+    if meta.table == "feature":
+        _check_values(lake, meta, uid)
+
+
+def _holders(
+    lake: Lake, meta: RegistryMeta, uid: str
+) -> Iterator[tuple[RegistryMeta, str, list[str]]]:
+    """The records that refer to one by a foreign key, by registry and key."""
     for other in lake.directory.all():
-        columns = [f"{k}_uid" for k, t in other.meta.foreign_keys.items() if t == meta.name]
-        if not columns or not state.count(other.meta.table):
-            continue
-        rows = state.arrow(other.meta.table)
-        for column in columns:
-            if column not in rows.column_names:
+        table = other.meta.table
+        for field, target in other.meta.foreign_keys.items():
+            if target != meta.name:
                 continue
-            hits = pc.indices_nonzero(pc.fill_null(pc.equal(rows[column], uid), fill_value=False))
-            holders = rows["uid"].take(hits).to_pylist()
-            if meta.name == other.meta.name:
-                holders = [h for h in holders if h != uid]
-            if holders:
-                raise ProtectedRecord(
-                    f"The {meta.name} {uid!r} can't be deleted: other records refer to it.",
-                    found=f"{len(holders)} {other.meta.name} by {column.removesuffix('_uid')!r}, "
-                    f"e.g. {holders[0]!r}",
-                    hint="delete those first, or leave it in the trash",
-                )
+            uids = [u for u in referring(lake, other.meta, field, uid) if u != uid]
+            if uids and (kept := sorted(set(uids) - _gone(lake, table))):
+                yield other.meta, field, kept
 
 
-def _check_links(state: State, meta: RegistryMeta, uid: str) -> None:
-    """Refuse to delete a record that artifacts, schemas … are linked to."""
-    for table in state.tables:
-        subject, _, kind = table.rpartition("_")
-        if kind != "link" or subject == "ontology" or not state.count(table):
-            continue
-        rows = state.arrow(table)
-        found = pc.and_(pc.equal(rows["target_uid"], uid), pc.equal(rows["registry"], meta.table))
-        n_links = pc.sum(pc.fill_null(found, fill_value=False)).as_py() or 0
-        if n_links:
-            raise ProtectedRecord(
-                f"The {meta.name} {uid!r} can't be deleted: it is linked.",
-                found=f"{n_links} links from {subject} records",
-                hint="unlink it first, or leave it in the trash",
+def referring(lake: Lake, meta: RegistryMeta, field: str, uid: str) -> list[str]:
+    """The uids of a registry's records that refer to a record, staged ones included.
+
+    Args:
+        lake: The lake.
+        meta: The registry.
+        field: Its foreign key.
+        uid: The record that is referred to.
+    """
+    column = f"{field}_uid"
+    found: set[str] = set()
+    if lake.state.count(meta.table):
+        rows = lake.state.arrow(meta.table)
+        if column in rows.column_names:
+            found = set(rows.filter(pc.equal(rows[column], uid))["uid"].to_pylist())
+    batch = active_batch(lake)
+    for record in () if batch is None else batch.records(meta.table):
+        if record._values.get(column) == uid:
+            found.add(record.uid)
+        else:
+            found.discard(record._values.get("uid", ""))
+    return sorted(found)
+
+
+def _gone(lake: Lake, table: str) -> set[str]:
+    """The uids that the open transaction deletes from a table."""
+    batch = active_batch(lake)
+    return set() if batch is None else batch.deleted(table)
+
+
+def _link_tables(lake: Lake) -> list[str]:
+    tables = (t for t in lake.state.tables if t.endswith("_link"))
+    return [t for t in tables if lake.state.count(t) or staged_links(lake, t) is not None]
+
+
+def _linked(lake: Lake, table: str, meta: RegistryMeta, uid: str) -> list[Row]:
+    """The links to a record; to a feature, those of which it is the feature too."""
+    rows = [r for r in links_to(lake, table, uid) if r["registry"] == meta.table]
+    if meta.table != "feature":
+        return rows
+    found = lake.state.arrow(table)
+    staged = staged_links(lake, table)
+    by = found.filter(pc.equal(found["feature_uid"], uid)).to_pylist()
+    if staged is not None:
+        by = [r for r in by if r["uid"] not in staged.deleted]
+        by += [r for r in staged.rows.values() if r["feature_uid"] == uid]
+    return [*rows, *by]
+
+
+def _protects(meta: RegistryMeta, table: str, row: Row) -> bool:
+    """Whether a link keeps its target from being deleted."""
+    for relation in meta.relations.values():
+        if relation.reverse and relation.link == table and not relation.protects:
+            own = row["registry"] == relation.registry
+            if own and (relation.slot is None or row["slot"] == relation.slot):
+                return False
+    return True
+
+
+def _accessor(subject: RegistryMeta, meta: RegistryMeta, table: str, row: Row) -> str:
+    for name, relation in subject.relations.items():
+        if relation.link == table and not relation.reverse and relation.foreign_key is None:
+            same = relation.registry == row["registry"]
+            if same and relation.slot in (None, row["slot"]):
+                return name
+    return meta.table
+
+
+def _check_values(lake: Lake, meta: RegistryMeta, uid: str) -> None:
+    if _VALUES not in lake.state.pointers or not lake.state.count(_VALUES):
+        return
+    rows = lake.state.arrow(_VALUES)
+    for row in rows.filter(pc.equal(rows["feature_uid"], uid)).to_pylist():
+        subject = lake.directory.by_table[row["registry"]]
+        if row["subject_uid"] not in _gone(lake, row["registry"]):
+            raise _protected(lake, meta, uid, "by a value", subject.meta, [row["subject_uid"]])
+
+
+def _protected(
+    lake: Lake, meta: RegistryMeta, uid: str, how: str, holder: RegistryMeta, uids: list[str]
+) -> ProtectedRecord:
+    """The error that names who refers to a record."""
+    names = ", ".join(_named(lake, holder, u) for u in uids[:_SHOWN])
+    more = f" and {len(uids) - _SHOWN} more" if len(uids) > _SHOWN else ""
+    return ProtectedRecord(
+        f"{_named(lake, meta, uid)} can't be deleted for good: other records refer to it.",
+        found=f"{len(uids)} {holder.name} {how}: {names}{more}",
+        hint="delete those first, let them refer to something else, or leave it in the trash",
+    )
+
+
+def _named(lake: Lake, meta: RegistryMeta, uid: str) -> str:
+    batch = active_batch(lake)
+    staged = None if batch is None else batch.staged_uid(meta.table, uid)
+    if staged is not None:
+        return repr(staged)
+    row = lake.state.row(meta.table, uid)
+    return repr(uid) if row is None else repr(meta.cls._from_row(lake, row))
+
+
+# -- what goes with a record -----------------------------------------------------------------
+
+
+def delete_belongings(batch: Batch, record: Any) -> None:
+    """Delete with a record what belongs to it: its links and values, and what is a part of it."""
+    lake, meta, uid = batch.lake, record.meta, record.uid
+    for other in lake.directory.all():
+        field = other.meta.part_of
+        if field is not None and other.meta.foreign_keys.get(field) == meta.name:
+            for part in _records(lake, other.meta, referring(lake, other.meta, field, uid)):
+                batch.delete(part)
+    gone: dict[str, list[str]] = {}
+    own = f"{meta.table}_link"
+    if own in lake.state.pointers:
+        gone[own] = [r["uid"] for r in links_from(lake, own, uid)]
+    for relation in meta.relations.values():
+        if relation.foreign_key is None and not relation.protects:
+            read = links_to if relation.reverse else links_from
+            gone.setdefault(relation.link, []).extend(
+                r["uid"] for r in read(lake, relation.link, uid)
             )
+    values = []
+    if _VALUES in lake.state.pointers:
+        rows = lake.state.prefix(_VALUES, uid, _ALL)
+        values = [r["uid"] for r in rows if r["registry"] == meta.table]
+
+    def stage(changes: Changes) -> None:
+        for table, uids in gone.items():
+            unlink(changes, table, uids)
+        if values:
+            changes.delete(_VALUES, values)
+
+    if values or any(gone.values()):
+        batch.stage(stage)
+
+
+def _records(lake: Lake, meta: RegistryMeta, uids: Iterable[str]) -> list[Any]:
+    batch = active_batch(lake)
+    gone = set() if batch is None else batch.deleted(meta.table)
+    rows = lake.state.rows(meta.table, [u for u in uids if u not in gone])
+    return [meta.cls._from_row(lake, row) for row in rows]

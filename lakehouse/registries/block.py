@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from pydantic import create_model
 
 from lakehouse.orm import Versioned, VersionedRow, latest_sql
+from lakehouse.registries._relations import relations_of
 
 BlockKind = Literal["readme", "comment"]
 
@@ -30,6 +31,7 @@ class Block(
     versioned=True,
     foreign_keys={"anchor": "Block"},
     computed={"is_latest": ("bool", latest_sql("block"))},
+    relations=relations_of("Block"),
 ):
     """Pages of markdown, each with a key that names its version family."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
@@ -46,6 +47,7 @@ class Run(
         "plan": "Artifact",
         "initiated_by_run": "Run",
     },
+    relations=relations_of("Run"),
 ):
     """Executions of a transform.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.annotation.managers import manager_of
 from lakehouse.annotation.tables import content_hash, link_row
 from lakehouse.engine.spec import dump_json
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import BaseRecord, FieldRef, Relation, TrackedRow, relations
+from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow
+from lakehouse.orm.hierarchy import HasType
+from lakehouse.registries._relations import relations_of
 from lakehouse.registries.feature import Feature
 
 if TYPE_CHECKING:
@@ -41,19 +42,12 @@ class SchemaRow(TrackedRow):
 
 
 class Schema(
+    HasType,
     BaseRecord,
     row=SchemaRow,
     unique=(("hash",),),
     foreign_keys={"type": "Schema", "index": "Feature"},
-    relations=relations(
-        Relation(
-            "features", "Feature", "schema_link", registry="feature", manager=manager_of("features")
-        ),
-        Relation(
-            "genes", "bionty.Gene", "schema_link", registry="gene", manager=manager_of("genes")
-        ),
-        Relation("artifacts", "Artifact", "artifact_link", registry="schema", reverse=True),
-    ),
+    relations=relations_of("Schema"),
 ):
     """What a dataset must look like.
 
@@ -158,12 +152,7 @@ class Schema(
         links = self._links()
         registry = links[0]["registry"] if links else "feature"
         target = self._lake.directory.by_table[registry]
-        return self._lake_query(target).filter(uid__in=[r["target_uid"] for r in links])
-
-    def _lake_query(self, target: Any) -> Any:
-        from lakehouse.orm import QuerySet
-
-        return QuerySet(target, self._lake)
+        return QuerySet(target, self._lake).filter(uid__in=[r["target_uid"] for r in links])
 
     def _links(self) -> list[dict[str, Any]]:
         if not self._saved:
@@ -202,11 +191,14 @@ class Schema(
                 found[slot] = Schema._from_row(self._lake, row)
         return found
 
-    components = slots
-
     # -- saving ------------------------------------------------------------------------
 
+    def query_schemas(self) -> QuerySet[Schema]:
+        """The schemas of this type and of all types below it."""
+        return self._members_of_type()
+
     def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
         if self._saved:
             return
         for feature in self._members or ():
@@ -235,16 +227,6 @@ class Schema(
             ],
             if_absent=True,
         )
-
-    def describe(self, return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
-        """Show the schema with its features and slots.
-
-        Args:
-            return_str: Give the text instead of printing it.
-        """
-        from lakehouse.annotation.describe import schema_tree, shown
-
-        return shown(schema_tree(self), return_str=return_str)
 
 
 def _features(features: Iterable[Any]) -> Iterable[Feature]:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.registries._relations import relations_of
 from lakehouse.storage.location import StorageLocation
 
 
@@ -20,7 +21,12 @@ class StorageRow(TrackedRow):
 
 
 class Storage(
-    BaseRecord, row=StorageRow, name_field="root", unique=(("root",),), required=("root",)
+    BaseRecord,
+    row=StorageRow,
+    name_field="root",
+    unique=(("root",),),
+    required=("root",),
+    relations=relations_of("Storage"),
 ):
     """Places where artifacts are stored: local folders and object stores.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.orm import BaseRecord, TimedRow
+from lakehouse.registries._relations import relations_of
 
 
 class UserRow(TimedRow):
@@ -13,7 +14,12 @@ class UserRow(TimedRow):
 
 
 class User(
-    BaseRecord, row=UserRow, name_field="handle", unique=(("handle",),), required=("handle",)
+    BaseRecord,
+    row=UserRow,
+    name_field="handle",
+    unique=(("handle",),),
+    required=("handle",),
+    relations=relations_of("User"),
 ):
     """People who write to the lake; each is registered with their first change.
 

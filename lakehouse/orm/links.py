@@ -1,0 +1,193 @@
+"""Rows of link tables as they are now: committed, or staged in the open transaction.
+
+What an open transaction stages is known only to its stagers. They are run into an `Overlay`,
+each one once, so that reading after every change of a long transaction stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.engine import Changes
+from lakehouse.errors import MixedLakes
+from lakehouse.orm.context import active_batch
+from lakehouse.orm.meta import Condition
+
+if TYPE_CHECKING:
+    from lakehouse.orm.batch import Batch
+    from lakehouse.orm.compile import Compiler
+    from lakehouse.orm.lake import Lake
+    from lakehouse.orm.lookups import Sql
+    from lakehouse.orm.meta import Relation
+
+Row = dict[str, Any]
+
+_ALL = 10_000_000
+_IN_TEXT = 50
+_ENDS = ("subject_uid", "target_uid")
+
+
+class _Table:
+    """The staged rows of one link table, found by either end."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.deleted: set[str] = set()
+        self.ends: dict[str, dict[str, dict[str, None]]] = {end: {} for end in _ENDS}
+
+    def insert(self, row: Row) -> None:
+        uid = row["uid"]
+        if uid not in self.rows:
+            self.rows[uid] = row
+            for end in _ENDS:
+                self.ends[end].setdefault(row[end], {})[uid] = None
+
+    def delete(self, uid: str) -> None:
+        self.deleted.add(uid)
+        row = self.rows.pop(uid, None)
+        if row is not None:
+            for end in _ENDS:
+                self.ends[end][row[end]].pop(uid, None)
+
+
+class Overlay(Changes):
+    """The changes of an open transaction, of which only links are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: dict[str, _Table] = {}
+        self.stagers: Sequence[Callable[[Changes], None]] = ()
+        self.done = 0
+
+    def insert(
+        self, table: str, rows: Sequence[Mapping[str, Any]] | pa.Table, *, if_absent: bool = False
+    ) -> None:
+        """Keep links; other rows are no business of this overlay."""
+        if table.endswith("_link"):
+            kept = self.links.setdefault(table, _Table())
+            for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
+                kept.insert(dict(row))
+
+    def delete(self, table: str, uids: Iterable[str]) -> None:
+        """Take links out, whether they are staged or committed."""
+        if table.endswith("_link"):
+            kept = self.links.setdefault(table, _Table())
+            for uid in uids:
+                kept.delete(uid)
+
+
+_overlays: WeakKeyDictionary[Batch, Overlay] = WeakKeyDictionary()
+
+
+def overlay_of(batch: Batch) -> Overlay:
+    """What the transaction does to links so far."""
+    overlay = _overlays.get(batch)
+    if overlay is None or overlay.stagers is not batch.stagers:  # stagers were withdrawn
+        overlay = _overlays[batch] = Overlay()
+        overlay.stagers = batch.stagers
+    while overlay.done < len(overlay.stagers):
+        overlay.done += 1
+        overlay.stagers[overlay.done - 1](overlay)
+    return overlay
+
+
+def staged_links(lake: Lake, table: str) -> _Table | None:
+    """What the open transaction does to a link table; None if there is no transaction."""
+    batch = active_batch(lake)
+    return None if batch is None else overlay_of(batch).links.get(table)
+
+
+def links_from(lake: Lake, table: str, subject_uid: str) -> list[Row]:
+    """The links that a record has."""
+    rows = lake.state.prefix(table, subject_uid, _ALL)
+    return _with_staged(rows, staged_links(lake, table), "subject_uid", subject_uid)
+
+
+def links_to(lake: Lake, table: str, target_uid: str) -> list[Row]:
+    """The links that lead to a record."""
+    rows: list[Row] = []
+    if lake.state.count(table):
+        found = lake.state.arrow(table)
+        rows = found.filter(pc.equal(found["target_uid"], target_uid)).to_pylist()
+    return _with_staged(rows, staged_links(lake, table), "target_uid", target_uid)
+
+
+def _with_staged(rows: list[Row], staged: _Table | None, end: str, uid: str) -> list[Row]:
+    rows = [r for r in rows if r[end] == uid]
+    if staged is None:
+        return rows
+    kept = [r for r in rows if r["uid"] not in staged.deleted]
+    known = {r["uid"] for r in kept}
+    own = staged.ends[end].get(uid, ())
+    return kept + [staged.rows[u] for u in own if u not in known]
+
+
+def links_of(lake: Lake, relation: Relation, uid: str) -> list[Row]:
+    """The links of a relation that a record with this uid has."""
+    read = links_to if relation.reverse else links_from
+    return [r for r in read(lake, relation.link, uid) if belongs(relation, r)]
+
+
+def belongs(relation: Relation, row: Mapping[str, Any]) -> bool:
+    """Whether a link is one of this relation."""
+    if relation.registry is not None and row["registry"] != relation.registry:
+        return False
+    if relation.slot is not None:
+        return bool(row["slot"] == relation.slot)
+    return row["slot"] not in relation.apart
+
+
+def unlink(changes: Changes, table: str, uids: Iterable[str]) -> None:
+    """Delete links, those that the same transaction has staged before included."""
+    gone = set(uids)
+    if not gone:
+        return
+    changes.delete(table, gone)
+    if isinstance(changes, Overlay):
+        return
+    for insert in changes.tables[table].inserts:
+        rows = insert.rows
+        if isinstance(rows, pa.Table):
+            staged = pc.is_in(rows["uid"], value_set=pa.array(sorted(gone), pa.string()))
+            insert.rows = rows.filter(pc.invert(staged))
+        else:
+            insert.rows = [r for r in rows if r["uid"] not in gone]
+    changes.tables[table].inserts[:] = [i for i in changes.tables[table].inserts if len(i.rows)]
+
+
+class LazyUids:
+    """Uids that are found when a query that names them runs: `filter(uid__in=LazyUids(…))`.
+
+    Args:
+        lake: The lake.
+        read: Finds the uids.
+        shown: What stands for them in texts.
+    """
+
+    def __init__(self, lake: Lake, read: Callable[[], list[str]], shown: str) -> None:
+        self._lake = lake
+        self._read = read
+        self._shown = shown
+
+    def uids_sql(self, compiler: Compiler, *_: Any) -> Sql:
+        """SQL that selects the uids."""
+        if self._lake is not compiler.lake and self._lake.uid != compiler.lake.uid:
+            raise MixedLakes("The records belong to another lake.", found=self._lake.root)
+        uids = self._read()
+        if not uids:
+            return "SELECT NULL WHERE false", []
+        if len(uids) > _IN_TEXT:
+            return compiler.values(uids), []
+        return f"VALUES {', '.join(['(?)'] * len(uids))}", list(uids)
+
+    def to_order(self, *_: Any) -> tuple[Condition, bool]:
+        """SQL of a record's place among the uids."""
+        return Condition("list_position(?, {row}.uid)", (self._read(),)), False
+
+    def __repr__(self) -> str:
+        return self._shown
