@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from lakehouse.annotation.specs import registry_tables
+from lakehouse.annotation.specs import registry_tables, type_of_features
 from lakehouse.annotation.tables import content_hash, link_row, value_row
 from lakehouse.config import notify, settings
 from lakehouse.curation import Report
@@ -17,6 +17,7 @@ from lakehouse.engine import Changes
 from lakehouse.orm import Lake
 
 EXTERNAL = "__external__"
+NAMES = "columns"  # where a report keeps the terms that column names themselves are
 
 
 @dataclass
@@ -27,22 +28,37 @@ class Annotation:
         labels: `(slot, feature uid, target table, target uid)`.
         values: `(slot, feature uid, value)` of features that aren't categorical.
         features: The uids of the features of every validated slot.
+        members: By slot whose names are looked up themselves, e.g. gene ids: what they are of
+            (the schema's itype), the registry's table, the uids found.
     """
 
     labels: list[tuple[str, str, str, str]] = field(default_factory=list)
     values: list[tuple[str, str, Any]] = field(default_factory=list)
     features: dict[str, list[str]] = field(default_factory=dict)
+    members: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.values or self.features)
+        return bool(self.labels or self.values or self.features or self.members)
 
 
-def feature_uids(lake: Lake, names: list[str]) -> dict[str, str]:
-    """The uids of visible features by name; those without a type win over equal names."""
+def feature_uids(lake: Lake, names: list[str], schema: Any = None) -> dict[str, str]:
+    """The uids of visible features by name; those without a type win over equal names.
+
+    Args:
+        lake: The lake.
+        names: Their names.
+        schema: The schema that the names were validated with: its own features come first,
+            then those of the feature type that it is made for.
+    """
     rows = lake.state.arrow("feature")
     rows = rows.filter(pc.is_in(rows["name"], value_set=_array(names)))
-    found: dict[str, str] = {}
-    for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):
+    own = [] if schema is None else [feature for feature, _ in schema.feature_list()]
+    found = {str(f.name): f.uid for f in own if f.name in set(names)}
+    type_uid = None if schema is None else type_of_features(schema.itype)
+    nearest = sorted(
+        rows.to_pylist(), key=lambda r: (r["type_uid"] != type_uid, r["type_uid"] is not None)
+    )
+    for row in nearest:
         if row["branch_uid"] not in ("trash", "archive") and not row["is_type"]:
             found.setdefault(row["name"], row["uid"])
     return found
@@ -54,20 +70,33 @@ def _array(values: list[str]) -> Any:
     return pa.array(values, pa.string())
 
 
-def from_reports(lake: Lake, reports: Mapping[str, Report]) -> Annotation:
+def from_reports(
+    lake: Lake, reports: Mapping[str, Report], schemas: Mapping[str, Any] | None = None
+) -> Annotation:
     """The annotation that validated slots give.
 
     Labels beyond `settings.annotation.n_max_records` per column are left out, and said so.
+
+    Args:
+        lake: The lake.
+        reports: What validation found, by slot.
+        schemas: The schemas of the slots.
     """
     tables = registry_tables(lake)
     out = Annotation()
     limit = settings.annotation.n_max_records
     for slot, report in reports.items():
-        uids = feature_uids(lake, list(report.columns))
+        schema = (schemas or {}).get(slot)
+        uids = feature_uids(lake, list(report.columns), schema)
         out.features[slot] = [uids[c] for c in report.columns if c in uids]
         for column, matches in report.terms.items():
             for match in matches:
                 table = tables[match.target.registry]
+                if column == NAMES and column not in report.columns:
+                    known = [u for u in match.uids.to_pylist() if u is not None]
+                    itype = match.target.registry if schema is None else schema.itype
+                    out.members[slot] = (itype, table, known)
+                    continue
                 targets = sorted({u for u in match.uids.to_pylist() if u is not None})
                 if len(targets) > limit:
                     notify(
@@ -106,10 +135,13 @@ def stage(
         for slot, feature, table, target in annotation.labels
     ]
     for slot, features in annotation.features.items():
-        if not features:
-            continue
-        uid = _stage_inferred(changes, features, lake, now)
-        links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
+        if features:
+            uid = _stage_inferred(changes, "Feature", "feature", features, lake, now)
+            links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
+    for slot, (itype, table, members) in annotation.members.items():
+        if members:
+            uid = _stage_inferred(changes, itype, table, members, lake, now)
+            links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
     if links:
         changes.insert("artifact_link", links, if_absent=True)
     values = [
@@ -120,14 +152,18 @@ def stage(
         changes.insert("feature_value", values, if_absent=True)
 
 
-def _stage_inferred(changes: Changes, features: list[str], lake: Lake, now: datetime) -> str:
-    """The inferred schema of a set of features: a row addressed by the set."""
-    members = sorted(features)
+def _stage_inferred(
+    changes: Changes, itype: str, table: str, uids: list[str], lake: Lake, now: datetime
+) -> str:
+    """The inferred schema of a set of features or terms: a row addressed by the set."""
+    members = sorted(set(uids))
     uid = content_hash(members)[:16]
+    if lake.state.row("schema", uid) is not None:
+        return uid
     row = {
         "uid": uid,
         "n_members": len(members),
-        "itype": "Feature",
+        "itype": itype,
         "minimal_set": True,
         "maximal_set": False,
         "ordered_set": False,
@@ -135,14 +171,15 @@ def _stage_inferred(changes: Changes, features: list[str], lake: Lake, now: date
         "flexible": False,
         "is_type": False,
         "branch_uid": "main",
+        "space_uid": "all",
         "created_at": now,
         "updated_at": now,
         "created_by_uid": lake.user_uid or None,
     }
     changes.insert("schema", [row], if_absent=True)
     links = [
-        link_row(uid, "feature", feature, position=i, optional=False, created_at=now)
-        for i, feature in enumerate(members)
+        link_row(uid, table, member, position=i, optional=False, created_at=now)
+        for i, member in enumerate(members)
     ]
     changes.insert("schema_link", links, if_absent=True)
     return uid

@@ -76,7 +76,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
     index = schema.index
     names = None
     of_features = itype == "Feature" or itype.startswith("Feature[")
-    type_uid = itype[len("Feature[") : -1] or None if of_features else None
+    type_uid = type_of_features(itype)
     if not of_features:
         registry, _, field = itype.rpartition(".")
         known = "." in registry or registry in ("ULabel", "Record", "Feature")
@@ -92,6 +92,12 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,
     )
+
+
+def type_of_features(itype: str | None) -> str | None:
+    """The uid of the feature type that a schema is made for, of its itype `Feature[uid]`."""
+    kind, _, uid = (itype or "").partition("[")
+    return uid.removesuffix("]") or None if kind == "Feature" else None
 
 
 def _name_field(registry: str) -> str:

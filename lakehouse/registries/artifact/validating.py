@@ -90,7 +90,8 @@ def validate_payload(
         joined = reports[COLUMNS] if list(reports) == [COLUMNS] else Report.join(reports)
         joined.raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
-    out.annotation = annotate.from_reports(lake, content)
+    by_slot = {} if schema is None else {COLUMNS: schema, **slots}
+    out.annotation = annotate.from_reports(lake, content, by_slot)
     if EXTERNAL in reports:
         external = annotate.from_values(lake, values, reports[EXTERNAL])
         out.annotation.labels += external.labels
