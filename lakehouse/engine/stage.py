@@ -204,6 +204,7 @@ class TableStage:
 
     def _replace(self, table: pa.Table, changes: Mapping[int, Update]) -> pa.Table:
         columns: dict[str, dict[int, Any]] = {}
+        before = table
         for at, update in changes.items():
             if "uid" in update.new:
                 raise InvalidArgument(f"The uid of a row of {self._spec.name!r} never changes.")
@@ -235,7 +236,9 @@ class TableStage:
             else:
                 replaced = pc.replace_with_mask(old.combine_chunks(), mask, fresh)
             table = table.set_column(index, name, replaced)
-        self._move_keys(table, changes)
+        if any(self._spec.key_columns & set(u.new) for u in changes.values()):
+            places = pa.array(sorted(changes))
+            self._move_keys(before.take(places), table.take(places))
         return table
 
     def _check_seen(self, table: pa.Table, at: int, update: Update) -> None:
@@ -253,17 +256,12 @@ class TableStage:
                     hint="query the record again, apply the change, and save",
                 )
 
-    def _move_keys(self, table: pa.Table, changes: Mapping[int, Update]) -> None:
-        columns = self._spec.key_columns
-        if not any(columns & set(u.new) for u in changes.values()):
-            return
-        for at in changes:
-            found = self._base.row(table.column(0)[at].as_py()) or {}
-            now = {n: table.column(n)[at].as_py() for n in columns}
-            before, after = self._spec.keys_of(found), self._spec.keys_of(now)
-            uid = table.column(0)[at].as_py()
-            self._out.releases += [(k, uid) for k in before if k not in after]
-            self._out.claims += [(k, uid) for k in after if k not in before]
+    def _move_keys(self, before: pa.Table, after: pa.Table) -> None:
+        """Release the keys that changed rows had, and claim those that they have now."""
+        old, new = self._spec.keys_of_table(before), self._spec.keys_of_table(after)
+        had, have = set(old), set(new)
+        self._out.releases += [pair for pair in old if pair not in have]
+        self._out.claims += [pair for pair in new if pair not in had]
 
     # -- folding and writing ---------------------------------------------------------
 
