@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,11 @@ _KINDS = {
     "json": "JSONField",
 }
 _TEXTS = ("description", "synonyms", "source_code", "content")
+_COMMON = ("version_tag", "is_locked", "created_at", "updated_at")
+_INTERNAL = (
+    *("hash_key", "name_key", "storage_key", "key_is_virtual", "overwrite_versions"),
+    *("slots_uids", "forked_at", "lake_uid"),
+)
 _BIG = ("size", "n_files", "n_observations")
 
 
@@ -89,9 +96,13 @@ def registry_text(meta: RegistryMeta) -> str:
 
 
 def fields_of(meta: RegistryMeta) -> list[str]:
-    """The fields that hold values for people: no foreign keys, no internal columns."""
-    hidden = {f"{name}_uid" for name in meta.foreign_keys} | set(meta.private)
-    return [name for name in meta.fields if name not in hidden]
+    """The fields that hold values for people, those of every registry last.
+
+    Foreign keys are left out, and columns that only the library uses.
+    """
+    hidden = {f"{name}_uid" for name in meta.foreign_keys} | {*meta.private, *_INTERNAL}
+    own = [name for name in meta.fields if name not in hidden and name not in _COMMON]
+    return [*own, *(name for name in _COMMON if name in meta.fields)]
 
 
 def _kind(meta: RegistryMeta, name: str) -> str:
@@ -109,14 +120,10 @@ def title(record: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as text of bounded length; that something was left out is marked."""
-    text = (
-        value
-        if isinstance(value, str)
-        else f"{value:%Y-%m-%d %H:%M:%S %Z}"
-        if hasattr(value, "hour")
-        else str(value)
-    )
+    """A value as one line of bounded length; that something was left out is marked."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
+    text = " ".join(str(value).splitlines())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
@@ -142,7 +149,5 @@ def shown(text: str, *, return_str: bool) -> str | None:
     """Print a text, or give it."""
     if return_str:
         return text
-    import sys
-
     sys.stdout.write(text + "\n")
     return None

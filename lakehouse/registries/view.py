@@ -17,6 +17,7 @@ from lakehouse.orm.showing import fields_of, html_table, short, title
 
 CORE = "core"
 _WIDE = 1_000_000  # lines wrap in a terminal as any text does
+_LEFT_OUT = ("updated_at", "is_locked", "space", "created_on")
 Rows = tuple[list[str], list[list[str]]]
 
 
@@ -94,9 +95,11 @@ def _newest(lake: Lake, cls: type[BaseRecord], limit: int) -> Rows:
     """The newest records: the fields and foreign keys that any of them has."""
     meta = cls.meta
     records = list(QuerySet(cls, lake).order_by("-uid")[:limit])
-    columns = {name: [_cell(r._values.get(name)) for r in records] for name in fields_of(meta)}
+    names = [n for n in fields_of(meta) if n not in _LEFT_OUT]
+    columns = {name: [_cell(r._values.get(name)) for r in records] for name in names}
     for name in meta.foreign_keys:
-        columns[name] = [_named(r, name) for r in records]
+        if name not in _LEFT_OUT:
+            columns[name] = [_named(r, name) for r in records]
     used = {name: cells for name, cells in columns.items() if any(cells)}
     return list(used), [list(row) for row in zip(*used.values(), strict=True)]
 
@@ -138,7 +141,7 @@ def _show(head: str, tables: Iterable[tuple[str, Rows]]) -> None:
         return
     console = Console(file=sys.stdout, width=_WIDE, soft_wrap=True)
     if head:
-        console.rule(head, align="left")
+        console.print(Text(f"\n{head}", style="bold underline"))
     for name, (columns, rows) in tables:
         table = Table(title=name, title_justify="left", title_style="bold", box=None)
         for column in columns:
