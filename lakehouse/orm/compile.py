@@ -59,12 +59,14 @@ class Compiler:
         tables: Arrow tables that the statement needs beside the registries.
         only: Sets of uids, to each of which the statement's rows belong; None where nobody
             wants to know.
+        slim: Whether only uids are selected.
     """
 
     lake: Lake
     narrow: bool = False
     tables: dict[str, pa.Table] = field(default_factory=dict)
     only: list[Any] | None = None
+    slim: bool = False
     _aliases: int = 0
     _certain: bool = False
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument
+from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.compile import Compiler, quoted, resolved
 from lakehouse.orm.statement import ROW, Statement, fetch
 
@@ -24,6 +26,8 @@ _FIRST_KEYS = ("branch", "created_on", "space")
 _LAST_KEYS = ("run", "created_by")
 _HIDDEN = ("updated_at",)
 _SHORT = 2
+_FEW = 0.05
+_NEWEST_FIRST = (("-id",), ("-uid",), ("-pk",))
 
 
 def shown_columns(meta: RegistryMeta, *, privates: bool = False) -> dict[str, str]:
@@ -56,36 +60,44 @@ def frame_of(statement: Statement, include: Sequence[str], features: list[str] |
     wants_features = FEATURES in include or features is not None
     paths = [p for p in dict.fromkeys(include) if p not in (FEATURES, PRIVATES)]
     own = shown_columns(meta, privates=PRIVATES in include)
-    table = statement.rows()
-    columns: dict[str, Any] = {}
     if paths or wants_features:
         also = [p for p in paths if p in own]
         own = {n: own[n] for n in dict.fromkeys([*list(own)[:_SHORT], *also])}
         paths = [p for p in paths if p not in own]
-    for name, column in own.items():
-        array = _latest(statement, table) if column not in table.column_names else table[column]
-        columns[name] = _series(array, json=column in meta.spec.json_columns)
+    backwards = statement.order in _NEWEST_FIRST and not statement.sliced
+    # a frame is turned round at no cost, a table isn't
+    rows = (replace(statement, order=()) if backwards else statement).rows()
+    frame = _own(statement, rows, own)
     if paths:
-        included = _included(statement, table, paths)
-        head = dict(list(columns.items())[:_SHORT])
-        columns = {**head, **included, **columns}
+        for place, (name, values) in enumerate(_included(statement, rows, paths).items()):
+            frame.insert(min(_SHORT, len(own)) + place, name, values)
     if wants_features:
-        columns = _with_features(statement, table, columns, features)
-    pd = require("pandas", "make data frames")
-    index = pd.Index(_series(table["uid"], json=False), name="id")
-    if not columns:
-        return pd.DataFrame(index=index)
-    frame = pd.DataFrame({n: getattr(c, "array", c) for n, c in columns.items()})
-    frame.index = index
+        frame = _with_features(statement, rows, frame, features)
+    uids = frame["uid"] if "uid" in own and not wants_features else rows["uid"].to_pandas()
+    frame.index = require("pandas", "make data frames").Index(uids.array, name="id")
+    return frame.iloc[::-1] if backwards else frame
+
+
+def _own(statement: Statement, rows: pa.Table, own: dict[str, str]) -> Any:
+    """The registry's own columns."""
+    arrays = [rows[c] if c in rows.column_names else _latest(statement, rows) for c in own.values()]
+    json = statement.meta.spec.json_columns
+    return _frame(pa.table(arrays, names=list(own)), {n for n, c in own.items() if c in json})
+
+
+def _frame(table: pa.Table, json: Collection[str]) -> Any:
+    require("pandas", "make data frames")
+    frame = table.to_pandas(date_as_object=False, split_blocks=True)
+    for name in table.column_names:
+        if name in json and table[name].null_count < table.num_rows:
+            frame[name] = _series(table[name], json=True)
     return frame
 
 
 def to_pandas(table: pa.Table, json_columns: frozenset[str]) -> Any:
     """An Arrow table of rows as a data frame, whose index `id` holds the uids, too."""
-    pd = require("pandas", "make data frames")
-    names = table.column_names
-    frame = pd.DataFrame({n: _series(table[n], json=n in json_columns) for n in names})
-    frame.index = pd.Index(frame["uid"], name="id")
+    frame = _frame(table, json_columns)
+    frame.index = require("pandas", "make data frames").Index(frame["uid"].array, name="id")
     return frame
 
 
@@ -99,13 +111,19 @@ def _series(array: pa.ChunkedArray, *, json: bool) -> Any:
     return array.to_pandas(date_as_object=False)
 
 
-def _latest(statement: Statement, table: pa.Table) -> pa.ChunkedArray:
+def _latest(statement: Statement, rows: pa.Table) -> pa.ChunkedArray:
     """Which rows are the latest of their version families."""
     compiler = Compiler(statement.lake)
+    table = statement.meta.table
+    if rows.num_rows < _FEW * compiler.state.count(table):
+        everything = compiler.state.arrow(table)
+        stems = pc.utf8_slice_codeunits(rows["uid"], 0, UID_LENGTH)
+        known = pc.utf8_slice_codeunits(everything["uid"], 0, UID_LENGTH)
+        # their families are all that it takes to know
+        compiler.tables[table] = everything.filter(pc.is_in(known, stems.combine_chunks()))
     sql = statement.meta.computed[_LATEST][1].replace("{row}", ROW)
-    name = quoted(statement.meta.table)
-    found = fetch(compiler, f"SELECT {ROW}.uid FROM {name} {ROW} WHERE {sql}", [])
-    return pc.is_in(table["uid"], found["uid"].combine_chunks())
+    found = fetch(compiler, f"SELECT {ROW}.uid FROM {quoted(table)} {ROW} WHERE {sql}", [])
+    return pc.is_in(rows["uid"], found["uid"].combine_chunks())
 
 
 def _included(statement: Statement, rows: pa.Table, paths: list[str]) -> dict[str, Any]:
@@ -167,9 +185,9 @@ def _is_list(statement: Statement, path: str) -> bool:
 
 
 def _with_features(
-    statement: Statement, rows: pa.Table, columns: dict[str, Any], names: list[str] | None
-) -> dict[str, Any]:
-    """A column per feature after the first ones; a field of the same name gets another one."""
+    statement: Statement, rows: pa.Table, frame: Any, names: list[str] | None
+) -> Any:
+    """A column per feature after the others; a field of the same name gets another one."""
     meta = statement.meta
     if meta.feature_columns is None:
         raise InvalidArgument(
@@ -178,13 +196,11 @@ def _with_features(
             expected="Artifact, Record, Run",
         )
     found = meta.feature_columns(statement.lake, meta, rows.select(["uid"]), names)
-    features = {n: _values(found[n]) for n in found.column_names if n != "uid"}
-    if "uid" in found.column_names[1:]:
-        features["uid"] = _values(found.column(1 + found.column_names[1:].index("uid")))
-    own = {
-        (f"__lakehouse_{meta.table}_{n}__" if n in features else n): c for n, c in columns.items()
-    }
-    return {**own, **features}
+    known = found.column_names[1:]
+    pd = require("pandas", "make data frames")
+    own = {c: f"__lakehouse_{meta.table}_{c}__" for c in frame.columns if c in known}
+    columns = {n: _values(found.column(1 + place)) for place, n in enumerate(known)}
+    return pd.concat([frame.rename(columns=own), pd.DataFrame(columns, index=frame.index)], axis=1)
 
 
 def _values(array: pa.ChunkedArray) -> Any:

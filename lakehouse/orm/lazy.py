@@ -7,7 +7,8 @@ statement when it is collected, for just the columns that are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int, float),
     "float": (int, float),
     "bool": (bool,),
+}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "": operator.eq,
+    "exact": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
 }
 
 
@@ -94,15 +103,12 @@ def _expression(meta: RegistryMeta, name: str, value: Any) -> pl.Expr | None:
         return column.is_null() if value else column.is_not_null()
     if type(value) not in _TYPES[field.kind]:
         return None
-    if look_up in ("", "exact"):
-        return column == value
-    if look_up in ("gt", "gte", "lt", "lte"):
-        compared: pl.Expr = getattr(column, {"gte": "ge", "lte": "le"}.get(look_up, look_up))(value)
-        return compared
-    if field.kind != "str":
-        return None
     found: pl.Expr | None = None
-    if look_up == "startswith":
+    if look_up in _COMPARE:
+        found = _COMPARE[look_up](column, value)
+    elif field.kind != "str":
+        return None
+    elif look_up == "startswith":
         found = column.str.starts_with(value)
     elif look_up == "endswith":
         found = column.str.ends_with(value)

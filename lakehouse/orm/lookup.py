@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, UnknownField
@@ -17,17 +19,27 @@ if TYPE_CHECKING:
 
 Keep = Literal["first", "last", False]
 
-_OTHER = re.compile(r"[^0-9a-zA-Z_]+")
-_METHODS = frozenset(("dict",))
+_TAKEN = pa.array([*keyword.kwlist, "dict"])
 _KEEPS: tuple[Any, ...] = ("first", "last", False)
 
 
-def attribute_name(text: str) -> str:
-    """A text as a Python attribute: `T cell` becomes `t_cell`, `3T3` becomes `ln_3t3`."""
-    name = _OTHER.sub("_", text).lower()
-    if not name[:1].isalpha():
-        name = f"ln_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in _METHODS else name
+def attribute_names(texts: pa.ChunkedArray) -> list[str]:
+    """Texts as Python attributes: `T cell` becomes `t_cell`, `3T3` becomes `ln_3t3`."""
+    names = pc.ascii_lower(pc.replace_substring_regex(texts, "[^0-9a-zA-Z_]+", "_"))
+    lettered = pc.match_substring_regex(names, "^[a-z]")
+    names = pc.if_else(lettered, names, pc.binary_join_element_wise("ln_", names, ""))
+    taken = pc.is_in(names, _TAKEN)
+    return list(pc.if_else(taken, pc.binary_join_element_wise(names, "_", ""), names).to_pylist())
+
+
+def _grouped(keys: list[str], uids: list[str]) -> dict[str, list[str]]:
+    found = {key: [uid] for key, uid in zip(keys, uids, strict=True)}
+    if len(found) == len(keys):
+        return found
+    found = {}
+    for key, uid in zip(keys, uids, strict=True):
+        found.setdefault(key, []).append(uid)
+    return found
 
 
 class Lookup:
@@ -39,7 +51,7 @@ class Lookup:
     Args:
         registry: The record class.
         lake: The lake.
-        values: The values of the field by uid, in the records' order.
+        values: Gives a table of the records' uids and their values of the field.
         field: The field.
         return_field: The field to give instead of records, if any.
         keep: Which of several records with one name to give; False gives them all.
@@ -54,7 +66,7 @@ class Lookup:
         self,
         registry: type[Any],
         lake: Lake,
-        values: Callable[[], list[tuple[str, Any]]],
+        values: Callable[[], pa.Table],
         field: str,
         *,
         return_field: str | None = None,
@@ -71,24 +83,22 @@ class Lookup:
         self._told: set[str] = set()
 
     @cached_property
+    def _pairs(self) -> tuple[list[str], pa.ChunkedArray]:
+        """The uids, and their values of the field, without those that are no name."""
+        table = self._values()
+        table = table.filter(pc.greater(pc.binary_length(table[1]), 0))
+        return table[0].to_pylist(), table[1]
+
+    @cached_property
     def _by_value(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for uid, value in self._values():
-            if isinstance(value, str) and value:
-                found.setdefault(value, []).append(uid)
-        return found
+        uids, values = self._pairs
+        return _grouped(values.to_pylist(), uids)
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
         """Uids by attribute name."""
-        found: dict[str, list[str]] = {}
-        for value, uids in self._by_value.items():
-            name = attribute_name(value)
-            if name in found:
-                found[name] += uids
-            else:
-                found[name] = list(uids)
-        return found
+        uids, values = self._pairs
+        return _grouped(attribute_names(values), uids)
 
     def _give(self, uids: list[str]) -> Any:
         if self._keep is False and len(uids) > 1:

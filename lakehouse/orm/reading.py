@@ -156,9 +156,8 @@ class Reading(Generic[T]):
                 raise self._meta.unknown(name)
         statement, column = self._statement, names[0]
 
-        def values() -> list[tuple[str, Any]]:
-            rows = statement.rows()
-            return list(zip(rows["uid"].to_pylist(), rows[column].to_pylist(), strict=True))
+        def values() -> pa.Table:
+            return statement.rows().select(["uid", column])
 
         given = names[1] if len(names) > 1 else None
         return Lookup(self._registry, self._lake, values, column, return_field=given, keep=keep)

@@ -56,13 +56,19 @@ def _python_values(column: pa.ChunkedArray) -> list[Any]:
     return [None if i is None else moments[i] for i in encoded.indices.to_pylist()]
 
 
-def as_dicts(table: pa.Table, json_columns: frozenset[str]) -> list[dict[str, Any]]:
-    """Rows of an Arrow table as dictionaries, JSON text decoded."""
-    names = table.column_names
+def as_lists(table: pa.Table, json_columns: frozenset[str]) -> list[list[Any]]:
+    """Columns of an Arrow table as lists of Python values, JSON text decoded."""
     columns = []
-    for name in names:
-        values = _python_values(table[name])
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values = _python_values(column)
         if name in json_columns:
             values = [None if v is None else orjson.loads(v) for v in values]
         columns.append(values)
+    return columns
+
+
+def as_dicts(table: pa.Table, json_columns: frozenset[str]) -> list[dict[str, Any]]:
+    """Rows of an Arrow table as dictionaries, JSON text decoded."""
+    names = table.column_names
+    columns = as_lists(table, json_columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

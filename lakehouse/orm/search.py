@@ -7,6 +7,7 @@ similar names count (Jaro-Winkler).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _OTHERS = ("synonyms", "ontology_id", "symbol", "ensembl_gene_id", "stable_id", "ncbi_gene_ids",
            "abbr", "handle", "key", "title", "root", "description", "reference", "url", "doi",
            "text")  # fmt: skip
+RANK = "lh_rank"
 _SIMILAR = 0.84
 _MOST_SIMILAR = 200
 _UID_PART = 8
@@ -52,43 +54,49 @@ class Search:
         """The text as it is compared."""
         return self.text if self.case_sensitive else self.text.lower()
 
-    @cached_property
-    def _ranked(self) -> tuple[str, list[Any]]:
-        """SQL whose value is a row's rank, 0 where it doesn't match, and its parameters.
+    def source(self, table: str) -> tuple[str, list[Any]]:
+        """SQL of a table's rows with their ranks as `lh_rank`, 0 where they don't match.
 
         Ranks from 10 up are literal matches, those between 0 and 1 similarity.
         """
         whens: list[tuple[int, str, list[str]]] = []
+        texts = []
         for place, name in enumerate(self.columns):
-            column = self._column(name)
+            text = f'"{name}"' if self.case_sensitive else f'lower("{name}")'
+            texts.append(f"{text} AS lh_{place}")
             below = 8 * min(place, 2)
             tests = _in_synonyms if name == "synonyms" else _in_text
-            whens += [(r - below, sql, values) for r, sql, values in tests(column, self.wanted)]
+            found = tests(f"lh_{place}", self.wanted)
+            whens += [(rank - below, sql, values) for rank, sql, values in found]
         whens.sort(key=lambda w: -w[0])
         params: list[Any] = [value for _, _, values in whens for value in values]
         cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
-        similar = f"jaro_winkler_similarity({self._column(self.columns[0])}, ?)"
-        last = f"WHEN {similar} > {_SIMILAR} THEN {similar}"
-        return f"CASE {cases} {last} ELSE 0 END", [*params, self.wanted, self.wanted]
-
-    def _column(self, name: str) -> str:
-        column = f'{{row}}."{name}"'
-        return column if self.case_sensitive else f"lower({column})"
-
-    def rank(self, alias: str) -> tuple[str, list[Any]]:
-        """SQL of the rank of a row with an alias, and its parameters."""
-        sql, params = self._ranked
-        return sql.replace("{row}", alias), list(params)
+        similar = "jaro_winkler_similarity(lh_0, ?)"
+        rank = f"CASE {cases} WHEN {similar} > {_SIMILAR} THEN {similar} ELSE 0 END"
+        return (
+            f"(SELECT *, {rank} AS {RANK} FROM (SELECT *, {', '.join(texts)} FROM {table}))",
+            [*params, self.wanted, self.wanted],
+        )
 
     # -- testing on Arrow first --------------------------------------------------------
 
-    def candidates(self, state: State, visible: Sequence[str] | None) -> pa.Table | None:
-        """The rows that may match, so that only they are ranked; None if Arrow can't tell."""
+    def candidates(
+        self, state: State, visible: Sequence[str] | None, *, slim: bool = False
+    ) -> pa.Table | None:
+        """The rows that may match, so that only they are ranked; None if Arrow can't tell.
+
+        Args:
+            state: The state.
+            visible: The branches that are meant, None for all.
+            slim: Only the columns that ranking needs are wanted.
+        """
         if state.count(self.meta.table) > _LARGEST or not self.wanted.isascii():
             return None
         rows = state.arrow(self.meta.table)
         if any(c not in rows.column_names for c in self.columns):
             return None
+        if slim:
+            rows = rows.select(list(dict.fromkeys((*_needed(self.meta), *self.columns))))
         if visible is not None:
             shown = pc.is_in(rows["branch_uid"], pa.array(visible, pa.string()))
             if pc.sum(shown).as_py() != rows.num_rows:
@@ -159,12 +167,16 @@ def _searched(meta: RegistryMeta, text: str) -> list[str]:
     return [*found, "uid"] if long and "uid" not in found else found
 
 
+def _needed(meta: RegistryMeta) -> tuple[str, ...]:
+    return ("uid", meta.name_field, *(("branch_uid",) if meta.has_branch else ()))
+
+
 def _in_text(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
-    padded = f"' ' || regexp_replace({column}, '[^\\w]+', ' ', 'g') || ' '"
+    word = rf"(^|\W){re.escape(wanted)}(\W|$)"
     return [
         (100, f"{column} = ?", [wanted]),
         (80, f"starts_with({column}, ?)", [wanted]),
-        (60, f"contains({column}, ?) AND contains({padded}, ?)", [wanted, f" {wanted} "]),
+        (60, f"contains({column}, ?) AND regexp_matches({column}, ?)", [wanted, word]),
         (40, f"contains({column}, ?)", [wanted]),
     ]
 

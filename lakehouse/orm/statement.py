@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.compile import EVERY_BRANCH, Compiler, quoted
@@ -14,7 +15,7 @@ from lakehouse.orm.lookups import Sql
 from lakehouse.orm.meta import RegistryMeta
 from lakehouse.orm.prefilter import evaluated, narrowed
 from lakehouse.orm.q import Q
-from lakehouse.orm.search import Search
+from lakehouse.orm.search import RANK, Search
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -73,11 +74,13 @@ class Statement:
         where, params = self._conditions(compiler)
         source = self._source(compiler) if narrow else quoted(self.meta.table)
         compiler.only = outer
+        if self.search is not None:
+            source, values = self.search.source(source)
+            params = [*values, *params]
         sql = f"SELECT {columns} FROM {source} {ROW} WHERE {where}"
         if self.search is not None:
-            rank, values = self.search.rank(ROW)
-            sql += f" QUALIFY {rank} >= CASE WHEN max({rank}) OVER () >= 10 THEN 10 ELSE 0 END"
-            params += values * 2
+            best = f"max({ROW}.{RANK}) OVER ()"
+            sql += f" QUALIFY {ROW}.{RANK} >= CASE WHEN {best} >= 10 THEN 10 ELSE 0 END"
         if ordered or self.sliced:
             order, values = self.ordering(compiler)
             sql += f" ORDER BY {order}"
@@ -91,7 +94,8 @@ class Statement:
     def _source(self, compiler: Compiler) -> str:
         rows = None
         if self.search is not None:
-            rows = self.search.candidates(compiler.state, self.visible)
+            slim = compiler.slim and not self.where
+            rows = self.search.candidates(compiler.state, self.visible, slim=slim)
         if rows is None:
             rows = narrowed(compiler.state, self.meta, self.where, compiler.only or ())
         if rows is None:
@@ -110,18 +114,15 @@ class Statement:
             parts.append(f"{ROW}.branch_uid IN ({', '.join('?' * len(visible))})")
             params += visible
         if self.search is not None:
-            rank, values = self.search.rank(ROW)
-            parts.append(f"({rank}) > 0")
-            params += values
+            parts.append(f"{ROW}.{RANK} > 0")
         return " AND ".join(parts) or "true", params
 
     def ordering(self, compiler: Compiler) -> Sql:
         """SQL of the order: never ambiguous, since the uid comes last."""
         parts, params = [], []
         if self.search is not None and not self.order:
-            rank, values = self.search.rank(ROW)
-            parts += [f"{rank} DESC", f"length({ROW}.{quoted(self.meta.name_field)})"]
-            params += values
+            name = f"{ROW}.{quoted(self.meta.name_field)}"
+            parts += [f"{ROW}.{RANK} DESC", f"length({name})"]
         names = [n.lstrip("-") for n in self.order if isinstance(n, str)]
         for item in self.order:
             sql, values, descending = self._order_by(compiler, item)
@@ -149,17 +150,27 @@ class Statement:
 
     def rows(self) -> pa.Table:
         """The rows with all of their columns."""
-        if self.search is None:
-            found = evaluated(
-                self.lake.state,
-                self.meta,
-                self.where,
-                self.visible,
-                (self.order, self.start, self.stop),
-            )
-            if found is not None:
-                return found
+        if self.search is not None:
+            return self._found()
+        found = evaluated(
+            self.lake.state,
+            self.meta,
+            self.where,
+            self.visible,
+            (self.order, self.start, self.stop),
+        )
+        if found is not None:
+            return found
         return self.typed(self.run(f"{ROW}.*"))
+
+    def _found(self) -> pa.Table:
+        """The rows that a search finds: ranked first, and read when they are known."""
+        compiler = Compiler(self.lake, narrow=True, slim=True)
+        sql, params = self.select(compiler, f"{ROW}.uid")
+        uids = fetch(compiler, sql, params)["uid"]
+        rows = compiler.state.arrow(self.meta.table)
+        rows = rows.select([c for c in self.meta.columns if c in rows.column_names])
+        return rows.take(pc.index_in(uids, rows["uid"].combine_chunks()))
 
     def typed(self, table: pa.Table) -> pa.Table:
         """Rows that DuckDB gave, with the registry's columns and types."""
@@ -192,7 +203,7 @@ class Statement:
             if found is not None:
                 rows: int = max(found.num_rows - self.start, 0)
                 return rows if self.stop is None else min(rows, self.stop - self.start)
-        compiler = Compiler(self.lake, narrow=True)
+        compiler = Compiler(self.lake, narrow=True, slim=True)
         sql, params = self.select(compiler, f"{ROW}.uid", ordered=False)
         table = fetch(compiler, f"SELECT count(*) AS n FROM ({sql})", params)
         return int(table["n"][0].as_py())

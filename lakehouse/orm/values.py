@@ -12,7 +12,7 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
 from lakehouse.orm.compile import Compiler, quoted
 from lakehouse.orm.joins import Joins
-from lakehouse.orm.rows import as_dicts
+from lakehouse.orm.rows import as_lists
 from lakehouse.orm.statement import ROW, Statement, fetch
 
 if TYPE_CHECKING:
@@ -79,27 +79,25 @@ class Values(Sequence[Any]):
 
     def _values(self) -> list[Any]:
         if self._read is None:
-            dicts = read_values(self._query._statement, self._fields)
-            self._read = self._shaped(dicts)
+            found = self._shaped(read_values(self._query._statement, self._fields))
+            if self._distinct:
+                first: dict[str, Any] = {}
+                for value in found:
+                    first.setdefault(repr(value), value)
+                found = list(first.values())
+            self._read = found
         return self._read
 
-    def _shaped(self, rows: list[dict[str, Any]]) -> list[Any]:
-        found: list[Any]
+    def _shaped(self, columns: list[list[Any]]) -> list[Any]:
         if self._shape == "flat":
-            found = [next(iter(row.values())) for row in rows]
-        elif self._shape == "tuple":
-            found = [tuple(row.values()) for row in rows]
-        elif self._shape == "named":
+            return columns[0]
+        rows = zip(*columns, strict=True)
+        if self._shape == "dict":
+            return [dict(zip(self._fields, row, strict=True)) for row in rows]
+        if self._shape == "named":
             made = namedtuple("Row", self._fields)  # type: ignore[misc]
-            found = [made(*row.values()) for row in rows]
-        else:
-            found = rows
-        if not self._distinct:
-            return found
-        first: dict[str, Any] = {}
-        for value in found:
-            first.setdefault(repr(value), value)
-        return list(first.values())
+            return [made(*row) for row in rows]
+        return list(rows)
 
     def to_list(self) -> list[Any]:
         """The values as a list."""
@@ -155,39 +153,35 @@ def check_paths(statement: Statement, fields: Sequence[str]) -> None:
         joins.value(field)
 
 
-def read_values(statement: Statement, fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The values of some fields as dictionaries, in the statement's order."""
+def read_values(statement: Statement, fields: Sequence[str]) -> list[list[Any]]:
+    """The values of some fields, one list per field, in the statement's order."""
+    meta = statement.meta
+    if all(f in meta.fields for f in fields):
+        table = statement.rows().select(list(fields))
+        return as_lists(table, meta.spec.json_columns)
     compiler = Compiler(statement.lake, narrow=True)
-    joins = Joins(compiler, statement.meta, ROW)
+    joins = Joins(compiler, meta, ROW)
     selected, params, json = _selected(joins, fields)
     if not joins.sql:
         inner, values = statement.select(compiler, ", ".join(selected))
-        return _decoded(fetch(compiler, inner, [*params, *values]), json, fields)
+        return as_lists(fetch(compiler, inner, [*params, *values]), json)
     order, order_params = statement.ordering(compiler)
     place = f"row_number() OVER (ORDER BY {order}) AS lh_place"
-    inner, values = statement.select(compiler, f"{ROW}.*, {place}")
+    inner, values = statement.select(compiler, f"{ROW}.*, {place}", ordered=False)
     places = ", ".join([f"{ROW}.lh_place", *joins.order])
     sql = f"SELECT {', '.join(selected)} FROM ({inner}) {ROW} {joins.sql} ORDER BY {places}"
-    table = fetch(compiler, sql, [*params, *order_params, *values, *joins.params])
-    return _decoded(table, json, fields)
+    return as_lists(fetch(compiler, sql, [*params, *order_params, *values, *joins.params]), json)
 
 
-def _selected(joins: Joins, fields: Sequence[str]) -> tuple[list[str], list[Any], list[bool]]:
-    selected, params, json = [], [], []
+def _selected(joins: Joins, fields: Sequence[str]) -> tuple[list[str], list[Any], frozenset[str]]:
+    selected, params, json = [], [], set()
     for place, field in enumerate(fields):
         (sql, values), is_json = joins.value(field)
         selected.append(f"{sql} AS c{place}")
         params += values
-        json.append(is_json)
-    return selected, params, json
-
-
-def _decoded(table: pa.Table, json: list[bool], fields: Sequence[str]) -> list[dict[str, Any]]:
-    texts = frozenset(
-        name for name, is_json in zip(table.column_names, json, strict=True) if is_json
-    )
-    rows = as_dicts(table, texts)
-    return [dict(zip(fields, row.values(), strict=True)) for row in rows]
+        if is_json:
+            json.add(f"c{place}")
+    return selected, params, frozenset(json)
 
 
 # -- aggregates ------------------------------------------------------------------------

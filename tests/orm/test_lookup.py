@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from lakehouse.errors import InvalidArgument, UnknownField
 from lakehouse.orm import save
-from lakehouse.orm.lookup import attribute_name
+from lakehouse.orm.lookup import attribute_names
 from lakehouse.registries import ULabel, User
 
 
@@ -29,7 +30,7 @@ def labels(lake):
     ],
 )
 def test_attribute_names(text, name):
-    assert attribute_name(text) == name
+    assert attribute_names(pa.chunked_array([[text]])) == [name]
     assert name.isidentifier()
 
 
@@ -71,7 +72,7 @@ def test_fields(labels):
     assert ULabel.lookup(return_field=ULabel.description).class_ == "d3"
     assert ULabel.filter(name="class").lookup().dict().keys() == {"class"}
     user = User.filter().one()
-    assert getattr(User.filter().lookup(field="handle"), attribute_name(user.handle)) == user
+    assert User.filter().lookup(field="handle")[user.handle] == user
     with pytest.raises(UnknownField):
         ULabel.lookup("nope")
     with pytest.raises(UnknownField):

@@ -14,7 +14,7 @@ from lakehouse.errors import (
     UnknownField,
 )
 from lakehouse.orm import Q, save
-from lakehouse.registries import Record, Run, Storage, Transform, ULabel
+from lakehouse.registries import Record, Run, Transform, ULabel
 
 
 @pytest.fixture

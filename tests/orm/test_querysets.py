@@ -192,8 +192,8 @@ def test_frames_have_the_peers_columns_and_the_newest_first(labels):
     assert not [c for c in frame.columns if c.endswith("_uid")]
     assert frame.index.name == "id"
     assert list(frame.index) == list(frame["uid"]) == sorted(frame["uid"], reverse=True)
-    assert list(ULabel.filter().to_dataframe(order_by="name")["name"])[0] == "Kind"
-    assert list(ULabel.filter().order_by("name").to_dataframe()["name"])[0] == "Kind"
+    assert ULabel.filter().to_dataframe(order_by="name")["name"].iloc[0] == "Kind"
+    assert ULabel.filter().order_by("name").to_dataframe()["name"].iloc[0] == "Kind"
     assert len(ULabel.filter().order_by("name")[1:3].to_dataframe()) == 2
     assert frame["is_type"].dtype == bool
     assert "updated_at" not in ULabel.filter().to_dataframe(include="privates").columns
