@@ -21,6 +21,7 @@ from lakehouse.orm.q import Q
 from lakehouse.orm.reading import Reading
 from lakehouse.orm.rows import as_dicts
 from lakehouse.orm.search import search_for
+from lakehouse.orm.showing import html_of_set
 from lakehouse.orm.statement import Statement
 
 if TYPE_CHECKING:
@@ -347,6 +348,10 @@ class QuerySet(Reading[T]):
         lines = [f"  {record!r}" for record in shown[:5]]
         more = "\n  …" if len(shown) > 5 else ""
         return f"<QuerySet of {self._meta.name}:\n" + "\n".join(lines) + f"{more}>"
+
+    def _repr_html_(self) -> str:
+        """The first rows, as a table for notebooks."""
+        return html_of_set(self)
 
 
 def _names_version(lookups: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -136,12 +136,14 @@ def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def html_of_rows(name: str, rows: list[Mapping[str, Any]], columns: list[str], n: int) -> str:
-    """Some of a query set's rows: the columns that hold anything, and how many rows there are."""
-    used = [c for c in columns if any(row.get(c) not in (None, {}, []) for row in rows)]
+def html_of_set(found: Any) -> str:
+    """The first rows of a query set: the columns that hold anything, and how many rows it has."""
+    meta, n = found._meta, found.count()
+    rows = found._sliced(slice(0, HTML_ROWS)).to_arrow().to_pylist()
+    used = [c for c in fields_of(meta) if any(row.get(c) not in (None, "") for row in rows)]
     cells = ([("" if row[c] is None else row[c]) for c in used] for row in rows)
     more = "" if n <= len(rows) else f", the first {len(rows)}"
-    head = f"<p>{n} {escape(name)} record{'' if n == 1 else 's'}{more}</p>"
+    head = f"<p>{n} {escape(meta.name)} record{'' if n == 1 else 's'}{more}</p>"
     return f"<div>{head}{html_table(used, cells)}</div>"
 
 

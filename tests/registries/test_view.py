@@ -1,0 +1,78 @@
+"""`ln.view()` and the HTML of notebooks."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import InvalidArgument
+
+
+def test_newest_records_of_every_registry(lake, capsys):
+    for i in range(9):
+        ln.ULabel(name=f"label {i}").save()
+    bt.CellType(name="T cell").save()
+    assert ln.view() is None
+    shown = capsys.readouterr().out
+    assert "module: core" in shown
+    assert "module: bionty" in shown
+    assert "label 8" in shown
+    assert "label 2" in shown
+    assert "label 1" not in shown  # the seven newest
+    assert "T cell" in shown
+    assert "\nProject\n" not in shown  # there is none
+    assert all(len(line) < 1_000 for line in shown.splitlines())
+
+
+def test_modules_registries_and_limit(lake, capsys):
+    ln.save([ln.ULabel(name="a"), ln.ULabel(name="b"), ln.Feature(name="f", dtype=int)])
+    ln.view(modules="core", registries=["ULabel"], limit=1)
+    shown = capsys.readouterr().out
+    assert "module" not in shown
+    assert " b " in shown
+    assert " a " not in shown
+    assert "Feature" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"modules": "physics"}, "no such module"),
+        ({"registries": ["ULable"]}, "ULabel"),
+        ({"limit": 0}, "At least one"),
+    ],
+)
+def test_wrong_options(lake, options, said):
+    with pytest.raises(InvalidArgument, match=said):
+        ln.view(**options)
+
+
+def test_a_data_frame_with_what_its_features_say(lake, capsys):
+    ln.Feature(name="dose", dtype=float, unit="mg", description="how much").save()
+    ln.view(df=pd.DataFrame({"dose": [1.0], "note": ["x"]}))
+    dose, note = capsys.readouterr().out.splitlines()[-2:]
+    assert dose.split() == ["dose", "float64", "float", "mg", "how", "much"]
+    assert note.split() == ["note", "object"]
+
+
+def test_html_of_records_is_escaped(lake):
+    label = ln.ULabel(name="<script>alert(1)</script>", description="a & b").save()
+    html = label._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "a &amp; b" in html
+    assert label.uid in html
+
+
+def test_html_of_query_sets(lake):
+    ln.save([ln.ULabel(name=f"<{i}>") for i in range(12)])
+    html = ln.ULabel.filter()._repr_html_()
+    assert "12 ULabel records, the first 10" in html
+    assert "&lt;9&gt;" in html
+    assert "&lt;10&gt;" not in html
+    assert "<th>description</th>" not in html  # nobody has one
+    one = ln.ULabel.filter(name="<3>")._repr_html_()
+    assert "1 ULabel record</p>" in one
+    assert "0 ULabel records" in ln.ULabel.filter(name="none")._repr_html_()
