@@ -314,6 +314,8 @@ class BaseRecord(Showing, RegistryQueries):
     def _set(self, name: str, value: Any) -> None:
         """Change a column; the saved value is kept until the change is saved."""
         values = self._values
+        if self._related and name.endswith("_uid"):
+            self._related.pop(name.removesuffix("_uid"), None)
         if self._saved:
             before = values.get(name)
             if before == value and type(before) is type(value):
@@ -346,8 +348,6 @@ class BaseRecord(Showing, RegistryQueries):
     def _set_related(self, name: str, value: Any) -> None:
         if value is None:
             self._set(f"{name}_uid", None)
-            if self._related:
-                self._related.pop(name, None)
             return
         registry = self.meta.foreign_keys[name]
         target = self._lake.directory.get(registry)
@@ -365,10 +365,10 @@ class BaseRecord(Showing, RegistryQueries):
                 expected=self._lake.root,
                 hint=f"get it from the same lake, e.g. lake.{registry}.get(…)",
             )
+        self._set(f"{name}_uid", value.uid)
         if self._related is None:
             self._related = {}
         self._related[name] = value
-        self._set(f"{name}_uid", value.uid)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -113,6 +113,7 @@ class Branching:
                 hint=f"to see its records: filter(branch__name={found.name!r})",
             )
         self.branch_uid = found.uid
+        cast("Lake", self).matcher.forget()
         return found
 
     def _make_branch(self, target: Any) -> Any:
