@@ -16,12 +16,12 @@ _SINGLY = 200  # records that are read one by one, which takes less than a state
 
 
 class RelatedSet(QuerySet[Any]):
-    """All records that one record is related to; narrowing it gives a plain query set.
+    """All records that one record is related to; those of the open transaction among them.
 
-    New records of the open transaction are among them.
+    A set that is narrowed, ordered or sliced is an ordinary query, of what is committed.
     """
 
-    _read_uids: Callable[[], list[str]]
+    _read_uids: Callable[[], list[str]] | None = None
 
     @classmethod
     def of(
@@ -60,6 +60,8 @@ class RelatedSet(QuerySet[Any]):
         return {uid: record for uid, record in found.items() if record is not None}
 
     def _records(self) -> list[Any]:
+        if self._read_uids is None:
+            return super()._records()
         uids = self._read_uids()
         staged = self._staged(uids)
         if not staged and len(uids) > _SINGLY:
@@ -71,20 +73,22 @@ class RelatedSet(QuerySet[Any]):
 
     def count(self) -> int:
         """Number of records."""
-        return len(self._read_uids())
+        return super().count() if self._read_uids is None else len(self._read_uids())
 
     def exists(self) -> bool:
         """Whether there is any record."""
-        return bool(self._read_uids())
+        return super().exists() if self._read_uids is None else bool(self._read_uids())
 
     def first(self) -> Any:
         """The first record, or None."""
+        if self._read_uids is None:
+            return super().first()
         return next(iter(self._records()), None)
 
     def to_list(self, field: str | None = None) -> list[Any]:
         """The records, or the values of one field, as a list."""
+        if self._read_uids is None or (field is not None and field not in self._meta.fields):
+            return super().to_list(field)
         if field is None:
             return list(self._records())
-        if field in self._meta.fields:
-            return [getattr(record, field) for record in self._records()]
-        return super().to_list(field)
+        return [getattr(record, field) for record in self._records()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-_LABEL_COLUMNS = {"gene": "symbol", "user": "handle", "artifact": "key", "transform": "key"}
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 ARTIFACT_COLUMN = """
     SELECT a.uid AS artifact_uid, a.key AS artifact_key, s.slot, c.name AS column_name, c.type,
@@ -15,73 +14,98 @@ ARTIFACT_COLUMN = """
     WHERE a.branch_uid = 'main'
 """
 
-ARTIFACT_FEATURE_VALUES = """
-    SELECT v.subject_uid AS artifact_uid, a.key AS artifact_key, f.name AS feature, f.dtype,
-           v.slot, v.value
-    FROM feature_value v
-    JOIN artifact a ON a.uid = v.subject_uid
-    JOIN feature f ON f.uid = v.feature_uid
-    WHERE v.registry = 'artifact'
-"""
 
+@dataclass(frozen=True)
+class LinkView:
+    """The view of a relation over a link table.
 
-def link_view(subject: str, table: str) -> str:
-    """SQL of the view that joins a subject's links to one target registry."""
-    label = _LABEL_COLUMNS.get(table, "name")
-    key = f's."key" AS {subject}_key, ' if subject == "artifact" else ""
-    return f"""
-        SELECT l.subject_uid AS {subject}_uid, {key}l.target_uid AS {table}_uid,
-               t."{label}" AS {label}, f.name AS feature, l.slot
-        FROM {subject}_link l
-        JOIN "{subject}" s ON s.uid = l.subject_uid
-        JOIN "{table}" t ON t.uid = l.target_uid
-        LEFT JOIN feature f ON f.uid = l.feature_uid
-        WHERE l.registry = '{table}'
+    Attributes:
+        subject: Table of the registry that the links belong to.
+        subject_label: The column that people know its records by.
+        name: The accessor, with which the view is named: `artifact_ulabels`.
+        target: Table of the related registry.
+        target_label: The column that people know its records by.
+        link: The link table.
+        slot: Only links of this slot, if given.
+        apart: Slots of other relations, whose links don't count.
     """
 
+    subject: str
+    subject_label: str
+    name: str
+    target: str
+    target_label: str
+    link: str
+    slot: str | None = None
+    apart: tuple[str, ...] = ()
 
-def link_views(targets: Mapping[str, str]) -> dict[str, str]:
-    """The views of an artifact's relations.
+    @property
+    def view(self) -> str:
+        """The view's name."""
+        return f"{self.subject}_{self.name}"
+
+    @property
+    def target_column(self) -> str:
+        """The column with the related record's uid."""
+        return f"{self.target}_uid" if self.target != self.subject else "target_uid"
+
+    def sql(self) -> str:
+        """The view's text."""
+        subject, target = self.subject, self.target
+        label = "" if self.subject_label == "uid" else (
+            f's."{self.subject_label}" AS {subject}_{self.subject_label}, '
+        )  # fmt: skip
+        where = [f"l.registry = '{target}'"]
+        if self.slot is not None:
+            where.append(f"l.slot = '{self.slot}'")
+        if self.apart:
+            slots = ", ".join(f"'{slot}'" for slot in self.apart)
+            where.append(f"(l.slot IS NULL OR l.slot NOT IN ({slots}))")
+        return f"""
+            SELECT l.subject_uid AS {subject}_uid, {label}l.target_uid AS {self.target_column},
+                   t."{self.target_label}" AS "{self.target_label}", f.name AS feature, l.slot
+            FROM {self.link} l
+            JOIN "{subject}" s ON s.uid = l.subject_uid
+            JOIN "{target}" t ON t.uid = l.target_uid
+            LEFT JOIN feature f ON f.uid = l.feature_uid
+            WHERE {" AND ".join(where)}
+        """
+
+
+def link_views(views: Iterable[LinkView]) -> dict[str, str]:
+    """The views of relations: `artifact_ulabels`, `run_input_artifacts` … by name."""
+    return {view.view: view.sql() for view in views}
+
+
+def feature_views(views: Iterable[LinkView]) -> dict[str, str]:
+    """Labels and values together, by subject: `artifact_features` and the like.
 
     Args:
-        targets: Target table by accessor, e.g. `{"cell_types": "cell_type"}`.
+        views: The views of relations that labels and categorical values are linked by.
     """
-    views = {f"artifact_{name}": link_view("artifact", table) for name, table in targets.items()}
-    views["artifact_column"] = ARTIFACT_COLUMN
-    views["artifact_feature_value"] = ARTIFACT_FEATURE_VALUES
-    labels = " UNION ALL ".join(
-        f"SELECT artifact_uid, artifact_key, '{table}' AS registry, {table}_uid AS target_uid,"
-        f" {_LABEL_COLUMNS.get(table, 'name')} AS value, feature, slot FROM artifact_{name}"
-        for name, table in targets.items()
-        if table not in ("feature", "schema")
-    )
-    if labels:
-        views["artifact_features"] = (
-            f"{labels} UNION ALL SELECT artifact_uid, artifact_key, NULL, NULL,"
-            " CAST(value AS VARCHAR), feature, slot FROM artifact_feature_value"
+    found: dict[str, list[str]] = {}
+    labels: dict[str, str] = {}
+    for view in views:
+        column = view.subject_label
+        labels[view.subject] = column
+        found.setdefault(view.subject, []).append(
+            f"SELECT {view.subject}_uid, {view.subject}_{column}, '{view.target}' AS registry,"
+            f' {view.target_column} AS target_uid, CAST("{view.target_label}" AS VARCHAR) AS value,'
+            f" feature, slot FROM {view.view}"
         )
-    return views
-
-
-ARTIFACT_TARGETS = {
-    "ulabels": "ulabel",
-    "records": "record",
-    "users": "user",
-    "schemas": "schema",
-    "cell_types": "cell_type",
-    "organisms": "organism",
-    "genes": "gene",
-    "tissues": "tissue",
-    "diseases": "disease",
-    "phenotypes": "phenotype",
-    "pathways": "pathway",
-    "experimental_factors": "experimental_factor",
-    "developmental_stages": "developmental_stage",
-    "cell_lines": "cell_line",
-    "ethnicities": "ethnicity",
-}
-
-
-def artifact_views() -> dict[str, str]:
-    """The views of artifacts, for the directory of registries."""
-    return link_views(ARTIFACT_TARGETS)
+    made = {}
+    for subject, parts in found.items():
+        column = labels[subject]
+        made[f"{subject}_feature_value"] = f"""
+            SELECT v.subject_uid AS {subject}_uid, s."{column}" AS {subject}_{column},
+                   f.name AS feature, f.dtype, v.slot, v.value
+            FROM feature_value v
+            JOIN "{subject}" s ON s.uid = v.subject_uid
+            JOIN feature f ON f.uid = v.feature_uid
+            WHERE v.registry = '{subject}'
+        """
+        made[f"{subject}_features"] = " UNION ALL ".join(parts) + (
+            f" UNION ALL SELECT {subject}_uid, {subject}_{column}, NULL, NULL,"
+            f" CAST(value AS VARCHAR), feature, slot FROM {subject}_feature_value"
+        )
+    return made

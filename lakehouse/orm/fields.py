@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
-from lakehouse.errors import FieldValidationError
+from lakehouse.errors import FieldValidationError, TypeMismatch
 from lakehouse.orm.bootstrap import NUMBERS
 
 if TYPE_CHECKING:
@@ -212,6 +212,12 @@ class RelationDescriptor:
         if record is None or self._manager is None:
             return FieldRef(owner, self._name)
         return self._manager(record)
+
+    def __set__(self, record: Any, value: Any) -> None:
+        raise TypeMismatch(
+            f"The relation {self._name!r} of {record!r} isn't assigned to.",
+            hint=f".{self._name}.set([…]), or .{self._name}.add(…)",
+        )
 
 
 def build_fields(meta: RegistryMeta) -> dict[str, Field]:

@@ -30,6 +30,9 @@ Row = dict[str, Any]
 _ALL = 10_000_000
 _IN_TEXT = 50
 _ENDS = ("subject_uid", "target_uid")
+_UNSAID: Row = dict.fromkeys(
+    ("feature_uid", "slot", "position", "created_at", "created_by_uid", "run_uid")
+)
 
 
 class _Table:
@@ -71,7 +74,7 @@ class Overlay(Changes):
         if table.endswith("_link"):
             kept = self.links.setdefault(table, _Table())
             for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
-                kept.insert(dict(row))
+                kept.insert({**_UNSAID, **row})
 
     def delete(self, table: str, uids: Iterable[str]) -> None:
         """Take links out, whether they are staged or committed."""
