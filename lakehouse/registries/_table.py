@@ -49,7 +49,7 @@ DIRECTORY = Directory(
         "lakehouse.annotation.tables:TABLES",
     ),
     views=(
-        "lakehouse.annotation.views:artifact_views",
+        "lakehouse.registries._relations:link_views",
         "lakehouse.bionty.views:closure_views",
     ),
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import storage
 from lakehouse.annotation.features import FeatureManager
+from lakehouse.annotation.labels import LabelManager
 from lakehouse.config import settings
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
 from lakehouse.formats import format_for, format_in
@@ -165,6 +166,11 @@ class ArtifactContent(Versioned):
     def features(self) -> FeatureManager:
         """The features that the artifact is annotated with."""
         return FeatureManager(self)
+
+    @property
+    def labels(self) -> LabelManager:
+        """All labels of the artifact, whatever their registry."""
+        return LabelManager(self)
 
     @property
     def columns(self) -> dict[str, list[tuple[str, str]]]:
