@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any
 
 from lakehouse.annotation.managers import manager_of
+from lakehouse.annotation.views import ARTIFACT_COLUMN, LinkView, feature_views
+from lakehouse.annotation.views import link_views as make_link_views
 from lakehouse.orm.meta import Relation, table_name
 from lakehouse.registries._table import DIRECTORY
 
@@ -271,3 +273,31 @@ def relations_of(registry: str) -> dict[str, Relation]:
                 inverse=key.field,
             )
     return found
+
+
+def link_views() -> dict[str, str]:
+    """The SQL views of all relations over link tables, and of all features of a record."""
+    found = []
+    for link in links():
+        forward, _ = _sides(link)
+        subject, target = DIRECTORY.get(link.subject).meta, DIRECTORY.get(link.target).meta
+        found.append(
+            LinkView(
+                subject.table,
+                subject.name_field,
+                link.name,
+                target.table,
+                target.name_field,
+                link.link_table,
+                link.slot,
+                forward.apart,
+            )
+        )
+    labels = [
+        view
+        for view in found
+        if view.subject in ("artifact", "record", "run")
+        and view.slot is None
+        and view.target not in ("feature", "schema")
+    ]
+    return {**make_link_views(found), **feature_views(labels), "artifact_column": ARTIFACT_COLUMN}
