@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lakehouse.annotation.tables import content_hash, link_row
-from lakehouse.engine.spec import dump_json
+from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow
-from lakehouse.orm.hierarchy import HasType
+from lakehouse.orm import QuerySet, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.feature import Feature
-
-if TYPE_CHECKING:
-    from lakehouse.engine import Changes
-    from lakehouse.orm import Batch
+from lakehouse.registries.schema_parts import arguments, content, making
+from lakehouse.registries.schema_parts.changing import SchemaContent
 
 COMPOSITE = "Composite"
+_OWN = ("type", "type_id", "is_type", "branch", "space", "n_members")
 
 
 class SchemaRow(TrackedRow):
@@ -29,33 +26,40 @@ class SchemaRow(TrackedRow):
     dtype: str | None = None
     itype: str | None = None
     otype: str | None = None
+    suffix: str | None = None
     type_uid: str | None = None
     is_type: bool = False
     hash: str | None = None
     minimal_set: bool = True
     maximal_set: bool = False
     ordered_set: bool = False
-    coerce: bool = False
+    coerce: bool | None = None
     flexible: bool = False
     index_uid: str | None = None
     slots_uids: dict[str, Any] | None = None
+    constraints: dict[str, Any] | None = None
+    content: dict[str, Any] | None = None
+    history: dict[str, Any] | None = None
 
 
 class Schema(
-    HasType,
-    BaseRecord,
+    SchemaContent,
     row=SchemaRow,
     unique=(("hash",),),
     foreign_keys={"type": "Schema", "index": "Feature"},
     relations=relations_of("Schema"),
+    private=("slots_uids", "content", "history"),
 ):
     """What a dataset must look like.
 
     Constructing a schema with equal content gives the existing one, whatever its name.
+    Constructing one with the name of an existing schema gives that one, with its content
+    changed when it is saved; what it demanded before stays known, see `versions()`.
 
     Args:
         features: Its features, saved or not; a feature with `.with_config(optional=True)`, or
-            one named in `optionals`, need not be there.
+            one named in `optionals`, need not be there. Records of another registry, e.g.
+            genes, are possible, too.
         index: The feature of the index.
         slots: Schemas of the components of a composite dataset, e.g. `{"obs": schema}`.
         name: A name.
@@ -63,6 +67,7 @@ class Schema(
         itype: What identifies the columns: `Feature`, or a field such as
             `bt.Gene.ensembl_gene_id`; a feature type means its features only.
         otype: `"DataFrame"`, `"AnnData"` …
+        suffix: The suffix that validated artifacts must have.
         dtype: The dtype of all columns, where they have one.
         minimal_set: Whether all features that aren't optional must be there.
         maximal_set: Whether other columns are refused.
@@ -71,14 +76,12 @@ class Schema(
         flexible: Whether columns beside the features are validated if they are named like a
             feature; by default only in schemas without features.
         optionals: Names or features that need not be there.
+        constraints: Further conditions by feature name, e.g. `{"temperature": {"ge": 0}}`.
+        **fields: `type` and `is_type`.
 
     Example:
         >>> Schema([Feature(name="donor", dtype=str)], name="donors").save()  # doctest: +SKIP
     """
-
-    _members: tuple[Feature, ...] | None = None
-    _optional: frozenset[str] = frozenset()
-    _slots: Mapping[str, Schema] | None = None
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Schema(
         description: str | None = None,
         itype: Any = None,
         otype: str | None = None,
+        suffix: str | None = None,
         dtype: Any = None,
         minimal_set: bool = True,
         maximal_set: bool = False,
@@ -97,176 +101,145 @@ class Schema(
         coerce: bool | None = None,
         flexible: bool | None = None,
         optionals: Iterable[str | Feature] = (),
+        constraints: Mapping[str, Mapping[str, Any]] | None = None,
         **fields: Any,
     ) -> None:
-        configured = [f if isinstance(f, tuple) else (f, {}) for f in features or ()]
-        members = tuple(_features(f for f, _ in configured))
-        chosen = {str(f.name) for f, config in configured if config.get("optional")}
-        parts = dict(_schemas(slots or {}))
-        kind = _itype(itype, members=bool(members), slots=bool(parts))
-        named = {o if isinstance(o, str) else str(o.name) for o in optionals}
-        optional = frozenset(named | chosen)
-        if unknown := optional - {str(m.name) for m in members}:
+        arguments.check_known(fields, (*_OWN, "uid", "branch_uid", "space_uid"))
+        members = arguments.members_of(features, optionals)
+        parts = arguments.slots_of(slots, otype, Schema)
+        is_type = bool(fields.get("is_type"))
+        if not (members.records or parts or itype is not None or is_type or index is not None):
             raise InvalidArgument(
-                "Optional features must be among the schema's features.", found=sorted(unknown)
+                "A schema needs features, slots or an itype, or is_type=True.",
+                hint="ln.Schema([feature]), or ln.Schema(itype=ln.Feature)",
             )
+        kind = arguments.itype_of(itype, members, slots=bool(parts), is_type=is_type)
         object.__setattr__(self, "_members", members)
-        object.__setattr__(self, "_optional", optional)
         object.__setattr__(self, "_slots", parts)
-        columns = {
-            "n_members": len(members),
-            "dtype": None if dtype is None else getattr(dtype, "__name__", str(dtype)),
+        columns: dict[str, Any] = {
+            "dtype": arguments.dtype_of(dtype, kind),
             "itype": kind,
             "otype": otype,
+            "suffix": suffix,
             "minimal_set": minimal_set,
             "maximal_set": maximal_set,
             "ordered_set": ordered_set,
-            "coerce": bool(coerce),
-            "flexible": not members and _of_features(kind) if flexible is None else flexible,
+            "coerce": coerce,
+            "flexible": not members.records and arguments.of_features(kind)
+            if flexible is None
+            else flexible,
             "slots_uids": {slot: part.uid for slot, part in parts.items()} or None,
+            "constraints": {k: dict(v) for k, v in (constraints or {}).items()} or None,
         }
-        hashed = None if fields.get("is_type") else self._content(columns, index)
+        given = fields.pop("n_members", None)
+        counted = len(members.records) + (index is not None)
+        columns["n_members"] = counted or given
+        hashed = None
+        if not is_type:
+            hashes = {slot: (p.uid, str(p._values.get("hash"))) for slot, p in parts.items()}
+            columns["content"] = content.content_of(
+                columns, self._given_members(), None if index is None else index.uid, hashes
+            )
+            hashed = content.hash_of(columns["content"])
         super().__init__(
             name=name, description=description, hash=hashed, index=index, **columns, **fields
         )
 
+    def _match(self) -> None:
+        """Become the schema of equal content, or else the one of the same name."""
+        super()._match()
+        name = self._values.get("name")
+        if self._saved:
+            self._forget()
+            return
+        if name is None or self._values.get("hash") is None:
+            return
+        rows = self._lake.state.arrow("schema")
+        uids = Schema.filter(name=name, is_type=False).to_list("uid") if len(rows) else []
+        found = [self._lake.state.row("schema", uid) for uid in uids]
+        same = [r for r in found if r and r["type_uid"] == self._values.get("type_uid")]
+        if same:
+            notify(f"returning the schema with the same name: {name!r}")
+            given = self._values
+            self._adopt(dict(same[-1]))
+            for column in (*content.DEMANDS, "n_members", "slots_uids", "index_uid"):
+                self._set(column, given.get(column))
+            object.__setattr__(self, "_dirty", True)
+
     def _set_given(self, given: dict[str, Any]) -> None:
         """An equal schema exists: it keeps its name."""
-        for name in ("name", "description"):
+        for name in ("name", "description", "type_uid"):
             if given.get(name) is not None and self._values.get(name) is None:
                 self._set(name, given[name])
-
-    def _content(self, columns: Mapping[str, Any], index: Feature | None) -> str:
-        """The hash of what is demanded; names and descriptions don't count."""
-        members = [(m.uid, str(m.name) in self._optional) for m in self._members or ()]
-        if not columns["ordered_set"]:
-            members.sort()
-        parts = [dump_json(members), dump_json({k: columns[k] for k in sorted(columns)})]
-        return content_hash([*parts, "" if index is None else index.uid])
-
-    # -- members -----------------------------------------------------------------------
-
-    @property
-    def members(self) -> Any:
-        """The features, or the records of another registry that the schema is made of."""
-        links = self._links()
-        registry = links[0]["registry"] if links else "feature"
-        target = self._lake.directory.by_table[registry]
-        return QuerySet(target, self._lake).filter(uid__in=[r["target_uid"] for r in links])
-
-    def _links(self) -> list[dict[str, Any]]:
-        if not self._saved:
-            return []
-        rows = self._lake.state.prefix("schema_link", self.uid, 1_000_000)
-        return sorted(rows, key=lambda r: r["position"] or 0)
-
-    def feature_list(self) -> list[tuple[Feature, bool]]:
-        """The features in order, each with whether it is optional."""
-        if self._members and not self._saved:
-            return [(m, str(m.name) in self._optional) for m in self._members]
-        links = [r for r in self._links() if r["registry"] == "feature"]
-        rows = self._lake.state.rows("feature", [r["target_uid"] for r in links])
-        by_uid = {row["uid"]: Feature._from_row(self._lake, row) for row in rows}
-        return [
-            (by_uid[r["target_uid"]], bool(r["optional"]))
-            for r in links
-            if r["target_uid"] in by_uid
-        ]
-
-    @property
-    def optionals(self) -> list[Feature]:
-        """The features that need not be there."""
-        return [feature for feature, optional in self.feature_list() if optional]
-
-    @property
-    def slots(self) -> dict[str, Schema]:
-        """The schemas of the components, by slot."""
-        if self._slots:
-            return dict(self._slots)
-        uids = self._values.get("slots_uids") or {}
-        found = {}
-        for slot, uid in uids.items():
-            row = self._lake.state.row("schema", uid)
-            if row is not None:
-                found[slot] = Schema._from_row(self._lake, row)
-        return found
-
-    # -- saving ------------------------------------------------------------------------
 
     def query_schemas(self) -> QuerySet[Schema]:
         """The schemas of this type and of all types below it."""
         return self._members_of_type()
 
-    def _before_save(self, batch: Batch) -> None:
-        super()._before_save(batch)
-        if self._saved:
-            return
-        for feature in self._members or ():
-            batch.add(feature)
-        if (index := (self._related or {}).get("index")) is not None:
-            batch.add(index)
-        for part in (self._slots or {}).values():
-            batch.add(part)
-        batch.stage(lambda changes: self._stage(changes, batch))
+    # -- making --------------------------------------------------------------------------
 
-    def _stage(self, changes: Changes, batch: Batch) -> None:
-        if self._saved or not self._members:
-            return
-        changes.insert(
-            "schema_link",
-            [
-                link_row(
-                    self.uid,
-                    "feature",
-                    feature.uid,
-                    position=i,
-                    optional=str(feature.name) in self._optional,
-                    created_at=batch.now,
-                )
-                for i, feature in enumerate(self._members)
-            ],
-            if_absent=True,
+    @classmethod
+    def from_values(
+        cls,
+        values: Any,
+        field: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
+        mute: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+        organism: Any = None,
+        source: Any = None,
+        raise_validation_error: bool = True,  # noqa: FBT001, FBT002 - as above
+    ) -> Schema:
+        """A schema of the records that values name, e.g. of gene symbols.
+
+        Args:
+            values: The values, e.g. `adata.var["symbol"]`.
+            field: The field that they are of, `Feature.name` by default.
+            dtype: The dtype of all columns.
+            name: A name.
+            mute: Tell nothing.
+            organism: The organism that genes belong to.
+            source: The source that terms come from.
+            raise_validation_error: Whether unknown values are an error; else they are left out.
+
+        Raises:
+            ValidationError: A value is unknown.
+
+        Example:
+            >>> Schema.from_values(["CD8A", "CD4"], field=bt.Gene.symbol)  # doctest: +SKIP
+        """
+        ref = making.field_of(field)
+        records = making.known_records(
+            values, ref, mute=mute, organism=organism, source=source, demand=raise_validation_error
         )
+        return cls(records, name=name, dtype=dtype, itype=ref.registry)
 
+    @classmethod
+    def from_dataframe(
+        cls,
+        df: Any,
+        field: Any = None,
+        name: str | None = None,
+        mute: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+        organism: Any = None,
+        source: Any = None,
+    ) -> Schema | None:
+        """A schema of the columns of a table that are known; None if none is.
 
-def _features(features: Iterable[Any]) -> Iterable[Feature]:
-    for feature in features:
-        if not isinstance(feature, Feature):
-            raise InvalidArgument(
-                "A schema is made of features.",
-                found=f"{feature!r} ({type(feature).__name__})",
-                expected="ln.Feature records",
-                hint="ln.Feature(name=…, dtype=…)",
-            )
-        yield feature
+        Args:
+            df: A pandas or polars DataFrame, a pyarrow Table.
+            field: What its columns are named by, `Feature.name` by default.
+            name, mute, organism, source: See `from_values`.
+        """
+        ref = making.field_of(field)
+        names = [str(column) for column in getattr(df, "column_names", df.columns)]
+        records = making.known_records(
+            names, ref, mute=mute, organism=organism, source=source, demand=False
+        )
+        if not records:
+            making.tell_nothing_known()
+            return None
+        dtype = None if ref.registry is Feature else making.single_dtype(df)
+        return cls(records, name=name, dtype=dtype, itype=ref.registry, otype="DataFrame")
 
-
-def _schemas(slots: Mapping[str, Any]) -> Iterable[tuple[str, Schema]]:
-    for slot, part in slots.items():
-        if not isinstance(part, Schema):
-            raise InvalidArgument(
-                f"The slot {slot!r} takes a schema.", found=f"{part!r} ({type(part).__name__})"
-            )
-        yield slot, part
-
-
-def _itype(itype: Any, *, members: bool, slots: bool) -> str | None:
-    if itype is None:
-        return "Feature" if members or not slots else COMPOSITE
-    if isinstance(itype, FieldRef):
-        return f"{itype.registry.meta.name}.{itype.name}"
-    if isinstance(itype, type) and issubclass(itype, BaseRecord):
-        return str(itype.meta.name)
-    if isinstance(itype, Feature) and itype._values.get("is_type"):
-        return f"Feature[{itype.uid}]"
-    if isinstance(itype, str):
-        return itype
-    raise InvalidArgument(
-        "The itype of a schema names what identifies its columns.",
-        found=repr(itype),
-        expected="ln.Feature, a feature type, or a field such as bt.Gene.ensembl_gene_id",
-    )
-
-
-def _of_features(itype: str | None) -> bool:
-    return itype is not None and itype.partition("[")[0] == "Feature"
+    from_df = from_dataframe

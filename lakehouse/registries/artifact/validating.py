@@ -118,7 +118,7 @@ def _content_reports(
             expected=schema.otype,
         )
     if description.otype == "DataFrame":
-        if not content or schema.feature_list():
+        if not slots or schema.feature_list():
             data = payload.obj
             if data is None:
                 path = local_copy(payload)

@@ -1,0 +1,245 @@
+"""The content of a schema: its members, the change of them, and what they were before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.related_set import RelatedSet
+from lakehouse.config import notify
+from lakehouse.errors import ObjectDoesNotExist
+from lakehouse.orm import BaseRecord
+from lakehouse.orm.batch import batch_on
+from lakehouse.orm.hierarchy import HasType
+from lakehouse.registries.feature import Feature
+from lakehouse.registries.schema_parts import content
+from lakehouse.registries.schema_parts.arguments import Members
+from lakehouse.registries.schema_parts.content import Member
+from lakehouse.registries.schema_parts.optionals import SchemaOptionals
+from lakehouse.registries.schema_parts.versions import SchemaVersion
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import Batch
+
+
+class SchemaContent(HasType, CanCurate, BaseRecord):
+    """The part of a schema that says what it demands, and saves it."""
+
+    _members: Members | None = None
+    _slots: Mapping[str, Any] | None = None
+    _wanted: list[Member] | None = None
+
+    # -- members -----------------------------------------------------------------------
+
+    @property
+    def n(self) -> int | None:
+        """The number of members."""
+        found: int | None = self._values.get("n_members")
+        return found
+
+    @property
+    def members(self) -> Any:
+        """The features, or the records of another registry that the schema is made of."""
+        if not self._saved:
+            return list((self._members or Members()).records)
+        links = content.links_of(self._lake, self.uid, index=True)
+        links += content.links_of(self._lake, self.uid)
+        registry = links[-1]["registry"] if links else "feature"
+        target = self._lake.directory.by_table[registry]
+        uids = [r["target_uid"] for r in links]
+        return RelatedSet.of(target, self._lake, lambda: uids, repr(self), ordered=True)
+
+    def _features_with(self, uids: list[str]) -> Any:
+        return RelatedSet.of(Feature, self._lake, lambda: uids, repr(self), ordered=True)
+
+    def feature_list(self) -> list[tuple[Feature, bool]]:
+        """The features in order without the index, each with whether it is optional."""
+        pending = self._members
+        if pending is not None:
+            return [
+                (f, str(f.name) in pending.optional)
+                for f in pending.records
+                if isinstance(f, Feature)
+            ]
+        links = content.links_of(self._lake, self.uid) if self._saved else []
+        links = [r for r in links if r["registry"] == "feature"]
+        rows = self._lake.state.rows("feature", [r["target_uid"] for r in links])
+        by_uid = {row["uid"]: Feature._from_row(self._lake, row) for row in rows}
+        return [
+            (by_uid[r["target_uid"]], bool(r["optional"]))
+            for r in links
+            if r["target_uid"] in by_uid
+        ]
+
+    @property
+    def optionals(self) -> SchemaOptionals:
+        """The features that need not be there: `.get()`, `.set()`, `.add()`, `.remove()`."""
+        return SchemaOptionals(self)
+
+    def add_optional_features(self, features: Iterable[Feature]) -> None:
+        """Add features that need not be there."""
+        added = list(features)
+        known = self._current_members()
+        new = [Member("feature", f.uid, optional=True) for f in added]
+        self._replace_members([*known, *(m for m in new if m.uid not in {k.uid for k in known})])
+
+    def _set_optional(self, uids: set[str]) -> None:
+        if not self._saved:
+            members = self._members or Members()
+            chosen = frozenset(str(f.name) for f in members.records if f.uid in uids)
+            object.__setattr__(self, "_members", Members(members.records, chosen))
+            self._values["content"] = self._demanded(self._values, self._get_related("index"))
+            self._values["hash"] = content.hash_of(self._values["content"])
+            return
+        self._replace_members([m._replace(optional=m.uid in uids) for m in self._current_members()])
+
+    def _replace_members(self, members: list[Member]) -> None:
+        with batch_on(self._lake) as batch:
+            object.__setattr__(self, "_wanted", members)
+            self._dirty = True
+            batch.add(self)
+
+    @property
+    def slots(self) -> dict[str, Any]:
+        """The schemas of the components, by slot."""
+        if self._slots:
+            return dict(self._slots)
+        uids = self._values.get("slots_uids") or {}
+        found = {}
+        for slot, uid in uids.items():
+            row = self._lake.state.row("schema", uid)
+            if row is not None:
+                found[slot] = type(self)._from_row(self._lake, row)
+        return found
+
+    # -- content and versions ------------------------------------------------------------
+
+    def _given_members(self) -> list[Member]:
+        members = self._members or Members()
+        return [
+            Member(r.meta.table, r.uid, str(r._values.get("name")) in members.optional)
+            for r in members.records
+        ]
+
+    def _current_members(self) -> list[Member]:
+        """The members that the schema will have once it is saved."""
+        if self._wanted is not None:
+            return self._wanted
+        if self._members is not None:
+            return self._given_members()
+        links = content.links_of(self._lake, self.uid) if self._saved else []
+        return [Member(r["registry"], r["target_uid"], bool(r["optional"])) for r in links]
+
+    def _parts(self) -> dict[str, tuple[str, str]]:
+        return {slot: (p.uid, str(p._values.get("hash"))) for slot, p in self.slots.items()}
+
+    def _demanded(self, columns: Mapping[str, Any], index: Any) -> dict[str, Any]:
+        members = self._current_members()
+        return content.content_of(columns, members, index.uid if index else None, self._parts())
+
+    def versions(self) -> list[SchemaVersion]:
+        """What datasets were validated with: the former contents, and the present one."""
+        kept = self._values.get("history") or {}
+        found = [SchemaVersion(self, h, c) for h, c in kept.items() if h != self.hash]
+        return [*found, self.version(str(self.hash))]
+
+    def version(self, content_hash: str | None) -> SchemaVersion:
+        """The content with a hash, e.g. with the one that an artifact was validated with.
+
+        Raises:
+            ObjectDoesNotExist: The schema never was validated with under this hash.
+        """
+        if content_hash in (None, self.hash):
+            index = self._get_related("index")
+            now = self._values.get("content") or self._demanded(self._values, index)
+            return SchemaVersion(self, str(self.hash), now)
+        kept = self._values.get("history") or {}
+        if content_hash not in kept:
+            raise ObjectDoesNotExist(
+                f"{self!r} has no version {content_hash!r}.", expected=", ".join(kept) or None
+            )
+        return SchemaVersion(self, str(content_hash), kept[content_hash])
+
+    # -- saving --------------------------------------------------------------------------
+
+    def save(self) -> Self:
+        """Save the schema: a commit of its own, or part of the open transaction."""
+        if self._saved and not self._dirty and self._values.get("content") is not None:
+            index = self._get_related("index")
+            if content.hash_of(self._demanded(self._values, index)) != self.hash:
+                self._dirty = True  # features were added or removed through their manager
+        return super().save()
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        if self._values.get("is_type"):
+            return
+        for record in (self._members or Members()).records:
+            batch.add(record)
+        index = (self._related or {}).get("index")
+        if index is not None:
+            batch.add(index)
+        for part in (self._slots or {}).values():
+            batch.add(part)
+        if self._saved:
+            self._change(batch)
+            return
+        if self._members is not None:
+            members, parts = self._given_members, self._parts
+            batch.stage(lambda changes: self._stage(changes, members(), parts(), batch))
+            batch.on_commit(self._forget)
+
+    def _change(self, batch: Batch) -> None:
+        """Change the content of a saved schema; the former one is kept if it was used."""
+        members, parts = self._current_members(), self._parts()
+        index_uid = self._values.get("index_uid")
+        new = content.content_of(self._values, members, index_uid, parts)
+        before = (self._old or {}).get("content", self._values.get("content"))
+        old_hash, new_hash = self._values.get("hash"), content.hash_of(new)
+        if new_hash != old_hash:
+            if old_hash and before and content.was_used(self._lake, self.uid):
+                self._set("history", {**(self._values.get("history") or {}), old_hash: before})
+                notify(
+                    f"the schema {self.name or self.uid!r} changes; datasets that were validated "
+                    f"with it keep their version of it: schema.version({old_hash!r})",
+                    "warning",
+                )
+            self._set("content", new)
+            self._set("hash", new_hash)
+            self._set("n_members", (len(members) + (index_uid is not None)) or None)
+            batch.stage(lambda changes: self._stage(changes, members, parts, batch))
+            batch.on_commit(self._forget)
+            self._change_composites(batch, new_hash)
+
+    def _change_composites(self, batch: Batch, new_hash: str) -> None:
+        """Schemas that have this one in a slot demand something else now, too."""
+        for uid in content.composites_of(self._lake, self.uid):
+            row = self._lake.state.row("schema", uid)
+            if row is None or uid == self.uid:
+                continue
+            whole = type(self)._from_row(self._lake, row)
+            slots = whole.slots
+            for slot, part in slots.items():
+                if part.uid == self.uid:
+                    part._values = {**part._values, "hash": new_hash}
+                    slots[slot] = part
+            object.__setattr__(whole, "_slots", slots)
+            whole._dirty = True
+            batch.add(whole)
+
+    def _stage(
+        self,
+        changes: Changes,
+        members: list[Member],
+        parts: Mapping[str, tuple[str, str]],
+        batch: Batch,
+    ) -> None:
+        index_uid = self._values.get("index_uid")
+        content.stage_members(changes, self._lake, self.uid, members, index_uid, parts, batch.now)
+
+    def _forget(self) -> None:
+        """What was given is saved: from now on the lake says what the schema is."""
+        for name in ("_wanted", "_members", "_slots"):
+            object.__setattr__(self, name, None)

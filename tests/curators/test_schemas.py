@@ -1,0 +1,253 @@
+"""Schemas: what they are made of, equal ones, changed ones and their versions."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    ObjectDoesNotExist,
+    ValidationError,
+)
+
+pytestmark = pytest.mark.usefixtures("lake")
+
+
+@pytest.fixture
+def features(lake):
+    made = {"f1": str, "f2": int, "f3": float}
+    return [ln.Feature(name=name, dtype=dtype).save() for name, dtype in made.items()]
+
+
+@pytest.fixture
+def genes(lake):
+    human = bt.Organism(name="human").save()
+    for symbol, ensembl in (("CD8A", "ENSG00000153563"), ("CD4", "ENSG00000010610")):
+        bt.Gene(symbol=symbol, ensembl_gene_id=ensembl, organism=human).save()
+    return bt.Gene.filter().to_list()
+
+
+def names(schema):
+    return [f.name for f, _ in schema.feature_list()]
+
+
+def test_arguments_that_make_no_schema(features):
+    with pytest.raises(InvalidArgument, match="features, slots or an itype"):
+        ln.Schema()
+    with pytest.raises(InvalidArgument, match="features, slots or an itype"):
+        ln.Schema(features=[])
+    with pytest.raises(ValueError, match="list of features, not a single"):
+        ln.Schema(features[0])
+    with pytest.raises(TypeError, match="feature records"):
+        ln.Schema(["f1"])
+    with pytest.raises(FieldValidationError, match="foo"):
+        ln.Schema(features, foo=1)
+    with pytest.raises(InvalidArgument, match="twice"):
+        ln.Schema([features[0], features[0]])
+    with pytest.raises(InvalidArgument, match="takes a schema"):
+        ln.Schema(slots={"obs": "x"}, otype="AnnData")
+    with pytest.raises(InvalidArgument, match="type of object"):
+        ln.Schema(slots={"obs": ln.Schema(features)})
+
+
+def test_members_of_one_registry_only(features, genes):
+    with pytest.raises(TypeError, match="single registry"):
+        ln.Schema([features[0], genes[0]])
+    schema = ln.Schema(genes).save()
+    assert (schema.itype, schema.dtype, schema.n, schema.flexible) == (
+        "bionty.Gene",
+        "num",
+        2,
+        False,
+    )
+    again = ln.Schema.get(schema.uid)
+    assert again.members.to_list("symbol") == again.genes.to_list("symbol") == ["CD8A", "CD4"]
+
+
+def test_what_is_not_said(features):
+    schema = ln.Schema(features[:2], name="s")
+    assert (schema.itype, schema.otype, schema.dtype, schema.n) == ("Feature", None, None, 2)
+    assert (schema.minimal_set, schema.maximal_set, schema.flexible) == (True, False, False)
+    assert [f.name for f in schema.members] == ["f1", "f2"]
+    ids = ln.Schema(itype=bt.Gene.ensembl_gene_id)
+    assert (ids.itype, ids.dtype, ids.n) == ("bionty.Gene.ensembl_gene_id", "num", None)
+    assert ln.Schema(itype=ln.Feature).flexible
+    assert ln.Schema(itype=ln.Feature).hash == ln.Schema(itype="Feature").hash
+    kind = ln.Schema(name="Panel", is_type=True).save()
+    assert kind.hash is None
+    assert kind.itype is None
+    assert ln.Schema(features[:1], type=kind).save().type == kind
+
+
+def test_the_hash_finds_an_equal_schema(features):
+    f1, f2, _ = features
+    schema = ln.Schema([f1, f2], name="s").save()
+    assert ln.Schema([f2, f1]) == schema
+    assert ln.Schema([f2, f1]).name == "s"
+    assert ln.Schema([f1, f2], ordered_set=True).hash != ln.Schema([f2, f1], ordered_set=True).hash
+    for changed in ({"maximal_set": True}, {"coerce": True}, {"optionals": ["f1"]}, {"index": f1}):
+        members = [f2] if "index" in changed else [f1, f2]
+        assert ln.Schema(members, **changed).hash != schema.hash
+    assert ln.Schema([f1, f2], coerce=False).hash == schema.hash
+
+
+def test_the_index_is_a_member(features):
+    f1, f2, f3 = features
+    schema = ln.Schema([f2], index=f1).save()
+    again = ln.Schema.get(schema.uid)
+    assert again.index == f1
+    assert again.members.to_list("name") == ["f1", "f2"]
+    assert again.n == 2
+    assert names(again) == ["f2"]
+    before = again.hash
+    again.index = f3
+    again.save()
+    assert again.hash != before
+    assert ln.Schema.get(schema.uid).members.to_list("name") == ["f3", "f2"]
+    again.index = None
+    again.save()
+    assert ln.Schema.get(schema.uid).n == 1
+
+
+def test_optionals(features):
+    f1, f2, f3 = features
+    schema = ln.Schema([f1, f2.with_config(optional=True)]).save()
+    before = schema.hash
+    assert schema.optionals.get().to_list("name") == ["f2"]
+    schema.optionals.set([f1])
+    assert schema.optionals.get().to_list("name") == ["f1"]
+    assert schema.hash != before
+    schema.optionals.add(f2)
+    assert schema.optionals.get_uids() == [f1.uid, f2.uid]
+    schema.optionals.remove(f1)
+    assert schema.hash == before
+    again = ln.Schema.get(schema.uid)
+    assert again.hash == before
+    assert [f.name for f in again.optionals] == ["f2"]
+    with pytest.raises(TypeError, match="feature records"):
+        schema.optionals.set(["f1"])
+    with pytest.raises(InvalidArgument, match="no feature of"):
+        schema.optionals.add(f3)
+    schema.add_optional_features([f3])
+    assert [f.name for f in ln.Schema.get(schema.uid).optionals] == ["f2", "f3"]
+
+
+def test_features_are_added_and_removed(features):
+    f1, f2, f3 = features
+    schema = ln.Schema([f1, f2]).save()
+    before = schema.hash
+    schema.features.add(f3)
+    schema.save()
+    assert schema.hash != before
+    assert schema.n == 3
+    assert names(ln.Schema.get(schema.uid)) == ["f1", "f2", "f3"]
+    schema.features.remove(f3)
+    schema.save()
+    assert schema.hash == before
+    assert ln.Schema.get(schema.uid).n == 2
+
+
+def test_an_equal_name_changes_the_schema(features):
+    f1, _f2, f3 = features
+    schema = ln.Schema([f1], name="study").save()
+    changed = ln.Schema([f1.with_config(optional=True), f3], name="study", maximal_set=True)
+    assert changed.uid == schema.uid
+    assert names(ln.Schema.get(name="study")) == ["f1"]  # until it is saved
+    changed.save()
+    again = ln.Schema.get(name="study")
+    assert names(again) == ["f1", "f3"]
+    assert again.maximal_set
+    assert again.n == 2
+    assert again.hash == ln.Schema([f1.with_config(optional=True), f3], maximal_set=True).hash
+    assert ln.Schema.filter(name="study").count() == 1
+
+
+def test_slots(features):
+    f1, f2, _ = features
+    obs = ln.Schema([f1], name="obs").save()
+    whole = ln.Schema(slots={"obs": obs}, otype="AnnData", name="whole").save()
+    assert whole.itype == "Composite"
+    assert ln.Schema.get(name="whole").slots == {"obs": obs}
+    assert whole.components.to_list("name") == ["obs"]
+    assert obs.composites.to_list("name") == ["whole"]
+    assert ln.Schema(slots={"obs": ln.Schema([f1])}, otype="AnnData") == whole
+    assert ln.Schema(slots={"__external__": obs}).save().slots == {"__external__": obs}
+    before = whole.hash
+    obs.features.add(f2)
+    obs.save()
+    again = ln.Schema.get(name="whole")
+    assert again.hash != before
+    assert ln.Schema(slots={"obs": ln.Schema([f1, f2])}, otype="AnnData") == again
+
+
+def test_a_changed_schema_keeps_what_datasets_were_validated_with(features):
+    f1, f2, f3 = features
+    schema = ln.Schema([f1], name="study").save()
+    schema.features.add(f2)
+    schema.save()
+    assert len(schema.versions()) == 1  # nothing was validated with the former content
+    frame = pd.DataFrame({"f1": ["a"], "f2": [1]})
+    artifact = ln.Artifact.from_dataframe(frame, key="a.parquet", schema=schema).save()
+    used = schema.hash
+    schema.features.add(f3)
+    schema.maximal_set = True
+    schema.save()
+    assert artifact.schema == schema
+    again = ln.Schema.get(name="study")
+    old, new = again.versions()
+    assert (old.hash, names(old)) == (used, ["f1", "f2"])
+    assert not old.maximal_set
+    assert names(new) == ["f1", "f2", "f3"]
+    assert new.maximal_set
+    assert again.version(used).feature_list() == old.feature_list()
+    with pytest.raises(ObjectDoesNotExist, match="no version"):
+        again.version("nothing")
+
+
+def test_versions_of_composites_know_the_versions_of_their_slots(features):
+    f1, f2, _ = features
+    part = ln.Schema([f1], name="part").save()
+    whole = ln.Schema(slots={"__external__": part}, name="whole").save()
+    frame = pd.DataFrame({"x": [1]})
+    ln.Artifact.from_dataframe(frame, key="a.parquet", schema=whole, features={"f1": "a"}).save()
+    part.features.add(f2)
+    part.save()
+    old, new = ln.Schema.get(name="whole").versions()
+    assert names(old.slots["__external__"]) == ["f1"]
+    assert names(new.slots["__external__"]) == ["f1", "f2"]
+
+
+def test_from_values(features, genes):
+    schema = ln.Schema.from_values(["CD8A", "CD4"], field=bt.Gene.symbol, organism="human").save()
+    assert (schema.itype, schema.dtype, schema.n) == ("bionty.Gene", "num", 2)
+    assert ln.Schema.from_values(["CD4", "CD8A"], field=bt.Gene.symbol, organism="human") == schema
+    with pytest.raises(ValidationError, match="FOO"):
+        ln.Schema.from_values(["CD8A", "FOO"], field=bt.Gene.symbol, organism="human")
+    some = ln.Schema.from_values(
+        ["CD8A", "FOO"], field=bt.Gene.symbol, organism="human", raise_validation_error=False
+    )
+    assert some.n == 1
+    assert [f.name for f in ln.Schema.from_values(["f1", "f2"]).members] == ["f1", "f2"]
+    with pytest.raises(ValueError, match="at least one"):
+        ln.Schema.from_values([])
+    with pytest.raises(TypeError):
+        ln.Schema.from_values([1, 2])
+    with pytest.raises(TypeError, match="field of a registry"):
+        ln.Schema.from_values(["f1"], field="name")
+
+
+def test_from_dataframe(features, genes):
+    frame = pd.DataFrame({"f1": ["a"], "f2": [1], "zz": [2.0]})
+    schema = ln.Schema.from_dataframe(frame, name="frame").save()
+    assert (schema.name, schema.n, schema.otype) == ("frame", 2, "DataFrame")
+    assert ln.Schema.from_dataframe(pd.DataFrame({"q": [1]})) is None
+    counts = pd.DataFrame({"CD4": [1], "CD8A": [2]})
+    made = ln.Schema.from_dataframe(counts, field=bt.Gene.symbol, organism="human")
+    assert (made.itype, made.dtype, made.n) == ("bionty.Gene", "int", 2)
+    mixed = pd.DataFrame({"CD4": [1], "CD8A": [2.5]})
+    with pytest.raises(ValueError, match="several dtypes"):
+        ln.Schema.from_dataframe(mixed, field=bt.Gene.symbol, organism="human")
