@@ -206,7 +206,7 @@ def checked_text(field: Field, value: str) -> str:
 def part_sql(name: str, column: str) -> str:
     """SQL of a part of a moment, such as its `year`."""
     if name in ("date", "time"):
-        return f"CAST({column} AS {name.upper()})"
+        return f"CAST(CAST({column} AS TIMESTAMP) AS {name.upper()})"
     return f"({_PARTS[name].format(c=column)})"
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.combining import Combining
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.q import Q
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class QuerySet(Reading[T]):
+class QuerySet(Combining[T], Reading[T]):
     """Records of one registry that fulfil conditions.
 
     Unless a condition names the branch or the uid, records on main and the current branch
@@ -134,37 +135,6 @@ class QuerySet(Reading[T]):
     def none(self) -> Self:
         """No record."""
         return self.filter(uid__in=[])
-
-    # -- sets --------------------------------------------------------------------------
-
-    def union(self, *others: QuerySet[T]) -> Self:
-        """The records of any of several sets, each once, in the order of their creation."""
-        return self._combined("OR", others)
-
-    def intersection(self, *others: QuerySet[T]) -> Self:
-        """The records that are in all of several sets."""
-        return self._combined("AND", others)
-
-    def difference(self, *others: QuerySet[T]) -> Self:
-        """The records that are in none of the other sets."""
-        found = self._combined("AND", ())
-        for other in others:
-            found = found.filter(~Q(uid__in=other))
-        return found
-
-    def _combined(self, connector: str, others: tuple[QuerySet[T], ...]) -> Self:
-        sets = tuple(Q(uid__in=one) for one in (self, *others))
-        fresh = type(self)(self._registry, self._lake)
-        return fresh._narrowed(Q._make(sets, connector))
-
-    def __or__(self, other: QuerySet[T]) -> Self:
-        return self.union(other) if isinstance(other, QuerySet) else NotImplemented
-
-    def __and__(self, other: QuerySet[T]) -> Self:
-        return self.intersection(other) if isinstance(other, QuerySet) else NotImplemented
-
-    def __sub__(self, other: QuerySet[T]) -> Self:
-        return self.difference(other) if isinstance(other, QuerySet) else NotImplemented
 
     # -- SQL ---------------------------------------------------------------------------
 

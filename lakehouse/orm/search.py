@@ -71,12 +71,12 @@ class Search:
         whens.sort(key=lambda w: -w[0])
         params: list[Any] = [value for _, _, values in whens for value in values]
         cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
-        similar = "jaro_winkler_similarity(lh_0, ?)"
-        rank = f"CASE {cases} WHEN {similar} > {_SIMILAR} THEN {similar} ELSE 0 END"
-        return (
-            f"(SELECT *, {rank} AS {RANK} FROM (SELECT *, {', '.join(texts)} FROM {table}))",
-            [*params, self.wanted, self.wanted],
-        )
+        if not self.case_sensitive:
+            similar = "jaro_winkler_similarity(lh_0, ?)"
+            cases += f" WHEN {similar} > {_SIMILAR} THEN {similar}"
+            params += [self.wanted, self.wanted]
+        inner = f"SELECT *, {', '.join(texts)} FROM {table}"
+        return f"(SELECT *, CASE {cases} ELSE 0 END AS {RANK} FROM ({inner}))", params
 
     # -- testing on Arrow first --------------------------------------------------------
 
@@ -112,7 +112,8 @@ class Search:
             mask = found if mask is None else pc.or_(mask, found)
         if mask is not None and pc.any(mask).as_py():
             return rows.filter(mask)
-        return rows.take(pa.array(self._similar(rows[self.columns[0]]), pa.int64()))
+        similar = [] if self.case_sensitive else self._similar(rows[self.columns[0]])
+        return rows.take(pa.array(similar, pa.int64()))
 
     def _similar(self, names: pa.ChunkedArray) -> list[int]:
         from rapidfuzz import process  # only for those whose text is nowhere
@@ -120,7 +121,7 @@ class Search:
 
         found = process.extract(
             self.wanted,
-            (names if self.case_sensitive else pc.utf8_lower(names)).to_pylist(),
+            pc.utf8_lower(names).to_pylist(),
             scorer=JaroWinkler.normalized_similarity,
             score_cutoff=_SIMILAR,
             limit=_MOST_SIMILAR,
