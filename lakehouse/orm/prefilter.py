@@ -106,9 +106,19 @@ def evaluated(
     mask = _mask(rows, tests) if tests else None
     if mask is not None and pc.sum(mask).as_py() != rows.num_rows:
         rows = rows.filter(mask)
+    if not counted:
+        rows = _in_uid_order(rows)
     if _ORDERS.get(order):
         return _backwards(rows, start, stop)
     return rows.slice(start, None if stop is None else stop - start)
+
+
+def _in_uid_order(rows: pa.Table) -> pa.Table:
+    """Rows in uid order; files overlap where old rows were changed after new ones came."""
+    uids = rows["uid"]
+    if rows.num_rows < 2 or pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
+        return rows
+    return rows.take(pc.sort_indices(uids))
 
 
 def _backwards(rows: pa.Table, start: int, stop: int | None) -> pa.Table:
