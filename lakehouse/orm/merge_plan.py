@@ -95,8 +95,9 @@ def plan_of(lake: Lake, source: str, target: str, prefer: str | None = None) -> 
         if own.num_rows:
             plan.moves[meta.table] = own
     _plan_edits(lake, state, plan, prefer)
-    for table, own in plan.moves.items():
+    for table in dict.fromkeys([*plan.moves, *(e["registry"] for e, _, _ in plan.applied)]):
         meta = lake.directory.by_table[table].meta
+        own = plan.moves.get(table, state.arrow(table).slice(0, 0))
         if meta.names_per_branch:
             plan.conflicts += _name_conflicts(lake, state, plan, meta, own)
         if meta.versioned:

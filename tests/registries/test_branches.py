@@ -23,8 +23,7 @@ from lakehouse.orm import Lake
 @pytest.fixture
 def branch(lake):
     """A branch, not switched to."""
-    made = lake.Branch(name="b1").save()
-    return made
+    return lake.Branch(name="b1").save()
 
 
 def names(queryset) -> list[str]:
