@@ -1,0 +1,1 @@
+"""Second addresses of public names, for code that imports them from here."""
