@@ -7,6 +7,7 @@ from typing import Any, Literal
 from lakehouse.config import notify
 from lakehouse.orm import Versioned, VersionedRow, latest_sql
 from lakehouse.orm.query import QuerySet
+from lakehouse.registries._relations import relations_of
 
 TransformKind = Literal["pipeline", "notebook", "script", "function"]
 
@@ -32,6 +33,7 @@ class Transform(
     required=("key",),
     versioned=True,
     computed={"is_latest": ("bool", latest_sql("transform"))},
+    relations=relations_of("Transform"),
 ):
     """Data transformations. Equal keys make a version family; changed source a new version.
 

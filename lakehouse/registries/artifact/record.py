@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow.compute as pc
 
 from lakehouse.annotation.lookup import feature_lookup
-from lakehouse.annotation.managers import manager_of
 from lakehouse.errors import (
     InvalidArgument,
     InvalidKey,
@@ -18,8 +17,9 @@ from lakehouse.errors import (
     UnreadableFile,
 )
 from lakehouse.formats import format_for, format_in
-from lakehouse.orm import BaseRecord, Relation, current_lake, latest_sql, relations
+from lakehouse.orm import BaseRecord, current_lake, latest_sql
 from lakehouse.orm.context import use
+from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import families, placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import OWN, ArtifactRow
@@ -30,25 +30,6 @@ from lakehouse.storage import check_key
 if TYPE_CHECKING:
     from lakehouse.registries.schema import Schema
 
-_TARGETS = {
-    "ulabels": ("ULabel", "ulabel"),
-    "records": ("Record", "record"),
-    "users": ("User", "user"),
-    "schemas": ("Schema", "schema"),
-    "cell_types": ("bionty.CellType", "cell_type"),
-    "organisms": ("bionty.Organism", "organism"),
-    "genes": ("bionty.Gene", "gene"),
-    "tissues": ("bionty.Tissue", "tissue"),
-    "diseases": ("bionty.Disease", "disease"),
-    "phenotypes": ("bionty.Phenotype", "phenotype"),
-    "pathways": ("bionty.Pathway", "pathway"),
-    "experimental_factors": ("bionty.ExperimentalFactor", "experimental_factor"),
-    "developmental_stages": ("bionty.DevelopmentalStage", "developmental_stage"),
-    "cell_lines": ("bionty.CellLine", "cell_line"),
-    "ethnicities": ("bionty.Ethnicity", "ethnicity"),
-}
-
-
 class Artifact(
     ArtifactSaving,
     row=ArtifactRow,
@@ -58,12 +39,7 @@ class Artifact(
     foreign_keys={"storage": "Storage", "schema": "Schema"},
     aliases={"transform": "run__transform"},
     computed={"is_latest": ("bool", latest_sql("artifact"))},
-    relations=relations(
-        *(
-            Relation(name, registry, "artifact_link", registry=table, manager=manager_of(name))
-            for name, (registry, table) in _TARGETS.items()
-        )
-    ),
+    relations=relations_of("Artifact"),
     feature_lookup=feature_lookup,
 ):
     """Datasets & models stored as files, folders or arrays.
