@@ -1,78 +1,103 @@
-"""Rich trees that describe artifacts and schemas."""
+"""The description of a record: what every one has, and what its registry adds.
+
+A registry that shows more has its sections here: functions that add to the tree.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 from rich.tree import Tree
 
+from lakehouse.annotation.describing import general, layout
+from lakehouse.annotation.describing.features import add_features
+from lakehouse.annotation.describing.layout import shown
+from lakehouse.annotation.describing.schema import add_members
+from lakehouse.orm.showing import title
 
-def shown(tree: Tree, *, return_str: bool) -> str | None:
-    """Print a tree, or give it as text."""
-    console = Console(file=sys.stdout, soft_wrap=True)
-    if return_str:
-        with console.capture() as capture:
-            console.print(tree)
-        return capture.get()
-    console.print(tree)
-    return None
+_CODE_LINES = 20
 
 
-def schema_tree(schema: Any) -> Tree:
-    """A schema with its features and the schemas of its slots."""
-    title = schema.name or schema.uid
-    demands = ", ".join(
-        n for n in ("minimal_set", "maximal_set", "ordered_set") if getattr(schema, n)
-    )
-    tree = Tree(f"[bold]Schema[/bold] {title} · {schema.itype or ''} · {demands or 'no demands'}")
-    for feature, optional in schema.feature_list():
-        mark = " (optional)" if optional else ""
-        tree.add(f"{feature.name}: {feature.dtype_as_str}{mark}", style=None)
-    for slot, part in schema.slots.items():
-        branch = tree.add(f"[bold]{slot}[/bold]")
-        branch.add(schema_tree(part))
+def describe(record: Any, *, return_str: bool = False) -> str | None:
+    """Print the description of a record, or give it as text."""
+    return shown(tree_of(record), return_str=return_str)
+
+
+def tree_of(record: Any) -> Tree:
+    """The description of a record."""
+    tree = layout.heading(record)
+    tree.add(general.fields(record))
+    for add in _SECTIONS.get(record.meta.name, ()):
+        add(tree, record)
+    if record._saved:
+        entities = "Entities" if record.meta.name in _LABELLED else "Relations"
+        layout.section(tree, entities, general.labels(record))
+        layout.section(tree, "Linked from", general.named_in(record))
+        for head, lines in general.notes(record):
+            layout.section(tree, head, lines)
     return tree
 
 
-def artifact_tree(artifact: Any, labels: Mapping[str, Mapping[str, list[str]]]) -> Tree:
-    """An artifact with its fields, its columns by slot and its labels.
-
-    Args:
-        artifact: The artifact.
-        labels: Values by feature, by slot.
-    """
-    tree = Tree(f"[bold]Artifact[/bold] {artifact.key or artifact.description or artifact.uid}")
-    general = tree.add("general")
-    for name in (
-        "uid",
-        "description",
-        "kind",
-        "otype",
-        "n_observations",
-        "n_files",
-        "size",
-        "hash",
-    ):
-        if (value := getattr(artifact, name)) is not None:
-            general.add(f"{name}: {value}")
-    general.add(f"path: {artifact.path}")
-    if (schema := artifact.schema) is not None:
-        general.add(f"schema: {schema.name or schema.uid}")
-    for slot, columns in artifact.columns.items():
-        values = labels.get(slot, {})
-        branch = tree.add(f"{slot} · {len(columns)} columns")
-        for name, kind in columns[:30]:
-            found = values.get(name)
-            text = f" = {', '.join(found[:10])}{' …' if len(found) > 10 else ''}" if found else ""
-            branch.add(f"{name}: {kind}{text}")
-        if len(columns) > 30:
-            branch.add(f"… {len(columns) - 30} more")
-    external = {**labels.get("__external__", {}), **labels.get("", {})}
-    if external:
-        branch = tree.add("features and labels")
-        for name, found in external.items():
-            branch.add(f"{name} = {', '.join(found)}")
+def feature_tree(record: Any) -> Tree:
+    """The features of a record, under its title."""
+    tree = layout.heading(record)
+    add_features(tree, record)
     return tree
+
+
+def label_tree(record: Any) -> Tree:
+    """The labels of a record."""
+    tree = Tree(Text("Entities", style="bold"), guide_style="dim")
+    lines = general.labels(record)
+    tree.add(Text("\n").join(lines) if lines else Text("no labels", style="dim"))
+    return tree
+
+
+def _add_path(tree: Tree, artifact: Any) -> None:
+    tree.add(Text.assemble(("storage/path: ", "dim"), str(artifact.path)))
+
+
+def _add_lineage(tree: Tree, record: Any) -> None:
+    """Where a dataset comes from: its run with transform and inputs."""
+    run = record._get_related("run")
+    if run is None:
+        return
+    rows = [("run", layout.title_of(run))]
+    if (transform := run._get_related("transform")) is not None:
+        rows.append(("transform", f"{title(transform)} ({transform.uid[16:]})"))
+    for name in ("input_artifacts", "input_collections", "input_records"):
+        manager = getattr(run, name, None) if name in run.meta.relations else None
+        if manager is not None and (found := list(manager.all()[: layout.SHOWN + 1])):
+            count = manager.count() if len(found) > layout.SHOWN else len(found)
+            rows.append((name, layout.listed([title(r) for r in found], count)))
+    if (user := run._get_related("created_by")) is not None:
+        rows.append(("created_by", title(user)))
+    layout.section(tree, "Lineage", layout.columns(rows, ("dim",)))
+
+
+def _add_params(tree: Tree, run: Any) -> None:
+    params = run._values.get("params") or {}
+    layout.section(tree, "Params", [f"{name}: {value}" for name, value in params.items()])
+
+
+def _add_code(tree: Tree, transform: Any) -> None:
+    lines = str(transform._values.get("source_code") or "").splitlines()
+    shown = [f"│ {line}" for line in lines[:_CODE_LINES]]
+    if len(lines) > _CODE_LINES:
+        shown.append(f"… {len(lines) - _CODE_LINES} more lines")
+    layout.section(tree, "source_code", shown)
+
+
+_LABELLED = ("Artifact", "Collection")
+_SECTIONS: dict[str, tuple[Callable[[Tree, Any], None], ...]] = {
+    "Artifact": (_add_path, add_features, _add_lineage),
+    "Collection": (_add_lineage,),
+    "Record": (add_features,),
+    "Run": (_add_params, add_features),
+    "Schema": (add_members,),
+    "Transform": (_add_code,),
+}
+
+__all__ = ["describe", "feature_tree", "label_tree", "shown", "tree_of"]

@@ -1,0 +1,1 @@
+"""The parts of descriptions; `annotation.describe` puts them together."""

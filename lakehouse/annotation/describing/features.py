@@ -1,0 +1,100 @@
+"""Features of a record: those found in its dataset by slot, and those set beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from lakehouse.annotation.annotate import EXTERNAL
+from lakehouse.annotation.describing import layout
+from lakehouse.annotation.reading import Annotated, annotated, label_field
+from lakehouse.orm.showing import short
+from lakehouse.schema import DType
+
+_COLUMNS = 50
+Row = tuple[str, str, str]
+
+
+def dtype_text(dtype: DType | str | None) -> str:
+    """A dtype for people: categories by their registry alone, e.g. `bionty.CellType`."""
+    text = "" if dtype is None else str(dtype)
+    if text.startswith("list[") and text.endswith("]"):
+        return f"list[{dtype_text(text[5:-1])}]"
+    return text[4:-1] if text.startswith("cat[") and text.endswith("]") else text
+
+
+def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) -> None:
+    """The features of an artifact's content, and its other columns, by slot."""
+    slots, snapshots = artifact.features.slots, artifact.columns
+    if not slots and not snapshots:
+        return
+    values = list(found)
+    top = tree.add(Text("Dataset features", style="bold"))
+    names = [*slots, *(n for n in snapshots if n not in slots and f"{n}.T" not in slots)]
+    for slot in sorted(names):
+        schema = slots.get(slot)
+        members = {} if schema is None else _members(schema)
+        rows = [
+            (name, dtype_text(dtype), _values(artifact, values, slot, name))
+            for name, dtype in sorted(members.items())
+        ]
+        own = [] if slot.endswith(".T") else snapshots.get(slot, [])
+        others = [(name, kind, "") for name, kind in own if name not in members]
+        count = f"{len(members)} {schema.itype or 'Feature'}" if schema is not None else ""
+        total = f"{len(own)} column{'' if len(own) == 1 else 's'}" if others else ""
+        head = ", ".join(t for t in (count, total) if t)
+        lines = [*rows, *others]
+        texts = layout.columns(lines[:_COLUMNS], ("", "dim"))
+        if len(lines) > _COLUMNS:
+            texts.append(Text(f"… {len(lines) - _COLUMNS} more", style="dim"))
+        branch = top.add(Text.assemble((slot, "bold"), (f" ({head})", "dim")))
+        if texts:
+            branch.add(Text("\n").join(texts))
+
+
+def _members(schema: Any) -> dict[str, str]:
+    """Names and dtypes of what a schema is made of: features, or records such as genes."""
+    features = {str(f.name): f.dtype_as_str or "" for f, _ in schema.feature_list()}
+    if features:
+        return features
+    members = schema.members
+    name_field = members._registry.meta.name_field
+    return {str(name): schema.dtype or "" for name in members.to_list(name_field)}
+
+
+def _values(record: Any, found: list[Annotated], slot: str, name: str) -> str:
+    """The values of a feature in a slot, as text."""
+    hits = [a for a in found if a.feature.name == name and slot in a.slots]
+    return ", ".join(text for a in hits if (text := value_text(record, a)))
+
+
+def value_text(record: Any, entry: Annotated) -> str:
+    """The values of one feature, as text."""
+    labels = [
+        str(row[label_field(record._lake, entry.feature.dtype, table)])
+        for table, row in entry.labels
+    ]
+    return layout.listed([*labels, *(short(v) for v in entry.values)])
+
+
+def external_rows(record: Any, found: Iterable[Annotated]) -> list[Text]:
+    """The features that somebody set, with dtype and values."""
+    rows = [
+        (a.feature.name, dtype_text(a.feature.dtype), value_text(record, a))
+        for a in found
+        if EXTERNAL in a.slots
+    ]
+    return layout.columns(rows, ("", "dim"))
+
+
+def add_features(tree: Tree, record: Any) -> None:
+    """The features of an artifact, in two sections, or of a run or record, in one."""
+    found = annotated(record)
+    if record.meta.name == "Artifact":
+        add_dataset_features(tree, record, found)
+        layout.section(tree, "External features", external_rows(record, found))
+    else:
+        layout.section(tree, "Features", external_rows(record, found))

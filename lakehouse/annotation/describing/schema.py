@@ -1,0 +1,64 @@
+"""Schemas: their demands, their members, and the schemas of their slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from lakehouse.annotation.describing import general, layout
+from lakehouse.annotation.describing.features import dtype_text
+
+_HEAD = ("name", "dtype", "optional", "nullable", "coerce", "default_value")
+_YES, _NO = "✓", "✗"
+_MEMBERS = 100
+
+
+def add_members(tree: Tree, schema: Any) -> None:
+    """The schema's features with what is demanded of each, then its slots."""
+    members = [
+        (
+            str(feature.name),
+            dtype_text(feature.dtype_as_str),
+            _mark(optional),
+            _mark(feature._values.get("nullable") is not False),
+            _mark(feature._values.get("coerce")),
+            _default(feature._values.get("default_value")),
+        )
+        for feature, optional in schema.feature_list()
+    ]
+    kind = schema.itype or "Feature"
+    if members:
+        lines = layout.columns([_HEAD, *members], ("", "dim"))
+        lines[0].stylize("dim")
+        layout.section(tree, f"{kind} ({len(members)})", lines)
+    elif not schema.slots and kind != "Composite":
+        _add_records(tree, schema, kind)
+    for slot, part in schema.slots.items():
+        branch = tree.add(Text.assemble((f"{slot}: ", "bold"), part.name or part.uid))
+        branch.add(general.fields(part))
+        add_members(branch, part)
+
+
+def _add_records(tree: Tree, schema: Any, kind: str) -> None:
+    """Members that are no features, e.g. genes; or that any of a registry may be there."""
+    names: list[str] = []
+    if schema._saved and schema.n_members:
+        members = schema.members
+        names = [str(n) for n in members.to_list(members._registry.meta.name_field)]
+    count = f" ({len(names)})" if names else ""
+    shown = names[:_MEMBERS]
+    if len(names) > _MEMBERS:
+        shown.append(f"… {len(names) - _MEMBERS} more")
+    dtype = [f"dtype: {schema.dtype}"] if schema.dtype else []
+    if names or dtype or kind != "Feature":
+        layout.section(tree, f"{kind}{count}", [*dtype, *shown] or ["any of the registry"])
+
+
+def _mark(value: Any) -> str:
+    return _YES if value else _NO
+
+
+def _default(value: Any) -> str:
+    return "unset" if value is None else str(value)
