@@ -1,23 +1,35 @@
 """Versioned records: families whose uids share 16 characters and count versions in four.
 
-Which version is the latest is not stored: it is the highest uid of its family among those
-that are neither archived nor in the trash.
+Which version is the latest is not stored: it is the highest uid of its family on its branch,
+among those that are neither archived nor in the trash. So deleting the latest version makes
+the one before it the latest, and restoring it takes that back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InconsistentKey, InvalidArgument
 from lakehouse.identity import UID_LENGTH, next_version, stem_of
 from lakehouse.orm.base import BaseRecord, TrackedRow
 from lakehouse.orm.bootstrap import ARCHIVE, TRASH
+from lakehouse.orm.families import (
+    Name,
+    claim_of,
+    family_of,
+    is_first,
+    latest_uid,
+    uid_among_staged,
+)
 
 if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm.batch import Batch
     from lakehouse.orm.query import QuerySet
 
 _HIDDEN = (ARCHIVE, TRASH)
 _FAMILY = 200_000
+_CHOICES = {"is_latest", "version", "version_tag"}
 
 
 class VersionedRow(TrackedRow):
@@ -27,25 +39,59 @@ class VersionedRow(TrackedRow):
 
 
 def latest_sql(table: str) -> str:
-    """SQL that is true for the latest version of every family of a table."""
+    """SQL that is true for the latest version of every family of a table, on its branch."""
     return (
         f'{{row}}.uid IN (SELECT max(v.uid) FROM "{table}" v '
-        f"WHERE v.branch_uid NOT IN ('{ARCHIVE}', '{TRASH}') GROUP BY left(v.uid, {UID_LENGTH}))"
+        f"WHERE v.branch_uid NOT IN ('{ARCHIVE}', '{TRASH}') "
+        f"GROUP BY left(v.uid, {UID_LENGTH}), v.branch_uid)"
     )
+
+
+def version_fields(table: str) -> dict[str, tuple[str, str]]:
+    """The virtual fields of a versioned registry, for the `computed=` of its class."""
+    return {
+        "is_latest": ("bool", latest_sql(table)),
+        "version": ("str", f"coalesce({{row}}.version_tag, substr({{row}}.uid, {UID_LENGTH + 1}))"),
+    }
 
 
 class Versioned(BaseRecord):
     """A record of which there are versions.
 
-    Subclasses pass `versioned=True` and `computed={"is_latest": ("bool", latest_sql(table))}`,
-    and call `_revise` in their constructors.
+    Subclasses pass `versioned=True` and `computed=version_fields(table)`, and call `_revise` or
+    `_join_family` in their constructors. All versions with one `key` are a family; registries
+    whose families have other names override `_family_name`.
     """
+
+    _numbered: bool = False
+
+    # -- families ----------------------------------------------------------------------
 
     def _family(self, stem: str) -> list[dict[str, Any]]:
         return self._lake.state.prefix(self.meta.table, stem, _FAMILY)
 
+    def _family_name(self) -> Name | None:
+        """What all versions of the family have in common; None where it has no name."""
+        key = self._values.get("key")
+        return None if key is None else {"key": key}
+
+    def _join_family(self) -> None:
+        """Make this new record the next version of the family with its name, if there is one."""
+        name = self._family_name()
+        if name is None:
+            return
+        self._claims_uid = True
+        uid = family_of(self._lake, self.meta.table, name)
+        row = None if uid is None else self._lake.state.row(self.meta.table, uid)
+        if row is not None:
+            self._revise(self._from_row(self._lake, row))
+
     def _revise(self, previous: BaseRecord) -> None:
-        """Make this new record the next version of another one's family."""
+        """Make this new record the next version of another one's family.
+
+        Raises:
+            InvalidArgument: The other one isn't saved, or its family has this version tag.
+        """
         if not isinstance(previous, type(self)):
             raise InvalidArgument(
                 f"A {self.meta.name} revises a {self.meta.name}.", found=repr(previous)
@@ -53,15 +99,97 @@ class Versioned(BaseRecord):
         if not previous._saved:
             raise InvalidArgument(f"{previous!r} isn't saved, so it can't be revised.")
         rows = self._family(stem_of(previous.uid))
+        tag = self._values.get("version_tag")
+        if tag is not None and any(r.get("version_tag") == tag for r in rows):
+            raise InvalidArgument(
+                f"There is a version {tag!r} of {previous!r} already.",
+                hint="choose another version tag, or leave it None",
+            )
         self._values["uid"] = next_version(rows[-1]["uid"] if rows else previous.uid)
         self._claims_uid = True
 
+    # -- saving ------------------------------------------------------------------------
+
+    def _before_save(self, batch: Batch) -> None:
+        if not self._saved:
+            self._number(batch)
+        elif self._old is not None and "key" in self._old:
+            self._rename(batch, self._old["key"])
+
+    def _number(self, batch: Batch) -> None:
+        """Choose the uid among those of the family that the same transaction saves."""
+        if self._numbered or self._saved:
+            return
+        self._values["uid"] = uid_among_staged(
+            batch, self.meta.table, self.uid, self._family_name()
+        )
+        self._numbered = True
+        batch.on_rollback(lambda: setattr(self, "_numbered", False))
+
+    def _rename(self, batch: Batch, before: str | None) -> None:
+        """Give back the old key, and take the new one unless another family has it.
+
+        Raises:
+            InconsistentKey: Another family has the new key.
+        """
+        table, after = self.meta.table, self._values.get("key")
+        holder = None if after is None else latest_uid(self._lake, table, {"key": after})
+        if holder is not None and stem_of(holder) != self.stem_uid:
+            raise InconsistentKey(
+                f"{self.meta.name} {self.uid!r} can't be renamed: another one has that key.",
+                found=f"{after!r} is the key of {holder!r}",
+                hint="choose another key, or make a new version with revises=",
+            )
+
+        def stage(changes: Changes) -> None:
+            if before is not None:
+                changes.release(table, claim_of(table, {"key": before}), self.uid)
+            if after is not None and holder is None:
+                changes.claim(table, claim_of(table, {"key": after}), self.uid)
+
+        batch.stage(stage)
+
+    def _before_delete(self, batch: Batch) -> None:
+        name = self._family_name()
+        if name is not None:
+            claim = claim_of(self.meta.table, name)
+            batch.stage(lambda changes: changes.release(self.meta.table, claim, self.uid))
+
+    def _uid_key(self) -> str | None:
+        """What a new version claims: the family's name if it is the first one, else its uid."""
+        name, uid = self._family_name(), self._values.get("uid")
+        if name is not None and uid is not None and is_first(uid):
+            return claim_of(self.meta.table, name)
+        return super()._uid_key()
+
     def _renew_uid(self) -> bool:
-        """Another process has saved this version meanwhile: take the next one."""
-        uid = self._values["uid"]
+        """Another process has saved this version meanwhile, or begun the family."""
+        name, uid = self._family_name(), self._values["uid"]
+        if name is not None and is_first(uid):
+            before = latest_uid(self._lake, self.meta.table, name, hidden=True)
+            self._claims_uid = before is not None  # nobody has the name any more: it is free
+            if before is not None and not self._adopt_same(before):
+                self._values["uid"] = next_version(before)
+            return True
         rows = self._family(stem_of(uid))
-        self._values["uid"] = next_version(max(uid, rows[-1]["uid"] if rows else uid))
+        latest = rows[-1]["uid"] if rows else uid
+        if not self._adopt_same(latest):
+            self._values["uid"] = next_version(max(uid, latest))
         return True
+
+    def _adopt_same(self, uid: str) -> bool:
+        """Become the latest version that another process has saved, if it is the same."""
+        row = self._lake.state.row(self.meta.table, uid)
+        if row is None or not self._is_same_as(row):
+            return False
+        self._adopt(row)
+        return True
+
+    def _is_same_as(self, row: dict[str, Any]) -> bool:
+        """Whether a constructor call that made this record means an existing version."""
+        return False
+
+    # -- what it says ------------------------------------------------------------------
 
     @property
     def stem_uid(self) -> str:
@@ -73,16 +201,38 @@ class Versioned(BaseRecord):
         """The version's tag, else the last four characters of the uid."""
         return str(self._values.get("version_tag") or self.uid[UID_LENGTH:])
 
+    @version.setter
+    def version(self, value: str | None) -> None:
+        self._set("version_tag", self.meta.fields["version_tag"].validate(value))
+
     @property
     def versions(self) -> QuerySet[Self]:
-        """All versions that are neither archived nor in the trash, the oldest first."""
+        """All visible versions, the oldest first."""
         from_here: QuerySet[Self] = self._query()
-        return from_here.filter(uid__startswith=self.stem_uid).exclude(branch_uid__in=_HIDDEN)
+        own = self._values.get("branch_uid")
+        branches = {*self._lake.visible_branches, own} - {*_HIDDEN, None}
+        return from_here.filter(uid__startswith=self.stem_uid, branch_uid__in=sorted(branches))
 
     @property
     def is_latest(self) -> bool:
-        """Whether no later version is visible."""
-        uid = self.uid
-        return not any(
-            r["uid"] > uid and r["branch_uid"] not in _HIDDEN for r in self._family(self.stem_uid)
-        )
+        """Whether no later version is on the same branch."""
+        uid, branch = self.uid, self._values.get("branch_uid") or self._lake.branch_uid
+        if branch in _HIDDEN:
+            return False
+        rows = self._family(self.stem_uid)
+        return not any(r["uid"] > uid and r["branch_uid"] == branch for r in rows)
+
+    @classmethod
+    def get(cls, uid: str | None = None, **lookups: Any) -> Self:
+        """One record, by its uid, the beginning of its uid, or by fields.
+
+        A key means its latest version, and so do the first 16 characters of a uid.
+
+        Raises:
+            ObjectDoesNotExist, MultipleObjectsReturned.
+        """
+        if uid is None and "key" in lookups and not _CHOICES & lookups.keys():
+            found = list(cls.filter(**lookups).order_by("uid"))
+            if len({a.stem_uid for a in found}) == 1:
+                return found[-1]
+        return super().get(uid, **lookups)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.config import notify
-from lakehouse.orm import Versioned, VersionedRow, latest_sql
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm import Versioned, VersionedRow, version_fields
+from lakehouse.orm.pedigree import ViewParents
 from lakehouse.orm.query import QuerySet
 from lakehouse.registries._relations import relations_of
+from lakehouse.storage.hashing import hash_bytes
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Batch
 
 TransformKind = Literal["pipeline", "notebook", "script", "function"]
 
 
 class TransformRow(VersionedRow):
-    """A row of the table `transform`."""
+    """A row of the table `transform`.
+
+    Attributes:
+        key: A path-like name, which names the version family.
+        description: What it does.
+        kind: `"pipeline"`, `"notebook"`, `"script"` or `"function"`.
+        source_code: Its source code.
+        hash: Digest of the source code; transforms with equal hashes are one.
+        reference: A reference to an outside resource, e.g. the URL of a repository.
+        reference_type: What kind of reference that is, e.g. `"url"`.
+        environment_uid: An artifact that describes the environment it runs in.
+        plan_uid: An artifact with the plan that it follows.
+    """
 
     key: str | None = None
     description: str | None = None
@@ -22,25 +40,40 @@ class TransformRow(VersionedRow):
     hash: str | None = None
     reference: str | None = None
     reference_type: str | None = None
+    environment_uid: str | None = None
+    plan_uid: str | None = None
     config: dict[str, Any] | None = None
 
 
 class Transform(
+    ViewParents,
     Versioned,
     row=TransformRow,
     name_field="key",
     match=(),
     required=("key",),
     versioned=True,
-    computed={"is_latest": ("bool", latest_sql("transform"))},
+    foreign_keys={"environment": "Artifact", "plan": "Artifact"},
+    computed=version_fields("transform"),
     relations=relations_of("Transform"),
 ):
     """Data transformations. Equal keys make a version family; changed source a new version.
 
+    Source code that is known gives the existing transform, whatever its key. A key without
+    source code means the latest version, as long as no other version tag is asked for.
+
     Args:
         key: A path-like name, e.g. `pipelines/align.py`.
-        revises: The version that this one follows, if its key differs.
+        description: What it does.
         version: A tag for the version.
+        kind: `"pipeline"`, `"notebook"`, `"script"` or `"function"`; also `type`.
+        source_code: Its source code.
+        revises: The version that this one follows; its key is the default.
+        reference: A reference to an outside resource.
+        reference_type: What kind of reference that is.
+
+    Raises:
+        InvalidArgument: Another version has that tag.
 
     Example:
         >>> Transform(key="Cell Ranger", version="7.2.0", kind="pipeline").save()  # doctest: +SKIP
@@ -52,35 +85,102 @@ class Transform(
         *,
         revises: Transform | None = None,
         version: str | None = None,
+        type: TransformKind | None = None,
         **fields: Any,
     ) -> None:
         if version is not None:
             fields.setdefault("version_tag", version)
-        if key is None and revises is not None:
-            key = revises._values.get("key")
+        if type is not None:
+            fields.setdefault("kind", type)
+        if isinstance(revises, Transform):
+            key = key or revises._values.get("key")
+            fields.setdefault("description", revises._values.get("description"))
+        if (source := fields.get("source_code")) is not None and isinstance(source, str):
+            fields.setdefault("hash", hash_bytes(source.encode()))
         super().__init__(key=key, **fields)
         if "uid" in fields:
             return
         if revises is not None:
             self._revise(revises)
-            return
-        family: QuerySet[Transform] = QuerySet(Transform, self._lake)
-        latest = family.filter(key=key).order_by("uid").last()
-        if latest is None:
-            return
-        if self._is_same_as(latest):
-            notify(f"returning the existing Transform: key={key!r}")
-            self._adopt(dict(latest._values))
-        else:
-            self._revise(latest)
+        elif not self._become_known():
+            self._join_family()
 
-    def _is_same_as(self, latest: Transform) -> bool:
-        names = ("version_tag", "source_code", "hash")
-        given = {n: self._values.get(n) for n in names if self._values.get(n) is not None}
-        return all(latest._values.get(n) == v for n, v in given.items())
+    def _set_given(self, given: dict[str, Any]) -> None:
+        """The transform is known: it keeps its key, and its source code unless it had none."""
+        kept = {"key", "version_tag"}
+        if self._values.get("hash") is not None:
+            kept |= {"source_code", "hash"}
+        super()._set_given({n: v for n, v in given.items() if n not in kept})
+
+    def _become_known(self) -> bool:
+        """Become the existing transform that this constructor call means, if there is one."""
+        found = self._with_same_source() or self._with_same_key()
+        if found is None:
+            return False
+        key = found._values.get("key")
+        notify(f"returning the existing Transform: key={key!r}, version {found.version!r}")
+        self._adopt(dict(found._values))
+        return True
+
+    def _with_same_source(self) -> Transform | None:
+        hash_ = self._values.get("hash")
+        if hash_ is None:
+            return None
+        known: QuerySet[Transform] = QuerySet(Transform, self._lake)
+        return known.filter(hash=hash_).order_by("uid").last()
+
+    def _with_same_key(self) -> Transform | None:
+        family: QuerySet[Transform] = QuerySet(Transform, self._lake)
+        versions = list(family.filter(key=self._values["key"]).order_by("uid"))
+        tag = self._values.get("version_tag")
+        if tag is not None:
+            tagged = [t for t in versions if t._values.get("version_tag") == tag]
+            return tagged[0] if tagged and self._is_same_as(tagged[0]._values) else None
+        return versions[-1] if versions and self._is_same_as(versions[-1]._values) else None
+
+    def _is_same_as(self, row: dict[str, Any]) -> bool:
+        given = self._values
+        tag = given.get("version_tag")
+        if tag is not None and row.get("version_tag") != tag:
+            return False
+        hash_ = given.get("hash")
+        return hash_ is None or row.get("hash") in (None, hash_)
+
+    def _before_save(self, batch: Batch) -> None:
+        changed = self._old or {}
+        if self._saved and "source_code" in changed and "hash" not in changed:
+            source = self._values.get("source_code")
+            self._set("hash", None if source is None else hash_bytes(source.encode()))
+        super()._before_save(batch)
+
+    @property
+    def type(self) -> TransformKind | None:
+        """The kind, under its former name."""
+        found: TransformKind | None = self._values.get("kind")
+        return found
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return str(self._values["key"]).rpartition("/")[2]
 
     @property
     def latest_run(self) -> Any:
         """The newest run of this version, or None."""
         runs: QuerySet[Any] = QuerySet(self._lake.directory.get("Run"), self._lake)
         return runs.filter(transform=self).last()
+
+
+def saved_transform(transform: Any, staged: bool) -> Transform:  # noqa: FBT001
+    """A transform that a run can refer to.
+
+    Raises:
+        InvalidArgument: It is no transform, or isn't saved.
+    """
+    if not isinstance(transform, Transform):
+        raise InvalidArgument("A run needs a transform.", found=repr(transform))
+    if not transform._saved and not staged:
+        raise InvalidArgument(
+            f"{transform!r} isn't saved, so no run can refer to it.", hint="transform.save()"
+        )
+    return transform

@@ -369,7 +369,7 @@ def test_linked_labels_are_protected(lake):
     artifact = ln.Artifact(write("a.txt", "1"), key="a.txt").save()
     label = ln.ULabel(name="raw").save()
     artifact.ulabels.add(label)
-    with pytest.raises(ProtectedRecord, match="linked"):
+    with pytest.raises(ProtectedRecord, match="refer"):
         label.delete(permanent=True)
     artifact.ulabels.remove(label)
     label.delete(permanent=True)

@@ -35,7 +35,6 @@ class ArtifactContent(Versioned):
     _stored: str | None = None
     _replaced: bool = False
     _dedupe: bool = True
-    _numbered: bool = False
     _delete_storage: bool | None = None
 
     def _plan(self) -> None:
@@ -181,13 +180,3 @@ class ArtifactContent(Versioned):
             rows = state.prefix("snapshot_column", row["snapshot_uid"], LINKED)
             found[row["slot"]] = [(r["name"], r["type"]) for r in rows]
         return dict(sorted(found.items()))
-
-    def describe(self, return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
-        """Show the artifact with its columns, features and labels.
-
-        Args:
-            return_str: Give the text instead of printing it.
-        """
-        from lakehouse.annotation.describe import artifact_tree, shown
-
-        return shown(artifact_tree(self, self.features.by_slot()), return_str=return_str)

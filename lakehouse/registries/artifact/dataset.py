@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnreadableFile, near
 from lakehouse.formats.base import COLUMNS
+from lakehouse.orm.families import latest_uid
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,10 +27,11 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         ObjectDoesNotExist: There is no such artifact.
         InvalidArgument: It isn't table-like.
     """
-    from lakehouse.registries.artifact.families import latest_uid
     from lakehouse.registries.artifact.record import Artifact
 
-    uid = latest_uid(lake, key) or (key if lake.state.row("artifact", key) else None)
+    uid = latest_uid(lake, "artifact", {"key": key}) or (
+        key if lake.state.row("artifact", key) else None
+    )
     row = None if uid is None else lake.state.row("artifact", uid)
     if row is None:
         keys = [k for k in lake.state.arrow("artifact")["key"].to_pylist() if k]

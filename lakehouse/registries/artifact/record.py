@@ -17,10 +17,10 @@ from lakehouse.errors import (
     UnreadableFile,
 )
 from lakehouse.formats import format_for, format_in
-from lakehouse.orm import BaseRecord, current_lake, latest_sql
+from lakehouse.orm import BaseRecord, current_lake, version_fields
 from lakehouse.orm.context import use
 from lakehouse.registries._relations import relations_of
-from lakehouse.registries.artifact import families, placing
+from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import OWN, ArtifactRow
 from lakehouse.registries.artifact.saving import ArtifactSaving
@@ -30,15 +30,17 @@ from lakehouse.storage import check_key
 if TYPE_CHECKING:
     from lakehouse.registries.schema import Schema
 
+
 class Artifact(
     ArtifactSaving,
     row=ArtifactRow,
     name_field="key",
     unique=(("hash_key",),),
+    immediate=("storage_key", "storage_uid", "hash", "hash_key", "key_is_virtual"),
     versioned=True,
     foreign_keys={"storage": "Storage", "schema": "Schema"},
     aliases={"transform": "run__transform"},
-    computed={"is_latest": ("bool", latest_sql("artifact"))},
+    computed=version_fields("artifact"),
     relations=relations_of("Artifact"),
     feature_lookup=feature_lookup,
 ):
@@ -57,8 +59,11 @@ class Artifact(
         schema: A schema, or its name, that the content must satisfy.
         revises: The artifact of which this is a new version, instead of passing `key`.
         storage: The storage location; the lake's own by default.
+        branch: The branch; the current one by default.
+        space: The space; the current one by default.
         skip_hash_lookup: Make a new artifact even if the content is known.
         key_is_virtual: False stores the bytes under the key itself.
+        version, version_tag: A tag for the version, e.g. `"1.0"`.
 
     Raises:
         UnreadableFile: Nothing is there, or the file isn't what its suffix says.
@@ -83,9 +88,11 @@ class Artifact(
         run: Any = None,
         storage: Any = None,
         branch: Any = None,
+        space: Any = None,
         skip_hash_lookup: bool | None = None,
         key_is_virtual: bool | None = None,
         extra_data: dict[str, Any] | None = None,
+        version: str | None = None,
         version_tag: str | None = None,
         format: str | None = None,
         write_kwargs: Mapping[str, Any] | None = None,
@@ -116,8 +123,9 @@ class Artifact(
             "suffix": payload.suffix,
             "run": run or None,
             "branch": branch,
+            "space": space,
             "extra_data": extra_data,
-            "version_tag": version_tag,
+            "version_tag": version_tag or version,
         }
         dedupe = home is None if skip_hash_lookup is None else not skip_hash_lookup
         dedupe = dedupe and payload.size() > 0
@@ -143,7 +151,10 @@ class Artifact(
             if schema is not None or features:
                 self._validate_known(schema, features)
             return
-        self._find_family(key, revises)
+        if revises is not None:
+            self._revise(revises)
+        else:
+            self._join_family()
         wanted = schema_named(schema)
         if wanted is not None:
             self._values["schema_uid"] = wanted.uid
@@ -200,19 +211,6 @@ class Artifact(
         uids = hits["uid"].to_pylist()
         row = self._lake.state.row("artifact", max(uids)) if uids else None
         return row if row is not None and row["hash"] == payload.hashed().hash else None
-
-    def _find_family(self, key: str | None, revises: Artifact | None) -> None:
-        if revises is not None:
-            self._revise(revises)
-            return
-        if key is None:
-            return
-        uid = families.family_of(self._lake, key)
-        self._claims_uid = True
-        if uid is not None:
-            row = self._lake.state.row("artifact", uid)
-            if row is not None:
-                self._revise(Artifact._from_row(self._lake, row))
 
     def _validate(self, schema: Schema | None, features: Mapping[Any, Any] | None) -> None:
         payload = self._payload
@@ -374,16 +372,6 @@ class Artifact(
             )
             for p in files
         )
-
-    @classmethod
-    def get(cls, uid: str | None = None, **lookups: Any) -> Self:
-        """One artifact; a key means its latest version."""
-        choosing = {"is_latest", "version", "version_tag"} & lookups.keys()
-        if uid is None and "key" in lookups and not choosing:
-            found = list(cls.filter(**lookups).order_by("uid"))
-            if len({a.stem_uid for a in found}) == 1:
-                return found[-1]
-        return super().get(uid, **lookups)
 
 
 class ArtifactList(list[Artifact]):

@@ -12,8 +12,8 @@ from lakehouse.annotation.tables import insert_snapshots
 from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import InconsistentKey, InvalidArgument, RowConflict
-from lakehouse.identity import next_version
-from lakehouse.registries.artifact import families, placing
+from lakehouse.formats import suffix_of
+from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import managed_key
@@ -71,27 +71,6 @@ class ArtifactSaving(ArtifactContent):
             record._payload.content = content
             object.__setattr__(record, "_stored", target)
 
-    def _number(self, batch: Batch) -> None:
-        """Choose the uid among those of the family that the same transaction saves."""
-        if self._numbered or self._saved:
-            return
-        self._values["uid"] = families.uid_among_staged(batch, self.uid, self.key)
-        self._numbered = True
-        batch.on_rollback(lambda: setattr(self, "_numbered", False))
-
-    def _uid_key(self) -> str | None:
-        return families.claimed_key(self._values, super()._uid_key())
-
-    def _renew_uid(self) -> bool:
-        key = self._values.get("key")
-        if key is None or not families.is_first(self.uid):
-            return super()._renew_uid()
-        before = families.latest_uid(self._lake, key, hidden=True)
-        self._claims_uid = before is not None  # nobody has the key any more: it is free
-        if before is not None:
-            self._values["uid"] = next_version(before)
-        return True
-
     def _before_save(self, batch: Batch) -> None:
         payload = self._payload
         if self._saved and self._old is not None and "key" in self._old:
@@ -121,16 +100,28 @@ class ArtifactSaving(ArtifactContent):
         batch.on_commit(lambda: self._settle(batch))
 
     def _rename(self, batch: Batch, before: str | None) -> None:
-        """Give back the old key, and take the new one unless another family has it."""
-        after = check_key(self._values["key"]) if self._values.get("key") is not None else None
+        """Check a new key before the family takes it.
 
-        def stage(changes: Changes) -> None:
-            if before is not None:
-                changes.release("artifact", families.family_claim(before), self.uid)
-            if after is not None and families.is_first(self.uid):
-                changes.claim("artifact", families.family_claim(after), self.uid)
-
-        batch.stage(stage)
+        Raises:
+            InvalidArgument: It is None, or the bytes lie under the old key itself.
+            InconsistentKey: It has another suffix, or belongs to another family.
+        """
+        after, suffix = self._values.get("key"), self._values.get("suffix") or ""
+        if after is None:
+            raise InvalidArgument(f"The key of {self.uid!r} can't be changed to None.")
+        if suffix_of(check_key(after)).lower() != suffix.lower():
+            raise InconsistentKey(
+                f"The key {after!r} has another suffix than the artifact.",
+                found=suffix_of(after) or "no suffix",
+                expected=suffix or "no suffix",
+            )
+        if before is not None and not self._values.get("key_is_virtual"):
+            raise InvalidArgument(
+                f"The key of {self.uid!r} isn't virtual, so it can't be changed.",
+                found=f"{before!r} → {after!r}",
+                hint="make a new artifact under the other key",
+            )
+        super()._rename(batch, before)
 
     def _store(self, batch: Batch, payload: Payload) -> None:
         if self._in_place:
@@ -260,6 +251,7 @@ class ArtifactSaving(ArtifactContent):
         self._dirty = True
 
     def _before_delete(self, batch: Batch) -> None:
+        super()._before_delete(batch)
         location = placing.location_of(self._lake, self._values["storage_uid"])
         target = location.uri(self._place(location))
         virtual = bool(self._values.get("key_is_virtual"))
