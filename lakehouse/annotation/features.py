@@ -1,96 +1,305 @@
-"""The features that an artifact is annotated with."""
+"""The features that an artifact, a run or a record is annotated with: `artifact.features`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-_ALL = 10_000_000
-_LABEL = {"gene": "symbol", "user": "handle", "artifact": "key", "transform": "key"}
+from lakehouse.annotation.annotate import EXTERNAL
+from lakehouse.annotation.describe import feature_tree
+from lakehouse.annotation.describing.layout import shown
+from lakehouse.annotation.encoding import encoded, plain
+from lakehouse.annotation.known import Known, is_saved, resolve
+from lakehouse.annotation.reading import annotated, value_of
+from lakehouse.annotation.sheet_rules import completed, members_for
+from lakehouse.annotation.values import Prepared, as_dtype, is_null, prepare
+from lakehouse.annotation.writing import (
+    external,
+    link_table,
+    links_of,
+    of_features,
+    remove_rows,
+    stage_values,
+    values_of,
+)
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.orm.batch import batch_on
+
+Values = Mapping[Any, Any]
 
 
 class FeatureManager:
-    """Features and labels of one artifact.
+    """Features of one artifact, run or record.
 
     Example:
-        >>> artifact.features.get_values()   # doctest: +SKIP
-        {'cell_type': ['B cell', 'T cell']}
+        >>> artifact.features.set_values({"temperature": 21.6, "donor": "D1"})  # doctest: +SKIP
+        >>> artifact.features.get_values()                                      # doctest: +SKIP
+        {'donor': 'D1', 'temperature': 21.6}
     """
 
-    def __init__(self, artifact: Any) -> None:
-        self._artifact = artifact
-        self._lake = artifact._lake
+    def __init__(self, record: Any) -> None:
+        self._record = record
+        self._lake = record._lake
 
-    def _links(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._lake.state.prefix(
-            "artifact_link", self._artifact.uid, _ALL
-        )
-        return rows
+    # -- writing -----------------------------------------------------------------------
 
-    def _names(self, uids: set[str]) -> dict[str, str]:
-        return {r["uid"]: r["name"] for r in self._lake.state.rows("feature", sorted(uids))}
+    def add_values(self, values: Values, feature_field: Any = None, schema: Any = None) -> None:
+        """Add values beside those that are there; all of one call is one commit.
 
-    def by_slot(self) -> dict[str, dict[str, list[str]]]:
-        """The labels and values as text, by slot and feature."""
-        state = self._lake.state
-        links = [r for r in self._links() if r["registry"] != "schema"]
-        values = state.prefix("feature_value", self._artifact.uid, _ALL)
-        names = self._names({r["feature_uid"] for r in (*links, *values) if r["feature_uid"]})
-        found: dict[str, dict[str, list[str]]] = {}
-        targets: dict[str, set[str]] = {}
-        for row in links:
-            targets.setdefault(row["registry"], set()).add(row["target_uid"])
-        labels = {
-            (table, r["uid"]): str(r[_LABEL.get(table, "name")])
-            for table, uids in targets.items()
-            for r in state.rows(table, sorted(uids))
-        }
-        for row in links:
-            feature = names.get(row["feature_uid"], row["registry"])
-            label = labels.get((row["registry"], row["target_uid"]), row["target_uid"])
-            found.setdefault(row["slot"] or "", {}).setdefault(feature, []).append(label)
-        for row in values:
-            feature = names.get(row["feature_uid"], row["feature_uid"])
-            found.setdefault(row["slot"] or "", {}).setdefault(feature, []).append(
-                str(row["value"])
+        Args:
+            values: Values by feature: a name, or a Feature. Categorical values are names, or
+                records; lists give several. None is left out.
+            feature_field: The field that text keys are compared with; the name.
+            schema: A schema that the values must satisfy.
+
+        Raises:
+            ValidationError: Unknown features, values of the wrong dtype, missing categories;
+                everything at once, and nothing is saved. Also for a feature of a Record that
+                takes one value only.
+
+        Example:
+            >>> artifact.features.add_values({"cell_type": ["B cell", "T cell"]})  # doctest: +SKIP
+        """
+        prepared = self._prepared("add", values, feature_field, schema)
+        if self._record.meta.table == "record":
+            single = [f.name for f in prepared.features.values() if f.dtype.kind != "list"]
+            if single:
+                raise ValidationError(
+                    f"Cannot use add_values() for to-one features on a Record: {single}. "
+                    "Use set_values() to replace all feature annotations."
+                )
+        with batch_on(self._lake) as batch:
+            stage_values(batch, self._record, prepared, None)
+
+    def set_values(self, values: Values, feature_field: Any = None, schema: Any = None) -> None:
+        """Replace all values that were set before; those of the dataset itself stay.
+
+        Args:
+            values: See `add_values`. An empty dictionary removes all.
+            feature_field: The field that text keys are compared with; the name.
+            schema: A schema that the values must satisfy.
+
+        Raises:
+            ValidationError: See `add_values`; nothing is removed.
+        """
+        prepared = self._prepared("set", values, feature_field, schema, whole=True)
+        with batch_on(self._lake) as batch:
+            stage_values(batch, self._record, prepared, external)
+
+    def update_values(self, values: Values, feature_field: Any = None, schema: Any = None) -> None:
+        """Replace the values of these features and leave those of others.
+
+        Args:
+            values: See `add_values`; None, `[]` and `{}` remove a feature's values.
+            feature_field: The field that text keys are compared with; the name.
+            schema: A schema that all values must then satisfy.
+
+        Raises:
+            ValidationError: See `add_values`.
+        """
+        prepared = self._prepared("update", values, feature_field, schema)
+        with batch_on(self._lake) as batch:
+            stage_values(batch, self._record, prepared, of_features(prepared.features))
+
+    def remove_values(self, feature: Any = None, *, value: Any = None) -> None:
+        """Remove the values of some features, or one value of one.
+
+        Args:
+            feature: A name or Feature, several in a list, or a dictionary of features and the
+                values to remove; None removes all that were set.
+            value: Only this value.
+
+        Raises:
+            ValidationError: There is no such feature.
+            InvalidArgument: The values were found in the dataset, so they can't be removed.
+        """
+        self._check_saved()
+        if feature is None:
+            with batch_on(self._lake) as batch:
+                remove_rows(self._record, external, batch)
+            return
+        wanted: dict[Any, Any] = (
+            dict(feature) if isinstance(feature, Mapping)
+            else dict.fromkeys(feature) if isinstance(feature, list | tuple | set)
+            else {feature: value}
+        )  # fmt: skip
+        members = members_for(self._record, None) or ()
+        known = resolve(self._lake, wanted, wanted, [m for m, _ in members])
+        gone: set[str] = set()
+        for key, single in wanted.items():
+            gone.update(self._rows_to_remove(known[key], single))
+        if gone:
+            with batch_on(self._lake) as batch:
+                remove_rows(self._record, lambda row: row["uid"] in gone, batch)
+
+    def _rows_to_remove(self, feature: Known, value: Any) -> Iterable[str]:
+        record = self._record
+        rows = links_of(self._lake, record.meta.table, record.uid)
+        rows += values_of(self._lake, record.meta.table, record.uid)
+        rows = [r for r in rows if r["feature_uid"] == feature.uid]
+        inside = bool(rows) and not any(external(r) for r in rows)
+        if inside:
+            raise InvalidArgument(
+                "Cannot remove values for dataset features.",
+                found=f"{feature.name!r} of {record!r}",
+                hint="they follow from the dataset; change that and save a new version",
             )
-        return {s: {f: sorted(v) for f, v in fs.items()} for s, fs in found.items()}
+        matches = _matching(self._lake, feature, value)
+        found = [r["uid"] for r in rows if external(r) and matches(r)]
+        if not found:
+            of = "" if value is None else f" with value {value!r}"
+            kind = record.meta.name.lower()
+            notify(f"no feature {feature.name!r}{of} found on {kind} {record.uid!r}!", "warning")
+        return found
+
+    def _prepared(
+        self, verb: str, values: Values, feature_field: Any, schema: Any, *, whole: bool = False
+    ) -> Prepared:
+        if not isinstance(values, Mapping):
+            raise InvalidArgument(
+                "Feature values are given as a dictionary.",
+                found=f"{values!r} ({type(values).__name__})",
+                hint="{'feature name': value}",
+            )
+        if feature_field is not None and getattr(feature_field, "name", feature_field) != "name":
+            values = _by_name(values, str(getattr(feature_field, "name", feature_field)))
+        self._check_saved()
+        members = members_for(self._record, schema)
+        what = f"Failed to {verb} features on {_titled(self._record)}"
+        return prepare(self._lake, values, what, members, whole=whole)
+
+    def _check_saved(self) -> None:
+        record = self._record
+        if not is_saved(self._lake, record):
+            raise InvalidArgument(
+                f"{record!r} isn't saved, so it can't be annotated.", hint="call .save() first"
+            )
+
+    # -- reading -----------------------------------------------------------------------
 
     def get_values(self, external_only: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
-        """The values of all features: one value, or a list where there are several.
+        """The values of all features: one value, a list as it was set, or a set of several.
 
         Args:
             external_only: Leave out what was found in the dataset itself.
         """
-        out: dict[str, Any] = {}
-        state = self._lake.state
-        for slot, features in self.by_slot().items():
-            if external_only and slot != "__external__":
-                continue
-            for name, found in features.items():
-                out[name] = found[0] if len(found) == 1 else found
-        rows = state.prefix("feature_value", self._artifact.uid, _ALL)
-        names = self._names({r["feature_uid"] for r in rows})
-        for row in rows:
-            out[names.get(row["feature_uid"], row["feature_uid"])] = row["value"]
+        record = self._record
+        if not record._saved:
+            return {}
+        groups: dict[str, list[Any]] = {}
+        for entry in annotated(record, external if external_only else None):
+            groups.setdefault(entry.feature.name, []).append(entry)
+        found = {name: value_of(self._lake, entries) for name, entries in groups.items()}
+        return completed(record, found)
+
+    def by_slot(self) -> dict[str, dict[str, list[str]]]:
+        """The labels and values as text, by slot and feature."""
+        out: dict[str, dict[str, list[str]]] = {}
+        for slot in sorted({s for e in annotated(self._record) for s in e.slots}):
+            for entry in annotated(self._record, partial(_in_slot, slot)):
+                value = value_of(self._lake, [entry])
+                listed = value if isinstance(value, list | set) else [value]
+                out.setdefault(slot, {})[entry.feature.name] = sorted(map(str, listed))
         return out
+
+    def __getitem__(self, feature: Any) -> Any:
+        """The value of one feature; records of categorical ones, not their names."""
+        names = {getattr(feature, "name", feature)}
+        entries = [e for e in annotated(self._record) if e.feature.name in names]
+        if not isinstance(feature, str):
+            entries = [e for e in entries if e.feature.uid == feature.uid]
+        if not entries:
+            if isinstance(feature, str) and feature not in _known_names(self._lake):
+                raise ValidationError(f"Feature with name {feature} not found")
+            return {}
+        labels = [label for e in entries for label in e.labels]
+        if not labels:
+            return _listed(value_of(self._lake, entries))
+        ordered = any(e.feature.dtype.kind == "list" for e in entries)
+        tables = {table for table, _ in labels}
+        by_table = self._lake.directory.by_table
+        records = [by_table[table]._from_row(self._lake, dict(row)) for table, row in labels]
+        if len(records) == 1 and not ordered:
+            return records[0]
+        if ordered or len(tables) > 1:
+            return records
+        query = records[0]._query()
+        return query.filter(uid__in=[r.uid for r in records])
 
     @property
     def slots(self) -> Mapping[str, Any]:
         """The inferred schemas by slot: which features are in the dataset."""
-        schema = self._lake.directory.get("Schema")
-        links = [r for r in self._links() if r["registry"] == "schema"]
-        rows = {
-            r["uid"]: r for r in self._lake.state.rows("schema", [r["target_uid"] for r in links])
-        }
+        record, lake = self._record, self._lake
+        schema = lake.directory.get("Schema")
+        rows = lake.state.prefix(link_table(record.meta.table), record.uid, 10_000_000)
+        links = [r for r in rows if r["registry"] == "schema" and r["slot"]]
+        found = {r["uid"]: r for r in lake.state.rows("schema", [r["target_uid"] for r in links])}
         return {
-            r["slot"]: schema._from_row(self._lake, rows[r["target_uid"]])
+            r["slot"]: schema._from_row(lake, found[r["target_uid"]])
             for r in links
-            if r["target_uid"] in rows
+            if r["target_uid"] in found
         }
 
-    def __getitem__(self, name: str) -> Any:
-        return self.get_values()[name]
+    def describe(self, return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
+        """Show the features as a tree.
+
+        Args:
+            return_str: Give the text instead of printing it.
+        """
+        return shown(feature_tree(self._record), return_str=return_str)
 
     def __repr__(self) -> str:
-        return f"features of {self._artifact!r}: {self.get_values()}"
+        return shown(feature_tree(self._record), return_str=True) or ""
+
+
+def _in_slot(slot: str, row: Mapping[str, Any]) -> bool:
+    return (row["slot"] or EXTERNAL) == slot
+
+
+def _titled(record: Any) -> str:
+    """What an error calls a record."""
+    name = record._values.get("name") if record.meta.table == "record" else None
+    return f"{record.meta.name} {name!r}" if name else f"{record.meta.name} (uid={record.uid})"
+
+
+def _listed(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, set) else value
+
+
+def _known_names(lake: Any) -> set[str]:
+    return set(lake.state.arrow("feature")["name"].to_pylist())
+
+
+def _by_name(values: Values, field: str) -> dict[Any, Any]:
+    from lakehouse.orm import current_lake
+
+    feature = current_lake().directory.get("Feature")
+    return {
+        (feature.filter(**{field: key}).one() if isinstance(key, str) else key): value
+        for key, value in values.items()
+    }
+
+
+def _matching(lake: Any, feature: Known, value: Any) -> Callable[[dict[str, Any]], bool]:
+    """Whether a row holds a value; any if none is given."""
+    if value is None:
+        return lambda row: True
+    if feature.dtype.is_categorical:
+        listed = value if isinstance(value, list | tuple | set) else [value]
+        names = [v for v in listed if isinstance(v, str)]
+        uids = {v.uid for v in listed if hasattr(v, "_values")}
+        if names:
+            prepared = prepare(
+                lake, {feature.name: names}, "Failed to remove values", [(feature, True)]
+            )
+            uids.update(uid for _, _, uid, _ in prepared.labels)
+        return lambda row: row.get("target_uid") in uids
+    try:
+        wanted = encoded(as_dtype(value, feature.dtype, convert=feature.coerce))
+    except (TypeError, ValueError, ArithmeticError):
+        wanted = encoded(value)
+    if is_null(value):
+        return lambda row: False
+    return lambda row: "value" in row and encoded(plain(row["value"])) == wanted

@@ -1,158 +1,262 @@
-"""Filtering artifacts by features: `Artifact.filter(cell_type="T cell")`."""
+"""Filtering artifacts, runs and records by features: `Artifact.filter(cell_type="T cell")`.
+
+The records that fulfil a condition are found in the narrow tables of links and values with
+Arrow, and become a set of uids: DuckDB would convert every text of those tables first.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine.spec import dump_json
-from lakehouse.errors import InvalidArgument, UnknownField, near
-from lakehouse.orm import Condition, Lake
-from lakehouse.schema import DType, parse_dtype
+from lakehouse.annotation.comparing import LOOKUPS, TEXT, fulfilling, parted
+from lakehouse.annotation.encoding import encoded
+from lakehouse.annotation.known import Known, named, only_named
+from lakehouse.annotation.labels_named import found_by
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    MixedLakes,
+    ObjectDoesNotExist,
+    UnknownField,
+    near,
+)
+from lakehouse.orm import Condition, Lake, QuerySet
+from lakehouse.orm.meta import FeatureLookup
+from lakehouse.schema import CatTarget
 
-_TEXT = {
-    "contains": "contains({c}, ?)",
-    "icontains": "contains(lower({c}), lower(?))",
-    "startswith": "starts_with({c}, ?)",
-    "istartswith": "starts_with(lower({c}), lower(?))",
-    "endswith": "ends_with({c}, ?)",
-    "iendswith": "ends_with(lower({c}), lower(?))",
-    "iexact": "lower({c}) = lower(?)",
-    "regex": "regexp_matches({c}, ?)",
-}
-_ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_LOOKUPS = ("exact", "in", "ne", "isnull", *_TEXT, *_ORDER)
+_KEPT = 64
+_WITH = "{row}.uid IN (SELECT v FROM {uids})"
+_WITHOUT = f"NOT ({_WITH})"
 
 
-def feature_lookup(lake: Lake, name: str, rest: list[str], value: Any) -> Condition | None:
-    """The condition that an artifact has a value of a feature; None if there is no such one.
+def lookup_on(table: str) -> FeatureLookup:
+    """What a registry's filters do with names that are no fields.
+
+    Args:
+        table: The registry's table.
+    """
+
+    def look_up(lake: Lake, name: str, rest: list[str], value: Any) -> Condition | None:
+        rows = named(lake, [name]).get(name)
+        if not rows:
+            _suggest(lake, table, name)
+            return None
+        return condition_on(lake, table, only_named(lake, name, rows), rest, value)
+
+    return look_up
+
+
+feature_lookup = lookup_on("artifact")
+
+
+def condition_on(
+    lake: Lake, table: str, feature: Known, rest: Sequence[str], value: Any
+) -> Condition:
+    """The condition that a record has a fitting value of a feature.
+
+    Args:
+        lake: The lake.
+        table: The table of the records.
+        feature: The feature.
+        rest: What follows its name: keys of a dictionary, a path of the label, a look-up.
+        value: What is compared with.
 
     Raises:
-        UnknownField: The look-up after the feature's name doesn't exist.
+        UnknownField: There is no such look-up.
+        FieldValidationError: The value can't be compared with the feature.
+        ObjectDoesNotExist: There is no label of this name.
     """
-    rows = lake.state.arrow("feature")
-    rows = rows.filter(pc.equal(rows["name"], name)).to_pylist()
-    rows = [r for r in rows if r["branch_uid"] not in ("trash", "archive") and r["dtype"]]
-    if not rows:
-        _suggest(lake, name)
-        return None
-    parts = [_condition(lake, row, rest, value) for row in rows]
-    if rest == ["isnull"]:
-        joined = " OR ".join(f"({p.sql})" for p in parts)
-        return Condition(
-            f"NOT ({joined})" if value else joined, tuple(v for p in parts for v in p.params)
+    look_up = list(rest) or ["exact"]
+    if value is None and look_up == ["exact"]:
+        look_up, value = ["isnull"], True
+    elif value is None and look_up == ["ne"]:
+        look_up, value = ["isnull"], False
+    if look_up == ["isnull"]:
+        if not isinstance(value, bool):
+            raise InvalidArgument("The look-up 'isnull' takes True or False.", found=repr(value))
+        holders = _holders(lake, table, feature, [], None)
+        return Condition(_WITHOUT if value else _WITH, uids=holders, only=not value)
+    negated = look_up == ["ne"]
+    holders = _holders(lake, table, feature, ["exact"] if negated else look_up, value)
+    return Condition(_WITHOUT if negated else _WITH, uids=holders, only=not negated)
+
+
+# -- finding the holders ---------------------------------------------------------------
+
+_memo: OrderedDict[Any, pa.ChunkedArray] = OrderedDict()
+_memo_lock = threading.Lock()
+
+
+def _holders(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    """The uids of the records, remembered as long as the state is the same.
+
+    A query set compiles its conditions when it is made, to refuse wrong names, and when it is
+    read.
+    """
+    state = lake.state
+    key = (lake.uid, state.seq, state.commit_id, table, feature, tuple(look_up), _frozen(value))
+    with _memo_lock:
+        found = _memo.get(key)
+    if found is None:
+        by = _by_label if feature.dtype.is_categorical else _by_value
+        found = by(lake, table, feature, look_up, value)
+        with _memo_lock:
+            _memo[key] = found
+            while len(_memo) > _KEPT:
+                _memo.popitem(last=False)
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    if hasattr(value, "_values"):
+        return (value.meta.name, value.uid)
+    if isinstance(value, str | int | float | bool) or value is None:
+        return (type(value), value)
+    if isinstance(value, list | tuple | set):
+        return (type(value), tuple(_frozen(v) for v in value))
+    return (type(value), repr(value), id(value) if hasattr(value, "uids_sql") else 0)
+
+
+def _of_feature(rows: pa.Table, uid: str, columns: list[str]) -> pa.Table:
+    mask = pc.equal(rows["feature_uid"], uid)
+    return rows.select(columns).filter(mask)
+
+
+def _by_value(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    rows = lake.state.arrow("feature_value")
+    mask = pc.and_(pc.equal(rows["feature_uid"], feature.uid), pc.equal(rows["registry"], table))
+    if look_up == ["exact"] and feature.dtype.kind == "str" and isinstance(value, str):
+        mask = pc.and_(mask, pc.equal(rows["value"], encoded(value)))
+        return rows["subject_uid"].filter(mask)
+    if look_up:
+        parted(feature.name, feature.dtype, look_up)
+    rows = rows.select(["subject_uid", "value"]).filter(mask)
+    if not look_up:
+        return rows["subject_uid"]
+    fits = fulfilling(rows["value"], feature.name, feature.dtype, look_up, value)
+    return rows["subject_uid"].filter(pc.fill_null(fits, False))
+
+
+def _by_label(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    rows = lake.state.arrow(f"{table}_link")
+    rows = _of_feature(rows, feature.uid, ["subject_uid", "registry", "target_uid"])
+    if not look_up:
+        return rows["subject_uid"]
+    mask = None
+    for target_table, uids in _labels(lake, feature, look_up, value).items():
+        hit = pc.and_(
+            pc.equal(rows["registry"], target_table),
+            pc.is_in(rows["target_uid"], pa.array(sorted(uids), pa.string())),
         )
-    sql = " OR ".join(f"({p.sql})" for p in parts)
-    return Condition(sql, tuple(v for p in parts for v in p.params))
+        mask = hit if mask is None else pc.or_(mask, hit)
+    if mask is None:
+        return rows["subject_uid"].slice(0, 0)
+    return rows["subject_uid"].filter(mask)
 
 
-def _suggest(lake: Lake, name: str) -> None:
+def _labels(lake: Lake, feature: Known, look_up: list[str], value: Any) -> dict[str, set[str]]:
+    """The labels that are meant, as uids by table."""
+    targets = feature.dtype.all_targets or (CatTarget("ULabel"),)
+    if look_up in (["exact"], ["in"]):
+        several = look_up == ["in"]
+        if several and hasattr(value, "uids_sql"):
+            value = list(value)
+        if several and (isinstance(value, str) or not hasattr(value, "__iter__")):
+            raise FieldValidationError(
+                f"The look-up 'in' on the feature {feature.name!r} takes several.",
+                found=repr(value),
+            )
+        return _exactly(
+            lake, feature, targets, list(value) if several else [value], strict=not several
+        )
+    out: dict[str, set[str]] = {}
+    for target in targets:
+        registry = lake.directory.get(target.registry)
+        query: QuerySet[Any] = QuerySet(registry, lake)
+        text = len(look_up) == 1 and look_up[0] in LOOKUPS
+        path = [target.field, *look_up] if text else look_up
+        if text and look_up[0] in TEXT and not isinstance(value, str):
+            raise FieldValidationError(
+                f"The feature {feature.name!r} is compared with text.", found=repr(value)
+            )
+        hits = query.filter(**{"__".join(path): value})
+        out.setdefault(registry.meta.table, set()).update(hits.to_list("uid"))
+    return out
+
+
+def _exactly(
+    lake: Lake,
+    feature: Known,
+    targets: Sequence[CatTarget],
+    values: list[Any],
+    *,
+    strict: bool,
+) -> dict[str, set[str]]:
+    out: dict[str, set[str]] = {}
+    texts: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+            continue
+        if not hasattr(value, "_values") or value.meta.name not in {t.registry for t in targets}:
+            expected = " or ".join(t.registry for t in targets)
+            raise InvalidArgument(
+                f"The feature {feature.name!r} is compared with names, or records of {expected}.",
+                found=f"{value!r} ({type(value).__name__})",
+            )
+        if value._lake.uid != lake.uid:
+            raise MixedLakes(
+                f"{value!r} belongs to another lake than the query.",
+                found=value._lake.root,
+                expected=lake.root,
+            )
+        out.setdefault(value.meta.table, set()).add(value.uid)
+    found: set[str] = set()
+    for target in targets:
+        wide = CatTarget(target.registry, target.field)
+        for text, records in (found_by(lake, wide, texts) if texts else {}).items():
+            found.add(text)
+            for table, uid in records:
+                out.setdefault(table, set()).add(uid)
+    missing = [text for text in texts if text not in found]
+    if strict and missing:
+        target = targets[0]
+        raise ObjectDoesNotExist(
+            f"Did not find a {target.registry.rpartition('.')[2]} matching "
+            f"`{target.field}={missing[0][:200]}`",
+            expected=_near_labels(lake, target, missing[0]),
+            hint=f"to search in names: {feature.name}__icontains=…",
+        )
+    return out
+
+
+def _near_labels(lake: Lake, target: CatTarget, text: str) -> str | None:
+    rows = lake.state.arrow(lake.directory.get(target.registry).meta.table)
+    if rows.num_rows > 20_000:
+        return None
+    return ", ".join(near(text, {str(n) for n in rows[target.field].to_pylist() if n})) or None
+
+
+def _suggest(lake: Lake, table: str, name: str) -> None:
     """Raise an error that names the features which a misspelt one may mean, if there are any."""
     known = {n for n in lake.state.arrow("feature")["name"].to_pylist() if n}
-    fields = lake.directory.get("Artifact").meta.fields
-    close = near(name, [*known, *fields])
+    meta = lake.directory.by_table[table].meta
+    close = near(name, [*known, *meta.names()])
     if known.intersection(close):
         raise UnknownField(
-            f"Artifact has no field or feature {name!r}.",
+            f"{meta.name} has no field or feature {name!r}.",
             expected=", ".join(close),
             hint=f"ln.Feature(name={name!r}, dtype=…).save()",
         )
-
-
-def _condition(lake: Lake, feature: dict[str, Any], rest: list[str], value: Any) -> Condition:
-    dtype = parse_dtype(feature["dtype"])
-    if rest == ["isnull"]:
-        return Condition(
-            "{row}.uid IN (SELECT subject_uid FROM artifact_link WHERE feature_uid = ?)"
-            " OR {row}.uid IN (SELECT subject_uid FROM feature_value WHERE feature_uid = ?)",
-            (feature["uid"], feature["uid"]),
-        )
-    if dtype.is_categorical:
-        return _by_label(lake, feature["uid"], dtype, rest, value)
-    return _by_value(feature["uid"], dtype, rest, value)
-
-
-def _by_label(lake: Lake, uid: str, dtype: DType, rest: list[str], value: Any) -> Condition:
-    negated = rest == ["ne"]
-    if hasattr(value, "meta") and hasattr(value, "uid"):
-        inner, params = "target_uid = ? AND registry = ?", [value.uid, value.meta.table]
-    else:
-        parts, params = [], []
-        targets = [(t.registry, t.field) for t in dtype.all_targets] or [("ULabel", "name")]
-        for registry, field in targets:
-            table = lake.directory.get(registry).meta.table
-            sql, values = _text(f't."{field}"', [] if negated else rest, value)
-            parts.append(
-                f"registry = '{table}' AND target_uid IN (SELECT t.uid FROM \"{table}\" t WHERE {sql})"
-            )
-            params += values
-        inner = " OR ".join(f"({p})" for p in parts)
-    sql = (
-        "{row}.uid IN (SELECT subject_uid FROM artifact_link"
-        f" WHERE feature_uid = ? AND ({inner}))"
-    )
-    return Condition(f"NOT ({sql})" if negated else sql, (uid, *params))
-
-
-def _text(column: str, rest: list[str], value: Any) -> tuple[str, list[Any]]:
-    if rest in ([], ["exact"]):
-        return f"{column} = ?", [value]
-    if rest == ["in"]:
-        values = list(value)
-        return f"{column} IN ({', '.join('?' * len(values)) or 'NULL'})", values
-    if len(rest) == 1 and rest[0] in _TEXT:
-        return _TEXT[rest[0]].replace("{c}", column), [value]
-    raise UnknownField(
-        f"There is no look-up {'__'.join(rest)!r} on a categorical feature.",
-        expected=", ".join(_LOOKUPS),
-    )
-
-
-def _by_value(uid: str, dtype: DType, rest: list[str], value: Any) -> Condition:
-    if dtype.kind == "dict" and rest and rest[-1] not in _LOOKUPS:
-        path, rest = "$." + ".".join(f'"{_key(k)}"' for k in rest), []
-        column: str = f"json_extract(value, '{path}')"
-    else:
-        column = "value"
-    negated = rest == ["ne"]
-    if rest in ([], ["exact"], ["ne"]):
-        sql, params = _equal(column, dtype, value)
-    elif rest == ["in"]:
-        pairs = [_equal(column, dtype, v) for v in value]
-        sql = " OR ".join(f"({s})" for s, _ in pairs) or "false"
-        params = [p for _, ps in pairs for p in ps]
-    elif len(rest) == 1 and rest[0] in _ORDER:
-        number = dtype.kind in ("int", "float", "num")
-        shown = f"TRY_CAST({column} AS DOUBLE)" if number else f"json_extract_string({column}, '$')"
-        sql = f"{shown} {_ORDER[rest[0]]} ?"
-        params = [value if number else _plain(value)]
-    else:
-        sql, params = _text(f"json_extract_string({column}, '$')", rest, value)
-    inner = (
-        "{row}.uid IN (SELECT subject_uid FROM feature_value WHERE feature_uid = ? AND ("
-        + sql
-        + "))"
-    )
-    return Condition(f"NOT ({inner})" if negated else inner, (uid, *params))
-
-
-def _equal(column: str, dtype: DType, value: Any) -> tuple[str, list[Any]]:
-    if (dtype.kind == "list" and not isinstance(value, Sequence | list)) or (
-        dtype.kind == "list" and isinstance(value, str)
-    ):
-        return f"json_contains({column}, ?)", [dump_json(value)]
-    if dtype.kind in ("int", "float", "num") and isinstance(value, int | float):
-        return f"TRY_CAST({column} AS DOUBLE) = ?", [float(value)]
-    return f"{column} = ?", [dump_json(_plain(value))]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _key(key: str) -> str:
-    if '"' in key or "'" in key or "\\" in key:
-        raise InvalidArgument("A key of a dict feature can't have quotes in a filter.", found=key)
-    return key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.predicates import Comparable
 from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
@@ -32,6 +33,7 @@ class FeatureRow(TrackedRow):
 
 
 class Feature(
+    Comparable,
     HasType,
     CanCurate,
     BaseRecord,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.features import FeatureManager
+from lakehouse.annotation.lookup import lookup_on
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.registries._relations import relations_of
@@ -33,6 +35,7 @@ class Record(
     names_per_branch=True,
     foreign_keys={"type": "Record", "schema": "Schema"},
     relations=relations_of("Record"),
+    feature_lookup=lookup_on("record"),
 ):
     """Flexible records; a record with `is_type=True` groups those that name it as `type`.
 
@@ -44,6 +47,11 @@ class Record(
     def query_records(self) -> QuerySet[Record]:
         """The records of this type and of all types below it, those types included."""
         return self._members_of_type()
+
+    @property
+    def features(self) -> FeatureManager:
+        """The features that the record is annotated with; see `FeatureManager`."""
+        return FeatureManager(self)
 
     @property
     def is_sheet(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse.annotation.features import FeatureManager
+from lakehouse.annotation.lookup import lookup_on
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 
@@ -48,6 +50,7 @@ class Run(
         "initiated_by_run": "Run",
     },
     relations=relations_of("Run"),
+    feature_lookup=lookup_on("run"),
 ):
     """Executions of a transform.
 
@@ -60,6 +63,11 @@ class Run(
         if transform is not None:
             fields["transform"] = transform
         super().__init__(**fields)
+
+    @property
+    def features(self) -> FeatureManager:
+        """The features that the run is annotated with; see `FeatureManager`."""
+        return FeatureManager(self)
 
     def _before_save(self, batch: Batch) -> None:
         if self._values.get("started_at") is None:

@@ -1,0 +1,143 @@
+"""Feature values of one record, read back with their types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakehouse.annotation.annotate import EXTERNAL
+from lakehouse.annotation.encoding import typed
+from lakehouse.annotation.known import HIDDEN, Known
+from lakehouse.annotation.writing import external, links_of, values_of
+from lakehouse.orm import Lake
+from lakehouse.schema import DType
+
+
+@dataclass
+class Annotated:
+    """What a record has for one feature.
+
+    Attributes:
+        feature: The feature.
+        slots: The slots of its values: of datasets `columns`, `obs` …, else `__external__`.
+        labels: `(registry's table, row of the label)`, in the order of a list.
+        values: Typed values, oldest first.
+    """
+
+    feature: Known
+    slots: set[str] = field(default_factory=set)
+    labels: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+
+def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None) -> list[Annotated]:
+    """The features of a record with their values; categorical ones first, by name.
+
+    What lies in the trash or the archive is left out.
+
+    Args:
+        record: An artifact, run or record.
+        keep: Which rows count; all by default.
+    """
+    lake, table = record._lake, record.meta.table
+    links = [r for r in links_of(lake, table, record.uid) if keep is None or keep(r)]
+    values = [r for r in values_of(lake, table, record.uid) if keep is None or keep(r)]
+    features = known_of(lake, {r["feature_uid"] for r in (*links, *values)})
+    labels = label_rows(lake, ((r["registry"], r["target_uid"]) for r in links))
+    found: dict[str, Annotated] = {}
+    for row in sorted(links, key=lambda r: (r["position"] is None, r["position"] or 0, r["uid"])):
+        label = labels.get((row["registry"], row["target_uid"]))
+        feature = features.get(row["feature_uid"])
+        if feature is not None and label is not None:
+            entry = found.setdefault(feature.uid, Annotated(feature))
+            entry.slots.add(row["slot"] or EXTERNAL)
+            if (row["registry"], label) not in entry.labels:
+                entry.labels.append((row["registry"], label))
+    for row in sorted(values, key=lambda r: (r["created_at"], r["uid"])):
+        feature = features.get(row["feature_uid"])
+        if feature is not None:
+            entry = found.setdefault(feature.uid, Annotated(feature))
+            entry.slots.add(row["slot"] or EXTERNAL)
+            entry.values.append(typed(row["value"], feature.dtype))
+    return sorted(found.values(), key=lambda a: (not a.labels, a.feature.name, a.feature.uid))
+
+
+def known_of(lake: Lake, uids: Iterable[str]) -> dict[str, Known]:
+    """Visible features by uid."""
+    rows = lake.state.rows("feature", sorted(uids))
+    return {r["uid"]: Known.of(r) for r in rows if r["branch_uid"] not in HIDDEN}
+
+
+def label_rows(
+    lake: Lake, pairs: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of visible labels by table and uid."""
+    by_table: dict[str, set[str]] = {}
+    for table, uid in pairs:
+        by_table.setdefault(table, set()).add(uid)
+    return {
+        (table, row["uid"]): row
+        for table, uids in by_table.items()
+        if table in lake.directory.by_table
+        for row in lake.state.rows(table, sorted(uids))
+        if row.get("branch_uid") not in HIDDEN
+    }
+
+
+def label_field(lake: Lake, dtype: DType, table: str) -> str:
+    """The field by which a feature names records of a table."""
+    meta = lake.directory.by_table[table].meta
+    for target in dtype.all_targets:
+        if target.registry == meta.name:
+            return target.field
+    return str(meta.name_field)
+
+
+def value_of(lake: Lake, found: Iterable[Annotated]) -> Any:
+    """One value, a list, or a set of several: what features of one name say of a record."""
+    listed = list(found)
+    texts: list[Any] = []
+    for entry in listed:
+        dtype = entry.feature.dtype
+        texts += [row[label_field(lake, dtype, table)] for table, row in entry.labels]
+        texts += entry.values
+    if any(e.feature.dtype.kind == "list" for e in listed):
+        return _joined(texts)
+    return collected(texts)
+
+
+def _joined(values: list[Any]) -> list[Any]:
+    """Lists that were added one after the other, as one."""
+    out: list[Any] = []
+    for value in values:
+        out += value if isinstance(value, list) else [value]
+    return out
+
+
+def collected(values: list[Any]) -> Any:
+    """The only value, or several: a set, or a list of what sets can't hold."""
+    if len(values) == 1:
+        return values[0]
+    if any(isinstance(v, dict | list) for v in values):
+        return values
+    distinct = set(values)
+    return distinct if len(distinct) != 1 else distinct.pop()
+
+
+def is_external(entry: Annotated) -> bool:
+    """Whether somebody set a value, beside what was found in the dataset."""
+    return EXTERNAL in entry.slots
+
+
+__all__ = [
+    "Annotated",
+    "annotated",
+    "collected",
+    "external",
+    "is_external",
+    "known_of",
+    "label_field",
+    "label_rows",
+    "value_of",
+]

@@ -1,0 +1,79 @@
+"""Which schema applies to the feature values of a record, and which features it demands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.annotation.annotate import EXTERNAL
+from lakehouse.annotation.known import HIDDEN, Known
+from lakehouse.orm import Lake
+from lakehouse.orm.context import active_batch
+
+Member = tuple[Known, bool]
+
+
+def members_of(lake: Lake, schema_uid: str | None) -> list[Member] | None:
+    """The features of a schema in order, each with whether it need not be there."""
+    if schema_uid is None:
+        return None
+    batch = active_batch(lake)
+    staged = None if batch is None else batch.staged_uid("schema", schema_uid)
+    if staged is not None:
+        pairs = staged.feature_list()
+        return [(Known.of({**f._values, "uid": f.uid}), optional) for f, optional in pairs]
+    row = lake.state.row("schema", schema_uid)
+    if row is None:
+        return None
+    demanding = row.get("minimal_set") is not False
+    links = lake.state.prefix("schema_link", schema_uid, 1_000_000)
+    links = [r for r in links if r["registry"] == "feature"]
+    links.sort(key=lambda r: r["position"] or 0)
+    rows = {r["uid"]: r for r in lake.state.rows("feature", [r["target_uid"] for r in links])}
+    return [
+        (Known.of(rows[r["target_uid"]]), bool(r["optional"]) or not demanding)
+        for r in links
+        if r["target_uid"] in rows and rows[r["target_uid"]]["branch_uid"] not in HIDDEN
+    ]
+
+
+def sheet_schema(lake: Lake, type_uid: str | None) -> str | None:
+    """The uid of the schema that records of a type must fulfil."""
+    if type_uid is None:
+        return None
+    batch = active_batch(lake)
+    staged = None if batch is None else batch.staged_uid("record", type_uid)
+    row = staged._values if staged is not None else lake.state.row("record", type_uid)
+    return None if row is None else row.get("schema_uid")
+
+
+def members_for(record: Any, schema: Any) -> list[Member] | None:
+    """The features that may, or must, be set on a record; None where no schema applies.
+
+    Args:
+        record: An artifact, run or record.
+        schema: A schema that the caller names.
+    """
+    lake = record._lake
+    if schema is not None:
+        return members_of(lake, schema.uid)
+    values = record._values
+    if record.meta.table == "record":
+        return members_of(lake, sheet_schema(lake, values.get("type_uid")))
+    if record.meta.table == "artifact" and values.get("schema_uid") is not None:
+        row = lake.state.row("schema", values["schema_uid"])
+        slots = (row or {}).get("slots_uids") or {}
+        return members_of(lake, slots.get(EXTERNAL))
+    return None
+
+
+def completed(record: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """A sheet's record has a value of every required feature, if only none."""
+    if record.meta.table != "record" or record._values.get("type_uid") is None:
+        return found
+    for member, optional in members_for(record, None) or ():
+        if member.name not in found and not optional and member.nullable:
+            found[member.name] = _NOTHING.get(member.dtype.kind, type(None))()
+    return found
+
+
+_NOTHING: dict[str, type] = {"list": list, "dict": dict}

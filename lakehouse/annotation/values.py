@@ -1,0 +1,331 @@
+"""Feature values on their way into the lake: checked against their features, all at once."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from lakehouse.annotation.encoding import encodable
+from lakehouse.annotation.known import Known, is_saved, resolve
+from lakehouse.annotation.labels_named import found_by, fulfil, is_under, suggestions
+from lakehouse.annotation.sheet_rules import Member
+from lakehouse.curation import Failure, Report
+from lakehouse.curation.chunks import accepts_value, is_missing
+from lakehouse.curation.coercion import coerce_value
+from lakehouse.errors import ValidationError
+from lakehouse.orm import Lake
+from lakehouse.schema import CatTarget, DType
+
+_PLAIN = {"int": int, "float": float, "bool": bool}
+_FROM_TEXT = ("date", "datetime", "time")
+_SEVERAL = (list, tuple, set, frozenset)
+
+
+@dataclass
+class Prepared:
+    """Checked values of one record.
+
+    Attributes:
+        labels: `(feature, table, uid, place)` of categorical values; the place in a list.
+        values: `(feature, value)` of others.
+        features: All features that were named, those without a value too.
+    """
+
+    labels: list[tuple[Known, str, str, int]] = field(default_factory=list)
+    values: list[tuple[Known, Any]] = field(default_factory=list)
+    features: dict[str, Known] = field(default_factory=dict)
+
+
+@dataclass
+class _Terms:
+    """Texts of one feature that stand for records, and where they are used."""
+
+    feature: Known
+    uses: list[tuple[Prepared, str, int]] = field(default_factory=list)
+
+
+class Preparation:
+    """Checks values of one or many records; `finish` raises for all failures together.
+
+    Args:
+        lake: The lake.
+        members: The features of a schema that applies.
+        whole: Whether the values must be all that the schema demands, and nothing else.
+    """
+
+    def __init__(
+        self, lake: Lake, members: Sequence[Member] | None = None, *, whole: bool = False
+    ) -> None:
+        self._lake = lake
+        self._members = members
+        self._known = [known for known, _ in members or ()]
+        self._whole = whole and members is not None
+        self._resolved: dict[tuple[Any, ...], dict[Any, Known]] = {}
+        self._terms: dict[str, _Terms] = {}
+        self.failures: list[Failure] = []
+
+    def add(self, values: Mapping[Any, Any]) -> Prepared:
+        """Check the values of one record; categories are looked up by `finish`."""
+        keys = tuple(values)
+        found = self._resolved.get(keys)
+        if found is None:
+            found = self._resolved[keys] = resolve(self._lake, keys, values, self._known)
+            if self._whole:
+                self._check_members(list(found.values()))
+        out = Prepared()
+        for key, value in values.items():
+            feature = found[key]
+            out.features[feature.uid] = feature
+            if is_null(value):
+                if not feature.nullable:
+                    self._fail(feature, "null", value, "no value", "a value: it isn't nullable")
+                continue
+            if feature.dtype.is_categorical:
+                self._add_labels(out, feature, value)
+            else:
+                self._add_plain(out, feature, value)
+        return out
+
+    def finish(self, what: str) -> None:
+        """Look the categories up.
+
+        Args:
+            what: What couldn't be done, for the error.
+
+        Raises:
+            ValidationError: With everything that is wrong.
+        """
+        for terms in self._terms.values():
+            self._look_up(terms)
+        if self.failures:
+            raise failed(what, self.failures)
+
+    def _check_members(self, given: list[Known]) -> None:
+        """A schema's features must all be there, and no others."""
+        members = self._members or ()
+        uids = {known.uid for known in given}
+        allowed = {known.uid for known, _ in members}
+        if extra := [known.name for known in given if known.uid not in allowed]:
+            self.failures += [
+                Failure(
+                    "__external__", name, "extra",
+                    found=f"These feature keys are not in the provided schema: {extra}",
+                    expected=", ".join(known.name for known, _ in members),
+                )
+                for name in extra
+            ]  # fmt: skip
+        missing = [
+            known.name for known, optional in members if not optional and known.uid not in uids
+        ]
+        self.failures += [
+            Failure(
+                "__external__", name, "presence",
+                found=f"missing required features {', '.join(map(repr, missing))}",
+                expected="a value of each, or None",
+            )
+            for name in missing
+        ]  # fmt: skip
+
+    # -- values that aren't categorical --------------------------------------------------
+
+    def _add_plain(self, out: Prepared, feature: Known, value: Any) -> None:
+        dtype = feature.dtype
+        several = dtype.kind == "str" and isinstance(value, _SEVERAL)
+        for one in value if several else [value]:
+            try:
+                out.values.append((feature, as_dtype(one, dtype, convert=feature.coerce)))
+            except (ValueError, TypeError, ArithmeticError) as error:
+                kind = type(one).__name__
+                text = _short(one)
+                self._fail(feature, "dtype", one, f"{text} ({kind})", f"{dtype}", hint=str(error))
+                return
+
+    # -- categorical values --------------------------------------------------------------
+
+    def _add_labels(self, out: Prepared, feature: Known, value: Any) -> None:
+        several = isinstance(value, _SEVERAL) or (
+            not isinstance(value, str) and hasattr(value, "__iter__") and not hasattr(value, "meta")
+        )
+        if feature.dtype.kind == "list" and not several:
+            self._fail(feature, "dtype", value, f"one value: {_short(value)}", "a list")
+            return
+        for place, one in enumerate(value if several else [value]):
+            if hasattr(one, "meta") and hasattr(one, "_values"):
+                self._add_record(out, feature, one, place)
+            elif isinstance(one, str):
+                terms = self._terms.setdefault(feature.uid, _Terms(feature))
+                terms.uses.append((out, one, place))
+            elif not is_missing(one):
+                kind = f"{_short(one)} ({type(one).__name__})"
+                self._fail(feature, "dtype", one, kind, "a name, or a record")
+
+    def _add_record(self, out: Prepared, feature: Known, record: Any, place: int) -> None:
+        lake, meta = self._lake, record.meta
+        targets = [t for t in feature.dtype.all_targets if t.registry == meta.name]
+        if not targets and feature.dtype.all_targets:
+            expected = " or ".join(t.registry for t in feature.dtype.all_targets)
+            self._fail(feature, "category", record, f"a {meta.name}: {record!r}", f"a {expected}")
+        elif record._lake.uid != lake.uid:
+            self._fail(feature, "category", record, f"{record!r} of another lake", "of this lake")
+        elif not is_saved(lake, record):
+            hint = "call .save() on it first"
+            self._fail(feature, "category", record, f"{record!r} is not saved", "saved", hint)
+        elif targets and not any(self._belongs(t, record) for t in targets):
+            kind = record.type if "type" in meta.foreign_keys else None
+            name = None if kind is None else kind.name
+            found = f"{record!r} of type {name!r}"
+            self._fail(feature, "category", record, found, " or ".join(map(str, targets)))
+        else:
+            out.labels.append((feature, meta.table, record.uid, place))
+
+    def _belongs(self, target: CatTarget, record: Any) -> bool:
+        if target.type_path and not is_under(self._lake, target, record):
+            return False
+        return not target.filters or bool(fulfil(self._lake, target, [record.uid]))
+
+    def _look_up(self, terms: _Terms) -> None:
+        feature = terms.feature
+        texts = list(dict.fromkeys(text for _, text, _ in terms.uses))
+        known: dict[str, tuple[str, str]] = {}
+        targets = feature.dtype.all_targets or (CatTarget("ULabel"),)
+        for target in targets:
+            left = [t for t in texts if t not in known]
+            for text, found in found_by(self._lake, target, left).items() if left else ():
+                if len(found) > 1:
+                    self._fail(
+                        feature, "category", text, f"{len(found)} records named {text!r}",
+                        "one record", f"pass the {target.registry} record instead of its name",
+                    )  # fmt: skip
+                known[text] = found[0]
+        if missing := [t for t in texts if t not in known]:
+            self._miss(feature, targets[0], missing)
+        for prepared, text, place in terms.uses:
+            if text in known:
+                prepared.labels.append((feature, *known[text], place))
+
+    def _miss(self, feature: Known, target: CatTarget, missing: list[str]) -> None:
+        near = suggestions(self._lake, target, missing)
+        listed = ", ".join(map(_short, missing[:10])) + (" …" if len(missing) > 10 else "")
+        terms = "1 term" if len(missing) == 1 else f"{len(missing)} terms"
+        made = _made(target, missing)
+        for text in missing:
+            self.failures.append(
+                Failure(
+                    "__external__",
+                    feature.name,
+                    "category",
+                    text,
+                    1,
+                    nearest=tuple(near[:3]),
+                    found=f"{terms} not validated in feature {feature.name!r}: {listed}",
+                    expected=str(feature.dtype) + (f", e.g. {', '.join(near[:3])}" if near else ""),
+                    hint=f"fix typos, remove non-existent values, or create objects via:\n      {made}",
+                )
+            )
+
+    def _fail(
+        self, feature: Known, rule: str, value: Any, found: str, expected: str, hint: str = ""
+    ) -> None:
+        self.failures.append(
+            Failure(
+                "__external__", feature.name, rule, value, 1,
+                found=f"{feature.name!r} ({feature.dtype}): {found}", expected=expected, hint=hint,
+            )
+        )  # fmt: skip
+
+
+def prepare(
+    lake: Lake,
+    values: Mapping[Any, Any],
+    what: str,
+    members: Sequence[Member] | None = None,
+    *,
+    whole: bool = False,
+) -> Prepared:
+    """Check the values of one record; see `Preparation`.
+
+    Raises:
+        ValidationError: Unknown features, wrong types, missing categories; all at once.
+    """
+    preparation = Preparation(lake, members, whole=whole)
+    out = preparation.add(values)
+    preparation.finish(what)
+    return out
+
+
+def failed(what: str, failures: Iterable[Failure]) -> ValidationError:
+    """The error of some failures."""
+    found = list(failures)
+    lines = dict.fromkeys(
+        f"{f.found} - expected {f.expected}" + (f"\n    → {f.hint}" if f.hint else "")
+        for f in found
+    )
+    shown = list(lines)[:50]
+    more = [f"… and {len(lines) - 50} more"] if len(lines) > 50 else []
+    report = Report(failures=tuple(found))
+    return ValidationError("\n  ".join([f"{what}:", *shown, *more]), report=report)
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, or an empty list or dictionary."""
+    if isinstance(value, str | bool | int) or hasattr(value, "_values"):
+        return False
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return len(value) == 0
+    return is_missing(value)
+
+
+def as_dtype(value: Any, dtype: DType, *, convert: bool = False) -> Any:
+    """A value as it is stored for a dtype.
+
+    Raises:
+        ValueError: It is of another type. Also TypeError.
+    """
+    if dtype.kind == "list":
+        return _list(value, dtype, convert=convert)
+    if convert or (dtype.kind in _FROM_TEXT and isinstance(value, str)):
+        value = coerce_value(value, dtype)
+    if not accepts_value(dtype, value):
+        raise TypeError("correct the value, or set coerce=True on the feature")
+    if dtype.kind in _PLAIN:
+        return _PLAIN[dtype.kind](value)
+    if dtype.kind == "num":
+        return value.item() if hasattr(value, "item") else value
+    if isinstance(value, PurePath):
+        return str(value)
+    if dtype.kind == "datetime" and type(value) is not datetime.datetime:
+        return value.to_pydatetime()  # pandas' own
+    if not encodable(value):
+        raise TypeError("the value can't be kept as JSON text")
+    return value
+
+
+def _list(value: Any, dtype: DType, *, convert: bool) -> list[Any]:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, _SEVERAL):
+        raise TypeError("pass a list")
+    item = dtype.item or DType("object")
+    return [None if is_missing(v) else as_dtype(v, item, convert=convert) for v in value]
+
+
+def _made(target: CatTarget, missing: Sequence[str]) -> str:
+    """The call that makes the records that are missing."""
+    shown = list(missing[:10])
+    if "." in target.registry:
+        module, _, name = target.registry.rpartition(".")
+        short = "bt" if module == "bionty" else module
+        return f"{short}.{name}.from_values({shown}, field={target.field!r}).save()"
+    if target.registry in ("ULabel", "Record", "Project", "Reference"):
+        return (
+            f"ln.{target.registry}.from_values({shown}, field={target.field!r}, create=True).save()"
+        )
+    return f"ln.{target.registry}.filter({target.field}=…)"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"
