@@ -303,6 +303,18 @@ class QuerySet(Combining[T], Reading[T]):
                 for record in records:
                     record.delete(permanent=permanent)  # type: ignore[attr-defined]
 
+    def restore(self) -> None:
+        """Bring all records of the set back from the trash or the archive, in one commit.
+
+        Example:
+            >>> ULabel.filter(branch__name="trash").restore()  # doctest: +SKIP
+        """
+        records = self._records()
+        if records:
+            with batch_on(self._lake):
+                for record in records:
+                    record.restore()  # type: ignore[attr-defined]
+
     def update(self, **fields: Any) -> int:
         """Set fields of all records of the set in one commit; gives their number."""
         records = self._records()
