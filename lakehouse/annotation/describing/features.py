@@ -77,6 +77,8 @@ def value_text(record: Any, entry: Annotated) -> str:
         str(row[label_field(record._lake, entry.feature.dtype, table)])
         for table, row in entry.labels
     ]
+    if entry.feature.dtype.kind != "list":
+        labels.sort()
     return layout.listed([*labels, *(short(v) for v in entry.values)])
 
 

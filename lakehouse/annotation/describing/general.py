@@ -118,7 +118,7 @@ def _referring(lake: Any, table: str, column: str, uid: str) -> Iterator[str]:
 
 def _names(lake: Any, registry: str, uids: list[str]) -> str:
     """What visible records are called, and how many more there are."""
-    distinct = list(dict.fromkeys(uids))
+    distinct = sorted(set(uids))  # in the order of their creation
     cls = lake.directory.get(registry)
     # as many as are shown, and as many again for those that are in the trash
     rows = lake.state.rows(cls.meta.table, distinct[: 4 * layout.SHOWN])
