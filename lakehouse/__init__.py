@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from lakehouse import models as models
     from lakehouse import setup as setup
     from lakehouse.config import settings as settings
+    from lakehouse.orm import DB as DB
+    from lakehouse.orm import Avg as Avg
+    from lakehouse.orm import Count as Count
     from lakehouse.orm import Lake as Lake
+    from lakehouse.orm import Max as Max
+    from lakehouse.orm import Min as Min
     from lakehouse.orm import Q as Q
     from lakehouse.orm import QuerySet as QuerySet
+    from lakehouse.orm import Sum as Sum
     from lakehouse.orm import connect as connect
     from lakehouse.orm import current_lake as current_lake
     from lakehouse.orm import open_lake as open
@@ -65,6 +71,12 @@ _EXPORTS = {
     "Transform": "lakehouse.registries:Transform",
     "ULabel": "lakehouse.registries:ULabel",
     "User": "lakehouse.registries:User",
+    "DB": "lakehouse.orm:DB",
+    "Avg": "lakehouse.orm:Avg",
+    "Count": "lakehouse.orm:Count",
+    "Max": "lakehouse.orm:Max",
+    "Min": "lakehouse.orm:Min",
+    "Sum": "lakehouse.orm:Sum",
     "Lake": "lakehouse.orm:Lake",
     "Q": "lakehouse.orm:Q",
     "QuerySet": "lakehouse.orm:QuerySet",
@@ -85,10 +97,15 @@ _EXPORTS = {
 
 __all__ = [
     "Artifact",
+    "Avg",
     "Branch",
     "Collection",
+    "Count",
+    "DB",
     "Feature",
     "Lake",
+    "Max",
+    "Min",
     "Project",
     "Q",
     "QuerySet",
@@ -98,12 +115,14 @@ __all__ = [
     "Schema",
     "Space",
     "Storage",
+    "Sum",
     "Transform",
     "ULabel",
     "User",
     "connect",
     "current_lake",
     "errors",
+    "examples",
     "models",
     "open",
     "save",

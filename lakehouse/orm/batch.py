@@ -51,7 +51,7 @@ class Batch:
     def __init__(self, lake: Lake, message: str = "") -> None:
         if lake.read_only:
             raise ReadOnlyLake(
-                "This lake is bound to a past state and takes no writes.",
+                "This lake is bound to a past state or was opened for reading: it takes no writes.",
                 hint="save in the lake itself: ln.connect() or ln.open(root)",
             )
         self.lake = lake
