@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -28,10 +30,17 @@ def existing_records(cls: Any, rows: pa.Table, name: str, values: set[Any]) -> d
 def created_records(cls: Any, values: list[Any], name: str, organism: Any) -> dict[Any, Any]:
     """New records by value, without suggestions of similar names for each."""
     more = {"organism": organism} if organism is not None else {}
+    with quiet_creation():
+        return {value: cls(**{name: value}, **more) for value in values}
+
+
+@contextmanager
+def quiet_creation() -> Iterator[None]:
+    """Make records without suggestions of similar names."""
     suggests = settings.creation.search_names
     settings.creation.search_names = False
     try:
-        return {value: cls(**{name: value}, **more) for value in values}
+        yield
     finally:
         settings.creation.search_names = suggests
 

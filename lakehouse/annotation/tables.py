@@ -84,6 +84,18 @@ def _tail(*parts: object) -> str:
     return digest_text(text.encode("utf-8", "surrogatepass"), _TAIL)
 
 
+def link_uid(
+    subject_uid: str,
+    registry: str,
+    target_uid: str,
+    *,
+    feature_uid: str | None = None,
+    slot: str | None = None,
+) -> str:
+    """The uid of a link: it starts with the subject's and says what is linked."""
+    return subject_uid + _tail(registry, target_uid, feature_uid, slot)
+
+
 def link_row(
     subject_uid: str,
     registry: str,
@@ -95,7 +107,7 @@ def link_row(
 ) -> dict[str, Any]:
     """A row of a link table; its uid starts with the subject's and says what is linked."""
     return {
-        "uid": subject_uid + _tail(registry, target_uid, feature_uid, slot),
+        "uid": link_uid(subject_uid, registry, target_uid, feature_uid=feature_uid, slot=slot),
         "subject_uid": subject_uid,
         "registry": registry,
         "target_uid": target_uid,

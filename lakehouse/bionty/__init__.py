@@ -8,28 +8,37 @@ Example:
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
-    from lakehouse.bionty.base import OntologyTerm
-    from lakehouse.bionty.cell_type import CellType as CellType
-    from lakehouse.bionty.gene import Gene as Gene
-    from lakehouse.bionty.organism import Organism as Organism
+    from lakehouse.bionty import base as base
+    from lakehouse.bionty import core as core
+    from lakehouse.bionty.bound import Bound, GeneTerm
+    from lakehouse.bionty.configuration import settings as settings
+    from lakehouse.bionty.public import PublicOntology as PublicOntology
     from lakehouse.bionty.source import Source as Source
+    from lakehouse.bionty.term import OntologyTerm
 
+    Organism: type[OntologyTerm]
+    Gene: type[GeneTerm]
+    Protein: type[Bound]
+    CellMarker: type[Bound]
     Tissue: type[OntologyTerm]
+    CellType: type[OntologyTerm]
     Disease: type[OntologyTerm]
+    CellLine: type[OntologyTerm]
     Phenotype: type[OntologyTerm]
     Pathway: type[OntologyTerm]
     ExperimentalFactor: type[OntologyTerm]
     DevelopmentalStage: type[OntologyTerm]
-    CellLine: type[OntologyTerm]
     Ethnicity: type[OntologyTerm]
 
 __all__ = [
     "CellLine",
+    "CellMarker",
     "CellType",
     "DevelopmentalStage",
     "Disease",
@@ -39,17 +48,32 @@ __all__ = [
     "Organism",
     "Pathway",
     "Phenotype",
+    "Protein",
+    "PublicOntology",
     "Source",
     "Tissue",
+    "base",
+    "core",
+    "settings",
 ]
+
+_MODULES = ("base", "core")
+_OTHERS = {
+    "settings": "lakehouse.bionty.configuration",
+    "PublicOntology": "lakehouse.bionty.public",
+}
 
 
 def __getattr__(name: str) -> Any:
     full = f"bionty.{name}"
-    if full not in DIRECTORY.registries:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return DIRECTORY.get(full)
+    if full in DIRECTORY.registries:
+        return DIRECTORY.get(full)
+    if name in _MODULES:
+        return importlib.import_module(f"lakehouse.bionty.{name}")
+    if name in _OTHERS:
+        return getattr(importlib.import_module(_OTHERS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [n.removeprefix("bionty.") for n in DIRECTORY.registries if n.startswith("bionty.")]
+    return sorted(__all__)

@@ -1,142 +1,98 @@
-"""What biological registries have in common."""
+"""Public sources without a lake: `bt.base.CellType()`, also of entities without a registry.
+
+Example:
+    >>> bt.base.CellType(version="2026-03-26").search("T cell")  # doctest: +SKIP
+    >>> bt.base.Drug(source="chebi").lookup()                    # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
-from lakehouse.annotation.curate import CanCurate
-from lakehouse.annotation.synonyms import HasSynonyms
-from lakehouse.bionty.related import IS_A, LINK_TABLE, Related, reach, stage_unlinking
-from lakehouse.orm import BaseRecord, QuerySet, Relation, TrackedRow, relations
+from lakehouse._lazy import require
+from lakehouse.bionty.content import read_found, terms_of
+from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.public import PublicField as PublicField
+from lakehouse.bionty.public import PublicOntology as PublicOntology
+from lakehouse.errors import InvalidArgument, near
+from lakehouse.ontology.manifest import Manifest, manifests
+from lakehouse.ontology.obtaining import obtain
+from lakehouse.registries._table import DIRECTORY
 
-if TYPE_CHECKING:
-    from lakehouse.bionty.source import Source
-    from lakehouse.orm.batch import Batch
-
-ONTOLOGY_KEYS = {"source": "bionty.Source"}
-NAME_AND_ID = (("name", "ontology_id"),)
-
-
-class OntologyRow(TrackedRow):
-    """A row of a registry of ontology terms."""
-
-    name: str | None = None
-    ontology_id: str | None = None
-    abbr: str | None = None
-    synonyms: str | None = None
-    description: str | None = None
-    is_obsolete: bool = False
-    replaced_by: str | None = None
-    source_uid: str | None = None
+PUBLIC_ONLY = ("BioSample", "Drug")
+_PREFERRED = ("vertebrates", "all", "human")
 
 
-def hierarchy(registry: str, table: str) -> dict[str, Relation]:
-    """The relations `parents` and `children` of a registry of terms."""
-    up, down = partial(Related, up=True), partial(Related, up=False)
-    return dict(
-        relations(
-            Relation("parents", registry, LINK_TABLE, table, slot=IS_A, manager=up),
-            Relation("children", registry, LINK_TABLE, table, True, IS_A, down),
-        )
+def display_sources() -> Any:
+    """The public sources that are known, as a pandas data frame."""
+    pd = require("pandas", "make data frames")
+    rows = [
+        {
+            "entity": m.entity,
+            "organism": m.organism,
+            "name": m.source_name,
+            "version": version,
+            "url": m.address(version),
+            "licence": m.licence,
+            "currently_used": m.used and version == m.version,
+        }
+        for m in manifests().values()
+        for version in m.versions
+    ]
+    return pd.DataFrame(rows)
+
+
+def public_ontology(
+    entity: str,
+    source: str | None = None,
+    version: str | None = None,
+    organism: str | None = None,
+) -> PublicOntology:
+    """A public source by its name; what isn't given is chosen as a registry would.
+
+    Raises:
+        InvalidArgument: No such source is known.
+        SourceUnavailable: It isn't on this machine and can't be fetched.
+    """
+    manifest = _manifest(entity, source, organism)
+    found = obtain(manifest, version)
+    content = read_found(found, manifest.organism)
+    registry = DIRECTORY.get(f"bionty.{entity if entity in ENTITIES else 'Disease'}")
+    return PublicOntology(
+        terms_of(registry, content),
+        content,
+        entity=entity,
+        organism=manifest.organism,
+        source=manifest.source_name,
+        version=version or manifest.version,
+        url=manifest.address(version),
+        path=found.path if found.format in ("obo", "owl", "json") else None,
     )
 
 
-class Term(HasSynonyms, CanCurate, BaseRecord):
-    """A term of an ontology, or one of your own.
+def _manifest(entity: str, source: str | None, organism: str | None) -> Manifest:
+    own = [m for m in manifests().values() if m.entity == entity]
+    fitting = [
+        m for m in own if source in (None, m.source_name, m.name) and organism in (None, m.organism)
+    ]
+    if not fitting:
+        known = [m.source_name for m in own]
+        raise InvalidArgument(
+            f"There is no public source of {entity} like that.",
+            found=f"source={source!r}, organism={organism!r}",
+            expected=", ".join(near(str(source), known) or sorted(set(known))) or None,
+            hint="bt.base.display_sources() lists them",
+        )
+    order = {name: i for i, name in enumerate(_PREFERRED)}
+    return min(fitting, key=lambda m: (not m.used, order.get(m.organism, len(order))))
 
-    A term is known by its `ontology_id`, and one of your own by its name: constructing
-    either again gives the existing record.
-    """
+
+def __getattr__(name: str) -> Any:
+    if name in ENTITIES or name in PUBLIC_ONLY:
+        return partial(public_ontology, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class OntologyTerm(Term):
-    """A term that has a place in a hierarchy, and may come from a public ontology."""
-
-    parents: Related
-    children: Related
-
-    @classmethod
-    def import_source(
-        cls,
-        path_or_source: Any = None,
-        *,
-        source: Source | None = None,
-        organism: Any = None,
-        prefix: str | None = None,
-        include_obsolete: bool = False,
-    ) -> Source:
-        """Fill the registry with the terms of an ontology and their hierarchy, in one commit.
-
-        Importing again adds nothing. Terms that exist are changed only where the source says
-        something new; your own synonyms stay. A record of yours with a term's name and no
-        `ontology_id` becomes that term. A term whose name another record has gets its id
-        appended to the name. Terms in the trash stay there.
-
-        Obsolete terms are left out unless a current term names them as a parent; those that the
-        registry has already are marked `is_obsolete`, and `replaced_by` names their successors.
-
-        Args:
-            path_or_source: Path or URI of an OBO, OWL or OBO-graph JSON file, the name of an
-                extract that ships with lakehouse (`"blood-cells"`), a `bt.Source`, or a read
-                `Ontology`. None means the source that is currently used.
-            source: The `bt.Source` that the terms get; by default made from the ontology.
-            organism: Organism that the source is for; `"all"` by default.
-            prefix: Id-space of the terms, e.g. `"CL"`; by default the ontology's own.
-            include_obsolete: Import obsolete terms too.
-
-        Returns:
-            The source, now the one that is currently used.
-
-        Raises:
-            InvalidArgument: Nothing says which ontology is meant.
-            UnreadableFile: The file can't be read; nothing was changed.
-
-        Example:
-            >>> CellType.import_source("blood-cells")  # doctest: +SKIP
-        """
-        # reading ontologies is loaded by who imports, not by who opens a lake
-        from lakehouse.bionty.importing import import_terms
-
-        return import_terms(cls, path_or_source, source, organism, prefix, include_obsolete)
-
-    @classmethod
-    def from_source(
-        cls,
-        *,
-        ontology_id: str | None = None,
-        name: str | None = None,
-        source: Source | None = None,
-    ) -> Self:
-        """A term of the currently used source: the existing record, or a new one to save.
-
-        Args:
-            ontology_id: The term's id.
-            name: Its name or one of its synonyms.
-            source: Another source than the one that is currently used.
-
-        Raises:
-            ObjectDoesNotExist: The source has no such term.
-
-        Example:
-            >>> CellType.from_source(ontology_id="CL:0000084").save()  # doctest: +SKIP
-        """
-        from lakehouse.bionty.importing import term_from_source
-
-        return term_from_source(cls, ontology_id, name, source)
-
-    @classmethod
-    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The columns of a term that a source gives; registries with more columns add them."""
-        return values
-
-    def query_parents(self) -> QuerySet[Self]:
-        """All terms above this one, at any distance."""
-        return reach(self, up=True)
-
-    def query_children(self) -> QuerySet[Self]:
-        """All terms below this one, at any distance."""
-        return reach(self, up=False)
-
-    def _before_delete(self, batch: Batch) -> None:
-        stage_unlinking(batch, self)
+def __dir__() -> list[str]:
+    return sorted([*ENTITIES, *PUBLIC_ONLY, "PublicField", "PublicOntology", "display_sources"])

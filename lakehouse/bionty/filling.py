@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lakehouse.annotation.tables import ONTOLOGY_LINK, link_row
+from lakehouse.bionty.linking import Linking
 from lakehouse.bionty.merging import Before, Incoming, Merge, merge
-from lakehouse.bionty.related import IS_A, LINK_TABLE, link_stamps, links_of
 from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import KeyConflict, RowConflict
 from lakehouse.identity import new_uids
 from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import Batch, batch_on
+from lakehouse.orm.bootstrap import TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.rows import as_dicts, as_table
 
@@ -29,14 +30,18 @@ _ATTEMPTS = 5
 class Filling:
     """One import into one registry.
 
+    Rows that meet none of the registry's go in as they are, column by column; only the others
+    are looked at one by one.
+
     Args:
         lake: The lake.
         meta: The registry.
         incoming: What the source has.
-        source: The source, saved with the rows; None if the rows have none.
+        source: The source, saved with the rows.
         prior: Gives what a source had, by its content hash, or None if that isn't known.
         adopt: Column by which rows without a key are recognised.
         columns: Further columns of new rows.
+        only_update: Add no rows, and let those of other versions of the source follow it.
     """
 
     def __init__(
@@ -45,10 +50,11 @@ class Filling:
         meta: RegistryMeta,
         incoming: Incoming,
         *,
-        source: BaseRecord | None = None,
-        prior: Callable[[str], Incoming | None] | None = None,
+        source: BaseRecord,
+        prior: Callable[[str], Incoming | None],
         adopt: str | None = None,
         columns: dict[str, Any] | None = None,
+        only_update: bool = False,
     ) -> None:
         self._lake = lake
         self._meta = meta
@@ -57,7 +63,10 @@ class Filling:
         self._prior = prior
         self._adopt = adopt
         self._columns = columns or {}
-        self._done = Merge()
+        self._only_update = only_update
+        self._new = 0
+        self._changed = 0
+        self._trashed = 0
 
     def run(self, message: str, *more: BaseRecord) -> None:
         """Commit, or add to the open transaction, what has to change; nothing if all is there.
@@ -76,84 +85,150 @@ class Filling:
                     raise
             else:
                 break
-        name, done = self._meta.name, self._done
-        told = f"{name}: {len(done.new)} new, {len(done.updates)} changed"
-        if done.trashed:
-            told += f", {done.trashed} stay in the trash"
+        told = f"{self._meta.name}: {self._new} new, {self._changed} changed"
+        if self._trashed:
+            told += f", {self._trashed} stay in the trash"
         notify(told)
 
     def _attempt(self, message: str, more: tuple[BaseRecord, ...]) -> None:
         with batch_on(self._lake, message) as batch:
-            for record in (*more, *((self._source,) if self._source is not None else ())):
+            for record in (*more, self._source):
                 batch.add(record)
             batch.stage(lambda changes: self._stage(changes, batch))
 
     def _stage(self, changes: Changes, batch: Batch) -> None:
         """Compare with the newest state, and stage the difference."""
-        table, rows = self._meta.table, self._rows()
-        before = {uid: self._before(uid) for uid in {row["source_uid"] for row in rows}}
-        done = self._done = merge(self._incoming, rows, before, adopt=self._adopt)
-        for uid, new, old in done.updates:
-            if self._source is not None:
-                new["source_uid"] = self._source.uid
-            changes.update(table, uid, {**new, "updated_at": batch.now}, old)
+        incoming, meta = self._incoming, self._meta
+        rows = self._lake.state.arrow(meta.table)
+        sources = pc.unique(rows["source_uid"]).to_pylist()
+        before = {uid: self._before(uid) for uid in sources}
+        contested = self._contested(rows, [u for u, b in before.items() if b.same])
+        done = self._merged(rows, contested, before)
+        self._update(changes, batch, done, rows)
+        fresh = self._fresh(contested, done)
+        uids = pa.array(new_uids(len(fresh)), pa.string())
+        if len(fresh):
+            changes.insert(meta.table, self._complete(fresh, uids, batch))
+        self._new, self._changed = len(fresh), len(done.updates)
+        self._trashed = done.trashed
+        if len(incoming.edges):
+            keyed = rows.filter(pc.is_valid(rows[incoming.key]))
+            linking = Linking(self._lake, meta.table, incoming)
+            linking.add_uids(keyed[incoming.key], keyed["uid"])
+            linking.add_uids(pa.array(list(done.uids), pa.string()), list(done.uids.values()))
+            linking.add_uids(fresh[incoming.key] if len(fresh) else [], uids)
+            linking.stage(changes, batch, rows, before)
+
+    # -- rows ----------------------------------------------------------------------------
+
+    def _contested(self, rows: pa.Table, same: list[str | None]) -> pa.Array:
+        """Which of the source's rows may meet rows of the registry that aren't theirs already."""
+        key, adopt, table = self._incoming.key, self._adopt, self._incoming.table
+        contested = pc.is_in(table[key], value_set=rows[key])
+        if same:
+            own = pc.is_in(rows["source_uid"], value_set=pa.array(same, pa.string()))
+            in_trash = pc.fill_null(pc.equal(rows["branch_uid"], TRASH), False)
+            settled = rows[key].filter(pc.and_not(own, in_trash))
+            contested = pc.and_not(contested, pc.is_in(table[key], value_set=settled))
+        if adopt:
+            # a name met elsewhere matters only where the term isn't there yet
+            there = pc.is_in(table[key], value_set=rows[key])
+            named = pc.is_in(table[adopt], value_set=rows[adopt])
+            named = pc.and_(named, pc.is_valid(table[adopt]))
+            contested = pc.or_(contested, pc.and_not(named, there))
+        return contested
+
+    def _merged(
+        self, rows: pa.Table, contested: pa.Array, before: dict[str | None, Before]
+    ) -> Merge:
+        incoming = self._incoming
+        asked = incoming.table.filter(contested)
+        if not len(asked):
+            return Merge()
+        met = pc.is_in(rows[incoming.key], value_set=asked[incoming.key])
+        if self._adopt:
+            met = pc.or_(met, pc.is_in(rows[self._adopt], value_set=asked[self._adopt]))
+        columns = dict.fromkeys(["uid", incoming.key, "source_uid", "branch_uid"])
+        columns.update(dict.fromkeys(incoming.table.column_names))
+        ours = as_dicts(rows.filter(met).select(list(columns)), self._meta.spec.json_columns)
+        keys = asked[incoming.key].to_pylist()
+        told = {
+            uid: b.incoming.rows_of(keys) for uid, b in before.items() if b.incoming is not None
+        }
+        return merge(incoming, incoming.rows(contested), ours, told, adopt=self._adopt)
+
+    def _update(self, changes: Changes, batch: Batch, done: Merge, rows: pa.Table) -> None:
+        table, uid = self._meta.table, self._source.uid
+        for changed, new, old in done.updates:
+            new["source_uid"] = uid
+            changes.update(table, changed, {**new, "updated_at": batch.now}, old)
+        if not self._only_update:
+            return
+        followed = {changed for changed, _, _ in done.updates}
+        for record in self._other_versions(rows):
+            if record not in followed:
+                changes.update(table, record, {"source_uid": uid, "updated_at": batch.now})
+
+    def _other_versions(self, rows: pa.Table) -> list[str]:
+        """The records that another version of the same source gave, and this one has."""
+        sources = self._lake.state.arrow("source")
+        values = self._source._values
+        mask = pc.and_(
+            pc.equal(sources["name"], values["name"]), pc.equal(sources["entity"], values["entity"])
+        )
+        others = sources["uid"].filter(pc.and_(mask, pc.not_equal(sources["uid"], values["uid"])))
+        follow = pc.and_(
+            pc.is_in(rows["source_uid"], value_set=others),
+            pc.is_in(rows[self._incoming.key], value_set=self._incoming.table[self._incoming.key]),
+        )
+        found: list[str] = rows["uid"].filter(follow).to_pylist()
+        return found
+
+    def _fresh(self, contested: pa.Array, done: Merge) -> pa.Table:
+        """The rows to insert."""
+        incoming = self._incoming
+        if self._only_update:
+            return incoming.table.slice(0, 0)
+        key = incoming.table[incoming.key]
+        there = pc.is_in(key, value_set=self._lake.state.arrow(self._meta.table)[incoming.key])
+        free = pc.invert(pc.or_(contested, there))
+        if incoming.omitted:
+            omitted = pa.array(list(incoming.omitted), pa.string())
+            free = pc.and_not(free, pc.is_in(key, value_set=omitted))
+        fresh = incoming.table.filter(free)
         if done.new:
-            self._insert(changes, batch)
-        if self._incoming.parents:
-            self._link(changes, batch, {row["uid"]: before[row["source_uid"]] for row in rows})
+            more = pa.Table.from_pylist(done.new, schema=incoming.table.schema)
+            fresh = pa.concat_tables([fresh, more])
+        return fresh
 
-    def _rows(self) -> list[dict[str, Any]]:
-        state, meta = self._lake.state, self._meta
-        columns = dict.fromkeys(["uid", self._incoming.key, "source_uid", "branch_uid"])
-        columns.update(dict.fromkeys(n for row in self._incoming.rows.values() for n in row))
-        return as_dicts(state.arrow(meta.table).select(list(columns)), meta.spec.json_columns)
-
-    def _insert(self, changes: Changes, batch: Batch) -> None:
-        meta, done = self._meta, self._done
+    def _complete(self, fresh: pa.Table, uids: pa.Array, batch: Batch) -> pa.Table:
+        """Rows with all columns of the registry."""
+        meta, n = self._meta, len(fresh)
         stamps = {**self._lake.stamps, "created_at": batch.now, "updated_at": batch.now}
-        shared = {**meta.defaults, **stamps, **self._columns}
-        if self._source is not None:
-            shared["source_uid"] = self._source.uid
-        uids = new_uids(len(done.new))
-        rows = [{**shared, **row, "uid": u} for row, u in zip(done.new, uids, strict=True)]
-        changes.insert(meta.table, as_table(meta.spec, rows))
-        done.uids.update((row[self._incoming.key], row["uid"]) for row in rows)
+        shared = {**meta.defaults, **stamps, **self._columns, "source_uid": self._source.uid}
+        constants = as_table(meta.spec, [{n: v for n, v in shared.items() if n in meta.fields}])
+        columns = {}
+        for name in meta.spec.column_names:
+            if name == "uid":
+                columns[name] = uids
+            elif name in fresh.column_names:
+                column = fresh[name].cast(constants[name].type)
+                if name in meta.defaults:
+                    column = pc.fill_null(column, meta.defaults[name])
+                columns[name] = column
+            else:
+                columns[name] = pa.repeat(constants[name][0], n)
+        return pa.table(columns)
 
     def _before(self, source_uid: str | None) -> Before:
         """What a source said when it was imported last."""
-        if source_uid is None or self._source is None:
-            return Before()
-        saved = self._lake.state.row("source", source_uid)
-        if saved is None or saved["hash"] is None:
+        saved = self._lake.state.row("source", source_uid) if source_uid is not None else None
+        if saved is None or saved["sha256"] is None:
             return Before()
         values = self._source._values
-        if source_uid == self._source.uid and saved["hash"] == values["hash"]:
+        if source_uid == self._source.uid and saved["sha256"] == values["sha256"]:
             return Before(same=True)
         # what another ontology leaves out of a term isn't gone from it
-        if saved["name"] != values["name"] or self._prior is None:
+        if saved["name"] != values["name"]:
             return Before()
-        return Before(self._prior(saved["hash"]))
-
-    def _link(self, changes: Changes, batch: Batch, before: dict[str, Before]) -> None:
-        """Stage the hierarchy: missing links, and the end of those that the source gave up."""
-        table, uids = self._meta.table, self._done.uids
-        there = links_of(self._lake, table)
-        stamps = link_stamps(self._lake, batch.now)
-        rows, gone = [], []
-        for key, parents in self._incoming.parents.items():
-            child = uids.get(key)
-            if child is None:
-                continue
-            for parent in parents:
-                if parent in uids and (child, uids[parent]) not in there:
-                    rows.append(link_row(child, table, uids[parent], slot=IS_A, **stamps))
-            known = before[child].incoming if child in before else None
-            for parent in known.parents.get(key, ()) if known else ():
-                link = there.get((child, uids.get(parent, "")))
-                if link is not None and parent not in parents:
-                    gone.append(link)
-        if rows:
-            links: pa.Table = as_table(ONTOLOGY_LINK, rows)
-            changes.insert(LINK_TABLE, links, if_absent=True)
-        if gone:
-            changes.delete(LINK_TABLE, gone)
+        return Before(self._prior(saved["sha256"]))

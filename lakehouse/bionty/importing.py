@@ -1,152 +1,188 @@
-"""Importing ontologies into registries of terms."""
+"""Importing public sources into registries."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.bionty.configuration import settings
+from lakehouse.bionty.content import PARENTS, RELATIONS, Content, edges_of, terms_of
 from lakehouse.bionty.filling import Filling
 from lakehouse.bionty.merging import Incoming
-from lakehouse.bionty.sources import (
-    Given,
-    current_source,
-    kept_ontology,
-    ontology_of,
-    resolve,
-    source_for,
-    superseded,
-)
+from lakehouse.bionty.organisms import inferred_organism, organism_record
+from lakehouse.bionty.source import Source
+from lakehouse.bionty.sources import Given, resolve, source_for, with_source
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
-from lakehouse.ontology import Ontology, registry_rows
+from lakehouse.errors import InvalidArgument, InvalidData, OrganismNotSet
+from lakehouse.ontology import Ontology
 from lakehouse.ontology.collector import without_collection
-from lakehouse.orm import QuerySet
+from lakehouse.ontology.kept import Shelf
 from lakehouse.orm.current import current_lake
 
 if TYPE_CHECKING:
-    from lakehouse.bionty.base import OntologyTerm
-    from lakehouse.bionty.source import Source
-    from lakehouse.orm.lake import Lake
-
-T = TypeVar("T", bound="OntologyTerm")
+    from lakehouse.bionty.term import Term
 
 
-def import_terms(
-    cls: type[OntologyTerm],
-    what: Any,
-    source: Source | None,
-    organism: Any,
-    prefix: str | None,
-    include_obsolete: bool,  # noqa: FBT001 - keyword-only where people call it
-) -> Source:
-    """See `OntologyTerm.import_source`."""
-    lake, meta = current_lake(), cls.meta
-    species = getattr(organism, "name", organism)
-    given = resolve(lake, meta, source if what is None else what, species)
-    if given.ontology.repairs:
-        told = f"{len(given.ontology.repairs)} places of the ontology had to be repaired"
-        notify(f"{told}; ontology.read(…).repairs lists them", "warning")
-    with without_collection():
-        return _import(cls, lake, given, source, species, prefix, include_obsolete)
+class Import:
+    """One call of `import_source`.
 
+    Args:
+        registry: The registry.
+        what: What is imported, as the caller named it.
+        organism: The organism, a record or a name.
+        prefix: Id-space of the terms.
+        columns: For tables: names in the table → names of fields.
+    """
 
-def _import(
-    cls: type[OntologyTerm],
-    lake: Lake,
-    given: Given,
-    source: Source | None,
-    species: str | None,
-    prefix: str | None,
-    include_obsolete: bool,  # noqa: FBT001 - as above
-) -> Source:
-    meta = cls.meta
-    incoming = _incoming(cls, given.ontology, prefix, include_obsolete=include_obsolete)
-    # nothing is made in the lake before everything is read
-    if source is not None:
-        given = Given(given.ontology, given.url, source)
-    stands = source_for(meta, given, species)
+    def __init__(
+        self,
+        registry: type[Term],
+        what: Any,
+        *,
+        organism: Any = None,
+        prefix: str | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._what = what
+        self._organism = organism
+        self._prefix = prefix
+        self._columns = columns or {}
 
-    def prior(digest: str) -> Incoming | None:
-        kept = kept_ontology(digest)
+    def run(self, *, include_obsolete: bool, update_records: bool) -> Source:
+        """Import, and give the source."""
+        registry, lake = self._registry, current_lake()
+        given = self._resolved()
+        with without_collection():
+            # nothing is made in the lake before everything is read
+            incoming = self._incoming(given.content, include_obsolete=include_obsolete)
+            species = self._species(given, incoming)
+            name = getattr(species, "name", self._organism_name())
+            source = source_for(registry.meta, given, name)
+            ontology = registry.meta.fields.keys() >= {"ontology_id"}
+            filling = Filling(
+                lake,
+                registry.meta,
+                incoming,
+                source=source,
+                prior=self._prior,
+                adopt=registry.meta.name_field if ontology else None,
+                columns={} if species is None else {"organism_uid": species.uid},
+                only_update=update_records,
+            )
+            more = () if species is None else (species,)
+            filling.run(f"import {source.name} {source.version or ''}".rstrip(), *more)
+        return source
+
+    def _resolved(self) -> Given:
+        organism = self._organism_name()
+        if organism is None and self._registry.require_organism() and self._what is None:
+            organism = getattr(settings.organism, "name", None)
+        given = resolve(self._registry, self._what, organism)
+        if isinstance(given.content, Ontology) and given.content.repairs:
+            told = f"{len(given.content.repairs)} places of the ontology had to be repaired"
+            notify(f"{told}; ontology.read(…).repairs lists them", "warning")
+        return with_source(given, given.source)
+
+    def _organism_name(self) -> str | None:
+        organism = self._organism
+        return None if organism is None else str(getattr(organism, "name", organism))
+
+    def _species(self, given: Given, incoming: Incoming) -> Any:
+        """The organism of all rows, for entities that belong to one."""
+        if not self._registry.require_organism():
+            return None
+        if self._organism is not None:
+            return organism_record(self._organism)
+        if given.source is not None and given.source.organism not in (None, "all"):
+            return organism_record(given.source.organism)
+        if given.manifest is not None:
+            return organism_record(given.manifest.organism)
+        first = incoming.table[incoming.key].slice(0, 100).to_pylist()
+        found = inferred_organism(first) or settings.organism
+        if found is None:
+            raise OrganismNotSet(
+                f"{self._registry.meta.name} needs the organism of the imported rows.",
+                hint=f"bt.{self._registry.__name__}.import_source(…, organism='human')",
+            )
+        return found
+
+    # -- rows ----------------------------------------------------------------------------
+
+    def _incoming(self, content: Content, *, include_obsolete: bool) -> Incoming:
+        if isinstance(content, Ontology):
+            return self._from_ontology(content, include_obsolete=include_obsolete)
+        table = from_table(self._registry, content, self._columns)
+        return Incoming(table.column_names[0], table, RELATIONS.empty_table())
+
+    def _from_ontology(self, content: Ontology, *, include_obsolete: bool) -> Incoming:
+        registry = self._registry
+        if "ontology_id" not in registry.meta.fields:
+            raise InvalidArgument(
+                f"{registry.meta.name} isn't filled from an ontology.",
+                found=repr(content),
+                expected="a table, or the path of one",
+            )
+        terms = terms_of(registry, content, self._prefix)
+        edges = edges_of(terms, content)
+        omitted: frozenset[str] = frozenset()
+        if not include_obsolete:
+            # a current term may still name an obsolete one as its parent
+            gone = terms["ontology_id"].filter(terms["is_obsolete"])
+            current = pc.invert(pc.is_in(edges["id"], value_set=gone))
+            is_a = pc.and_(current, pc.equal(edges["relation"], "is_a"))
+            named = edges["target"].filter(is_a)
+            omitted = frozenset(gone.filter(pc.invert(pc.is_in(gone, value_set=named))).to_pylist())
+        return Incoming("ontology_id", terms.drop_columns([PARENTS]), edges, omitted)
+
+    def _prior(self, digest: str) -> Incoming | None:
+        kept = Shelf.at(None).load(digest)
         if kept is None:
             return None
         try:
-            return _incoming(cls, kept, prefix, include_obsolete=True)
+            return self._from_ontology(kept, include_obsolete=True)
         except InvalidArgument:  # it had no term of this id-space
             return None
 
-    filling = Filling(lake, meta, incoming, source=stands, prior=prior, adopt=meta.name_field)
-    others = superseded(lake, stands)
-    for other in others:
-        other.currently_used = False
-    filling.run(f"import {stands.name} {stands.version or ''}".rstrip(), *others)
-    return stands
 
+def from_table(registry: type[Any], table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    """The columns of a table that a registry has, its key first, one row per key.
 
-def _incoming(
-    cls: type[OntologyTerm], ontology: Ontology, prefix: str | None, *, include_obsolete: bool
-) -> Incoming:
-    """The rows, and the hierarchy, that a registry takes from an ontology."""
-    found: dict[str, dict[str, Any]] = {}
-    parents: dict[str, list[str]] = {}
-    named: set[str] = set()
-    for term in registry_rows(ontology, prefix).to_pylist():
-        key = term["ontology_id"]
-        found[key] = cls._complete(
-            {
-                "ontology_id": key,
-                "name": term["name"],
-                "synonyms": term["synonyms"],
-                "description": term["description"],
-                "is_obsolete": term["obsolete"],
-                "replaced_by": "|".join(term["replaced_by"]) or None,
-            }
-        )
-        # a parent from another ontology is linked if the registry has it
-        parents[key] = term["parents"] + term["foreign_parents"]
-        if not term["obsolete"]:
-            named.update(parents[key])
-    obsolete = (key for key, row in found.items() if row["is_obsolete"] and key not in named)
-    omitted = frozenset() if include_obsolete else frozenset(obsolete)
-    return Incoming("ontology_id", found, parents, omitted)
-
-
-def term_from_source(
-    cls: type[T], ontology_id: str | None, name: str | None, source: Source | None
-) -> T:
-    """See `OntologyTerm.from_source`."""
-    lake, meta = current_lake(), cls.meta
-    if (ontology_id is None) == (name is None):
+    Raises:
+        InvalidArgument: The table has no column with ids.
+        InvalidData: Rows have no id.
+    """
+    fields, unique = registry.meta.fields, registry.meta.unique
+    table = table.rename_columns([columns.get(n, n) for n in table.column_names])
+    keys = [names[0] for names in unique if names[0] != "abbr"]
+    key = next((name for name in keys if name in table.column_names), None)
+    if key is None:
         raise InvalidArgument(
-            f"{meta.name}.from_source takes an ontology id or a name.",
-            hint=f"bt.{cls.__name__}.from_source(name=…)",
+            f"The table for {registry.meta.name} has no column with ids.",
+            found=", ".join(table.column_names),
+            expected=" or ".join(keys),
+            hint=f"columns={{'Gene stable ID': {keys[0]!r}}} renames columns",
         )
-    used = source or current_source(lake, meta)
-    ontology = ontology_of(used)
-    rows = (
-        {} if ontology is None else dict(_incoming(cls, ontology, None, include_obsolete=True).rows)
-    )
-    key = ontology_id if ontology_id is not None else _id_of(rows, str(name))
-    if key is None or key not in rows:
-        wanted = ontology_id or name
-        known = list(rows) if ontology_id else [str(row["name"]) for row in rows.values()]
-        raise ObjectDoesNotExist(
-            f"The source {used.name!r} {used.version or ''} has no term {wanted!r}.",
-            expected=", ".join(near(str(wanted), known)) or None,
-            hint=f"{meta.name}(name={wanted!r}) makes a term of your own" if name else None,
+    names = [key, *(n for n in table.column_names if n in fields and n not in (key, "uid"))]
+    kinds = {c.name: c.arrow_type for c in registry.meta.spec.columns}
+    taken = {n: _plain(table[n]).cast(kinds[n]) for n in names}
+    found = pa.table(taken).combine_chunks()
+    empty = pc.or_kleene(pc.is_null(found[key]), pc.equal(found[key], ""))
+    if missing := pc.indices_nonzero(empty).to_pylist():
+        raise InvalidData(
+            f"{len(missing)} rows of the table for {registry.meta.name} have no {key}.",
+            found=f"rows {', '.join(map(str, missing[:5]))}",
+            expected="an id in every row",
         )
-    registered: QuerySet[T] = QuerySet(cls, lake)
-    existing = registered.filter(ontology_id=key).first()
-    if existing is not None:
-        return existing
-    return cls(**rows[key], source=used)
+    # of several rows with one id, the first one counts
+    numbered = found.append_column("#", pa.array(range(len(found)), pa.int64()))
+    first = numbered.group_by(key).aggregate([("#", "min")])["#_min"]
+    return found.take(first.take(pc.sort_indices(first)))
 
 
-def _id_of(rows: dict[str, dict[str, Any]], name: str) -> str | None:
-    """The id of the term with a name, else of the first one with such a synonym."""
-    for key, row in rows.items():
-        if row["name"] == name:
-            return key
-    for key, row in rows.items():
-        if row["synonyms"] and name in row["synonyms"].split("|"):
-            return key
-    return None
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.orm.bootstrap import TRASH
 
@@ -17,15 +21,30 @@ class Incoming:
 
     Attributes:
         key: The column that says which row is which, e.g. `ontology_id`.
-        rows: Columns by key value.
-        parents: Key values of the parents, by key value.
+        table: Columns of the registry; every row has a key, and no two have the same.
+        edges: `id, relation, target`: relations between keys.
         omitted: Keys of rows that are merged into existing rows, but not added.
     """
 
     key: str
-    rows: Mapping[str, Row]
-    parents: Mapping[str, list[str]] = field(default_factory=dict)
+    table: pa.Table
+    edges: pa.Table
     omitted: frozenset[str] = frozenset()
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of all rows."""
+        return frozenset(self.table[self.key].to_pylist())
+
+    def rows(self, mask: Any = None) -> dict[str, Row]:
+        """Rows by key: those of a mask, or all."""
+        table = self.table if mask is None else self.table.filter(mask)
+        return {row[self.key]: row for row in table.to_pylist()}
+
+    def rows_of(self, keys: Any) -> dict[str, Row]:
+        """The rows of some keys."""
+        asked = pa.array(keys, pa.string())
+        return self.rows(pc.is_in(self.table[self.key], value_set=asked))
 
 
 @dataclass
@@ -35,7 +54,7 @@ class Merge:
     Attributes:
         new: Rows to insert, without uids.
         updates: `(uid, new values, old values)`.
-        uids: Uids of all rows that exist already, by key value.
+        uids: Uids of the rows that got a key, by key value.
         trashed: Number of the source's rows that are in the trash.
     """
 
@@ -64,13 +83,19 @@ class Before:
 
 
 def merge(
-    incoming: Incoming, rows: list[Row], before: Mapping[str | None, Before], *, adopt: str | None
+    incoming: Incoming,
+    contested: Mapping[str, Row],
+    rows: list[Row],
+    before: Mapping[str | None, Mapping[str, Row]],
+    *,
+    adopt: str | None,
 ) -> Merge:
-    """Compare a source with the rows of a registry.
+    """Compare rows of a source with those of a registry that they may meet.
 
     Args:
         incoming: What the source has.
-        rows: The registry's rows.
+        contested: The source's rows that are looked at.
+        rows: The registry's rows that have their keys or names.
         before: What the rows' sources said, by source uid.
         adopt: Column by which rows without a key are recognised as rows of the source; its
             values are kept unique. None recognises rows by their keys only.
@@ -79,8 +104,7 @@ def merge(
     key = incoming.key
     known = {row[key]: row for row in rows if row[key] is not None}
     named = _by_name(rows, key, adopt) if adopt else {}
-    result.uids = {value: row["uid"] for value, row in known.items()}
-    for value, found in incoming.rows.items():
+    for value, found in contested.items():
         ours, theirs = known.get(value), found
         holder = named.get(found[adopt]) if adopt else None
         wanted = value not in incoming.omitted
@@ -89,14 +113,14 @@ def merge(
                 result.uids[value] = holder["uid"]
                 result.change(holder, {key: value, **_adopted(holder, found)})
                 continue
-            if holder[key] not in incoming.rows:
+            if holder[key] not in incoming.keys:
                 theirs = {**found, adopt: f"{found[adopt]} ({value})"}
         if ours is None:
             result.new += [theirs] if wanted else []
         elif ours["branch_uid"] == TRASH:
             result.trashed += 1
-        elif not (told := before.get(ours["source_uid"], Before())).same:
-            base = told.incoming.rows.get(value) if told.incoming else None
+        else:
+            base = before.get(ours["source_uid"], {}).get(value)
             result.change(ours, _changed(ours, theirs, base))
     return result
 

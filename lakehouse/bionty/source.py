@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from lakehouse.orm import BaseRecord, TrackedRow
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.identity import new_uids
+from lakehouse.ontology.manifest import Manifest, manifest_of, manifests
+from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm.bootstrap import MAIN
+from lakehouse.registries._relations import relations_of
+
+if TYPE_CHECKING:
+    from lakehouse.orm.batch import Batch
 
 
 class SourceRow(TrackedRow):
@@ -16,7 +26,7 @@ class SourceRow(TrackedRow):
     currently_used: bool = False
     description: str | None = None
     url: str | None = None
-    hash: str | None = None
+    sha256: str | None = None
     source_website: str | None = None
     dataframe_artifact_uid: str | None = None
 
@@ -28,9 +38,69 @@ class Source(
     unique=(("entity", "organism", "name", "version"),),
     required=("entity", "name"),
     foreign_keys={"dataframe_artifact": "Artifact"},
+    relations=relations_of("bionty.Source"),
 ):
-    """A version of a public ontology for one entity, e.g. the Cell Ontology of 2024-05-15.
+    """A version of a public source for one registry, e.g. the Cell Ontology of 2026-03-26.
+
+    At most one source per registry and organism is `currently_used`: making another one the
+    used one ends the use of the former.
 
     Example:
-        >>> Source.filter(entity="bionty.CellType", currently_used=True)  # doctest: +SKIP
+        >>> Source.get(entity="bionty.CellType", currently_used=True)  # doctest: +SKIP
     """
+
+    def manifest(self) -> Manifest | None:
+        """The manifest of this source, if it is a known one."""
+        entity = str(self.entity).removeprefix("bionty.")
+        return manifest_of(entity, str(self.name), self.organism)
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        changed = not self._saved or "currently_used" in (self._old or {})
+        if not self.currently_used or not changed:
+            return
+        query: QuerySet[Source] = self._query()
+        rivals = query.filter(entity=self.entity, organism=self.organism, currently_used=True)
+        for rival in rivals:
+            if rival.uid != self._values.get("uid"):
+                rival.currently_used = False
+                batch.add(rival)
+
+
+def source_values(manifest: Manifest, version: str | None = None) -> dict[str, Any]:
+    """The fields of the source that stands for a release of a manifest."""
+    release = version or manifest.version
+    return {
+        "entity": f"bionty.{manifest.entity}",
+        "organism": manifest.organism,
+        "name": manifest.source_name,
+        "version": release,
+        "description": manifest.title,
+        "url": manifest.address(release),
+        "source_website": manifest.homepage,
+    }
+
+
+def manifest_source(manifest: Manifest, version: str | None = None) -> Source:
+    """The source of a release of a manifest: the existing one, or a new one, not saved."""
+    return Source(**source_values(manifest, version))
+
+
+def known_sources(entities: set[str]) -> list[dict[str, Any]]:
+    """The fields of the sources of some registries that are known without having been used."""
+    return [
+        {**source_values(m), "currently_used": m.used}
+        for m in manifests().values()
+        if m.entity in entities
+    ]
+
+
+def first_rows() -> dict[str, list[dict[str, Any]]]:
+    """The rows of a new lake that has the module: what may be imported."""
+    from lakehouse.bionty.entities import ENTITIES
+
+    values = known_sources(set(ENTITIES))
+    now = datetime.now(UTC)
+    stamps = {"branch_uid": MAIN, "created_at": now, "updated_at": now, "in_db": False}
+    uids = new_uids(len(values))
+    return {"source": [{**stamps, **v, "uid": u} for v, u in zip(values, uids, strict=True)]}

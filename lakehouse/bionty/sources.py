@@ -1,162 +1,213 @@
-"""From what a caller names to a read ontology, and the `Source` that stands for it."""
+"""From what a caller names to what a public source holds, and the `Source` that stands for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.bionty.source import Source
-from lakehouse.errors import InvalidArgument
+import pyarrow as pa
+
+from lakehouse.bionty.content import Content, as_content, digest_of, read_found, read_path
+from lakehouse.bionty.source import Source, manifest_source
+from lakehouse.errors import InvalidArgument, OrganismNotSet, SourceUnavailable, near
 from lakehouse.ontology import Ontology, extract, manifests, own_prefix, read
 from lakehouse.ontology.kept import Shelf
-from lakehouse.orm import QuerySet
+from lakehouse.ontology.manifest import Manifest, manifest_of
+from lakehouse.ontology.obtaining import locate, obtain, unavailable
+from lakehouse.orm import QuerySet, current_lake
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
 
 ALL = "all"
+_PREFERRED = ("vertebrates", ALL)
 
 
 @dataclass(frozen=True)
 class Given:
-    """An ontology, where it came from, and its source if it has one already."""
+    """What a source holds, where it came from, and its row if it has one already."""
 
-    ontology: Ontology
+    content: Content
     url: str | None = None
     source: Source | None = None
+    manifest: Manifest | None = None
 
 
-def resolve(lake: Lake, meta: RegistryMeta, what: Any, organism: str | None = None) -> Given:
-    """The ontology that a caller means.
+def resolve(registry: type[Any], what: Any, organism: str | None = None) -> Given:
+    """The content that a caller means; the network is used only if nothing else has it.
 
     Raises:
         InvalidArgument: Nothing says which one.
+        SourceUnavailable: It isn't on this machine and can't be fetched.
         UnreadableFile: The file can't be read.
     """
+    meta = registry.meta
     if what is None:
-        what = current_source(lake, meta, organism)
-    if isinstance(what, Ontology):
-        return Given(what)
+        what = used_source(current_lake(), meta, organism)
     if isinstance(what, Source):
-        ontology = ontology_of(what)
-        if ontology is None:
-            raise _unresolved(
-                meta,
-                f"The ontology of {what.name!r} {what.version or ''} isn't kept on this machine.",
-            )
-        return Given(ontology, what.url, what)
+        return Given(content_of(what, network=True), what.url, what, what.manifest())
+    if isinstance(what, Manifest):
+        found = obtain(what)
+        return Given(read_found(found, what.organism), found.origin, None, what)
+    content = as_content(what)
+    if content is not None:
+        return Given(content)
     if isinstance(what, bytes) or hasattr(what, "read"):
         return Given(read(what))
-    text = str(what)
+    if not isinstance(what, str | Path):
+        raise InvalidArgument(
+            f"{meta.name}.import_source doesn't take this.",
+            found=f"{what!r} ({type(what).__name__})",
+            expected="a bt.Source, a path or URI, the name of an ontology, or a table",
+        )
+    return _resolve_text(meta, str(what), organism)
+
+
+def _resolve_text(meta: RegistryMeta, text: str, organism: str | None) -> Given:
     if "://" in text:
         return Given(read(text), text)
     path = Path(text).expanduser()
-    if not path.exists() and (found := _known_name(text)) is not None:
-        return Given(read(found), found)
-    return Given(read(path), str(path.absolute()))
-
-
-def _known_name(text: str) -> str | None:
-    """The path of an extract, or the address of an ontology, that is named shortly."""
+    if path.exists():
+        return Given(read_path(path), str(path.absolute()))
     shipped = {Path(m.extract).stem for m in manifests().values() if m.extract}
     if text.removesuffix(".obo") in shipped:
-        return str(extract(text))
-    known = manifests().get(text.lower())
-    return known.address() if known else None
+        return Given(read(extract(text)), str(extract(text)))
+    known = manifest_of(meta.cls.__name__, text.lower(), organism) or manifests().get(text.lower())
+    if known is not None:
+        return resolve(meta.cls, known)
+    return Given(read_path(path), str(path.absolute()))  # the error for a missing file
 
 
-def current_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> Source:
-    """The source of a registry that is currently used.
+# -- rows of sources -----------------------------------------------------------------------
+
+
+def used_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> Any:
+    """The source of a registry that is used now: a `Source`, or a manifest if there is no row.
 
     Raises:
         InvalidArgument: There is none.
+        OrganismNotSet: There is one for each of several organisms.
     """
-    found = _sources(lake, meta).filter(currently_used=True)
+    query: QuerySet[Source] = QuerySet(Source, lake)
+    found = list(query.filter(entity=meta.name, currently_used=True))
+    if not found:
+        name = meta.cls.__name__
+        found = [m for m in manifests().values() if m.entity == name and m.used]  # type: ignore[misc]
     if organism is not None:
-        found = found.filter(organism=organism)
-    source = found.last()
-    if source is None:
-        raise _unresolved(meta, f"{meta.name} has no source yet.")
-    return source
+        found = [s for s in found if s.organism == organism] or [
+            s for s in found if s.organism in _PREFERRED
+        ]
+    if len(found) > 1 and meta.cls.require_organism():
+        raise OrganismNotSet(
+            f"{meta.name} has sources for several organisms.",
+            expected=f"one of {', '.join(sorted(str(s.organism) for s in found))}",
+            hint=f"bt.{meta.cls.__name__}.…(organism='human'), or bt.settings.organism = 'human'",
+        )
+    for preferred in _PREFERRED:
+        found = [s for s in found if s.organism == preferred] or found
+    if not found:
+        raise _no_source(meta, organism)
+    return found[-1] if isinstance(found[-1], Source) else found[0]
 
 
-def _sources(lake: Lake, meta: RegistryMeta) -> QuerySet[Source]:
-    found: QuerySet[Source] = QuerySet(Source, lake)
-    return found.filter(entity=meta.name)
-
-
-def _unresolved(meta: RegistryMeta, message: str) -> InvalidArgument:
+def _no_source(meta: RegistryMeta, organism: str | None) -> InvalidArgument:
     name = meta.cls.__name__
     own = [m for m in manifests().values() if m.entity == name]
-    shipped = [f"bt.{name}.import_source({Path(m.extract).stem!r})" for m in own if m.extract]
-    addresses = [m.address() for m in own]
-    where = f", e.g. of {addresses[0]}" if addresses else ""
+    organisms = sorted({m.organism for m in own})
+    close = near(organism, organisms) if organism else organisms
     return InvalidArgument(
-        message,
-        expected=f"the path or address of an OBO, OWL or OBO-graph JSON file{where}",
-        hint=f"{shipped[0]} imports the small extract that ships with lakehouse"
-        if shipped
-        else f"bt.{name}.import_source('path/to/ontology.obo')",
+        f"{meta.name} has no source{f' for {organism!r}' if organism else ''}.",
+        expected=", ".join(close or organisms) or None,
+        hint=f"bt.{name}.import_source('path/to/file'), or bt.{name}.add_source(…)",
     )
 
 
-def ontology_of(source: Source) -> Ontology | None:
-    """The ontology of a source: its kept tables, else its file or address."""
-    kept = kept_ontology(source.hash)
+def content_of(source: Source, *, network: bool) -> Content:
+    """What a source holds: its data frame, what was read before, its file, a package, the network.
+
+    Args:
+        source: The source.
+        network: Whether it may be fetched.
+
+    Raises:
+        SourceUnavailable: It isn't to be had.
+    """
+    if source.dataframe_artifact_uid is not None:
+        table: pa.Table = pa.Table.from_pandas(source.dataframe_artifact.load())
+        return table.drop_columns([c for c in table.column_names if c.startswith("__index")])
+    kept = Shelf.at(None).load(source.sha256) if source.sha256 else None
     if kept is not None:
         return kept
-    url = source.url
-    if url and ("://" in url or Path(url).exists()):
-        return read(url)
-    found = _known_name(str(source.name).rpartition("/")[2])
-    return read(found) if found else None
-
-
-def kept_ontology(digest: str | None) -> Ontology | None:
-    """The kept tables of an ontology by content hash, if they are on this machine."""
-    return Shelf.at(None).load(digest) if digest else None
+    if source.url and "://" not in source.url and Path(source.url).exists():
+        return read_path(Path(source.url))
+    known = source.manifest()
+    if known is not None:
+        release = str(source.version or known.version)
+        found = obtain(known, release) if network else locate(known, release)
+        if found is None:
+            raise unavailable(known, release)
+        return read_found(found, known.organism)
+    if network and source.url and "://" in source.url:
+        return read(source.url)
+    raise SourceUnavailable(
+        f"The source {source.name!r} {source.version or ''} isn't kept on this machine.",
+        found=f"url={source.url!r}",
+        hint=f"bt.{str(source.entity).rpartition('.')[2]}.import_source('path/to/file')",
+    )
 
 
 def source_for(meta: RegistryMeta, given: Given, organism: str | None) -> Source:
-    """The source that stands for an ontology, made or brought up to date, not saved.
-
-    Args:
-        meta: The registry that is filled.
-        given: The ontology.
-        organism: Organism that the source is for.
-    """
-    about = given.ontology.metadata
+    """The source that stands for some content, made or brought up to date, not saved."""
+    digest = digest_of(given.content) or _table_digest(given.content)
     source = given.source
     if source is None:
-        prefix = own_prefix(given.ontology)
-        known = next((m for m in manifests().values() if m.prefix == prefix), None)
-        name = about.ontology or (Path(given.url).name.partition(".")[0] if given.url else prefix)
-        source = Source(
-            entity=meta.name,
-            organism=organism or (known.organism if known else ALL),
-            name=name or "ontology",
-            version=about.version,
-            source_website=known.homepage if known else None,
-            description=about.title or (known.title if known else None),
-        )
+        source = _new_source(meta, given, organism)
     if source.entity != meta.name:
         raise InvalidArgument(
             f"{source!r} is a source for another registry.",
             found=source.entity,
             expected=meta.name,
         )
-    if source.hash != about.content_hash or source.url is None:
-        source.hash = about.content_hash
+    if source.sha256 != digest or source.url is None:
+        source.sha256 = digest
         source.url = given.url or source.url
     source.in_db = True
-    source.currently_used = True
+    if isinstance(given.content, Ontology) or given.manifest is not None:
+        source.currently_used = True
     return source
 
 
-def superseded(lake: Lake, source: Source) -> list[Source]:
-    """The sources that are no longer the used ones when this one is."""
-    rivals = _sources(lake, source._lake.directory.get(str(source.entity)).meta)
-    used = rivals.filter(organism=source.organism, currently_used=True)
-    return [rival for rival in used if rival.uid != source.uid]
+def _new_source(meta: RegistryMeta, given: Given, organism: str | None) -> Source:
+    if given.manifest is not None:
+        return manifest_source(given.manifest)
+    if not isinstance(given.content, Ontology):
+        name = Path(given.url).name.partition(".")[0] if given.url else "table"
+        return Source(entity=meta.name, organism=organism or ALL, name=name)
+    about = given.content.metadata
+    prefix = own_prefix(given.content)
+    known = next((m for m in manifests().values() if m.prefix == prefix), None)
+    name = about.ontology or (Path(given.url).name.partition(".")[0] if given.url else prefix)
+    return Source(
+        entity=meta.name,
+        organism=organism or (known.organism if known else ALL),
+        name=name or "ontology",
+        version=about.version,
+        source_website=known.homepage if known else None,
+        description=about.title or (known.title if known else None),
+    )
+
+
+def _table_digest(content: Content) -> str:
+    table = content if isinstance(content, pa.Table) else content.terms
+    digest = hashlib.sha256()
+    for batch in table.replace_schema_metadata().combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()
+
+
+def with_source(given: Given, source: Source | None) -> Given:
+    """The same content under a source that the caller chose."""
+    return given if source is None else replace(given, source=source)

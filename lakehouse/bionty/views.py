@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.bionty.terms import TERMS
+from lakehouse.bionty.entities import ENTITIES
 
 # deeper than any ontology; only where terms are each other's ancestors does it cut anything off
 _DEEPEST = 100
@@ -28,5 +28,5 @@ def closure_view(table: str) -> str:
 
 def closure_views() -> dict[str, str]:
     """`cell_type_closure`, `tissue_closure` …: `descendant_uid, ancestor_uid, distance`."""
-    tables = ("cell_type", "organism", *(table for table, _, _ in TERMS.values()))
+    tables = [entity.table for entity in ENTITIES.values() if entity.has_hierarchy]
     return {f"{table}_closure": closure_view(table) for table in tables}

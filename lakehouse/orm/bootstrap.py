@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.config import Environment
 from lakehouse.engine import Changes, Engine
@@ -34,12 +39,15 @@ def _stamped(now: datetime, **values: Any) -> dict[str, Any]:
     return {**values, "created_at": now, "updated_at": now}
 
 
-def first_rows(engine: Engine, storage_type: str) -> None:
+def first_rows(
+    engine: Engine, storage_type: str, more: Mapping[str, list[dict[str, Any]]] | None = None
+) -> None:
     """Commit the first rows of a new lake.
 
     Args:
         engine: The new lake's engine; tables that it doesn't have are passed over.
         storage_type: `local`, `s3` …
+        more: Rows of its modules, by table.
     """
     now = datetime.now(UTC)
     changes = Changes()
@@ -77,6 +85,8 @@ def first_rows(engine: Engine, storage_type: str) -> None:
             created_by_uid=user_uid,
         )
         changes.insert("storage", [row])
+    for table, rows in (more or {}).items():
+        changes.insert(table, [{"created_by_uid": user_uid, **row} for row in rows])
     if not changes.empty:
         engine.commit(changes, message="first rows", user=user_uid)
     engine.set_info(storage_uid=storage_uid)
@@ -92,7 +102,21 @@ def ensure_space(engine: Engine) -> None:
     if "space" in engine.specs and not engine.state().count("space"):
         changes = Changes()
         changes.insert("space", [_space(datetime.now(UTC), "")], if_absent=True)
+        _free_hidden_names(engine, changes)
         engine.commit(changes, message="first space")
+
+
+def _free_hidden_names(engine: Engine, changes: Changes) -> None:
+    """Let go of the names of trashed and archived rows, which older lakes kept taken."""
+    state = engine.state()
+    for spec in engine.specs.values():
+        if spec.scope is None or not state.count(spec.name):
+            continue
+        rows = state.arrow(spec.name)
+        free = pa.array(sorted(spec.scope.free), pa.string())
+        hidden = rows.filter(pc.is_in(rows[spec.scope.column], value_set=free))
+        for key, uid in replace(spec, scope=None).keys_of_table(hidden):
+            changes.release(spec.name, key, uid)
 
 
 def ensure_user(engine: Engine) -> str:

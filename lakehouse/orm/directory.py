@@ -7,7 +7,7 @@ a string and loaded when a lake is opened.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,7 @@ class Directory:
     views: Sequence[str] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     sweepers: Sequence[str] = ()
+    first_rows: Mapping[str, str] = field(default_factory=dict)
     describer: str | None = None
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -89,6 +90,15 @@ class Directory:
         if self.describer is None:
             return shown(repr(record), return_str=return_str)
         found: str | None = load_name(self.describer)(record, return_str=return_str)
+        return found
+
+    def rows_of(self, modules: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """The first rows of some modules, by table."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name in modules:
+            if name in self.first_rows:
+                for table, rows in load_name(self.first_rows[name])().items():
+                    found.setdefault(table, []).extend(rows)
         return found
 
     @cached_property

@@ -87,7 +87,7 @@ class Lake(Branching):
         info = {"name": name or root.rstrip("/").rpartition("/")[2], "modules": sorted(modules)}
         engine = Engine.create(root, directory.specs(), db=db, info=info, **options)
         scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
-        bootstrap.first_rows(engine, scheme)
+        bootstrap.first_rows(engine, scheme, directory.rows_of(info["modules"]))
         return cls(engine, directory)
 
     @classmethod

@@ -59,12 +59,14 @@ def test_organism_by_its_common_name(lake):
 
 def test_bad_tables_change_nothing(lake, tmp_path):
     before = lake.log()[0].id
-    with pytest.raises(InvalidArgument, match="no column with their ids"):
+    with pytest.raises(InvalidArgument, match="no column with ids"):
         bt.Gene.import_source(pa.table({"symbol": ["A"]}), organism="human")
     with pytest.raises(InvalidData, match="1 rows"):
         bt.Gene.import_source(pa.table({"ensembl_gene_id": ["A", None]}), organism="human")
-    with pytest.raises(InvalidArgument, match="imported from a table"):
+    with pytest.raises(InvalidArgument, match="doesn't take this"):
         bt.Gene.import_source(3)
+    with pytest.raises(InvalidArgument, match="isn't filled from an ontology"):
+        bt.Gene.import_source("blood-cells", organism="human")
     (tmp_path / "bad.parquet").write_bytes(b"no")
     with pytest.raises(UnreadableFile, match=r"bad\.parquet"):
         bt.Gene.import_source(tmp_path / "bad.parquet", organism="human")

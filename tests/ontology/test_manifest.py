@@ -17,7 +17,10 @@ from lakehouse.ontology import (
 )
 from lakehouse.ontology.manifest import folder
 
-EXPECTED = "cl uberon mondo efo pato hp go hsapdv mmusdv hancestro ncbitaxon"
+EXPECTED = (
+    "cl uberon mondo doid hp mp pato efo go hsapdv mmusdv hancestro ncbitaxon clo cellosaurus"
+    " ensembl-human ensembl-mouse"
+)
 
 # what the labels of the PBMC 68k data set mean
 LABELS = {
@@ -50,7 +53,12 @@ def test_manifests_are_named_after_their_files_and_complete():
         assert entry.version in entry.address()
         assert entry.licence
         assert entry.licence_url.startswith("http")
-        assert entry.offline
+        assert entry.url.startswith(("http://", "https://"))
+        for offline in entry.offline:
+            assert (offline.version or entry.version) in entry.versions
+            assert "==" in offline.package
+        if entry.table:
+            assert (folder() / "tables" / entry.table).is_file()
         if entry.extract:
             assert extract(entry.extract).is_file()
 

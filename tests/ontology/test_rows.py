@@ -79,9 +79,12 @@ def test_foreign_and_stub_parents_are_listed_apart(onto):
     assert registry_rows(onto, "").to_pylist()[1]["parents"] == ["X:1", "Y:1"]
 
 
-def test_synonyms_are_joined_by_scope_and_alphabet(onto):
+def test_synonyms_keep_their_scope(onto):
     row = registry_rows(onto).to_pylist()[1]
-    assert row["synonyms"] == "a|b|either/or|rel"
+    assert row["synonyms"] == "a|b"
+    assert row["narrow_synonyms"] == "either/or"
+    assert row["broad_synonyms"] is None  # "a" is an exact one, too
+    assert row["related_synonyms"] == "rel"
     assert any("'|'" in note for note in row["notes"])
     assert registry_rows(onto).to_pylist()[0]["synonyms"] is None
 

@@ -1,0 +1,123 @@
+"""Entities that belong to an organism: genes, proteins, cell markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.bionty.configuration import settings
+from lakehouse.bionty.organisms import inferred_organism, organism_record
+from lakehouse.bionty.term import Term, TermRow
+from lakehouse.engine import RowModel
+from lakehouse.errors import OrganismNotSet
+
+if TYPE_CHECKING:
+    from lakehouse.bionty.symbols import SymbolMap
+    from lakehouse.orm.batch import Batch
+
+
+class _Gene(RowModel):
+    symbol: str | None = None
+    stable_id: str | None = None
+    ensembl_gene_id: str | None = None
+    ensembl_version: int | None = None
+    ncbi_gene_ids: str | None = None
+    biotype: str | None = None
+    previous_symbols: str | None = None
+    organism_uid: str | None = None
+
+
+class _Protein(RowModel):
+    name: str | None = None
+    uniprotkb_id: str | None = None
+    length: int | None = None
+    gene_symbol: str | None = None
+    ensembl_gene_ids: str | None = None
+    organism_uid: str | None = None
+
+
+class _CellMarker(RowModel):
+    name: str | None = None
+    gene_symbol: str | None = None
+    ncbi_gene_id: str | None = None
+    uniprotkb_id: str | None = None
+    organism_uid: str | None = None
+
+
+class GeneRow(TermRow, _Gene):
+    """A row of the table `gene`."""
+
+
+class ProteinRow(TermRow, _Protein):
+    """A row of the table `protein`."""
+
+
+class CellMarkerRow(TermRow, _CellMarker):
+    """A row of the table `cell_marker`."""
+
+
+class Bound(Term):
+    """An entity of one organism.
+
+    The organism is the given one, else the one that an Ensembl id tells, else
+    `bt.settings.organism`.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        if fields.get("organism") is None and fields.get("organism_uid") is None:
+            found = self._organism_of("", None, [fields.get("ensembl_gene_id")])
+            fields["organism"] = found or settings.organism
+        elif isinstance(fields.get("organism"), str):
+            fields["organism"] = organism_record(fields["organism"])
+        super().__init__(**fields)
+        if self._values.get("organism_uid") is None:
+            name = self.meta.cls.__name__
+            raise OrganismNotSet(
+                f"{self.meta.name} needs an organism.",
+                hint=f"bt.{name}(…, organism=human), or bt.settings.organism = 'human'",
+            )
+
+    @classmethod
+    def require_organism(cls, field: Any = None) -> bool:
+        """Whether records, or values of a field, mean nothing without an organism."""
+        if field is None:
+            return True
+        return (cls._field_name(field),) not in cls.meta.unique
+
+    @classmethod
+    def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
+        if organism is not None:
+            return organism_record(organism)
+        inferred = inferred_organism(values) if field in ("", "ensembl_gene_id") else None
+        if inferred is not None or not field:
+            return inferred
+        unique = (field,) in cls.meta.unique
+        return None if unique else settings.organism
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        organism = (self._related or {}).get("organism")
+        if organism is not None and not organism._saved:
+            batch.add(organism)
+
+
+class GeneTerm(Bound):
+    """Genes: their symbols change, and mean other genes in other organisms."""
+
+    @classmethod
+    def map_symbols(cls, symbols: Iterable[str], *, organism: Any = None) -> SymbolMap:
+        """Ensembl ids of symbols, with a report of what is ambiguous and what is unknown.
+
+        A current symbol counts before an alias, and an alias before a previous symbol.
+
+        Args:
+            symbols: The symbols.
+            organism: Their organism, a record or a name; `bt.settings.organism` by default.
+
+        Example:
+            >>> found = Gene.map_symbols(["BRCA2", "FANCD1"], organism="human")  # doctest: +SKIP
+            >>> found.mapped, found.ambiguous, found.unmapped                    # doctest: +SKIP
+        """
+        from lakehouse.bionty.symbols import map_symbols
+
+        return map_symbols(cls, symbols, organism)

@@ -1,0 +1,148 @@
+"""Records from public sources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.annotation.making import existing_records, quiet_creation
+from lakehouse.annotation.vocabulary import Vocabulary
+from lakehouse.bionty.access import local_terms, source_of
+from lakehouse.bionty.ancestry import Ancestry
+from lakehouse.bionty.content import PARENTS, terms_of
+from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.source import Source
+from lakehouse.bionty.sources import content_of
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, OrganismNotSet, near
+from lakehouse.orm.record_list import RecordList
+
+_NEIGHBOURS = 200_000
+
+
+def public_records(
+    registry: type[Any], values: list[Any], field: str, organism: Any, source: Any
+) -> tuple[list[Any], dict[Any, list[Any]], str | None]:
+    """New records for values of a field, or synonyms of names, if the source is here."""
+    if organism is None and registry.require_organism(field):
+        raise OrganismNotSet(
+            f"{registry.meta.name} records are made for one organism.",
+            hint=f"bt.{registry.__name__}.from_values(…, organism='human'), "
+            "or bt.settings.organism = 'human'",
+        )
+    terms, hint = local_terms(registry, organism, source)
+    if terms is None or field not in terms.column_names:
+        return [], {}, hint
+    meant = source_of(registry, organism, source)
+    found = _found(registry, terms, values, field)
+    made = _Maker(registry, terms, organism, meant).records(found, field)
+    return [r for records in made.values() for r in records], made, None
+
+
+def _found(
+    registry: type[Any], terms: pa.Table, values: list[Any], field: str
+) -> dict[Any, list[Any]]:
+    """The standard values that values stand for, those of obsolete terms left out."""
+    current = terms
+    if "is_obsolete" in terms.column_names and field == registry.meta.name_field:
+        current = terms.filter(pc.invert(pc.fill_null(terms["is_obsolete"], False)))
+    return Vocabulary(current, field, registry._compared(field)).standards(values).found
+
+
+class _Maker:
+    """Makes records of terms; one ancestry for all of them."""
+
+    def __init__(self, registry: type[Any], terms: pa.Table, organism: Any, source: Source) -> None:
+        self._registry = registry
+        self._terms = terms
+        self._key = ENTITIES[registry.__name__].id_field
+        self._shared: dict[str, Any] = {"source": source}
+        if organism is not None and "organism" in registry.meta.foreign_keys:
+            self._shared["organism"] = organism
+        self._ancestry = (
+            Ancestry(registry, terms, source) if PARENTS in terms.column_names else None
+        )
+
+    def records(self, found: dict[Any, list[Any]], field: str) -> dict[Any, list[Any]]:
+        """The records by the value that was asked."""
+        wanted = list(dict.fromkeys(s for options in found.values() for s in options))
+        asked = pa.array(wanted, self._terms[field].type)
+        rows = self._terms.filter(pc.is_in(self._terms[field], value_set=asked))
+        by_value: dict[Any, list[Any]] = {}
+        known = self._known(rows)
+        with quiet_creation():
+            for row in rows.to_pylist():
+                record = known.get(row.get(self._key)) or self._record(row)
+                by_value.setdefault(row[field], []).append(record)
+        return {
+            v: [r for option in options for r in by_value.get(option, ())]
+            for v, options in found.items()
+        }
+
+    def _known(self, rows: pa.Table) -> dict[Any, Any]:
+        """The registry's records of these terms, which may have got other names there."""
+        if self._key not in rows.column_names:
+            return {}
+        ids = set(rows[self._key].to_pylist()) - {None}
+        found = existing_records(self._registry, self._registry._rows(), self._key, ids)
+        return {key: records[0] for key, records in found.items()}
+
+    def _record(self, row: dict[str, Any]) -> Any:
+        fields = self._registry.meta.fields
+        values = {n: v for n, v in row.items() if n in fields and v is not None}
+        record = self._registry(**values, **self._shared)
+        if self._ancestry is not None and not record._saved:
+            record._ancestry = self._ancestry
+        return record
+
+
+def from_source(
+    registry: type[Any], string: str | None, given: dict[str, Any], *, mute: bool
+) -> Any:
+    """See `Term.from_source`."""
+    source, organism = given.pop("source", None), given.pop("organism", None)
+    fields = {n: v for n, v in given.items() if v is not None}
+    if string is not None:
+        fields = {registry.meta.name_field: string, **fields}
+    if len(fields) != 1:
+        raise InvalidArgument(
+            f"{registry.meta.name}.from_source takes one field and its value.",
+            found=", ".join(fields) or None,
+            hint=f"bt.{registry.__name__}.from_source({registry.meta.name_field}=…)",
+        )
+    ((field, value),) = fields.items()
+    name = registry._field_name(field)
+    species = registry._organism_of(name, organism, [value])
+    existing = registry._rows(species)
+    hits = existing["uid"].filter(pc.equal(existing[name], value)).to_pylist()
+    if hits:
+        return _one([registry.get(uid) for uid in hits])
+    if species is None and registry.require_organism(name):
+        raise OrganismNotSet(
+            f"{registry.meta.name}.from_source needs an organism for the field {name!r}.",
+            hint=f"bt.{registry.__name__}.from_source({name}={value!r}, organism='human')",
+        )
+    meant = source_of(registry, species, source)
+    terms = terms_of(registry, content_of(meant, network=True))
+    found = _found(registry, terms, [value], name)
+    made = _Maker(registry, terms, species, meant).records(found, name)
+    if value not in made:
+        raise _nothing(registry, terms, meant, name, value)
+    return _one(made[value])
+
+
+def _one(records: list[Any]) -> Any:
+    return records[0] if len(records) == 1 else RecordList(records)
+
+
+def _nothing(
+    registry: type[Any], terms: pa.Table, source: Source, field: str, value: Any
+) -> ObjectDoesNotExist:
+    known = pc.drop_null(terms[field]).to_pylist() if len(terms) < _NEIGHBOURS else []
+    own = f"bt.{registry.__name__}({field}={value!r}) makes a term of your own"
+    return ObjectDoesNotExist(
+        f"The source {source.name!r} {source.version or ''} has no term {value!r}.",
+        expected=", ".join(near(str(value), known)) or None,
+        hint=own if field == registry.meta.name_field else None,
+    )

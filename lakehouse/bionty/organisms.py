@@ -1,0 +1,72 @@
+"""Which organism a name or an Ensembl id means; nothing is fetched for that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow.compute as pc
+
+from lakehouse.errors import InvalidArgument, OrganismNotSet, near
+from lakehouse.ontology.organisms import known_organisms, organism_of_id
+from lakehouse.orm import current_lake
+
+ALL = "all"
+_NAMES = ("name", "scientific_name", "ontology_id")
+
+
+def organism_record(organism: Any) -> Any:
+    """The record of an organism by any of its names, made from what is known if need be.
+
+    Raises:
+        OrganismNotSet: Nobody knows an organism of this name.
+    """
+    lake = current_lake()
+    cls = lake.directory.get("bionty.Organism")
+    if isinstance(organism, cls):
+        return organism
+    if not isinstance(organism, str) or not organism:
+        raise InvalidArgument(
+            "An organism is given by a record or a name.", found=repr(organism), hint="'human'"
+        )
+    found = _registered(cls, organism)
+    if found is not None:
+        return found
+    for row in known_organisms():
+        if _same(organism) in {_same(row[name]) for name in _NAMES}:
+            return _registered(cls, row["ontology_id"]) or cls(**{n: row[n] for n in _NAMES})
+    names = [row["name"] for row in known_organisms()]
+    raise OrganismNotSet(
+        f"There is no organism {organism!r}.",
+        expected=", ".join(near(organism, names)) or None,
+        hint=f"bt.Organism(name={organism!r}).save() makes one",
+    )
+
+
+def _same(name: str) -> str:
+    """Names without the differences that mean nothing: `Homo sapiens`, `homo_sapiens`."""
+    return re.sub(r"[\s_]+", " ", name).strip().lower()
+
+
+def _registered(cls: Any, organism: str) -> Any:
+    rows = cls._rows()
+    wanted = _same(organism)
+    for field in _NAMES:
+        texts = pc.utf8_lower(pc.replace_substring(rows[field], "_", " "))
+        hits = rows["uid"].filter(pc.equal(texts, wanted))
+        if len(hits):
+            return cls.get(hits[0].as_py())
+    given = rows.filter(pc.is_valid(rows["synonyms"]))
+    for uid, synonyms in zip(given["uid"].to_pylist(), given["synonyms"].to_pylist(), strict=True):
+        if wanted in {_same(s) for s in synonyms.split("|")}:
+            return cls.get(uid)
+    return None
+
+
+def inferred_organism(values: Iterable[Any]) -> Any:
+    """The organism of the first Ensembl id among some values, or None."""
+    for value in values:
+        if isinstance(value, str) and (row := organism_of_id(value)) is not None:
+            return organism_record(row["ontology_id"])
+    return None

@@ -1,0 +1,279 @@
+"""Public sources as they are: to search, look up and compare with, without importing them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse._lazy import require
+from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
+from lakehouse.annotation.standards import Standardizing
+from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, is_missing, listed
+from lakehouse.bionty.content import PARENTS, Content
+from lakehouse.bionty.public_lookup import PublicLookup
+from lakehouse.bionty.ranking import ranked
+from lakehouse.errors import InvalidArgument, UnknownField, near
+from lakehouse.ontology import Ontology
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_SYNONYMS = "synonyms"
+_SHOWN = {"description": "definition"}
+_INNER = ("is_obsolete", "broad_synonyms", "narrow_synonyms", "related_synonyms", "replaced_by")
+
+
+class PublicField:
+    """A field of a public ontology, as its attribute.
+
+    Attributes:
+        name: The field's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+    __repr__ = __str__
+
+
+class PublicOntology:
+    """A version of a public source: an ontology, or a table of genes, proteins or markers.
+
+    Attributes:
+        entity: The registry that it is for, e.g. `CellType`.
+        organism: The organism that it is for, or `"all"`.
+        source: Its name, e.g. `cl`.
+        version: The release.
+
+    Example:
+        >>> public = bt.CellType.public()               # doctest: +SKIP
+        >>> public.search("gamma delta T cell")         # doctest: +SKIP
+        >>> public.standardize(["T-cell"])              # doctest: +SKIP
+        ['T cell']
+    """
+
+    def __init__(
+        self,
+        terms: pa.Table,
+        content: Content,
+        *,
+        entity: str,
+        organism: str | None,
+        source: str | None,
+        version: str | None,
+        url: str | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self._terms = terms
+        self._content = content
+        self._path = path
+        self.entity = entity
+        self.organism = organism
+        self.source = source
+        self.version = version
+        self.url = url
+
+    def __repr__(self) -> str:
+        return (
+            f"PublicOntology\nEntity: {self.entity}\nOrganism: {self.organism}\n"
+            f"Source: {self.source}, {self.version}\n#terms: {len(self)}"
+        )
+
+    def __len__(self) -> int:
+        return int(self._current.num_rows)
+
+    def __getattr__(self, name: str) -> PublicField:
+        if not name.startswith("_") and name in self._terms.column_names:
+            return PublicField(name)
+        raise AttributeError(name)
+
+    @property
+    def fields(self) -> set[str]:
+        """The names of its fields."""
+        return set(self._terms.column_names)
+
+    @cached_property
+    def _current(self) -> pa.Table:
+        """The terms that aren't obsolete."""
+        if "is_obsolete" not in self._terms.column_names:
+            return self._terms
+        return self._terms.filter(pc.invert(pc.fill_null(self._terms["is_obsolete"], False)))
+
+    def _field(self, field: Any) -> str:
+        if field is None:
+            names = ("name", "symbol")
+            return next(n for n in names if n in self._terms.column_names)
+        name = str(getattr(field, "name", field))
+        if name not in self._terms.column_names:
+            known = self._terms.column_names
+            raise UnknownField(
+                f"The source {self.source!r} has no field {name!r}.",
+                expected=", ".join(near(name, known) or known),
+            )
+        return name
+
+    def _words(self, field: str, *, synonyms: bool = True) -> Vocabulary:
+        named = synonyms and field == self._field(None)
+        return Vocabulary(self._current, field, _SYNONYMS if named else None)
+
+    # -- comparing -----------------------------------------------------------------------
+
+    def validate(self, values: Any, field: Any = None, *, mute: bool = False) -> Any:
+        """Which values are terms; see `CellType.validate`."""
+        import numpy as np
+
+        texts, single = listed(values)
+        name = self._field(field)
+        known = self._words(name).known(distinct(texts))
+        if not mute:
+            tell_validation(InspectResult(texts, known), name)
+        found = np.fromiter((t in known for t in texts), dtype=bool, count=len(texts))
+        return found[0] if single else found
+
+    def inspect(
+        self, values: Any, field: Any = None, *, standardize: bool = True, mute: bool = False
+    ) -> InspectResult:
+        """Which values are terms, and which are synonyms of terms; see `CellType.inspect`."""
+        texts, _ = listed(values)
+        name = self._field(field)
+        standards = self._words(name, synonyms=standardize).standards(distinct(texts))
+        mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
+        result = InspectResult(
+            texts, standards.exact, mapper if standardize else {}, standards.ambiguous
+        )
+        if not mute:
+            tell_validation(result, name)
+            advise(self.entity, name, result)
+        return result
+
+    def standardize(
+        self,
+        values: Any,
+        field: Any = None,
+        *,
+        return_field: Any = None,
+        return_mapper: bool = False,
+        case_sensitive: bool = False,
+        mute: bool = False,
+        keep: Keep = "first",
+        synonyms_field: Any = _SYNONYMS,
+    ) -> Any:
+        """Replace synonyms by the terms that they mean; see `CellType.standardize`."""
+        texts, single = listed(values)
+        name, wanted = self._field(field), self._field(return_field or field)
+        synonyms = self._field(synonyms_field) if name == self._field(None) else None
+        work = Standardizing(
+            name, wanted, synonyms, case_sensitive=case_sensitive, keep=keep, label=self.entity
+        )
+        unique = distinct(texts)
+        work.look_up(self._current, unique)
+        if not mute:
+            work.tell(len(unique))
+        if return_mapper:
+            return work.mapper
+        replaced = {v: None for v in dict.fromkeys(texts) if is_missing(v)} | work.mapper
+        found = [replaced.get(t, t) for t in texts]
+        return found[0] if single and found else found
+
+    # -- looking -------------------------------------------------------------------------
+
+    def search(
+        self,
+        string: str,
+        *,
+        field: Any = None,
+        limit: int | None = None,
+        case_sensitive: bool = False,
+    ) -> Any:
+        """The terms that match a text as a pandas data frame, best first.
+
+        Args:
+            string: What to look for; special characters have no meaning.
+            field: One or several fields; all of them by default.
+            limit: At most so many terms.
+            case_sensitive: Whether case matters.
+        """
+        if not isinstance(string, str) or not string.strip():
+            raise InvalidArgument("A search needs a text.", found=repr(string))
+        given: Sequence[Any] = field if isinstance(field, list | tuple) else [field]
+        names = None if field is None else [self._field(f) for f in given]
+        rows = ranked(self._current, string, names, case_sensitive=case_sensitive)
+        return self._frame(rows if limit is None else rows.slice(0, limit))
+
+    def lookup(self, field: Any = None) -> Any:
+        """The terms as attributes, for completion: `public.lookup().t_cell`."""
+        return PublicLookup(self._current, self._field(field), self.entity)
+
+    def to_dataframe(self) -> Any:
+        """All terms as a pandas data frame, by their ids where they have any."""
+        return self._frame(self._current)
+
+    def _frame(self, rows: pa.Table) -> Any:
+        require("pandas", "make data frames")
+        shown = [c for c in rows.column_names if c not in _INNER and c != "consider"]
+        table = rows.select(shown)
+        if PARENTS in shown:
+            table = table.rename_columns([_SHOWN.get(c, c) for c in shown])
+        frame = table.to_pandas()
+        if PARENTS in shown:
+            frame[PARENTS] = [list(p) for p in frame[PARENTS]]
+        return frame.set_index("ontology_id") if "ontology_id" in frame.columns else frame
+
+    def to_pronto(self) -> Any:
+        """The ontology as pronto reads it, from its OBO, OWL or JSON file.
+
+        Raises:
+            InvalidArgument: It isn't read from such a file.
+        """
+        import pronto
+
+        if self._path is None or not isinstance(self._content, Ontology):
+            raise InvalidArgument(
+                f"The source {self.source!r} {self.version or ''} has no file that pronto reads.",
+                hint=f"download {self.url} and read it with pronto.Ontology(path, import_depth=0)"
+                if self.url
+                else None,
+            )
+        ontology: Any = pronto
+        return ontology.Ontology(self._path, import_depth=0)
+
+    def diff(self, compare_to: PublicOntology) -> tuple[Any, Any]:
+        """What another version of the source has otherwise.
+
+        Args:
+            compare_to: The other version.
+
+        Returns:
+            Two pandas data frames: the terms that only one of them has, with a column `version`,
+            and the terms that changed, with `self` and `other` below each changed field.
+
+        Raises:
+            InvalidArgument: It is another source, or the same version.
+        """
+        for name in ("entity", "source"):
+            if getattr(self, name) != getattr(compare_to, name):
+                raise InvalidArgument(
+                    f"Only versions of one {name} are compared.",
+                    found=f"{getattr(self, name)!r} and {getattr(compare_to, name)!r}",
+                )
+        if self.version == compare_to.version:
+            raise InvalidArgument(
+                "The versions to compare must differ.", found=f"both are {self.version!r}"
+            )
+        pd = require("pandas", "compare versions")
+        ours, theirs = self.to_dataframe(), compare_to.to_dataframe()
+        if PARENTS in ours.columns:
+            for frame in (ours, theirs):
+                frame[PARENTS] = [tuple(sorted(p)) for p in frame[PARENTS]]
+        gone = ours.loc[ours.index.difference(theirs.index)].assign(version=self.version)
+        added = theirs.loc[theirs.index.difference(ours.index)].assign(version=compare_to.version)
+        common = ours.index.intersection(theirs.index)
+        changed = ours.loc[common].compare(theirs.loc[common][ours.columns])
+        return pd.concat([added, gone]), changed

