@@ -74,16 +74,15 @@ def fulfilling(
     keys, look_up = parted(name, dtype, rest)
     if keys or dtype.kind in ("dict", "object"):
         return _by_python(texts, _test(name, dtype, look_up, value, keys), dtype)
-    item = dtype.item or DType("object") if dtype.kind == "list" else dtype
     if look_up == "ne":
         return pc.invert(fulfilling(texts, name, dtype, ["exact"], value))
     if look_up == "range":
         low, high = _pair(name, value)
         found = fulfilling(texts, name, dtype, ["gte"], low)
         return pc.and_(found, fulfilling(texts, name, dtype, ["lte"], high))
-    checked = _operand(name, item, look_up, value)
     if dtype.kind == "list":
         return _by_python(texts, _test(name, dtype, look_up, value, keys), dtype)
+    checked = _operand(name, dtype, look_up, value)
     if look_up in ("exact", "in") and dtype.kind in _AS_WRITTEN:
         wanted = [encoded(v) for v in (checked if look_up == "in" else [checked])]
         return pc.is_in(texts, value_set=pa.array(wanted, pa.string()))
@@ -229,6 +228,8 @@ def _test(
             and _ordered(_at(found, keys), operator.le, high)
         )
     item = dtype.item or DType("object") if dtype.kind == "list" else dtype
+    if dtype.kind == "list" and look_up == "contains" and not isinstance(value, str):
+        look_up = "exact"  # a member of the list
     whole = dtype.kind == "list" and look_up == "exact" and isinstance(value, list | tuple)
     operand = list(value) if whole else _operand(name, item, look_up, value)
     one = _one(look_up, operand)

@@ -199,14 +199,37 @@ def _with_features(
     known = found.column_names[1:]
     pd = require("pandas", "make data frames")
     own = {c: f"__lakehouse_{meta.table}_{c}__" for c in frame.columns if c in known}
-    columns = {n: _values(found.column(1 + place)) for place, n in enumerate(known)}
+    columns = {
+        n: _values(found.column(1 + place), found.schema.field(1 + place))
+        for place, n in enumerate(known)
+    }
     return pd.concat([frame.rename(columns=own), pd.DataFrame(columns, index=frame.index)], axis=1)
 
 
-def _values(array: pa.ChunkedArray) -> Any:
+def _values(array: pa.ChunkedArray, field: pa.Field) -> Any:
+    """A column of feature values as the peer has it: nullable types, sets of several values."""
+    pd = require("pandas", "make data frames")
+    said = (field.metadata or {}).get(b"values")
     if pa.types.is_dictionary(array.type):
         return array.to_pandas()
+    if pa.types.is_integer(array.type):
+        return array.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    if pa.types.is_boolean(array.type):
+        return array.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     if pa.types.is_nested(array.type):
-        pd = require("pandas", "make data frames")
-        return pd.Series(array.to_pylist(), dtype=object)
-    return array.to_pandas(date_as_object=False)
+        several = _several if said == b"several" else list
+        values = [None if v is None else several(v) for v in array.to_pylist()]
+    elif said == b"json":
+        values = [None if v is None else orjson.loads(v) for v in array.to_pylist()]
+    elif pa.types.is_date(array.type) or pa.types.is_time(array.type):
+        values = array.to_pylist()
+    else:
+        return array.to_pandas(date_as_object=False)
+    found = pd.Series(values, dtype=object)
+    return found.where(array.is_valid().to_numpy(), float("nan")) if array.null_count else found
+
+
+def _several(values: list[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    return values if any(isinstance(v, dict | list) for v in values) else set(values)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.features import FeatureManager
+from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
@@ -36,6 +37,7 @@ class Record(
     foreign_keys={"type": "Record", "schema": "Schema"},
     relations=relations_of("Record"),
     feature_lookup=lookup_on("record"),
+    feature_columns=with_features,
 ):
     """Flexible records; a record with `is_type=True` groups those that name it as `type`.
 

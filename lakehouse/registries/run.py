@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse.annotation.checks import is_kept
 from lakehouse.annotation.features import FeatureManager
+from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
+from lakehouse.errors import InvalidArgument
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 
@@ -17,7 +20,24 @@ RunStatus = Literal["scheduled", "restarted", "started", "completed", "errored",
 
 
 class RunRow(TrackedRow):
-    """A row of the table `run`."""
+    """A row of the table `run`.
+
+    Attributes:
+        name: A name.
+        description: What the run is for.
+        transform_uid: The transform that runs.
+        entrypoint: The function or command that was started.
+        started_at, finished_at: When it began and ended.
+        status: How far it is.
+        params: Its parameters.
+        cli_args: The arguments of its command line.
+        reference, reference_type: A reference to an outside resource, and its kind.
+        report_uid: An artifact with its report or log.
+        environment_uid: An artifact that describes the environment it ran in.
+        plan_uid: An artifact with the plan that it follows.
+        initiated_by_run_uid: The run that started it.
+        extra_data: Anything else.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -49,10 +69,19 @@ class Run(
         "plan": "Artifact",
         "initiated_by_run": "Run",
     },
+    part_of="transform",
     relations=relations_of("Run"),
     feature_lookup=lookup_on("run"),
+    feature_columns=with_features,
 ):
-    """Executions of a transform.
+    """Executions of a transform, which are deleted for good with it.
+
+    Args:
+        transform: The saved transform.
+        **fields: Fields of a run, e.g. `name`, `params`, `reference`, `initiated_by_run`.
+
+    Raises:
+        InvalidArgument: The transform isn't saved.
 
     Example:
         >>> Run(transform, params={"epochs": 3}).save().status  # doctest: +SKIP
@@ -63,6 +92,10 @@ class Run(
         if transform is not None:
             fields["transform"] = transform
         super().__init__(**fields)
+        if isinstance(transform, BaseRecord) and not is_kept(transform):
+            raise InvalidArgument(
+                f"{transform!r} isn't saved, so it has no runs.", hint="transform.save()"
+            )
 
     @property
     def features(self) -> FeatureManager:

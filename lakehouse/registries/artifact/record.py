@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow.compute as pc
 
-from lakehouse.annotation.lookup import feature_lookup
+from lakehouse.annotation.frames import with_features
+from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
     InvalidArgument,
     InvalidKey,
@@ -42,7 +43,8 @@ class Artifact(
     aliases={"transform": "run__transform"},
     computed=version_fields("artifact"),
     relations=relations_of("Artifact"),
-    feature_lookup=feature_lookup,
+    feature_lookup=lookup_on("artifact"),
+    feature_columns=with_features,
 ):
     """Datasets & models stored as files, folders or arrays.
 
