@@ -45,6 +45,7 @@ class Artifact(
     relations=relations_of("Artifact"),
     feature_lookup=lookup_on("artifact"),
     feature_columns=with_features,
+    private=("hash_key", "storage_key", "key_is_virtual", "overwrite_versions"),
 ):
     """Datasets & models stored as files, folders or arrays.
 
