@@ -11,6 +11,7 @@ import pyarrow as pa
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.compile import Compiler
+from lakehouse.orm.context import use
 from lakehouse.orm.frames import FEATURES, PRIVATES, frame_of
 from lakehouse.orm.lazy import lazy_frame
 from lakehouse.orm.lookup import Keep, Lookup
@@ -161,6 +162,27 @@ class Reading(Generic[T]):
 
         given = names[1] if len(names) > 1 else None
         return Lookup(self._registry, self._lake, values, column, return_field=given, keep=keep)
+
+    # -- comparing values with the set -------------------------------------------------
+
+    def validate(self, values: Any, field: Any = None, **options: Any) -> Any:
+        """Which values are terms of the set; see `Registry.validate`."""
+        return self._compared("validate", values, field, options)
+
+    def inspect(self, values: Any, field: Any = None, **options: Any) -> Any:
+        """What is known of values within the set; see `Registry.inspect`."""
+        return self._compared("inspect", values, field, options)
+
+    def standardize(self, values: Any, field: Any = None, **options: Any) -> Any:
+        """Synonyms of the set's terms by their names; see `Registry.standardize`."""
+        return self._compared("standardize", values, field, options)
+
+    def _compared(self, name: str, values: Any, field: Any, options: dict[str, Any]) -> Any:
+        compare = getattr(self._registry, name, None)
+        if compare is None:
+            raise InvalidArgument(f"Values can't be compared with {self._meta.name}.")
+        with use(self._lake):
+            return compare(values, field, _within=self._self(), **options)
 
 
 def _name(field: Any) -> str:

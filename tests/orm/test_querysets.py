@@ -303,3 +303,18 @@ def test_explain_shows_the_sql(labels):
     assert "starts_with" in text
     assert "LIMIT 3" in text
     assert "'a'" not in text.split("--")[0]
+
+
+def test_values_are_compared_with_the_set(labels):
+    some = ULabel.filter(name__in=["alpha", "beta"])
+    assert list(some.validate(["alpha", "gamma"], field="name", mute=True)) == [True, False]
+    assert some.inspect(["alpha", "gamma"], ULabel.name, mute=True).validated == ["alpha"]
+    assert list(some.standardize(["alpha"], field="name")) == ["alpha"]
+
+
+def test_artifacts_frames_hide_bookkeeping(lake):
+    columns = list(lake.Artifact.to_dataframe().columns)
+    assert columns[:3] == ["uid", "key", "description"]
+    assert not {"hash_key", "storage_key"} & set(columns)
+    assert {"is_latest", "storage_id", "schema_id"} <= set(columns)
+    assert "storage_key" in lake.Artifact.to_dataframe(include="privates").columns
