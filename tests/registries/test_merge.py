@@ -58,7 +58,11 @@ def test_a_merge_brings_records_and_edits_in_one_commit(lake, branch):
     assert lake.Feature.get(name="feature") == feature
     assert lake.ULabel.get(label.uid).created_on == branch
     merged = lake.Branch.get(name="b1")
-    assert (merged.status, merged.merged_into.name, merged.merged_by) == ("merged", "main", lake.user)
+    assert (merged.status, merged.merged_into.name, merged.merged_by) == (
+        "merged",
+        "main",
+        lake.user,
+    )
     assert merged.merged_at == commit.time.replace(microsecond=merged.merged_at.microsecond)
     assert lake.engine.state().count("branch_edit") == 0
     # names of what came over are taken now
