@@ -82,7 +82,7 @@ def test_describe(run, table: Path) -> None:
     run("save", table)
     by_key = run("describe", "--key", "cells.parquet").stdout
     assert "DataFrame" in by_key
-    assert "cell: string" in by_key
+    assert "cell  string" in by_key
     uid = ln.Artifact.get(key="cells.parquet").uid
     assert run("describe", "--uid", uid).stdout == by_key
 

@@ -276,4 +276,4 @@ def test_describe(lake):
     artifact = ln.Artifact(write("t.csv"), key="t.csv").save()
     text = artifact.describe(return_str=True)
     assert "t.csv" in text
-    assert "x: int64" in text
+    assert "x  int64" in text
