@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.identity import new_uids
 from lakehouse.ontology.manifest import Manifest, manifest_of, manifests
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
-from lakehouse.orm.bootstrap import MAIN
+from lakehouse.orm.bootstrap import ALL, MAIN
 from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
@@ -101,6 +101,14 @@ def first_rows() -> dict[str, list[dict[str, Any]]]:
 
     values = known_sources(set(ENTITIES))
     now = datetime.now(UTC)
-    stamps = {"branch_uid": MAIN, "created_at": now, "updated_at": now, "in_db": False}
+    stamps = {
+        "branch_uid": MAIN,
+        "created_on_uid": MAIN,
+        "space_uid": ALL,
+        "is_locked": False,
+        "created_at": now,
+        "updated_at": now,
+        "in_db": False,
+    }
     uids = new_uids(len(values))
     return {"source": [{**stamps, **v, "uid": u} for v, u in zip(values, uids, strict=True)]}

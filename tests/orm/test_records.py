@@ -326,7 +326,7 @@ def test_ontology_terms_are_known_by_name_and_by_id():
     gene = Gene(symbol="CD8A", ensembl_gene_id="ENSG00000153563", organism=human).save()
     assert Gene.get(ensembl_gene_id="ENSG00000153563").organism == human
     assert Gene(symbol="CD8A", ensembl_gene_id="ENSG00000153563") == gene
-    assert Gene(symbol="CD8A") != gene  # symbols aren't unique
+    assert Gene(symbol="CD8A", organism=human) != gene  # symbols aren't unique
 
 
 def test_hostile_names_are_kept_as_they_are(tmp_path):
