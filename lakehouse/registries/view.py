@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -131,13 +132,11 @@ def _described(lake: Lake, df: Any) -> Rows:
     return head, rows
 
 
-def _show(head: str, tables: Iterable[tuple[str, Rows]]) -> None:
+def _show(head: str, tables: Sequence[tuple[str, Rows]]) -> None:
     if hasattr(builtins, "get_ipython"):  # a notebook or IPython's own terminal
-        from IPython.display import HTML, display  # type: ignore[import-not-found]
+        from IPython.display import HTML, display
 
-        parts = [f"<h3>{head}</h3>"] if head else []
-        parts += [f"<h4>{name}</h4>{html_table(*rows)}" for name, rows in tables]
-        display(HTML("".join(parts)))
+        display(HTML(as_html(head, tables)))
         return
     console = Console(file=sys.stdout, width=_WIDE, soft_wrap=True)
     if head:
@@ -149,3 +148,10 @@ def _show(head: str, tables: Iterable[tuple[str, Rows]]) -> None:
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)
+
+
+def as_html(head: str, tables: Iterable[tuple[str, Rows]]) -> str:
+    """The tables as notebooks show them."""
+    parts = [f"<h3>{escape(head)}</h3>"] if head else []
+    parts += [f"<h4>{escape(name)}</h4>{html_table(*rows)}" for name, rows in tables]
+    return "".join(parts)

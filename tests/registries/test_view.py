@@ -8,6 +8,7 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import InvalidArgument
+from lakehouse.registries.view import as_html
 
 
 def test_newest_records_of_every_registry(lake, capsys):
@@ -55,6 +56,12 @@ def test_a_data_frame_with_what_its_features_say(lake, capsys):
     dose, note = capsys.readouterr().out.splitlines()[-2:]
     assert dose.split() == ["dose", "float64", "float", "mg", "how", "much"]
     assert note.split() == ["note", "object"]
+
+
+def test_html_of_a_view():
+    html = as_html("module: core", [("ULabel", (["name"], [["<b>"], ["c"]]))])
+    assert html.startswith("<h3>module: core</h3><h4>ULabel</h4><table>")
+    assert "<td>&lt;b&gt;</td>" in html
 
 
 def test_html_of_records_is_escaped(lake):
