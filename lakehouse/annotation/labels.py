@@ -157,7 +157,7 @@ class LabelManager:
         known = {(r["target_uid"], r["feature_uid"]) for r in self._links()}
         uid = None if feature is None else feature.uid
         new = [label for label in labels if (label.uid, uid) not in known]
-        self._link([(label, feature, None) for label in new])
+        self._link([(label, feature) for label in new])
 
     def _label(self, one: Any, feature: Any) -> Any:
         """A label, which with a feature may be given by its name."""
@@ -198,8 +198,8 @@ class LabelManager:
         if feature is not None:
             check_feature(self._record, feature, meta.name)
 
-    def _link(self, found: list[tuple[Any, Any, str | None]]) -> None:
-        """Stage links: label, feature, slot."""
+    def _link(self, found: list[tuple[Any, Any]]) -> None:
+        """Stage links of labels, each with its feature or None."""
         if not found:
             return
         lake, own = self._lake, self._record
@@ -213,11 +213,10 @@ class LabelManager:
                         label.meta.table,
                         label.uid,
                         feature_uid=None if feature is None else feature.uid,
-                        slot=slot,
                         created_at=batch.now,
                         **stamps,
                     )
-                    for label, feature, slot in found
+                    for label, feature in found
                 ]
                 changes.insert(self._table, rows, if_absent=True)
 
@@ -276,7 +275,7 @@ class LabelManager:
         logs: dict[str, Any] = {} if transfer_logs is None else transfer_logs
         known = {(r["target_uid"], r["feature_uid"]) for r in self._links()}
         with batch_on(self._lake):
-            new = []
+            new: list[tuple[Any, Any]] = []
             for labels in other.by_relation().values():
                 for label in labels:
                     own = transferred(self._lake, label, logs)
@@ -285,7 +284,7 @@ class LabelManager:
                         if uid is not None:
                             feature = transferred(self._lake, features[uid], logs)
                         if (own.uid, None if feature is None else feature.uid) not in known:
-                            new.append((own, feature, None))
+                            new.append((own, feature))
             self._link(new)
 
     def _features(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ what the open transaction has changed, and what they change becomes part of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -175,7 +176,7 @@ class RelatedManager:
             self._drop(gone)
             self.add(*wanted)
 
-    def _drop(self, uids: set[str]) -> None:
+    def _drop(self, uids: AbstractSet[str]) -> None:
         """Relate the records with these uids no more."""
         raise TypeError(type(self).__name__)
 
@@ -264,7 +265,7 @@ class LinkManager(RelatedManager):
         meta = self._record.meta
         return str(meta.name if self._relation.reverse else self._relation.target)
 
-    def _drop(self, uids: set[str]) -> None:
+    def _drop(self, uids: AbstractSet[str]) -> None:
         other = self._relation.other_column
         gone = [r["uid"] for r in self._links() if r[other] in uids]
         if gone:
@@ -305,7 +306,7 @@ class KeyManager(RelatedManager):
         self._check(records)
         self._refer(records, self._record)
 
-    def _drop(self, uids: set[str]) -> None:
+    def _drop(self, uids: AbstractSet[str]) -> None:
         if not uids:
             return
         if self._column in self._target.meta.required:

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.base import BaseRecord
+from lakehouse.orm.batch import batch_on
+from lakehouse.orm.bootstrap import TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.links import LazyUids, belongs, links_from, staged_links
 from lakehouse.orm.pedigree import ViewParents
@@ -147,6 +149,21 @@ class HasType(BaseRecord):
             kind = self._get_related("type")
             if kind is not None:
                 check_type(self, kind)
+
+    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
+        """Move the record to the trash, a type with all that is of it; see `BaseRecord.delete`.
+
+        Args:
+            permanent: True deletes at once, False only ever moves to the trash.
+        """
+        trashed = self._values.get("branch_uid") == TRASH
+        if permanent or trashed or not self._values.get("is_type"):
+            super().delete(permanent)
+            return
+        with batch_on(self._lake):
+            for record in self._members_of_type():
+                BaseRecord.delete(record)
+            super().delete(permanent)
 
     def query_types(self) -> RecordList[Self]:
         """The type of this record, the type of that one, and so on, the nearest first.

@@ -82,9 +82,10 @@ TERMS = {
 _FLAT = ("bionty.Gene", "bionty.Protein", "bionty.CellMarker")
 
 
-def _free(*names: str, slot: str, acyclic: bool = False) -> Link:
+def _free(subject: str, name: str, target: str, inverse: str, *, slot: str) -> Link:
     """A relation that keeps nobody from deleting either side."""
-    return Link(*names, slot=slot, protects=False, acyclic=acyclic)
+    acyclic = slot in (PARENTS, "predecessors")
+    return Link(subject, name, target, inverse, slot=slot, protects=False, acyclic=acyclic)
 
 
 LINKS: tuple[Link, ...] = (
@@ -154,7 +155,7 @@ LINKS: tuple[Link, ...] = (
     Link("bionty.Pathway", "genes", "bionty.Gene", "pathways"),
     # hierarchies
     *(
-        _free(registry, "parents", registry, "children", slot=PARENTS, acyclic=True)
+        _free(registry, "parents", registry, "children", slot=PARENTS)
         for registry in ("ULabel", "Record", "Project")
     ),
     *(
@@ -192,7 +193,7 @@ KEYS: tuple[Key, ...] = (
         Key(f"{name}Block", name.lower(), name, "ablocks")
         for name in (
             "Artifact", "Collection", "Transform", "Run", "Record", "ULabel", "Project", "Feature",
-            "Schema", "Branch",
+            "Schema", "Branch", "Space",
         )
     ),
     Key("bionty.Gene", "organism", "bionty.Organism", "genes"),

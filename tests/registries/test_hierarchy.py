@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import lakehouse as ln
@@ -22,7 +24,7 @@ def chain(request, lake):
     """Four records, each one below the one before."""
     made = [request.param(name=n) for n in "abcd"]
     ln.save(made)
-    for up, down in zip(made, made[1:], strict=False):
+    for up, down in itertools.pairwise(made):
         down.parents.add(up)
     return made
 
@@ -51,7 +53,7 @@ def test_a_diamond(lake):
 
 
 def test_parents_form_no_cycle(chain):
-    a, b, c, d = chain
+    a, b, _, d = chain
     commits = len(ln.current_lake().log())
     for change in (
         lambda: a.parents.add(d),
@@ -127,6 +129,20 @@ def test_types_and_what_is_of_them(typed):
     two.type = c
     two.save()
     assert c in two.query_types()
+
+
+def test_a_type_goes_to_the_trash_with_all_that_is_of_it(typed):
+    registry, extra, query, _, (a, b, c) = typed
+    one = registry(name="one", type=c, **extra).save()
+    before = len(ln.current_lake().log())
+    a.delete()
+    assert len(ln.current_lake().log()) == before + 1
+    assert not registry.filter(name__in=["A", "B", "C", "one"]).exists()
+    assert {registry.get(r.uid).branch.name for r in (a, b, c, one)} == {"trash"}
+    with pytest.raises(ProtectedRecord):
+        registry.get(a.uid).delete(permanent=True)
+    registry.get(a.uid).restore()
+    assert not getattr(registry.get(a.uid), query)().exists()
 
 
 def test_a_type_is_a_type(typed):
