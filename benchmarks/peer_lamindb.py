@@ -167,6 +167,40 @@ def reads(rows=100_000, times=30):
     return {**out, "refresh": statistics.median(firsts)}
 
 
+def queries(rows=100_000, times=7):
+    ln = started()
+    ln.ULabel(name="first").save()
+    fill("lamindb_ulabel", rows, name=lambda i: f"label {i:07d}")
+    Path("table.csv").write_text("a,b\n1,2\n")
+    ln.Artifact("table.csv", key="first.csv").save()
+    fill(
+        "lamindb_artifact",
+        rows,
+        key=lambda i: f"study/file_{i:07d}.parquet",
+        hash=lambda i: f"hash{i}",
+    )
+    wanted = "label 0054321" if rows > 54_321 else "label 0004321"
+
+    def lookup():
+        assert getattr(ln.ULabel.lookup(), wanted.replace(" ", "_")).name == wanted
+
+    def frame():
+        assert len(ln.Artifact.filter().to_dataframe(limit=None)) >= rows
+
+    def contains():
+        ln.ULabel.filter(name__contains=wanted[-4:]).to_dataframe(limit=None)
+
+    def search():
+        assert ln.ULabel.search(wanted)[0].name == wanted
+
+    return {
+        "search": median(search, times),
+        "lookup": median(lookup, 1, warm=0),
+        "frame": median(frame, 3),
+        "contains": median(contains, times),
+    }
+
+
 def other():
     """A second process that saves a label for every name it reads."""
     ln = connect()
@@ -177,7 +211,7 @@ def other():
     return {}
 
 
-MEASURES = {f.__name__: f for f in (startup, save, labels, from_dir, reads, other)}
+MEASURES = {f.__name__: f for f in (startup, save, labels, from_dir, reads, queries, other)}
 
 
 def main():

@@ -101,7 +101,7 @@ def evaluated(
     if any(c not in rows.column_names for c in meta.columns):
         return None  # a past state, from before some column was added
     if visible is not None:
-        tests.append(("branch_uid", _is_in, visible))
+        tests.append(("branch_uid", is_in, visible))
     rows = rows.select(list({"uid", *(t[0] for t in tests)}) if counted else meta.columns)
     mask = _mask(rows, tests) if tests else None
     if mask is not None and pc.sum(mask).as_py() != rows.num_rows:
@@ -128,7 +128,8 @@ def _backwards(rows: pa.Table, start: int, stop: int | None) -> pa.Table:
     return some.take(pa.array(np.arange(some.num_rows - 1, -1, -1)))
 
 
-def _is_in(column: pa.ChunkedArray, values: Sequence[str]) -> pa.ChunkedArray:
+def is_in(column: pa.ChunkedArray, values: Sequence[str]) -> pa.ChunkedArray:
+    """Whether the values of a column are among some others."""
     if len(values) == 1:
         return pc.equal(column, values[0])
     return pc.is_in(column, pa.array(values, pa.string()))

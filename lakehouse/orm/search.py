@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm.lookups import checked_text
+from lakehouse.orm.prefilter import is_in
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -54,14 +55,21 @@ class Search:
         """The text as it is compared."""
         return self.text if self.case_sensitive else self.text.lower()
 
-    def source(self, table: str) -> tuple[str, list[Any]]:
+    def source(self, table: str, matched: tuple[int, ...] | None = None) -> tuple[str, list[Any]]:
         """SQL of a table's rows with their ranks as `lh_rank`, 0 where they don't match.
 
         Ranks from 10 up are literal matches, those between 0 and 1 similarity.
+
+        Args:
+            table: The table.
+            matched: Places of the columns that have a match, where that is known; no other
+                one is looked at. None of them: only similarity is.
         """
         whens: list[tuple[int, str, list[str]]] = []
         texts = []
         for place, name in enumerate(self.columns):
+            if matched is not None and place not in (matched or (0,)):
+                continue
             text = f'"{name}"' if self.case_sensitive else f'lower("{name}")'
             texts.append(f"{text} AS lh_{place}")
             below = 8 * min(place, 2)
@@ -71,7 +79,7 @@ class Search:
         whens.sort(key=lambda w: -w[0])
         params: list[Any] = [value for _, _, values in whens for value in values]
         cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
-        if not self.case_sensitive:
+        if not (self.case_sensitive or matched):
             similar = "jaro_winkler_similarity(lh_0, ?)"
             cases += f" WHEN {similar} > {_SIMILAR} THEN {similar}"
             params += [self.wanted, self.wanted]
@@ -82,13 +90,16 @@ class Search:
 
     def candidates(
         self, state: State, visible: Sequence[str] | None, *, slim: bool = False
-    ) -> pa.Table | None:
+    ) -> tuple[pa.Table, tuple[int, ...]] | None:
         """The rows that may match, so that only they are ranked; None if Arrow can't tell.
 
         Args:
             state: The state.
             visible: The branches that are meant, None for all.
             slim: Only the columns that ranking needs are wanted.
+
+        Returns:
+            The rows, and the places of the columns in which the text is found at all.
         """
         if state.count(self.meta.table) > _LARGEST or not self.wanted.isascii():
             return None
@@ -98,22 +109,25 @@ class Search:
         if slim:
             rows = rows.select(list(dict.fromkeys((*_needed(self.meta), *self.columns))))
         if visible is not None:
-            shown = pc.is_in(rows["branch_uid"], pa.array(visible, pa.string()))
+            shown = is_in(rows["branch_uid"], visible)
             if pc.sum(shown).as_py() != rows.num_rows:
                 rows = rows.filter(shown)
-        mask = None
-        for name in self.columns:
+        mask, matched = None, []
+        for place, name in enumerate(self.columns):
             column = rows[name]
             if column.null_count == len(column):
                 continue
             # ASCII letters are all that an ASCII text can match
             text = column if self.case_sensitive else pc.ascii_lower(column)
-            found = pc.fill_null(pc.match_substring(text, self.wanted), fill_value=False)
-            mask = found if mask is None else pc.or_(mask, found)
-        if mask is not None and pc.any(mask).as_py():
-            return rows.filter(mask)
+            found = pc.match_substring(text, self.wanted)
+            if pc.any(found).as_py():
+                matched.append(place)
+                found = pc.fill_null(found, fill_value=False)
+                mask = found if mask is None else pc.or_(mask, found)
+        if mask is not None:
+            return rows.filter(mask), tuple(matched)
         similar = [] if self.case_sensitive else self._similar(rows[self.columns[0]])
-        return rows.take(pa.array(similar, pa.int64()))
+        return rows.take(pa.array(similar, pa.int64())), ()
 
     def _similar(self, names: pa.ChunkedArray) -> list[int]:
         from rapidfuzz import process  # only for those whose text is nowhere

@@ -72,11 +72,9 @@ class Statement:
         narrow, compiler.narrow = compiler.narrow, False
         outer, compiler.only = compiler.only, [] if narrow else None
         where, params = self._conditions(compiler)
-        source = self._source(compiler) if narrow else quoted(self.meta.table)
+        source, values = self._source(compiler, narrow=narrow)
         compiler.only = outer
-        if self.search is not None:
-            source, values = self.search.source(source)
-            params = [*values, *params]
+        params = [*values, *params]
         sql = f"SELECT {columns} FROM {source} {ROW} WHERE {where}"
         if self.search is not None:
             best = f"max({ROW}.{RANK}) OVER ()"
@@ -91,17 +89,21 @@ class Statement:
             sql += f" OFFSET {int(self.start)}"
         return sql, params
 
-    def _source(self, compiler: Compiler) -> str:
-        rows = None
-        if self.search is not None:
+    def _source(self, compiler: Compiler, *, narrow: bool) -> Sql:
+        """SQL of the rows to choose from, with their ranks where something is searched."""
+        table = quoted(self.meta.table)
+        rows, matched = None, None
+        if narrow and self.search is not None:
             slim = compiler.slim and not self.where
-            rows = self.search.candidates(compiler.state, self.visible, slim=slim)
-        if rows is None:
+            found = self.search.candidates(compiler.state, self.visible, slim=slim)
+            if found is not None:
+                rows, matched = found
+        if narrow and rows is None:
             rows = narrowed(compiler.state, self.meta, self.where, compiler.only or ())
-        if rows is None:
-            return quoted(self.meta.table)
-        compiler.tables[_NARROWED] = rows
-        return _NARROWED
+        if rows is not None:
+            compiler.tables[_NARROWED] = rows
+            table = _NARROWED
+        return (table, []) if self.search is None else self.search.source(table, matched)
 
     def _conditions(self, compiler: Compiler) -> Sql:
         parts, params = [], []
@@ -167,10 +169,12 @@ class Statement:
         """The rows that a search finds: ranked first, and read when they are known."""
         compiler = Compiler(self.lake, narrow=True, slim=True)
         sql, params = self.select(compiler, f"{ROW}.uid")
-        uids = fetch(compiler, sql, params)["uid"]
+        uids = fetch(compiler, sql, params)["uid"].combine_chunks()
         rows = compiler.state.arrow(self.meta.table)
         rows = rows.select([c for c in self.meta.columns if c in rows.column_names])
-        return rows.take(pc.index_in(uids, rows["uid"].combine_chunks()))
+        places = pc.index_in(rows["uid"], uids)
+        known = pc.is_valid(places)
+        return rows.filter(known).take(pc.sort_indices(places.filter(known)))
 
     def typed(self, table: pa.Table) -> pa.Table:
         """Rows that DuckDB gave, with the registry's columns and types."""
