@@ -15,7 +15,7 @@ from lakehouse.annotation.describing import general, layout
 from lakehouse.annotation.describing.features import add_features
 from lakehouse.annotation.describing.layout import shown
 from lakehouse.annotation.describing.schema import add_members
-from lakehouse.orm.showing import title
+from lakehouse.orm.showing import short, title
 
 _CODE_LINES = 20
 
@@ -71,7 +71,7 @@ def _add_lineage(tree: Tree, record: Any) -> None:
         manager = getattr(run, name, None) if name in run.meta.relations else None
         if manager is not None and (found := list(manager.all()[: layout.SHOWN + 1])):
             count = manager.count() if len(found) > layout.SHOWN else len(found)
-            rows.append((name, layout.listed([title(r) for r in found], count)))
+            rows.append((name, layout.listed([short(title(r)) for r in found], count)))
     if (user := run._get_related("created_by")) is not None:
         rows.append(("created_by", title(user)))
     layout.section(tree, "Lineage", layout.columns(rows, ("dim",)))

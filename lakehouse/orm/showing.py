@@ -123,8 +123,15 @@ def short(value: Any) -> str:
     """A value as one line of bounded length; that something was left out is marked."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S %Z}"
-    text = " ".join(str(value).splitlines())
+    text = one_line(str(value))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and without characters that steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.splitlines()))
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -185,3 +185,14 @@ def test_a_readme_and_comments(lake):
     lines = lines_of(label)
     assert lines[lines.index("Notes") + 1 :][:2] == ["# Title", "text"]
     assert lines[lines.index("Comments") + 1] == "looks good …"
+
+
+def test_names_of_any_kind_keep_the_tree_whole(lake):
+    wild = ln.ULabel(name="two\nlines \x1b[31mred", description="x" * 10_000).save()
+    child = ln.ULabel(name="c" * 10_000).save()
+    child.parents.add(wild)
+    text = wild.describe(return_str=True)
+    assert text.startswith("ULabel: two lines �[31mred\n")
+    assert "\x1b" not in text
+    assert "x" * 10_000 in text  # what the record is isn't shortened
+    assert "c" * 119 + "…" in text  # what is only mentioned is

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lakehouse.annotation.describing import layout
 from lakehouse.orm.meta import Relation
-from lakehouse.orm.showing import fields_of, title
+from lakehouse.orm.showing import fields_of, short, title
 
 _ALL = 10_000_000
 _HIDDEN = ("archive", "trash")
@@ -125,7 +125,7 @@ def _names(lake: Any, registry: str, uids: list[str]) -> str:
     visible = [r for r in rows if r.get("branch_uid") not in _HIDDEN]
     if not visible:
         return ""
-    names = [layout.title_of(cls._from_row(lake, r)) for r in visible[: layout.SHOWN]]
+    names = [short(layout.title_of(cls._from_row(lake, r))) for r in visible[: layout.SHOWN]]
     return layout.listed(names, max(len(visible), len(distinct) - (len(rows) - len(visible))))
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from lakehouse.orm.showing import title
+from lakehouse.orm.showing import one_line, title
 
 SHOWN = 10
 _WIDE = 1_000_000
@@ -26,12 +26,12 @@ _VERSION = 16  # where the version starts in a versioned uid
 def heading(record: Any) -> Tree:
     """The root of a record's description: registry, title and version, and what it is."""
     meta = record.meta
-    text = Text.assemble((f"{meta.cls.__name__}: ", "bold"), title_of(record))
+    text = Text.assemble((f"{meta.cls.__name__}: ", "bold"), one_line(title_of(record)))
     if meta.versioned:
         text.append(f" ({record.uid[_VERSION:]})", style="dim")
     description = record._values.get("description")
     if description and description != title(record):
-        text.append("\n│   description: ", style="dim").append(str(description))
+        text.append("\n│   description: ", style="dim").append(one_line(str(description)))
     return Tree(text, guide_style="dim")
 
 
@@ -54,13 +54,13 @@ def section(tree: Tree, head: str, lines: Iterable[Text | str]) -> Tree | None:
     if not found:
         return None
     branch = tree.add(Text(head, style="bold"))
-    branch.add(Text("\n").join(Text(x) if isinstance(x, str) else x for x in found))
+    branch.add(Text("\n").join(Text(one_line(x)) if isinstance(x, str) else x for x in found))
     return branch
 
 
 def pairs(items: Sequence[tuple[str, str]]) -> Text:
     """Named values in two columns, row by row."""
-    cells = [Text.assemble((f"{name}: ", "dim"), value) for name, value in items]
+    cells = [Text.assemble((f"{name}: ", "dim"), one_line(value)) for name, value in items]
     width = max((c.cell_len for c in cells[::2]), default=0)
     rows = []
     for i in range(0, len(cells), 2):
@@ -75,6 +75,7 @@ def columns(rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> list[T
     """Rows of texts, aligned; the last column isn't padded."""
     if not rows:
         return []
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(Text(row[i]).cell_len for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
