@@ -39,6 +39,8 @@ from lakehouse.orm.fields import (
     ForeignIdDescriptor,
     ForeignKeyDescriptor,
     RelationDescriptor,
+    lend,
+    together,
 )
 from lakehouse.orm.meta import (
     TRACKED,
@@ -114,6 +116,7 @@ class BaseRecord(Showing, RegistryQueries):
     _dirty: bool = False  # unsaved changes beside the columns, set by subclasses
     _old: dict[str, Any] | None = None  # changed columns → their saved values
     _related: dict[str, BaseRecord] | None = None
+    _lent: dict[str, tuple[Any, Any]] | None = None  # read dictionaries → what they were like
     _claims_uid: bool = False
 
     def __init_subclass__(
@@ -189,7 +192,7 @@ class BaseRecord(Showing, RegistryQueries):
         meta = self.meta
         known = meta.fields
         values: dict[str, Any] = dict(meta.defaults)
-        others = None
+        others, errors = None, None
         for name, value in fields.items():
             if value is None:
                 continue
@@ -200,7 +203,12 @@ class BaseRecord(Showing, RegistryQueries):
             elif field.exact is str and type(value) is str and value.isascii():
                 values[name] = value
             else:
-                values[name] = field.validate(value)
+                try:
+                    values[name] = field.validate(value)
+                except FieldValidationError as error:
+                    errors = [*(errors or ()), error]
+        if errors is not None:
+            raise together(meta.name, errors)
         # not through `__dict__`, which would make a dictionary of its own for every record
         _assign(self, "_values", values)
         _assign(self, "_lake", current_lake())
@@ -399,6 +407,18 @@ class BaseRecord(Showing, RegistryQueries):
             shown.append(f"branch={values['branch_uid']!r}")
         return f"{meta.cls.__name__}({', '.join(shown)})"
 
+    @property
+    def notes(self) -> str | None:
+        """The latest readme that is attached to the record, as markdown."""
+        if "ablocks" not in self.meta.relations or not self._saved:
+            return None
+        registry = self._lake.directory.get(self.meta.relations["ablocks"].target).meta
+        found = self.ablocks.filter(kind="readme")
+        if registry.has_branch:
+            found = found.filter(branch_uid__in=self._lake.visible_branches)
+        readme = found.order_by("uid").last()
+        return None if readme is None else str(readme.content)
+
     # -- saving and deleting -----------------------------------------------------------
 
     def save(self) -> Self:
@@ -484,6 +504,11 @@ class BaseRecord(Showing, RegistryQueries):
             self._old = None
         if self._dirty:
             self._dirty = False
+        if self._lent is not None:
+            lent, self._lent = self._lent, None
+            for name, (value, _) in lent.items():
+                if self._values.get(name) is value:
+                    lend(self, name, value)  # it may be changed again
 
     def _uid_key(self) -> str | None:
         """The unique key that keeps a uid unique which more than one process may choose."""

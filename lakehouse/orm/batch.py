@@ -24,6 +24,7 @@ from lakehouse.errors import (
 )
 from lakehouse.identity import new_uids
 from lakehouse.orm.context import active_batch, in_batch
+from lakehouse.orm.fields import take_back
 from lakehouse.orm.protection import delete_belongings
 from lakehouse.orm.rows import as_table
 
@@ -78,6 +79,8 @@ class Batch:
         """Save a record with this batch."""
         if record._lake is not self.lake:
             self.check_lake(record)
+        if record._lent is not None:
+            take_back(record)
         place = id(record)
         if place in self._records or place in self._twins:
             return

@@ -101,7 +101,21 @@ class Field:
             f"The field {self.name!r} of {self.registry} can't take this value.",
             found=shown,
             expected=f"{self.kind}: {expected}",
+            field=self.name,
         )
+
+
+def together(registry: str, errors: list[FieldValidationError]) -> FieldValidationError:
+    """One error for all fields that were given a wrong value."""
+    if len(errors) == 1:
+        return errors[0]
+    names = ", ".join(e.field for e in errors)
+    return FieldValidationError(
+        f"The fields {names} of {registry} can't take these values.",
+        found="; ".join(f"{e.field}: {e.found}" for e in errors),
+        expected="; ".join(f"{e.field}: {e.expected}" for e in errors),
+        field=names,
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -158,11 +172,34 @@ class FieldDescriptor:
         if record is None:
             return FieldRef(owner, self._field.name)
         value = record._values.get(self._field.name)
-        # a copy, so that a change to it isn't taken for what was saved
-        return deepcopy(value) if isinstance(value, dict | list) else value
+        if isinstance(value, dict | list):
+            lend(record, self._field.name, value)
+        return value
 
     def __set__(self, record: Any, value: Any) -> None:
         record._set(self._field.name, self._field.validate(value))
+
+
+def lend(record: Any, name: str, value: Any) -> None:
+    """Remember what a dictionary or list was like before it was handed out."""
+    lent = record._lent
+    if lent is None:
+        lent = record._lent = {}
+    known = lent.get(name)
+    if known is None or known[0] is not value:
+        lent[name] = (value, deepcopy(value))
+
+
+def take_back(record: Any) -> None:
+    """Find the dictionaries and lists that were changed since they were handed out."""
+    for name, (value, before) in record._lent.items():
+        old = record._old
+        if old and old.get(name) is value:
+            old[name] = before  # it was changed, and then another value was assigned
+        elif record._values.get(name) is value and value != before:
+            if old is None:
+                old = record._old = {}
+            old.setdefault(name, before)
 
 
 class ForeignKeyDescriptor:

@@ -31,6 +31,7 @@ DIRECTORY = Directory(
         "ProjectBlock": "lakehouse.registries.block:ProjectBlock",
         "ULabelBlock": "lakehouse.registries.block:ULabelBlock",
         "BranchBlock": "lakehouse.registries.block:BranchBlock",
+        "SpaceBlock": "lakehouse.registries.block:SpaceBlock",
         "bionty.Source": "lakehouse.bionty.source:Source",
         "bionty.Organism": "lakehouse.bionty.entities:Organism",
         "bionty.Gene": "lakehouse.bionty.entities:Gene",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, AnyUrl, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AnyUrl, StringConstraints, TypeAdapter, ValidationError
 
 _SCHEMES = ("http", "https", "ftp", "ftps")
 _HOST = re.compile(r"localhost|\[[0-9a-fA-F:.]+\]|.+\.[^.\s]+")
@@ -34,6 +34,9 @@ def _doi(text: str) -> str:
         raise ValueError("a DOI such as 10.1000/182")
     return text
 
+
+Abbreviation = Annotated[str, StringConstraints(min_length=1, max_length=32)]
+"""A short name of at most 32 characters."""
 
 Url = Annotated[str, AfterValidator(_url)]
 """A web address with its scheme."""

@@ -2,50 +2,207 @@
 
 from __future__ import annotations
 
+import re
 from types import new_class
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import create_model
 
-from lakehouse.orm import Versioned, VersionedRow, latest_sql
+from lakehouse.config import notify
+from lakehouse.errors import FieldValidationError, InvalidArgument
+from lakehouse.orm import Versioned, VersionedRow, version_fields
+from lakehouse.orm.meta import table_name
 from lakehouse.registries._relations import relations_of
+from lakehouse.storage.hashing import hash_bytes
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Batch
+    from lakehouse.orm.families import Name
 
 BlockKind = Literal["readme", "comment"]
+_README, _COMMENT = "readme", "comment"
+_KEY = re.compile(r"README\.md|__(?:lakehouse|lamindb)_[a-z_]+__")
 
 
-class BlockRow(VersionedRow):
-    """A row of the table `block`."""
+class ContentRow(VersionedRow):
+    """The columns that all tables of blocks have.
 
-    key: str | None = None
-    content: str | None = None
-    hash: str | None = None
-    kind: str | None = None
-    anchor_uid: str | None = None
-
-
-class Block(
-    Versioned,
-    row=BlockRow,
-    name_field="key",
-    match=(),
-    versioned=True,
-    foreign_keys={"anchor": "Block"},
-    computed={"is_latest": ("bool", latest_sql("block"))},
-    relations=relations_of("Block"),
-):
-    """Pages of markdown, each with a key that names its version family."""
-
-
-class AttachedRow(VersionedRow):
-    """A row of a table of blocks that are attached to the records of one registry."""
+    Attributes:
+        content: Markdown, kept as it is.
+        hash: Digest of the content.
+        kind: `"readme"` or `"comment"`.
+    """
 
     content: str | None = None
     hash: str | None = None
     kind: BlockKind | None = None
 
 
-class AttachedBlock(Versioned):
-    """A block that is attached to a record: a readme by version, or a comment."""
+class BlockRow(ContentRow):
+    """A row of the table `block`.
+
+    Attributes:
+        key: `README.md` for the lake, `__lakehouse_<table>__` for one of its registries.
+        anchor_uid: The block below which this one stands.
+    """
+
+    key: str | None = None
+    anchor_uid: str | None = None
+
+
+class BaseBlock(Versioned):
+    """A piece of markdown. Equal content gives the existing block, other content a new version."""
+
+    def __init__(self, *, revises: Any = None, version: str | None = None, **fields: Any) -> None:
+        if version is not None:
+            fields.setdefault("version_tag", version)
+        if isinstance(revises, BaseBlock):
+            fields = self._inherited(revises) | fields
+        fields.setdefault("content", "")
+        self._check_kind(fields.get("kind"))
+        super().__init__(**fields)
+        if self._saved:
+            return
+        self._values["hash"] = _hash_of(self._values["content"])
+        if revises is not None:
+            self._revise(revises)
+        elif self._values["kind"] != _COMMENT and not self._become_known():
+            self._join_family()
+
+    def _inherited(self, revises: BaseBlock) -> dict[str, Any]:
+        """What a new version takes over from the one before."""
+        taken: dict[str, Any] = {"kind": revises._values.get("kind")}
+        return taken
+
+    def _check_kind(self, kind: Any) -> None:
+        """Refuse a kind of block that there isn't.
+
+        Raises:
+            FieldValidationError: It is none of the kinds.
+        """
+        if kind not in (_README, _COMMENT):
+            raise FieldValidationError(
+                f"A {self.meta.name} needs the field 'kind'.",
+                found=repr(kind),
+                expected="'readme' or 'comment'",
+            )
+
+    def _known_where(self) -> dict[str, Any] | None:
+        """Conditions for the existing block that a constructor call means."""
+        hash_ = self._values["hash"]
+        return None if hash_ is None else {"hash": hash_, "is_latest": True}
+
+    def _become_known(self) -> bool:
+        where = self._known_where()
+        if where is None:
+            return False
+        visible = self._lake.visible_branches if self.meta.has_branch else None
+        found = self._query().filter(**where)
+        if visible is not None:
+            found = found.filter(branch_uid__in=visible)
+        known = found.order_by("uid").last()
+        if known is None:
+            return False
+        notify(f"returning the existing {self.meta.name} with this content: {known.uid!r}")
+        self._adopt(dict(known._values))
+        return True
+
+    def _set_given(self, given: dict[str, Any]) -> None:
+        """The content is known: the block keeps what it is."""
+
+    def _is_same_as(self, row: dict[str, Any]) -> bool:
+        return row.get("hash") is not None and row.get("hash") == self._values.get("hash")
+
+    def _before_save(self, batch: Batch) -> None:
+        if self._saved and "content" in (self._old or {}):
+            self._set("hash", _hash_of(self._values.get("content") or ""))
+        super()._before_save(batch)
+
+
+class Block(
+    BaseBlock,
+    row=BlockRow,
+    name_field="key",
+    match=(),
+    required=("key",),
+    versioned=True,
+    foreign_keys={"anchor": "Block"},
+    computed=version_fields("block"),
+    relations=relations_of("Block"),
+):
+    """Pages of markdown about the lake or one of its registries, by version.
+
+    Args:
+        key: `"README.md"` for the lake, `"__lakehouse_artifact__"` and the like for a registry.
+        content: Markdown.
+        kind: `"readme"`.
+        anchor: The block below which this one stands.
+        revises: The version that this one follows, if its key differs.
+        version: A tag for the version.
+
+    Raises:
+        InvalidArgument: There is no such key.
+
+    Example:
+        >>> Block(key="README.md", content="# Our lake", kind="readme").save()  # doctest: +SKIP
+    """
+
+    def __init__(self, *, key: str | None = None, kind: str = _README, **fields: Any) -> None:
+        revises = fields.get("revises")
+        if key is None and isinstance(revises, Block):
+            key = revises._values.get("key")
+        if key is not None and not _KEY.fullmatch(str(key)):
+            raise InvalidArgument(
+                "A block has no such key.",
+                found=repr(key),
+                expected="'README.md', or '__lakehouse_<table>__', e.g. '__lakehouse_artifact__'",
+                hint="to attach markdown to one record: ln.models.RecordBlock(record=…)",
+            )
+        super().__init__(key=key, kind=kind, **fields)
+
+    def _check_kind(self, kind: Any) -> None:
+        if kind != _README:
+            raise FieldValidationError(
+                "The field 'kind' of Block can't take this value.",
+                found=repr(kind),
+                expected=f"{_README!r}",
+            )
+
+
+class AttachedBlock(BaseBlock):
+    """A block that is attached to a record: a readme by version, or a comment.
+
+    Args:
+        content: Markdown.
+        kind: `"readme"`: other content is a new version; `"comment"`: always a new block.
+        revises: The version that this one follows.
+        version: A tag for the version.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        field = str(self.meta.part_of)
+        revises = fields.get("revises")
+        own = (field, f"{field}_uid", f"{field}_id")
+        if not isinstance(revises, BaseBlock) and all(fields.get(name) is None for name in own):
+            raise FieldValidationError(
+                f"{self.meta.name} needs the field {field!r}.",
+                hint=f"{self.meta.name}({field}={field}, content='…', kind='comment')",
+            )
+        super().__init__(**fields)
+
+    def _inherited(self, revises: BaseBlock) -> dict[str, Any]:
+        column = f"{self.meta.part_of}_uid"
+        return super()._inherited(revises) | {column: revises._values.get(column)}
+
+    def _family_name(self) -> Name | None:
+        about = self._values.get(f"{self.meta.part_of}_uid")
+        if about is None or self._values.get("kind") != _README:
+            return None
+        return {f"{self.meta.part_of}_uid": about, "kind": _README}
+
+    def _known_where(self) -> dict[str, Any] | None:
+        name, where = self._family_name(), super()._known_where()
+        return None if name is None or where is None else {**where, **name}
 
 
 # class → the registry of the records that have it
@@ -60,21 +217,21 @@ ATTACHED = {
     "ProjectBlock": "Project",
     "ULabelBlock": "ULabel",
     "BranchBlock": "Branch",
+    "SpaceBlock": "Space",
 }
 _MORE: dict[str, dict[str, Any]] = {"TransformBlock": {"line_number": (int | None, None)}}
 
 
-def field_of(registry: str) -> str:
-    """The field of an attached block that holds the record, e.g. `record`."""
-    return registry.lower()
+def _hash_of(content: str) -> str | None:
+    return hash_bytes(content.encode()) if content else None
 
 
 def _registry(name: str, target: str) -> type[AttachedBlock]:
-    field = field_of(target)
+    field = table_name(target)
     columns = {f"{field}_uid": (str | None, None), **_MORE.get(name, {})}
-    columns = {n: c for n, c in columns.items() if n not in AttachedRow.model_fields}
+    columns = {n: c for n, c in columns.items() if n not in ContentRow.model_fields}
     row: Any = create_model(
-        f"{name}Row", __base__=AttachedRow, __module__=__name__, **cast("dict[str, Any]", columns)
+        f"{name}Row", __base__=ContentRow, __module__=__name__, **columns
     )
     table = f"{field}_block"
     keywords: dict[str, Any] = {
@@ -85,9 +242,10 @@ def _registry(name: str, target: str) -> type[AttachedBlock]:
         "versioned": True,
         "foreign_keys": {field: target},
         "part_of": field,
-        "computed": {"is_latest": ("bool", latest_sql(table))},
+        "computed": version_fields(table),
+        "relations": relations_of(name),
     }
-    members = {"__doc__": f"Readmes of and comments on a {target}.", "__module__": __name__}
+    members = {"__doc__": f"Readmes of a {target}, and comments on it.", "__module__": __name__}
     return new_class(name, (AttachedBlock,), keywords, lambda body: body.update(members))
 
 

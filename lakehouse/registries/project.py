@@ -8,7 +8,7 @@ from lakehouse.annotation.curate import CanCurate
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.registries._relations import relations_of
-from lakehouse.registries._validated import Url
+from lakehouse.registries._validated import Abbreviation, Url
 
 
 class ProjectRow(TrackedRow):
@@ -18,7 +18,7 @@ class ProjectRow(TrackedRow):
     description: str | None = None
     type_uid: str | None = None
     is_type: bool = False
-    abbr: str | None = None
+    abbr: Abbreviation | None = None
     url: Url | None = None
     start_date: date | None = None
     end_date: date | None = None

@@ -8,7 +8,7 @@ from lakehouse.annotation.curate import CanCurate
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasType
 from lakehouse.registries._relations import relations_of
-from lakehouse.registries._validated import Doi, Url
+from lakehouse.registries._validated import Abbreviation, Doi, Url
 
 
 class ReferenceRow(TrackedRow):
@@ -18,7 +18,7 @@ class ReferenceRow(TrackedRow):
     description: str | None = None
     type_uid: str | None = None
     is_type: bool = False
-    abbr: str | None = None
+    abbr: Abbreviation | None = None
     url: Url | None = None
     pubmed_id: int | None = None
     doi: Doi | None = None

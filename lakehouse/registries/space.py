@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.orm import BaseRecord, TimedRow
+from lakehouse.registries._relations import relations_of
 
 
 class SpaceRow(TimedRow):
@@ -19,6 +20,7 @@ class Space(
     unique=(("name",),),
     required=("name",),
     foreign_keys={"created_by": "User"},
+    relations=relations_of("Space"),
 ):
     """Groups of records that are shared with the same people.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Versioned, VersionedRow, version_fields
 from lakehouse.orm.pedigree import ViewParents
 from lakehouse.orm.query import QuerySet
@@ -169,18 +168,3 @@ class Transform(
         """The newest run of this version, or None."""
         runs: QuerySet[Any] = QuerySet(self._lake.directory.get("Run"), self._lake)
         return runs.filter(transform=self).last()
-
-
-def saved_transform(transform: Any, staged: bool) -> Transform:  # noqa: FBT001
-    """A transform that a run can refer to.
-
-    Raises:
-        InvalidArgument: It is no transform, or isn't saved.
-    """
-    if not isinstance(transform, Transform):
-        raise InvalidArgument("A run needs a transform.", found=repr(transform))
-    if not transform._saved and not staged:
-        raise InvalidArgument(
-            f"{transform!r} isn't saved, so no run can refer to it.", hint="transform.save()"
-        )
-    return transform

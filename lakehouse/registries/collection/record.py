@@ -2,20 +2,166 @@
 
 from __future__ import annotations
 
-from lakehouse.orm import Versioned, latest_sql
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from lakehouse.annotation.checks import check_record
+from lakehouse.annotation.tables import link_row
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument, TypeMismatch
+from lakehouse.identity import stem_of
+from lakehouse.orm import QuerySet, version_fields
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries.collection.content import CollectionContent
 from lakehouse.registries.collection.row import CollectionRow
+from lakehouse.storage.hashing import hash_bytes
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import Batch
 
 
 class Collection(
-    Versioned,
+    CollectionContent,
     row=CollectionRow,
     name_field="key",
     match=(),
     required=("key",),
     versioned=True,
     foreign_keys={"schema": "Schema", "meta_artifact": "Artifact"},
-    computed={"is_latest": ("bool", latest_sql("collection"))},
+    aliases={"transform": "run__transform"},
+    computed=version_fields("collection"),
     relations=relations_of("Collection"),
 ):
-    """Versioned collections of artifacts."""
+    """Versioned collections of artifacts.
+
+    The artifacts of a collection never change; another set under the same key is a new
+    version. A set that is known gives the existing collection.
+
+    Args:
+        artifacts: An artifact or several saved ones, in their order.
+        key: A path-like name, which names the version family.
+        description: What it is.
+        schema: The schema that all its artifacts satisfy.
+        meta_artifact: An artifact that describes the others; also `meta`.
+        reference: A reference to an outside resource, e.g. an accession.
+        reference_type: What kind of reference that is, e.g. `"GEO"`.
+        run: The run that made it.
+        revises: The collection of which this is a new version; its key is the default.
+        version: A tag for the version.
+        skip_hash_lookup: Make a new collection even if the set is known.
+
+    Raises:
+        InvalidArgument: An artifact isn't saved, or there is none.
+        TypeMismatch: Something else than an artifact is among them.
+
+    Example:
+        >>> Collection([artifact_1, artifact_2], key="release").save()  # doctest: +SKIP
+    """
+
+    _members: list[Any] | None = None
+
+    def __init__(
+        self,
+        artifacts: Any = None,
+        key: str | None = None,
+        *,
+        description: str | None = None,
+        revises: Collection | None = None,
+        meta: Any = None,
+        run: Any = None,
+        version: str | None = None,
+        skip_hash_lookup: bool = False,
+        **fields: Any,
+    ) -> None:
+        if isinstance(revises, Collection):
+            key = key or revises._values.get("key")
+            description = description or revises._values.get("description")
+        if meta is not None:
+            fields.setdefault("meta_artifact", meta)
+        if version is not None:
+            fields.setdefault("version_tag", version)
+        super().__init__(key=key, description=description, run=run or None, **fields)
+        if self._saved:
+            return
+        members = self._checked(artifacts)
+        self._values["hash"] = _hash_of(members)
+        if not skip_hash_lookup and (row := self._known(revises)) is not None:
+            notify(f"returning the existing Collection with these artifacts: key={row['key']!r}")
+            self._adopt(row)
+            return
+        object.__setattr__(self, "_members", members)
+        if revises is not None:
+            self._revise(revises)
+        else:
+            self._join_family()
+
+    def _checked(self, artifacts: Any) -> list[Any]:
+        """The artifacts, each once."""
+        registry = self._lake.directory.get("Artifact")
+        several = isinstance(artifacts, Iterable) and not isinstance(artifacts, str)
+        found = list(artifacts) if several else [artifacts]
+        if artifacts is None or not found:
+            raise InvalidArgument(
+                "A collection needs artifacts.",
+                found="none",
+                hint="ln.Collection([artifact], key=…)",
+            )
+        for artifact in found:
+            if not isinstance(artifact, registry):
+                raise TypeMismatch(
+                    "A collection is made of artifacts.",
+                    found=f"{artifact!r} ({type(artifact).__name__})",
+                    expected="saved artifacts",
+                    hint="ln.Artifact(path, key=…).save()",
+                )
+            check_record(self, registry, artifact)
+        members = list({a.uid: a for a in found}.values())
+        if len(members) < len(found):
+            notify("some artifacts were given more than once; each is kept once", "warning")
+        return members
+
+    def _known(self, revises: Collection | None) -> dict[str, Any] | None:
+        """The row of the visible collection with the same artifacts, of the same family if given."""
+        known: QuerySet[Collection] = QuerySet(Collection, self._lake)
+        found = known.filter(hash=self._values["hash"]).order_by("uid")
+        for collection in found:
+            if revises is None or stem_of(collection.uid) == stem_of(revises.uid):
+                return dict(collection._values)
+        return None
+
+    def _is_same_as(self, row: dict[str, Any]) -> bool:
+        return row.get("hash") == self._values.get("hash")
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        if not self._saved and self._members is not None:
+            batch.stage(lambda changes: self._link(changes, batch))
+
+    def _link(self, changes: Changes, batch: Batch) -> None:
+        if self._saved:
+            return  # another process saved this set first, and its row was adopted
+        stamps = {k: v for k, v in self._lake.stamps.items() if k in ("created_by_uid", "run_uid")}
+        rows = [
+            link_row(self.uid, "artifact", a.uid, position=place, created_at=batch.now, **stamps)
+            for place, a in enumerate(self._members or [])
+        ]
+        changes.insert("collection_link", rows, if_absent=True)
+
+    def append(self, artifact: Any, run: Any = None) -> Self:
+        """A new version with one more artifact, to be saved; this one stays as it is.
+
+        Args:
+            artifact: A saved artifact.
+            run: The run that adds it.
+
+        Example:
+            >>> collection.append(artifact_3).save()  # doctest: +SKIP
+        """
+        members = [*self.artifacts.all(), artifact]
+        return type(self)(members, key=self.key, revises=self, run=run)
+
+
+def _hash_of(artifacts: list[Any]) -> str:
+    """The digest of a set of artifacts: of their hashes, in any order."""
+    return hash_bytes("\n".join(sorted(a.hash or a.uid for a in artifacts)).encode())
