@@ -107,14 +107,15 @@ def staged_links(lake: Lake, table: str) -> _Table | None:
 
 def links_from(lake: Lake, table: str, subject_uid: str) -> list[Row]:
     """The links that a record has."""
-    rows = lake.state.prefix(table, subject_uid, _ALL)
+    known = table in lake.state.pointers  # past states have fewer tables
+    rows = lake.state.prefix(table, subject_uid, _ALL) if known else []
     return _with_staged(rows, staged_links(lake, table), "subject_uid", subject_uid)
 
 
 def links_to(lake: Lake, table: str, target_uid: str) -> list[Row]:
     """The links that lead to a record."""
     rows: list[Row] = []
-    if lake.state.count(table):
+    if table in lake.state.pointers and lake.state.count(table):
         found = lake.state.arrow(table)
         rows = found.filter(pc.equal(found["target_uid"], target_uid)).to_pylist()
     return _with_staged(rows, staged_links(lake, table), "target_uid", target_uid)

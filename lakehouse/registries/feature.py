@@ -6,6 +6,7 @@ from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.predicates import Comparable
+from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
@@ -34,6 +35,7 @@ class FeatureRow(TrackedRow):
 
 class Feature(
     Comparable,
+    TellsRenames,
     HasType,
     CanCurate,
     BaseRecord,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
+from lakehouse.annotation.sheet_rules import index_of, members_of, sheet_schema
+from lakehouse.annotation.values import Preparation, Prepared
+from lakehouse.annotation.writing import external, stage_many, stage_values
+from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries.sheets import NAME, RecordBatch, artifact_of_type, frame_of_type
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Batch
+
+_assign = object.__setattr__
 
 
 class RecordRow(TrackedRow):
@@ -24,6 +36,19 @@ class RecordRow(TrackedRow):
     reference_type: str | None = None
     schema_uid: str | None = None
     extra_data: dict[str, Any] | None = None
+
+
+class _OnClassOrType:
+    """`Record.to_dataframe()` lists records; that of a type gives its records as a sheet."""
+
+    def __get__(self, record: Any, owner: Any) -> Any:
+        if record is None:
+            return super(owner, owner).to_dataframe
+        return partial(_sheet, record)
+
+
+def _sheet(record: Any, recurse: bool = False, **options: Any) -> Any:  # noqa: FBT001, FBT002
+    return frame_of_type(record, recurse=recurse, **options)
 
 
 class Record(
@@ -41,21 +66,208 @@ class Record(
 ):
     """Flexible records; a record with `is_type=True` groups those that name it as `type`.
 
+    A type with a schema is a sheet: the features of its records must fulfil the schema.
+
+    Args:
+        name: A name; records may have none.
+        type: The record type that it is of.
+        is_type: Whether it is a type itself; a record with a schema is.
+        features: Values by feature, validated and saved with the record.
+        schema: What the features of this type's records must look like.
+        **fields: Further fields: `description`, `reference`, `reference_type`, `extra_data`.
+
+    Raises:
+        ValidationError: On saving: features that aren't known, values of another dtype,
+            missing categories, or a schema that isn't fulfilled; nothing is saved.
+
     Example:
-        >>> samples = Record(name="Samples", is_type=True).save()  # doctest: +SKIP
-        >>> Record(name="S-1", type=samples).save()                # doctest: +SKIP
+        >>> samples = Record(name="Samples", is_type=True).save()               # doctest: +SKIP
+        >>> Record(name="S-1", type=samples, features={"gc": 0.5}).save()       # doctest: +SKIP
+        >>> samples.to_dataframe()                                              # doctest: +SKIP
     """
 
-    def query_records(self) -> QuerySet[Record]:
-        """The records of this type and of all types below it, those types included."""
-        return self._members_of_type()
+    _features: Mapping[Any, Any] | None = None
+    _prepared: Prepared | None = None
+
+    to_dataframe = _OnClassOrType()
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        type: Record | None = None,  # noqa: A002 - the peer's name
+        is_type: bool = False,
+        features: Mapping[Any, Any] | None = None,
+        schema: Any = None,
+        **fields: Any,
+    ) -> None:
+        is_type = is_type or schema is not None
+        if is_type and name is None and "uid" not in fields:
+            raise InvalidArgument(
+                "A record type needs a name.", hint="ln.Record(name='Samples', is_type=True)"
+            )
+        if features is not None and not isinstance(features, Mapping):
+            raise InvalidArgument(
+                "The features of a record are given as a dictionary.",
+                found=repr(features),
+                hint="features={'feature name': value}",
+            )
+        super().__init__(name=name, type=type, is_type=is_type or None, schema=schema, **fields)
+        if features is not None:
+            _assign(self, "_features", dict(features))
+            self._dirty = True
+            self._take_index()
+
+    def _take_index(self) -> None:
+        """Of a record's name and the feature that indexes its sheet, either gives the other."""
+        index = index_of(self._lake, sheet_schema(self._lake, self._values.get("type_uid")))
+        if index is None or self._features is None:
+            return
+        values = {getattr(k, "name", k): v for k, v in self._features.items()}
+        name = self._values.get("name")
+        if index not in values and name is not None:
+            _assign(self, "_features", {**self._features, index: name})
+        elif name is None and isinstance(values.get(index), str):
+            self._set("name", values[index])
+
+    # -- features ----------------------------------------------------------------------
 
     @property
     def features(self) -> FeatureManager:
         """The features that the record is annotated with; see `FeatureManager`."""
         return FeatureManager(self)
 
+    @classmethod
+    def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
+        """Check the features of many records at once, and report all failures together."""
+        super()._before_save_many(batch, records)
+        found = [r for r in records if r._needs_check()]
+        if len(found) < 2:
+            return
+        by_schema: dict[str | None, list[Any]] = {}
+        for record in found:
+            uid = sheet_schema(record._lake, record._values.get("type_uid"))
+            by_schema.setdefault(uid, []).append(record)
+        failures: list[Any] = []
+        texts: list[str] = []
+        for uid, mine in by_schema.items():
+            lake = mine[0]._lake
+            preparation = Preparation(lake, members_of(lake, uid), whole=True)
+            prepared = [preparation.add(r._features or {}) for r in mine]
+            try:
+                preparation.finish(f"Failed to set features on {len(mine)} records")
+            except ValidationError as error:
+                texts.append(error.message)
+                failures += preparation.failures
+            for record, one in zip(mine, prepared, strict=True):
+                _assign(record, "_prepared", one)
+        if failures:
+            from lakehouse.curation import Report
+
+            raise ValidationError("\n".join(texts), report=Report(failures=tuple(failures)))
+        new = [r for r in found if not r._saved]
+        if len(new) > 1:
+            stage_many(batch, [(r, r._prepared) for r in new])
+            for record in new:
+                record._settle(batch)
+
+    def _needs_check(self) -> bool:
+        if self._features is not None:
+            return True
+        fresh = not self._saved or "type_uid" in (self._old or ())
+        if not fresh or self._values.get("is_type"):
+            return False
+        return sheet_schema(self._lake, self._values.get("type_uid")) is not None
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        if not self._needs_check() or self._prepared is not None and self._features is None:
+            return
+        if self._prepared is None:
+            lake = self._lake
+            members = members_of(lake, sheet_schema(lake, self._values.get("type_uid")))
+            values = self._features
+            if values is None:
+                values = self.features.get_values() if self._saved else {}
+            preparation = Preparation(lake, members, whole=True)
+            _assign(self, "_prepared", preparation.add(values))
+            try:
+                preparation.finish(self._titled(members is not None))
+            finally:
+                prepared = self._prepared
+                _assign(self, "_prepared", None)
+            if self._features is None:
+                return
+        else:
+            prepared = self._prepared
+        assert prepared is not None
+        stage_values(batch, self, prepared, external)
+        self._settle(batch)
+
+    def _titled(self, sheet: bool) -> str:  # noqa: FBT001
+        name = self._values.get("name")
+        shown = f"Record {name!r}" if name else f"Record (uid={self.uid})"
+        kind = self._get_related("type") if sheet else None
+        if kind is None:
+            return f"Failed to set features on {shown}"
+        return f"Cannot set type to {kind._values.get('name')!r} on {shown}"
+
+    def _settle(self, batch: Batch) -> None:
+        """The features are on their way; they come back if the commit fails."""
+        features = self._features
+
+        def restore() -> None:
+            _assign(self, "_features", features)
+            _assign(self, "_prepared", None)
+
+        _assign(self, "_features", None)
+        batch.on_rollback(restore)
+        batch.on_commit(lambda: _assign(self, "_prepared", None))
+
+    # -- types and sheets --------------------------------------------------------------
+
+    def query_records(self) -> QuerySet[Record]:
+        """The records of this type and of all types below it, those types included."""
+        return self._members_of_type()
+
     @property
-    def is_sheet(self) -> bool:
+    def is_frame(self) -> bool:
         """Whether it is a type whose records fulfil a schema."""
         return bool(self._values.get("is_type")) and self._values.get("schema_uid") is not None
+
+    @property
+    def is_sheet(self) -> bool:
+        """The same as `is_frame`."""
+        return self.is_frame
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        df: Any,
+        *,
+        type: Record | str,  # noqa: A002 - the peer's name
+        name_field: str = NAME,
+    ) -> RecordBatch:
+        """Records of the rows of a data frame, which `save()` saves in one commit.
+
+        Args:
+            df: A pandas or polars DataFrame, or an Arrow table; its columns are features.
+            type: The record type, or the name of a new one, which gets a schema of the
+                columns and lies under the type `Imports`.
+            name_field: The column of the records' names; `name` if there is none such. The
+                index of the type's schema gives the names where it has one.
+
+        Example:
+            >>> Record.from_dataframe(df, type=samples).save()  # doctest: +SKIP
+        """
+        return RecordBatch(cls, df, type, name_field)
+
+    def to_artifact(self, key: str | None = None, suffix: str | None = None, **options: Any) -> Any:
+        """Save the records of a type as a table, validated by the type's schema.
+
+        Args:
+            key: The artifact's key; `lakehouse_record_exports/<name>.csv` by default.
+            suffix: The format, where no key is given.
+            **options: Passed to `to_dataframe`.
+        """
+        return artifact_of_type(self, key, suffix, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.registries._relations import relations_of
@@ -21,6 +22,7 @@ class ULabelRow(TrackedRow):
 
 class ULabel(
     CanCurate,
+    TellsRenames,
     HasType,
     HasParents,
     BaseRecord,

@@ -29,6 +29,9 @@ def artifact(n: int = 1, **options):
 @pytest.fixture
 def data(lake):
     labels = [ln.ULabel(name=n) for n in "abc"]
+    labels.sort(key=lambda label: label.uid)
+    for label, name in zip(labels, "abc", strict=True):
+        label.name = name
     ln.save(labels)
     return artifact(), labels
 
