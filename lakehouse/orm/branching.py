@@ -204,7 +204,8 @@ class Branching:
 
         Args:
             a: A commit id or number, a tag, a moment, or a branch.
-            b: Another one; by default the newest state. For a branch and `"main"`, in either
+            b: Another one; by default the newest state, with the rows of all branches. A
+                branch gives what is seen on it. For a branch and `"main"`, in either
                 order, the difference is what merging the branch would change.
             registry: Only this registry, or these.
 

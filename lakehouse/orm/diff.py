@@ -6,7 +6,7 @@ the other files are read and compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -182,7 +182,12 @@ def _registry_name(registry: Any) -> str:
 
 
 def compare_states(
-    lake: Lake, a: State, b: State, labels: tuple[str, str], only: Iterable[Any] | None = None
+    lake: Lake,
+    a: State,
+    b: State,
+    labels: tuple[str, str],
+    only: Iterable[Any] | None = None,
+    branches: Sequence[str] | None = None,
 ) -> Diff:
     """The difference of two states.
 
@@ -191,6 +196,7 @@ def compare_states(
         a, b: The states.
         labels: What the states were named by.
         only: Registries to compare; all by default.
+        branches: Only rows on these branches; all by default.
     """
     found = {}
     for table in tables_of(lake, {*a.pointers, *b.pointers}, only):
@@ -199,7 +205,8 @@ def compare_states(
         before = a.version(table) if table in a.pointers else None
         after = b.version(table) if table in b.pointers else None
         shared = _paths(before) & _paths(after)
-        diff = compare_rows(lake, table, _rows(before, shared), _rows(after, shared))
+        rows = (_rows(version, shared, branches) for version in (before, after))
+        diff = compare_rows(lake, table, *rows)
         if len(diff):
             found[diff.registry] = diff
     return Diff(*labels, found)
@@ -233,11 +240,21 @@ def _paths(version: TableVersion | None) -> set[str]:
     return set() if version is None else {e.path for e in version.entries}
 
 
-def _rows(version: TableVersion | None, shared: set[str]) -> pa.Table:
+def _rows(
+    version: TableVersion | None, shared: set[str], branches: Sequence[str] | None
+) -> pa.Table:
     if version is None:
         return _NO_ROWS
     parts = [version.file(e) for e in version.entries if e.path not in shared]
-    return pa.concat_tables(parts) if parts else version.memory_schema.empty_table()
+    rows = pa.concat_tables(parts) if parts else version.memory_schema.empty_table()
+    return rows if branches is None else on_branches(rows, branches)
+
+
+def on_branches(rows: pa.Table, branches: Sequence[str]) -> pa.Table:
+    """The rows on some branches; all rows of a table that knows no branches."""
+    if "branch_uid" not in rows.column_names:
+        return rows
+    return rows.filter(pc.is_in(rows["branch_uid"], value_set=pa.array(branches, pa.string())))
 
 
 def compare_rows(lake: Lake, table: str, a: pa.Table, b: pa.Table) -> RegistryDiff:

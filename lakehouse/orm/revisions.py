@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import LookupFailed
 from lakehouse.orm import edits
-from lakehouse.orm.bootstrap import MAIN
-from lakehouse.orm.diff import Diff, compare_rows, compare_states, tables_of
+from lakehouse.orm.bootstrap import BUILT_IN, MAIN
+from lakehouse.orm.diff import Diff, compare_rows, compare_states, on_branches, tables_of
 from lakehouse.orm.merge import diff_of_plan
 from lakehouse.orm.merge_plan import plan_of
 
@@ -36,7 +36,9 @@ def diff_of(lake: Lake, a: Any, b: Any, registry: Any) -> Diff:
               for u, ref in ((first, a), (second, b))]  # fmt: skip
     branch = next((u for u in (first, second) if u not in (None, MAIN)), None)
     if branch is None:
-        return compare_states(lake, states[0], states[1], labels, only)
+        named = MAIN in (first, None if b is None else second)
+        seen = BUILT_IN if named else None  # what only other branches have isn't main's
+        return compare_states(lake, states[0], states[1], labels, only, seen)
     return _on_branch(lake, states, (first, second), branch, labels, only)
 
 
@@ -96,7 +98,4 @@ def _on_branch(
 def _seen(state: State, table: str, branch: str) -> pa.Table:
     if table not in state.pointers:
         return pa.table({"uid": pa.array([], pa.string())})
-    rows = state.arrow(table)
-    if "branch_uid" not in rows.column_names:
-        return rows
-    return rows.filter(pc.is_in(rows["branch_uid"], value_set=pa.array([MAIN, branch])))
+    return on_branches(state.arrow(table), (MAIN, branch))
