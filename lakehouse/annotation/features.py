@@ -185,14 +185,20 @@ class FeatureManager:
         Args:
             external_only: Leave out what was found in the dataset itself.
         """
-        record = self._record
-        if not record._saved:
+        if not self._record._saved:
             return {}
+        return completed(self._record, self.present(external_only=external_only))
+
+    def present(self, *, external_only: bool = False) -> dict[str, Any]:
+        """The values that there are, without the missing ones of a sheet.
+
+        Args:
+            external_only: Leave out what was found in the dataset itself.
+        """
         groups: dict[str, list[Any]] = {}
-        for entry in annotated(record, external if external_only else None):
+        for entry in annotated(self._record, external if external_only else None):
             groups.setdefault(entry.feature.name, []).append(entry)
-        found = {name: value_of(self._lake, entries) for name, entries in groups.items()}
-        return completed(record, found)
+        return {name: value_of(self._lake, entries) for name, entries in groups.items()}
 
     def by_slot(self) -> dict[str, dict[str, list[str]]]:
         """The labels and values as text, by slot and feature."""

@@ -20,7 +20,10 @@ def members_of(lake: Lake, schema_uid: str | None) -> list[Member] | None:
     staged = None if batch is None else batch.staged_uid("schema", schema_uid)
     if staged is not None:
         pairs = staged.feature_list()
-        return [(Known.of({**f._values, "uid": f.uid}), optional) for f, optional in pairs]
+        index = staged.index
+        pairs = pairs if index is None else [(index, False), *pairs]
+        found = [(Known.of({**f._values, "uid": f.uid}), optional) for f, optional in pairs]
+        return list({known.uid: (known, optional) for known, optional in found}.values())
     row = lake.state.row("schema", schema_uid)
     if row is None:
         return None
@@ -28,12 +31,29 @@ def members_of(lake: Lake, schema_uid: str | None) -> list[Member] | None:
     links = lake.state.prefix("schema_link", schema_uid, 1_000_000)
     links = [r for r in links if r["registry"] == "feature"]
     links.sort(key=lambda r: r["position"] or 0)
-    rows = {r["uid"]: r for r in lake.state.rows("feature", [r["target_uid"] for r in links])}
+    wanted = {r["target_uid"]: bool(r["optional"]) or not demanding for r in links}
+    if row.get("index_uid") is not None:
+        wanted = {row["index_uid"]: False, **wanted}
+    rows = {r["uid"]: r for r in lake.state.rows("feature", list(wanted))}
     return [
-        (Known.of(rows[r["target_uid"]]), bool(r["optional"]) or not demanding)
-        for r in links
-        if r["target_uid"] in rows and rows[r["target_uid"]]["branch_uid"] not in HIDDEN
+        (Known.of(rows[uid]), optional)
+        for uid, optional in wanted.items()
+        if uid in rows and rows[uid]["branch_uid"] not in HIDDEN
     ]
+
+
+def index_of(lake: Lake, schema_uid: str | None) -> str | None:
+    """The name of the feature whose values are the names of a sheet's records."""
+    if schema_uid is None:
+        return None
+    batch = active_batch(lake)
+    staged = None if batch is None else batch.staged_uid("schema", schema_uid)
+    if staged is not None:
+        return None if staged.index is None else str(staged.index.name)
+    row = lake.state.row("schema", schema_uid)
+    index = None if row is None or row.get("index_uid") is None else row["index_uid"]
+    feature = None if index is None else lake.state.row("feature", index)
+    return None if feature is None else str(feature["name"])
 
 
 def sheet_schema(lake: Lake, type_uid: str | None) -> str | None:

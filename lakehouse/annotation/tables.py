@@ -79,7 +79,8 @@ class ArtifactSnapshotRow(RowModel):
     n_rows: int | None = None
 
 
-def _tail(*parts: object) -> str:
+def tail(*parts: object) -> str:
+    """The end of a row's uid: a digest of what the row says of its subject."""
     text = "\x1f".join("" if p is None else str(p) for p in parts)
     return digest_text(text.encode("utf-8", "surrogatepass"), _TAIL)
 
@@ -93,7 +94,7 @@ def link_uid(
     slot: str | None = None,
 ) -> str:
     """The uid of a link: it starts with the subject's and says what is linked."""
-    return subject_uid + _tail(registry, target_uid, feature_uid, slot)
+    return subject_uid + tail(registry, target_uid, feature_uid, slot)
 
 
 def link_row(
@@ -128,7 +129,7 @@ def value_row(
 ) -> dict[str, Any]:
     """A row of the value table."""
     return {
-        "uid": subject_uid + _tail(registry, feature_uid, slot, dump_json(value)),
+        "uid": subject_uid + tail(registry, feature_uid, slot, dump_json(value)),
         "registry": registry,
         "subject_uid": subject_uid,
         "feature_uid": feature_uid,
@@ -158,7 +159,7 @@ def insert_snapshots(
             "artifact_snapshot",
             [
                 {
-                    "uid": artifact_uid + _tail(slot),
+                    "uid": artifact_uid + tail(slot),
                     "artifact_uid": artifact_uid,
                     "slot": slot,
                     "snapshot_uid": snapshot.uid,
@@ -188,7 +189,7 @@ def _column_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 def snapshot_uid_of(artifact_uid: str, slot: str) -> str:
     """The uid of the row that says which snapshot an artifact's slot has."""
-    return artifact_uid + _tail(slot)
+    return artifact_uid + tail(slot)
 
 
 def content_hash(parts: Iterable[str]) -> str:

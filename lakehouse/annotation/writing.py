@@ -6,7 +6,7 @@ outcome of the ones before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -186,3 +186,21 @@ def of_features(uids: Iterable[str]) -> Callable[[Row], bool]:
     """Whether a row is an external one of some features."""
     wanted = frozenset(uids)
     return lambda row: row["slot"] in SLOTS and row["feature_uid"] in wanted
+
+
+def stage_many(batch: Batch, pairs: Sequence[tuple[Any, Prepared]]) -> None:
+    """Let a batch write the values of many new records of one registry."""
+    stamps = stamps_of(pairs[0][0]._lake, batch.now)
+
+    def stage(changes: Changes) -> None:
+        table = pairs[0][0].meta.table
+        links: list[Row] = []
+        values: list[Row] = []
+        for record, prepared in pairs:
+            mine = rows_of(table, record.uid, prepared, stamps)
+            links += mine[0]
+            values += mine[1]
+        changes.insert(link_table(table), links, if_absent=True)
+        changes.insert("feature_value", values, if_absent=True)
+
+    batch.stage(stage)

@@ -43,7 +43,8 @@ class _OnClassOrType:
 
     def __get__(self, record: Any, owner: Any) -> Any:
         if record is None:
-            return super(owner, owner).to_dataframe
+            base: Any = super(Record, owner)
+            return base.to_dataframe
         return partial(_sheet, record)
 
 
@@ -95,7 +96,7 @@ class Record(
         self,
         name: str | None = None,
         *,
-        type: Record | None = None,  # noqa: A002 - the peer's name
+        type: Record | None = None,
         is_type: bool = False,
         features: Mapping[Any, Any] | None = None,
         schema: Any = None,
@@ -117,6 +118,12 @@ class Record(
             _assign(self, "_features", dict(features))
             self._dirty = True
             self._take_index()
+
+    def _with_index(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """Values with that of the feature which indexes the sheet: the record's name."""
+        index = index_of(self._lake, sheet_schema(self._lake, self._values.get("type_uid")))
+        name = self._values.get("name")
+        return values if index is None or name is None else {index: name, **values}
 
     def _take_index(self) -> None:
         """Of a record's name and the feature that indexes its sheet, either gives the other."""
@@ -181,14 +188,14 @@ class Record(
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)
-        if not self._needs_check() or self._prepared is not None and self._features is None:
+        if not self._needs_check() or (self._prepared is not None and self._features is None):
             return
         if self._prepared is None:
             lake = self._lake
             members = members_of(lake, sheet_schema(lake, self._values.get("type_uid")))
             values = self._features
             if values is None:
-                values = self.features.get_values() if self._saved else {}
+                values = self._with_index(self.features.present() if self._saved else {})
             preparation = Preparation(lake, members, whole=True)
             _assign(self, "_prepared", preparation.add(values))
             try:
@@ -245,7 +252,7 @@ class Record(
         cls,
         df: Any,
         *,
-        type: Record | str,  # noqa: A002 - the peer's name
+        type: Record | str,
         name_field: str = NAME,
     ) -> RecordBatch:
         """Records of the rows of a data frame, which `save()` saves in one commit.

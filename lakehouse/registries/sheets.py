@@ -1,0 +1,372 @@
+"""Record types as sheets: importing a data frame as records, and exporting records as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.annotation.annotate import EXTERNAL
+from lakehouse.annotation.bulk import link_rows, texts_of, value_table
+from lakehouse.annotation.known import HIDDEN, Known, resolve
+from lakehouse.annotation.sheet_rules import index_of, members_of
+from lakehouse.annotation.specs import registry_tables, resolver_of
+from lakehouse.annotation.writing import stamps_of
+from lakehouse.config import notify
+from lakehouse.curation import ColumnRule, DatasetSpec, Report, as_arrow, validate
+from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.identity import new_uids
+from lakehouse.orm.batch import batch_on
+from lakehouse.orm.record_list import RecordList
+from lakehouse.orm.rows import as_table
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import Batch
+    from lakehouse.registries.record import Record
+
+NAME = "__lakehouse_record_name__"
+UID = "__lakehouse_record_uid__"
+ID = "__lakehouse_record_id__"
+_OWN = ("__lakehouse_record_", "__lamindb_record_")
+_IMPORTS = "Imports"
+
+
+class RecordBatch:
+    """Rows of a data frame that are to become records of one type, in one commit.
+
+    Args:
+        df: A pandas or polars DataFrame, or an Arrow table.
+        type: The record type, or the name of a new one.
+        name_field: The column with the records' names; `name` if there is none such.
+
+    Example:
+        >>> Record.from_dataframe(df, type=samples).save().to_list("name")  # doctest: +SKIP
+        ['S-1', 'S-2']
+    """
+
+    def __init__(self, registry: type[Record], df: Any, type: Any, name_field: str) -> None:
+        from lakehouse.orm import current_lake
+
+        self._registry = registry
+        self._lake = current_lake()
+        self._table = _without_own(_as_table(df), name_field)
+        self._names = name_field if name_field in self._table.column_names else "name"
+        self._made: list[Any] = []
+        self._type = self._type_named(type) if isinstance(type, str) else _checked(type)
+        self._records: RecordList[Record] | None = None
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @property
+    def type(self) -> Record:
+        """The type of the records."""
+        return self._type
+
+    def _type_named(self, name: str) -> Record:
+        """A new type under `Imports`, with a schema of the columns that are features."""
+        registry, lake = self._registry, self._lake
+        imports = registry(name=_IMPORTS, is_type=True)
+        if imports._saved:
+            known = registry.filter(name=name, type=imports).one_or_none()
+            if known is not None:
+                raise InvalidArgument(
+                    f"type {name!r} already exists under {_IMPORTS!r}, please pass it as a Record "
+                    "object to reuse.",
+                    found=repr(known),
+                    hint=f"ln.Record.get({known.uid!r})",
+                )
+        feature, schema = lake.directory.get("Feature"), lake.directory.get("Schema")
+        columns = [c for c in self._table.column_names if c not in (self._names, "name", NAME)]
+        features = [f for f in feature.filter(name__in=columns) if not f.is_type]
+        by_name = {f.name: f for f in reversed(features)}
+        members = [by_name[c] for c in columns if c in by_name]
+        if not members:
+            raise InvalidArgument(
+                "Could not infer a schema from dataframe columns.",
+                found=", ".join(columns),
+                expected="columns that are features",
+                hint="make features: ln.Feature.from_dataframe(df).save(), or pass a record type",
+            )
+        made = schema(members, name=name)
+        self._made = [imports, made]
+        return registry(name=name, is_type=True, type=imports, schema=made)
+
+    def save(self) -> RecordList[Record]:
+        """Validate all rows and save them in one commit.
+
+        A row whose name a record of the type has already replaces the values of that record.
+
+        Returns:
+            The records, in the order of the rows.
+
+        Raises:
+            ValidationError: With all that is wrong in all columns; nothing is saved.
+        """
+        if self._records is None:
+            with batch_on(self._lake) as batch:
+                for made in (*self._made, self._type):
+                    batch.add(made)
+                self._records = self._stage(batch)
+                batch.on_rollback(lambda: setattr(self, "_records", None))
+        return self._records
+
+    # -- one commit --------------------------------------------------------------------
+
+    def _stage(self, batch: Batch) -> RecordList[Record]:
+        columns, names = self._columns()
+        report = self._validated(columns)
+        data = report.table if report.changed else self._table
+        rows, existing = self._rows(batch, names)
+        uids = [row["uid"] for row in rows]
+        links, values = self._annotation(batch, columns, report, data, uids)
+
+        def stage(changes: Changes) -> None:
+            for row in rows:
+                row["type_uid"] = self._type.uid
+            fresh = [r for r in rows if r["uid"] not in existing]
+            if fresh:
+                changes.insert("record", as_table(self._registry.meta.spec, fresh))
+            _replace(self._lake, changes, existing, "record_link", links)
+            _replace(self._lake, changes, existing, "feature_value", values)
+
+        batch.stage(stage)
+        records = RecordList(self._registry._from_row(self._lake, row) for row in rows)
+        for record in records:
+            if record.uid not in existing:
+                object.__setattr__(record, "_saved", False)
+        for record in records:
+            batch.on_commit(record._mark_saved)
+        return records
+
+    def _columns(self) -> tuple[dict[str, Known], list[str | None]]:
+        """The features of the columns, and the records' names."""
+        lake, table = self._lake, self._table
+        schema_uid = self._type._values.get("schema_uid")
+        members = members_of(lake, schema_uid)
+        known = table.column_names
+        if members is None:
+            others = [c for c in known if c != self._names]
+            samples = {c: _sample(table[c]) for c in others}
+            return resolve(lake, others, samples), _names(table, self._names)
+        columns = {m.name: m for m, _ in members if m.name in known}
+        ignored = [c for c in known if c not in columns and c not in (self._names, "name")]
+        if ignored:
+            notify(f"columns that aren't in the schema are ignored: {ignored}", "warning")
+        index = index_of(lake, schema_uid)
+        name_column = index if index in columns else self._names
+        return columns, _names(table, name_column or self._names)
+
+    def _validated(self, columns: Mapping[str, Known]) -> Report:
+        lake = self._lake
+        members = members_of(lake, self._type._values.get("schema_uid"))
+        listed = members or [(known, True) for known in columns.values()]
+        rules = tuple(
+            ColumnRule(
+                known.name, str(known.dtype), required=not optional,
+                nullable=known.nullable, coerce=known.coerce,
+            )
+            for known, optional in listed
+        )  # fmt: skip
+        coerce = bool(self._type.schema.coerce) if members and self._type.schema else False
+        table = self._table.select([c for c in self._table.column_names if c in columns])
+        report = validate(table, DatasetSpec(columns=rules, coerce=coerce), resolver_of(lake))
+        if report.failures:
+            name = self._type._values.get("name")
+            text = f"Rows can't become records of type {name!r}:\n{report}"
+            raise ValidationError(text, report=report)
+        return report
+
+    def _rows(self, batch: Batch, names: list[str | None]) -> tuple[list[dict[str, Any]], set[str]]:
+        """The rows of the records, and the uids of those that exist."""
+        lake, meta = self._lake, self._registry.meta
+        given = [n for n in names if n is not None]
+        if len(set(given)) < len(given):
+            twice = sorted({n for n in given if given.count(n) > 1}) if len(given) < 10_000 else []
+            raise ValidationError(
+                "Several rows have the same record name.",
+                found=", ".join(map(repr, twice[:10]))
+                or f"{len(given) - len(set(given))} repeated",
+                hint="leave names out, or make them unique",
+            )
+        known = self._existing(given)
+        stamps = {**lake.stamps, "created_at": batch.now, "updated_at": batch.now}
+        base = {**meta.defaults, **{n: v for n, v in stamps.items() if n in meta.fields}}
+        uids = new_uids(len(names))
+        rows = []
+        for uid, name in zip(uids, names, strict=True):
+            row = known.get(name) if name is not None else None
+            rows.append({**base, "uid": uid, "name": name} if row is None else row)
+        return rows, {row["uid"] for row in known.values()}
+
+    def _existing(self, names: list[str]) -> dict[Any, dict[str, Any]]:
+        """The rows of visible records of the type that have one of the names."""
+        if not self._type._saved or not names:
+            return {}
+        table = self._lake.state.arrow("record")
+        found = table.filter(pc.equal(table["type_uid"], self._type.uid))
+        found = found.filter(pc.is_in(found["name"], pa.array(names, pa.string())))
+        rows = self._lake.state.rows("record", found["uid"].to_pylist())
+        return {r["name"]: r for r in rows if r["branch_uid"] not in HIDDEN}
+
+    def _annotation(
+        self, batch: Batch, columns: Mapping[str, Known], report: Report, data: Any, uids: list[str]
+    ) -> tuple[list[pa.Table], list[pa.Table]]:
+        lake = self._lake
+        specs = lake.engine.specs
+        stamps = stamps_of(lake, batch.now)
+        tables = registry_tables(lake)
+        links, values = [], []
+        for name, known in columns.items():
+            column = data[name]
+            if known.dtype.is_categorical:
+                matches = report.terms.get(name, ())
+                links.append(
+                    link_rows(
+                        specs["record_link"],
+                        uids,
+                        known,
+                        column,
+                        matches,
+                        tables.__getitem__,
+                        stamps,
+                    )
+                )
+                continue
+            texts = texts_of(column, known.dtype, convert=known.coerce)
+            values.append(value_table(specs["feature_value"], "record", uids, known, texts, stamps))
+        return links, values
+
+
+def _replace(
+    lake: Any, changes: Changes, existing: set[str], name: str, new: list[pa.Table]
+) -> None:
+    """Insert rows; those of existing records replace what was set before."""
+    tables = [t for t in new if t.num_rows]
+    rows = pa.concat_tables(tables) if tables else None
+    if existing:
+        present = lake.state.arrow(name)
+        mine = pc.is_in(present["subject_uid"], pa.array(sorted(existing), pa.string()))
+        slots = pc.or_kleene(pc.is_null(present["slot"]), pc.equal(present["slot"], EXTERNAL))
+        gone = present.filter(pc.and_(mine, slots))
+        gone = gone.filter(pc.is_valid(gone["feature_uid"]))["uid"]
+        if rows is not None:
+            gone = gone.filter(pc.invert(pc.is_in(gone, rows["uid"].combine_chunks())))
+        if len(gone):
+            changes.delete(name, gone.to_pylist())
+    if rows is not None:
+        changes.insert(name, rows.sort_by("uid"), if_absent=bool(existing))
+
+
+def _checked(kind: Any) -> Any:
+    """A record type, saved or not."""
+    if getattr(getattr(kind, "meta", None), "table", None) != "record":
+        raise InvalidArgument(
+            "The type of imported records is a record type, or the name of a new one.",
+            found=f"{kind!r} ({type(kind).__name__})",
+            hint="ln.Record(name='Samples', is_type=True)",
+        )
+    if not kind._values.get("is_type"):
+        raise InvalidArgument(
+            "`type` needs to be a record type (`is_type=True`).", found=repr(kind)
+        )
+    return kind
+
+
+def _as_table(df: Any) -> pa.Table:
+    """A data frame as an Arrow table, a named index as a column."""
+    if type(df).__module__.startswith("pandas") and df.index.name is not None:
+        if df.index.name not in df.columns:
+            df = df.reset_index()
+    elif type(df).__module__.startswith("pandas"):
+        df = df.reset_index(drop=True)
+    return as_arrow(df).replace_schema_metadata(None)
+
+
+def _without_own(table: pa.Table, name_field: str) -> pa.Table:
+    """A table without the columns that exports add, except for the names."""
+    names = []
+    for name in table.column_names:
+        own = name.startswith(_OWN)
+        names.append(NAME if own and name.endswith("_name__") and name != name_field else name)
+    table = table.rename_columns(names)
+    kept = [n for n in names if n in (NAME, name_field) or not n.startswith(_OWN)]
+    return table.select(kept)
+
+
+def _sample(column: pa.ChunkedArray) -> Any:
+    """One value, from which a missing feature's dtype can be guessed."""
+    found = pc.drop_null(column.slice(0, 1_000))
+    return found[0].as_py() if len(found) else None
+
+
+def _names(table: pa.Table, column: str) -> list[str | None]:
+    if column not in table.column_names:
+        return [None] * table.num_rows
+    found: list[str | None] = table[column].cast(pa.string()).to_pylist()
+    return found
+
+
+# -- exporting -------------------------------------------------------------------------
+
+
+def frame_of_type(kind: Record, *, recurse: bool, **options: Any) -> Any:
+    """The records of a type as a data frame: features in the schema's order, uid and name.
+
+    Args:
+        kind: The record type.
+        recurse: Whether records of the types below it are among them.
+        **options: Passed to `QuerySet.to_dataframe`.
+    """
+    if not kind._values.get("is_type"):
+        raise InvalidArgument(
+            "to_dataframe() can only be called on the class or on a record type.",
+            found=repr(kind),
+            hint=f"ln.Record.filter(uid={kind.uid!r}).to_dataframe(include='features')",
+        )
+    lake = kind._lake
+    members = members_of(lake, kind._values.get("schema_uid"))
+    index = index_of(lake, kind._values.get("schema_uid"))
+    query = kind._query()
+    below = query.filter(uid__in=kind.query_records().to_list("uid"), is_type=False)
+    found = below if recurse else query.filter(type=kind)
+    names = None if members is None else [m.name for m, _ in members]
+    options.setdefault("order_by", "uid")
+    frame = (
+        found.to_dataframe(include="features", **options)
+        if names is None
+        else found.to_dataframe(features=names, **options)
+    )
+    frame = frame.drop(columns=[c for c in _own_columns(frame, names) if c not in (UID, NAME)])
+    own = found.to_dataframe(**options)[["uid", "name"]]
+    frame[UID], frame[NAME] = own["uid"], own["name"]
+    frame.index.name = ID
+    return frame if index is None else frame.set_index(index).drop(columns=[UID, NAME])
+
+
+def _own_columns(frame: Any, names: list[str] | None) -> list[str]:
+    """The columns of the registry that came along with the features."""
+    first = list(frame.columns)[:2]
+    return [c for c in first if names is None or c not in names or c.startswith("__")]
+
+
+def artifact_of_type(kind: Record, key: str | None, suffix: str | None, **options: Any) -> Any:
+    """Save the data frame of a record type as an artifact."""
+    if not kind._values.get("is_type"):
+        raise InvalidArgument("Only types can be exported as artifacts.", found=repr(kind))
+    lake = kind._lake
+    frame = kind.to_dataframe(**options)
+    key = key or f"lakehouse_record_exports/{kind.name}{suffix or '.csv'}"
+    artifact = lake.directory.get("Artifact")
+    text = key.endswith((".csv", ".tsv"))
+    named = frame.index.name != ID
+    return artifact.from_dataframe(
+        frame if named or text else frame.reset_index(drop=True),
+        key=key,
+        description=f"Export of record type {kind.uid}",
+        schema=kind.schema,
+        csv_kwargs={"index": named} if text else None,
+    ).save()
