@@ -186,3 +186,6 @@ def test_mudata():
     mdata = datasets.mudata_papalexi21_subset(with_uns=True)
     assert set(mdata.mod) == {"rna", "adt", "hto", "gdo"}
     assert mdata.uns["study_metadata"]["temperature"] == 21.6
+    assert mdata["rna"].obs["nCount_RNA"].dtype == "int64"
+    assert mdata["hto"].obs["nCount_HTO"].dtype == "float64"
+    assert {"perturbation", "replicate"} <= set(mdata.obs)

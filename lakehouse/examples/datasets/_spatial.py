@@ -32,11 +32,13 @@ def mudata_papalexi21_subset(with_uns: bool = False) -> Any:  # noqa: FBT001, FB
             ("gdo", guides),
         )
     }
-    rna = parts["rna"].obs
-    rna["nCount_RNA"] = parts["rna"].X.sum(axis=1)
-    rna["nFeature_RNA"] = (parts["rna"].X > 0).sum(axis=1)
-    rna["percent.mito"] = draw.uniform(0, 10, n)
-    parts["hto"].obs["technique"] = category(["cell hashing"] * n)
+    rna, hto = parts["rna"], parts["hto"]
+    rna.obs["nCount_RNA"] = rna.X.sum(axis=1).astype("int64")
+    rna.obs["nFeature_RNA"] = (rna.X > 0).sum(axis=1)
+    rna.obs["percent.mito"] = draw.uniform(0, 10, n)
+    hto.obs["nCount_HTO"] = hto.X.sum(axis=1).astype("float64")
+    hto.obs["nFeature_HTO"] = (hto.X > 0).sum(axis=1)
+    hto.obs["technique"] = category(["cell hashing"] * n)
     with mudata.set_options(pull_on_update=False):
         mdata = mudata.MuData(parts)
     mdata.obs["perturbation"] = category([("NT", "Perturbed")[k] for k in kinds])
@@ -44,7 +46,7 @@ def mudata_papalexi21_subset(with_uns: bool = False) -> Any:  # noqa: FBT001, FB
     if with_uns:
         study = {"study_metadata": {"temperature": 21.6, "experiment": "Experiment 1"}}
         mdata.uns.update(study)
-        parts["rna"].uns["site_metadata"] = {"pos": 99.9, "site_id": "SITE001"}
+        rna.uns["site_metadata"] = {"pos": 99.9, "site_id": "SITE001"}
     return mdata
 
 
