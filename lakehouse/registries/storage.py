@@ -11,7 +11,15 @@ from lakehouse.storage.location import StorageLocation
 
 
 class StorageRow(TrackedRow):
-    """A row of the table `storage`."""
+    """A row of the table `storage`.
+
+    Attributes:
+        root: An absolute path or a URI.
+        description: What lies there.
+        type: `"local"`, `"s3"`, `"gs"` …
+        region: The region of an object store, or the host of a local folder.
+        lake_uid: The lake that manages it.
+    """
 
     root: str | None = None
     description: str | None = None
@@ -35,7 +43,15 @@ class Storage(
         's3'
     """
 
-    def __init__(self, root: str | os.PathLike[str] | None = None, **fields: Any) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        host: str | None = None,
+        **fields: Any,
+    ) -> None:
+        if host is not None:
+            fields.setdefault("region", host)
         if root is not None:
             location = StorageLocation(os.fspath(root))
             fields = {"type": location.type, **fields, "root": location.root}
@@ -52,6 +68,18 @@ class Storage(
         from upath import UPath  # 0.1 s: only for those who ask for a path
 
         return UPath(self._values["root"], **self.location.options)
+
+    @property
+    def host(self) -> str | None:
+        """The machine that a local folder is on."""
+        found: str | None = self._values.get("region")
+        return found if self._values.get("type") == "local" else None
+
+    @property
+    def instance_uid(self) -> str | None:
+        """The uid of the lake that manages the location, under the peer's name."""
+        found: str | None = self._values.get("lake_uid")
+        return found
 
     @property
     def root_as_str(self) -> str:

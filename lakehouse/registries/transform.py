@@ -126,7 +126,8 @@ class Transform(
         if hash_ is None:
             return None
         known: QuerySet[Transform] = QuerySet(Transform, self._lake)
-        return known.filter(hash=hash_).order_by("uid").last()
+        visible = self._lake.visible_branches
+        return known.filter(hash=hash_, branch_uid__in=visible).order_by("uid").last()
 
     def _with_same_key(self) -> Transform | None:
         family: QuerySet[Transform] = QuerySet(Transform, self._lake)

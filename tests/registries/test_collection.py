@@ -57,6 +57,9 @@ def test_a_known_set_gives_the_existing_collection(three):
     apart = ln.Collection([one, two], key="b", skip_hash_lookup=True).save()
     assert apart != first
     assert ln.Collection.filter().count() == 2
+    first.delete()
+    apart.delete()
+    assert ln.Collection([one, two], key="a").save() not in (first, apart)
     assert ln.Collection([one, two, three_, three_], key="c").save().artifacts.count() == 3
 
 

@@ -111,8 +111,9 @@ class Artifact(
         if revises is not None and not isinstance(revises, Artifact):
             raise InvalidArgument("An Artifact revises an Artifact.", found=repr(revises))
         _check_same(lake, revises, schema)
-        if revises is not None and key is None:
-            key = revises.key
+        if revises is not None:
+            key = revises.key if key is None else key
+            description = description or revises.description
         payload = payload_of(path, key, format=format, kwargs=write_kwargs)
         home = None if payload.owned else placing.home_of(lake, payload.path)
         if home is not None and key is None:

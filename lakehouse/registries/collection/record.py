@@ -124,8 +124,9 @@ class Collection(
     def _known(self, revises: Collection | None) -> dict[str, Any] | None:
         """The row of the visible collection with the same artifacts, of the same family if given."""
         known: QuerySet[Collection] = QuerySet(Collection, self._lake)
-        found = known.filter(hash=self._values["hash"]).order_by("uid")
-        for collection in found:
+        visible = self._lake.visible_branches
+        found = known.filter(hash=self._values["hash"], branch_uid__in=visible)
+        for collection in found.order_by("uid"):
             if revises is None or stem_of(collection.uid) == stem_of(revises.uid):
                 return dict(collection._values)
         return None
