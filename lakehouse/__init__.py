@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lakehouse import curators as curators
     from lakehouse import errors as errors
     from lakehouse import examples as examples
     from lakehouse import models as models
@@ -89,6 +90,7 @@ _EXPORTS = {
     "transaction": "lakehouse.orm:transaction",
     "view": "lakehouse.registries.view:view",
     "settings": "lakehouse.config:settings",
+    "curators": "lakehouse.curators",
     "errors": "lakehouse.errors",
     "examples": "lakehouse.examples",
     "models": "lakehouse.models",
@@ -120,6 +122,7 @@ __all__ = [
     "ULabel",
     "User",
     "connect",
+    "curators",
     "current_lake",
     "errors",
     "examples",

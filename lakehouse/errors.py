@@ -6,6 +6,7 @@
     ├─ InvalidArgument            fix the call
     │  ├─ FieldValidationError      a field's value has the wrong type or form
     │  ├─ UnknownField              a field or registry that doesn't exist
+    │  ├─ UnknownColumn             a column, or a slot, that a dataset or schema doesn't have
     │  ├─ UnknownDtype              a dtype outside the dtype language
     │  ├─ InvalidKey                an artifact key that can't be a relative path
     │  ├─ InconsistentKey           a key that contradicts the file or its version family
@@ -86,19 +87,15 @@ class InvalidArgument(LakehouseError, ValueError):
 
 
 class FieldValidationError(InvalidArgument):
-    """A field of a record was given a value of the wrong type or form.
-
-    Attributes:
-        field: The field's name; several, separated by commas, where more than one is wrong.
-    """
-
-    def __init__(self, message: str, *, field: str = "", **kwargs: Any) -> None:
-        super().__init__(message, **kwargs)
-        self.field = field
+    """A field of a record was given a value of the wrong type or form."""
 
 
 class UnknownField(InvalidArgument, AttributeError):
     """A field, look-up or registry that doesn't exist."""
+
+
+class UnknownColumn(InvalidArgument, KeyError):
+    """A column that a dataset doesn't have, or that is none of the kind that is asked for."""
 
 
 class UnknownDtype(InvalidArgument):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lakehouse.curation import _text
+from lakehouse.curation import _html, _text
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.terms import Matches
 from lakehouse.errors import ValidationError
@@ -31,6 +31,7 @@ class Report:
         changed: Whether they did.
         columns: The dtype of each column that was validated.
         n_rows: Rows seen.
+        unknown: Names that are no terms where other names are allowed, e.g. of genes.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -39,6 +40,7 @@ class Report:
     changed: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     n_rows: int = 0
+    unknown: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -105,6 +107,13 @@ class Report:
             ],
             schema=_SCHEMA,
         )
+
+    def to_html(self, title: str = "Validation report") -> str:
+        """One self-contained HTML page with the counts of every column and every failure."""
+        return _html.page(self.failures, self.columns, n_rows=self.n_rows, title=title)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     def __str__(self) -> str:
         return _text.describe(self.failures, n_columns=len(self.columns), n_rows=self.n_rows)

@@ -50,8 +50,7 @@ def standardize(
         if mapping:
             replaced[name] = mapping
             position = table.column_names.index(name)
-            chunks = [_replace(chunk, mapping) for chunk in table[name].chunks]
-            table = table.set_column(position, name, pa.chunked_array(chunks))
+            table = table.set_column(position, name, replaced_column(table[name], mapping))
     return table, replaced
 
 
@@ -75,6 +74,12 @@ def synonyms_in(
     # A synonym in the first registry may itself be a term of the second.
     left = set(values.to_pylist())
     return {value: standard for value, standard in mapping.items() if value in left}
+
+
+def replaced_column(column: pa.ChunkedArray, mapping: Mapping[str, str]) -> pa.ChunkedArray:
+    """A column with other values in the place of some; lists and categories included."""
+    chunks = [_replace(chunk, mapping) for chunk in column.chunks]
+    return pa.chunked_array(chunks) if chunks else column
 
 
 def _replace(array: pa.Array, mapping: Mapping[str, str]) -> pa.Array:

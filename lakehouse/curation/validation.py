@@ -79,6 +79,7 @@ def validate(
     )
     if names_check is not None:
         report.terms["columns"] = names_check.matches()
+        report.unknown = {"columns": names_check.wrong}
     changed = [column for column in columns if column.changed]
     if not failures and (changed or added):
         report.table = _changed_table(source, changed, added)

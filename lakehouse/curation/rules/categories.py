@@ -82,6 +82,12 @@ class CategoryCheck:
             for target, parts in self._found.items()
         )
 
+    @property
+    def wrong(self) -> list[str]:
+        """The values seen that are no terms."""
+        found: list[str] = self._wrong.to_pylist()
+        return found
+
     def failures(self, slot: str, rule: str = "category") -> Iterator[Failure]:
         """One failure for each value that is no term."""
         found = list(self._tally)

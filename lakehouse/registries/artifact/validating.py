@@ -9,15 +9,19 @@ import pyarrow as pa
 
 from lakehouse.annotation import annotate
 from lakehouse.annotation.annotate import EXTERNAL, Annotation
-from lakehouse.annotation.specs import resolver_of, spec_of
+from lakehouse.annotation.specs import known_rules, resolver_of, spec_of
 from lakehouse.config import notify
-from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate, validate_values
+from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
+from lakehouse.curation.checking import validate_part
+from lakehouse.curation.inputs import source_of
+from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField, near
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
-from lakehouse.registries.schema import Schema
+from lakehouse.registries.schema import COMPOSITE, Schema
+from lakehouse.registries.schema_parts.arguments import of_features
 
 _BUILT_IN = ("valid_features", "ensembl_gene_ids_and_valid_features_in_obs")
 
@@ -53,11 +57,16 @@ def schema_named(schema: Any) -> Schema | None:
 
 
 class Validation:
-    """The outcome for one payload: the annotation, and the coerced table if there is one."""
+    """The outcome for one payload: the annotation, and what coercion changed.
+
+    Attributes:
+        annotation: What the content says of its artifact.
+        table: The coerced table, or the object whose parts were coerced, if something changed.
+    """
 
     def __init__(self) -> None:
         self.annotation = Annotation()
-        self.table: pa.Table | None = None
+        self.table: Any = None
 
 
 def validate_payload(
@@ -74,102 +83,168 @@ def validate_payload(
     """
     out = Validation()
     reports: dict[str, Report] = {}
-    slots: Mapping[str, Schema] = {}
+    parts: dict[str, tuple[Part, Any]] = {}
     if schema is not None:
-        slots = schema.slots
-        if description is None:
-            raise InvalidArgument(
-                "Only tables and annotated matrices can be validated against a schema.",
-                found=payload.suffix or "no suffix",
-            )
-        reports.update(_content_reports(lake, payload, description, schema, slots))
-    values = {getattr(k, "name", k): v for k, v in (features or {}).items()}
-    if values or EXTERNAL in slots:
-        reports[EXTERNAL] = _external_report(lake, values, slots.get(EXTERNAL))
+        check_suffix(schema, payload.suffix)
+        otype = None if description is None else description.otype
+        parts = parts_of(_source(payload, otype), otype, schema)
+        resolver = resolver_of(lake)
+        for slot, (part, demanded) in parts.items():
+            reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
+            tell_unknown(demanded, reports[slot], part)
+    values = named(features)
+    externals = {} if schema is None else schema.slots
+    if values or EXTERNAL in externals:
+        reports[EXTERNAL] = external_report(lake, values, externals.get(EXTERNAL))
     if reports:
-        joined = reports[COLUMNS] if list(reports) == [COLUMNS] else Report.join(reports)
-        joined.raise_for_failures()
+        joined_report(reports).raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
-    by_slot = {} if schema is None else {COLUMNS: schema, **slots}
-    out.annotation = annotate.from_reports(lake, content, by_slot)
+    demanded_by = {slot: demanded for slot, (_, demanded) in parts.items()}
+    out.annotation = annotate.from_reports(lake, content, demanded_by)
     if EXTERNAL in reports:
         external = annotate.from_values(lake, values, reports[EXTERNAL])
         out.annotation.labels += external.labels
         out.annotation.values += external.values
-    if (report := reports.get(COLUMNS)) is not None and report.changed:
-        out.table = report.table
+    out.table = _changed(payload, parts, content)
     return out
 
 
-def _content_reports(
-    lake: Lake,
-    payload: Payload,
-    description: Description,
-    schema: Schema,
-    slots: Mapping[str, Schema],
-) -> dict[str, Report]:
-    resolver = resolver_of(lake)
-    reports: dict[str, Report] = {}
-    content = {slot: part for slot, part in slots.items() if slot != EXTERNAL}
-    if schema.otype not in (None, description.otype) and content:
+def _changed(
+    payload: Payload, parts: Mapping[str, tuple[Part, Any]], reports: Mapping[str, Report]
+) -> Any:
+    """What is to be stored in the place of the content, because coercion changed it.
+
+    Raises:
+        InvalidArgument: The content is a file that can't be changed in part.
+    """
+    slots = [slot for slot, report in reports.items() if report.changed]
+    if not slots:
+        return None
+    if COLUMNS in slots:
+        return reports[COLUMNS].table
+    for slot in slots:
+        part, report = parts[slot][0], reports[slot]
+        if payload.obj is None or part.replace is None:
+            raise InvalidArgument(
+                f"The schema converts values of slot {slot!r}, and a file isn't changed in part.",
+                hint="load the dataset, and pass the object",
+            )
+        if isinstance(report.table, pa.Table):
+            old = source_of(part.data)
+            made = {n: report.table[n] for n in report.table.column_names if n in report.columns}
+            part.replace({n: c for n, c in made.items() if n in old.names})
+        else:
+            part.replace(report.table)
+    return payload.obj
+
+
+def joined_report(reports: Mapping[str, Report]) -> Report:
+    """One report of all slots; that of a plain table stays as it is."""
+    return reports[COLUMNS] if list(reports) == [COLUMNS] else Report.join(reports)
+
+
+def named(features: Mapping[Any, Any] | None) -> dict[str, Any]:
+    """Feature values by name; features themselves may be keys, too."""
+    return {getattr(k, "name", k): v for k, v in (features or {}).items()}
+
+
+def check_suffix(schema: Schema, suffix: str) -> None:
+    """Refuse content of another suffix than the schema demands.
+
+    Raises:
+        InvalidArgument: It has another one.
+    """
+    wanted = schema._values.get("suffix")
+    if wanted is not None and suffix.lower() != wanted.lower():
         raise InvalidArgument(
-            f"The schema {schema.name or schema.uid!r} is for another type of object.",
-            found=description.otype,
-            expected=schema.otype,
+            f"The schema {schema.name or schema.uid!r} is for artifacts of another suffix.",
+            found=suffix or "no suffix",
+            expected=wanted,
+            hint=f"store the dataset as {wanted}",
         )
-    if description.otype == "DataFrame":
-        if not slots or schema.feature_list():
-            data = payload.obj
-            if data is None:
-                path = local_copy(payload)
-                assert payload.format is not None
-                if path.is_dir():
-                    data = payload.format.open(path).to_table()
-                else:
-                    parquet = payload.suffix.lower() == ".parquet"
-                    data = path if parquet else payload.format.table(path, COLUMNS)
-            report = validate(data, spec_of(schema, lake.state), resolver)
-            _tell_unknown(schema, report, description)
-            reports[COLUMNS] = report
-        return reports
-    for slot, part in content.items():
-        reports[slot] = _slot_report(lake, payload, description, slot, part, resolver)
-    return reports
 
 
-def _tell_unknown(schema: Schema, report: Report, description: Description) -> None:
-    if not schema.flexible or COLUMNS not in description.components:
-        return
-    names = description.components[COLUMNS].schema.names
-    unknown = [n for n in names if n not in report.columns]
-    if unknown:
-        shown = ", ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
-        notify(f"{len(unknown)} columns are no registered features and weren't validated: {shown}")
+def parts_of(source: Any, otype: str | None, schema: Any) -> dict[str, tuple[Part, Any]]:
+    """The parts of a dataset that a schema speaks of, each with its schema, by slot.
 
-
-def _slot_report(
-    lake: Lake, payload: Payload, description: Description, slot: str, part: Schema, resolver: Any
-) -> Report:
-    base = slot.removesuffix(".T")
-    if base not in description.components and base not in ("obs", "var"):
-        raise UnknownField(
-            f"This {description.otype} has no slot {slot!r}.",
-            expected=", ".join(description.components),
+    Raises:
+        InvalidArgument: The schema is for another type of object, or a part is missing.
+        UnknownField: The structure has no such slot.
+    """
+    slots = {slot: part for slot, part in schema.slots.items() if slot != EXTERNAL}
+    own = bool(schema.feature_list()) or schema.itype != COMPOSITE
+    shown = schema.name or schema.uid
+    if not slots and not own:
+        return {}
+    if otype is None:
+        raise InvalidArgument(
+            "Only tables and annotated matrices can be validated against a schema.",
+            found="content without columns",
+            hint="give the schema only the slot __external__, and pass features=",
         )
+    if schema.otype not in (None, otype) or (otype != "DataFrame" and not slots):
+        raise InvalidArgument(
+            f"The schema {shown!r} is for another type of object: its otype must be {otype!r}.",
+            found=schema.otype or "a schema of one table",
+            expected=otype,
+            hint=None if slots else f"ln.Schema(slots={{'obs': schema}}, otype={otype!r})",
+        )
+    found = slots_in(source, otype)
+    out: dict[str, tuple[Part, Any]] = {}
+    if otype == "DataFrame" and (own or not slots):
+        out[COLUMNS] = (found.part(COLUMNS, of_features=True), schema)
+    for slot, demanded in slots.items():
+        by_feature = of_features(demanded.itype or "Feature")
+        out[slot] = (found.part(slot, of_features=by_feature), demanded)
+    return out
+
+
+def _source(payload: Payload, otype: str | None) -> Any:
+    """What the slots are read from: the object, or a local path."""
+    if payload.obj is not None or otype is None:
+        return payload.obj
+    path = local_copy(payload)
+    if otype != "DataFrame":
+        return path
     assert payload.format is not None
-    source = payload.obj if payload.obj is not None else local_copy(payload)
-    spec = spec_of(part, lake.state)
-    if slot.endswith(".T"):
-        index = payload.format.table(source, base, ["_index"])["_index"]
-        names = [str(n) for n in index.to_pylist()]
-        table = pa.table({n: pa.nulls(0) for n in dict.fromkeys(names)})
-        return validate(table, spec, resolver, slot=slot)
-    return validate(payload.format.table(source, base), spec, resolver, slot=slot)
+    if path.is_dir():
+        return payload.format.open(path).to_table()
+    return path if payload.suffix.lower() == ".parquet" else payload.format.table(path, COLUMNS)
 
 
-def _external_report(lake: Lake, values: Mapping[str, Any], schema: Schema | None) -> Report:
-    from lakehouse.annotation.specs import known_rules
+def tell_unknown(schema: Any, report: Report, part: Part) -> None:
+    """Say which columns or names are not known, where that is no failure."""
+    where = "" if part.slot == COLUMNS else f" of slot {part.slot!r}"
+    if part.kind == "names" and report.unknown and not schema.maximal_set:
+        unknown = next(iter(report.unknown.values()))
+        if unknown:
+            notify(
+                f"{len(unknown)} of {report.n_rows} names{where} are not validated as "
+                f"{schema.itype}: {_some(unknown)}",
+                "warning",
+            )
+        return
+    if part.kind != "table" or not schema.flexible:
+        return
+    known = set(report.columns)
+    unknown = [n for n in source_of(part.data).names if n not in known]
+    if unknown:
+        notify(
+            f"{len(unknown)} columns{where} are no registered features and weren't validated: "
+            f"{_some(unknown)}"
+        )
 
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+
+
+def external_report(lake: Lake, values: Mapping[str, Any], schema: Schema | None) -> Report:
+    """Validate external feature values, by a schema or each by its feature.
+
+    Raises:
+        UnknownField: A name is no feature.
+    """
     known = known_rules(lake.state)
     if unknown := [n for n in values if n not in known]:
         close = near(unknown[0], list(known))

@@ -1,0 +1,74 @@
+"""Slots of AnnData, in memory, backed or in a file; matrices are never read."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from lakehouse.curation.slots.base import Part, frame_writer, names_of, nested_part, unknown_slot
+from lakehouse.errors import UnreadableFile
+from lakehouse.formats import format_for
+from lakehouse.formats.base import INDEX, is_path
+
+FRAMES = ("obs", "var")
+SLOTS = ("obs", "var", "var.T", "uns", "uns:<key>")
+
+
+class AnnDataSlots:
+    """`obs`, `var`, `var.T` and `uns` of an AnnData.
+
+    Args:
+        data: An AnnData, or the path of one.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def part(self, slot: str, *, of_features: bool) -> Part:
+        """See `Slots.part`; the names of genes are those of `var.T`, or of `var`."""
+        base = slot.removesuffix(".T")
+        root, *keys = slot.split(":")
+        if base in FRAMES:
+            if base != slot or (base == "var" and not of_features):
+                return Part(slot, "names", names_of(self._index(base)))
+            frame = self._frame(base)
+            return Part(slot, "table", frame, frame_writer(frame))
+        if root == "uns":
+            return nested_part(self._uns, keys, slot)
+        raise unknown_slot("An AnnData", slot, SLOTS)
+
+    @functools.cached_property
+    def _format(self) -> Any:
+        path = Path(self._data)
+        adapter = format_for(path)
+        if adapter is None or adapter.otype != "AnnData":
+            raise UnreadableFile(
+                f"{str(path)!r} holds no AnnData.", expected="a .h5ad or .zarr path"
+            )
+        return adapter
+
+    def _frame(self, name: str) -> Any:
+        if is_path(self._data):
+            return self._format.table(self._data, name, self._columns(name))
+        return getattr(self._data, name)
+
+    def _columns(self, name: str) -> list[str]:
+        """The columns of a stored frame with its index, which may be a schema's."""
+        component = self._format.describe(Path(self._data)).components.get(name)
+        if component is None:
+            return []
+        index = [i for i in component.index if i not in component.schema.names and i != INDEX]
+        return [*component.schema.names, *index]
+
+    def _index(self, name: str) -> Any:
+        if is_path(self._data):
+            return self._format.table(self._data, name, [INDEX])[INDEX]
+        return getattr(self._data, f"{name}_names")
+
+    @functools.cached_property
+    def _uns(self) -> Any:
+        if not is_path(self._data):
+            return self._data.uns
+        row = self._format.table(self._data, "uns")
+        return row.to_pylist()[0] if len(row) else {}

@@ -1,0 +1,33 @@
+"""Curators: validate, standardize and annotate a dataset.
+
+Example:
+    >>> curator = ln.curators.DataFrameCurator(df, schema)  # doctest: +SKIP
+    >>> curator.validate()                                  # doctest: +SKIP
+    >>> curator.cat.standardize("cell_type")                # doctest: +SKIP
+    >>> curator.save_artifact(key="cells.parquet")          # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from lakehouse.curators.categories import CatLookup, CatManager
+from lakehouse.curators.core import Curator
+from lakehouse.curators.parts import PartCurator
+from lakehouse.curators.structures import (
+    AnnDataCurator,
+    DataFrameCurator,
+    MuDataCurator,
+    SpatialDataCurator,
+    TiledbsomaExperimentCurator,
+)
+
+__all__ = [
+    "AnnDataCurator",
+    "CatLookup",
+    "CatManager",
+    "Curator",
+    "DataFrameCurator",
+    "MuDataCurator",
+    "PartCurator",
+    "SpatialDataCurator",
+    "TiledbsomaExperimentCurator",
+]

@@ -1,0 +1,241 @@
+"""What to do about values of categoricals that are no terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.annotation.specs import known_rules
+from lakehouse.config import notify
+from lakehouse.errors import InvalidArgument, UnknownColumn, ValidationError, near
+from lakehouse.registries.feature import Feature
+from lakehouse.schema import CatTarget
+
+if TYPE_CHECKING:
+    from lakehouse.curators.parts import PartCurator
+
+COLUMNS = "columns"
+
+
+class CatManager:
+    """The categoricals of one part of a dataset.
+
+    Example:
+        >>> curator.cat.non_validated                    # doctest: +SKIP
+        {'cell_type': ['B-cell']}
+        >>> curator.cat.standardize("cell_type")         # doctest: +SKIP
+        >>> curator.cat.add_new_from("perturbation")     # doctest: +SKIP
+    """
+
+    def __init__(self, curator: PartCurator) -> None:
+        self._curator = curator
+
+    @property
+    def _targets(self) -> dict[str, tuple[CatTarget, ...]]:
+        found = {
+            name: rule.dtype.all_targets
+            for name, rule in self._curator.rules().items()
+            if rule.dtype.all_targets
+        }
+        names = self._curator.spec.names
+        found[COLUMNS] = (names,) if names is not None else (CatTarget("Feature"),)
+        return found
+
+    @property
+    def categoricals(self) -> list[Feature]:
+        """The categorical features that the part has."""
+        state = self._curator._lake.state
+        members = {str(f.name): f for f, _ in self._curator.schema.feature_list()}
+        if (index := self._curator.schema.index) is not None:
+            members[str(index.name)] = index
+        names = [name for name in self._targets if name != COLUMNS]
+        known = known_rules(state)
+        return [
+            members.get(name) or Feature.get(name=name)
+            for name in names
+            if name in members or name in known
+        ]
+
+    @property
+    def non_validated(self) -> dict[str, list[str]]:
+        """The values that are no terms, by column.
+
+        Raises:
+            ValidationError: Nothing was validated yet.
+        """
+        report = self._curator.report
+        if report is None:
+            raise ValidationError(
+                "Nothing was validated yet: please run validate() first.", hint="curator.validate()"
+            )
+        found = report.non_validated()
+        for failure in report.failures:
+            if failure.rule == "names":
+                found.setdefault(COLUMNS, []).append(failure.value)
+        return found
+
+    def validate(self) -> bool:
+        """Whether all values are terms."""
+        self._curator.check()
+        return not self.non_validated
+
+    def standardize(self, key: str) -> None:
+        """Replace the synonyms in a column by the terms that they mean.
+
+        Args:
+            key: The column; `"all"` for every categorical one.
+
+        Raises:
+            UnknownColumn: It is no categorical column.
+        """
+        if key == "all":
+            self._curator.standardize()
+            return
+        name = self._checked(key)
+        if name == COLUMNS:
+            raise InvalidArgument(
+                "Names of columns aren't standardized here.",
+                hint="rename them in the dataset",
+            )
+        self._curator.standardize_column(name, self._curator.rules()[name])
+
+    def add_new_from(self, key: str, **kwargs: Any) -> None:
+        """Save the values of a column that are no terms as terms of its registry.
+
+        Values that the public source of the registry knows are taken from there. Synonyms of
+        terms aren't added: standardize them.
+
+        Args:
+            key: The column; `"columns"` for names of genes and the like, `"all"` for all.
+            **kwargs: Further fields of the new records, e.g. `organism="human"`.
+
+        Raises:
+            UnknownColumn: It is no categorical column.
+        """
+        names = [*self._targets] if key == "all" else [self._checked(key)]
+        if self._curator.report is None:
+            self._curator.check()
+        for name in names:
+            values, synonyms = self._new_values(name)
+            if synonyms:
+                notify(
+                    f"{len(synonyms)} values of {name!r} are synonyms and aren't added: "
+                    f'.cat.standardize("{name}")',
+                    "warning",
+                )
+            if values:
+                target = self._targets[name][0]
+                _save_new(self._curator, target, values, kwargs)
+                notify(f"added {len(values)} records of {target.registry} from {name!r}", "success")
+        self._curator.check()
+
+    def lookup(self, public: bool = False) -> CatLookup:  # noqa: FBT001, FBT002 - the peer's
+        """Look terms up by attribute.
+
+        Args:
+            public: Look the public sources up instead of the registries.
+
+        Example:
+            >>> curator.cat.lookup(public=True)["cell_type"].b_cell.name  # doctest: +SKIP
+            'B cell'
+        """
+        return CatLookup(self._curator, self._targets, public=public)
+
+    def _new_values(self, name: str) -> tuple[list[str], list[str]]:
+        report = self._curator.report
+        assert report is not None
+        if name == COLUMNS:
+            found = dict.fromkeys(
+                [*report.unknown.get(COLUMNS, ()), *self.non_validated.get(COLUMNS, ())]
+            )
+            return list(found), []
+        synonyms = report.synonyms().get(name, {})
+        values = self.non_validated.get(name, [])
+        return [v for v in values if v not in synonyms], list(synonyms)
+
+    def _checked(self, key: str) -> str:
+        targets = self._targets
+        index = self._curator.schema.index
+        if key == "index" and index is not None:
+            return str(index.name)
+        if key not in targets:
+            raise UnknownColumn(
+                f"{key!r} is no categorical column of this dataset.",
+                expected=", ".join(near(key, list(targets)) or targets),
+            )
+        return key
+
+    def __repr__(self) -> str:
+        n = len(self._targets) - 1
+        return f"{type(self).__name__}({n} categorical features of {self._curator!r})"
+
+
+def _save_new(curator: PartCurator, target: CatTarget, values: list[str], fields: Any) -> None:
+    """Save values as terms, in one commit; what the public source knows is taken from there."""
+    lake = curator._lake
+    registry = lake.directory.get(target.registry)
+    if target.registry == "Feature":
+        raise InvalidArgument(
+            "Columns become features with a dtype, which can't be guessed from their names.",
+            found=", ".join(values[:10]),
+            hint=f"ln.Feature(name={values[0]!r}, dtype=…).save()",
+        )
+    organism, source = fields.get("organism"), fields.get("source")
+    public = target.registry.startswith("bionty.") and hasattr(registry, "public")
+    found = (
+        registry.from_values(
+            values, field=target.field, organism=organism, source=source, mute=True
+        )
+        if public
+        else []
+    )
+    known = {getattr(record, target.field) for record in found}
+    fields = dict(fields)
+    if target.type_path:
+        fields.setdefault("type", _type_of(registry, target))
+    left = [value for value in values if value not in known]
+    if left and isinstance(organism, str) and "organism" in registry.meta.foreign_keys:
+        fields["organism"] = lake.directory.get("bionty.Organism").get(name=organism)
+    new = [registry(**{target.field: value, **fields}) for value in left]
+    lake.save([*found, *new])
+
+
+def _type_of(registry: Any, target: CatTarget) -> Any:
+    found = None
+    for name in target.type_path:
+        found = registry.get(name=name, is_type=True, **({"type": found} if found else {}))
+    return found
+
+
+class CatLookup:
+    """Look-up objects by column: `lookup["cell_type"].b_cell`."""
+
+    def __init__(
+        self, curator: PartCurator, targets: dict[str, tuple[CatTarget, ...]], *, public: bool
+    ) -> None:
+        self._curator = curator
+        self._targets = targets
+        self._public = public
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._targets:
+            raise UnknownColumn(
+                f"There is no look-up for {name!r}.", expected=", ".join(self._targets)
+            )
+        target = self._targets[name][0]
+        registry = self._curator._lake.directory.get(target.registry)
+        if self._public and hasattr(registry, "public"):
+            return registry.public().lookup()
+        if target.type_path:
+            return registry.filter(type=_type_of(registry, target)).lookup()
+        return registry.lookup()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __repr__(self) -> str:
+        source = "public sources" if self._public else "registries"
+        listed = "\n".join(f"  lookup[{name!r}]" for name in self._targets)
+        more = "" if self._public else "\nin public sources: .lookup(public=True)"
+        return f"terms of the {source}:\n{listed}{more}"

@@ -1,0 +1,219 @@
+"""What all curators share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lakehouse.curation import Report
+from lakehouse.curation.slots import EXTERNAL, Part, otype_of
+from lakehouse.curators.parts import PartCurator, _status
+from lakehouse.errors import InvalidArgument, UnknownColumn, near
+from lakehouse.formats.base import COLUMNS, is_path
+from lakehouse.orm import current_lake
+from lakehouse.registries import Artifact, Schema
+from lakehouse.registries.artifact.validating import joined_report, named, parts_of
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Lake
+
+
+class Curator:
+    """Validates a dataset against a schema, helps to mend it, and saves it as an artifact.
+
+    Args:
+        dataset: An object in memory, the path of a file, or an artifact.
+        schema: What it must look like; saved.
+        features: Values of features that the dataset doesn't hold itself.
+        require_saved_schema: Whether an unsaved schema is refused.
+
+    Raises:
+        InvalidArgument: The dataset or the schema is of another type, or the schema is unsaved.
+
+    Attributes:
+        schema: The schema.
+        report: What the last validation found; None before.
+    """
+
+    otype: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        dataset: Any,
+        schema: Schema,
+        *,
+        features: Mapping[Any, Any] | None = None,
+        require_saved_schema: bool = True,
+    ) -> None:
+        if not isinstance(schema, Schema):
+            raise InvalidArgument(
+                "A curator needs a schema record.", found=repr(schema), hint="ln.Schema.get(name=…)"
+            )
+        if require_saved_schema and not schema._saved:
+            raise InvalidArgument("The schema must be saved before curation.", hint="schema.save()")
+        self.schema = schema
+        self.report: Report | None = None
+        self._lake: Lake = current_lake()
+        self._features = named(features)
+        self._artifact = dataset if isinstance(dataset, Artifact) else None
+        self._data = dataset if self._artifact is None else self._artifact.cache()
+        if self._artifact is None and not is_path(dataset):
+            self._check_type(dataset)
+        self._parts = self._open()
+
+    def _check_type(self, dataset: Any) -> None:
+        found = otype_of(dataset)
+        if found != self.otype:
+            raise InvalidArgument(
+                f"The dataset of a {type(self).__name__} must be {self.otype}-like.",
+                found=f"{type(dataset).__module__}.{type(dataset).__name__}",
+                hint=f"ln.curators.{found}Curator(…)" if found else None,
+            )
+
+    def _open(self) -> dict[str, PartCurator]:
+        parts = parts_of(self._source(), self.otype, self.schema)
+        several = len(parts) > 1 or COLUMNS not in parts
+        made = {}
+        for slot, (part, schema) in parts.items():
+            where = f"curator.slots[{slot!r}]" if several and slot != COLUMNS else "curator"
+            made[slot] = PartCurator(self._lake, part, schema, where.replace("'", '"'))
+        external = self.schema.slots.get(EXTERNAL)
+        if external is not None or self._features:
+            part = Part(EXTERNAL, "values", self._features)
+            made[EXTERNAL] = PartCurator(self._lake, part, external, f'curator.slots["{EXTERNAL}"]')
+        return made
+
+    def _source(self) -> Any:
+        return self._data
+
+    def _refresh(self) -> None:
+        """Find the parts of an object in memory again, which its user may have replaced."""
+        if is_path(self._data) or all(slot in (COLUMNS, EXTERNAL) for slot in self._parts):
+            return
+        for slot, (part, _) in parts_of(self._source(), self.otype, self.schema).items():
+            if slot != COLUMNS:
+                self._parts[slot].part = part
+
+    @property
+    def dataset(self) -> Any:
+        """The dataset, as curation left it."""
+        return self._data
+
+    @property
+    def slots(self) -> dict[str, PartCurator]:
+        """The curators of the parts, by slot."""
+        return _Slots({slot: part for slot, part in self._parts.items() if slot != COLUMNS})
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether the last validation found nothing wrong."""
+        return self.report is not None and self.report.ok
+
+    def check(self) -> Report:
+        """Validate everything, without raising; gives the report."""
+        self._refresh()
+        reports = {slot: part.check() for slot, part in self._parts.items()}
+        self.report = joined_report(reports) if reports else Report()
+        return self.report
+
+    def validate(self) -> None:
+        """Validate the dataset against the schema; all that is wrong is said at once.
+
+        Raises:
+            ValidationError: Something is wrong; the error carries the report.
+        """
+        self.check().raise_for_failures()
+
+    def standardize(self) -> None:
+        """Replace synonyms in all parts, and add optional and default columns that are missing."""
+        for slot, part in self._parts.items():
+            if slot != EXTERNAL:
+                part.standardize()
+
+    def save_artifact(
+        self,
+        *,
+        key: str | None = None,
+        description: str | None = None,
+        revises: Artifact | None = None,
+        run: Any = None,
+        report: bool = False,
+    ) -> Artifact:
+        """Validate the dataset and save it, annotated with what it holds.
+
+        Args:
+            key: The artifact's key.
+            description: What it is.
+            revises: The artifact of which this is a new version.
+            run: The run that made it.
+            report: Save the report of the validation beside it, as `<key>.report.html`.
+
+        Raises:
+            ValidationError: Something is wrong; nothing is saved.
+        """
+        self.validate()
+        if self._artifact is not None and self._data is not None and self._unchanged():
+            saved = self._annotate(self._artifact)
+        else:
+            saved = self._make(
+                self.dataset,
+                key=key,
+                description=description,
+                revises=revises,
+                run=run,
+                schema=self.schema,
+                features=self._features or None,
+            ).save()
+        if report:
+            self._save_report(saved, run)
+        return saved
+
+    def _unchanged(self) -> bool:
+        return is_path(self.dataset)
+
+    def _annotate(self, artifact: Artifact) -> Artifact:
+        """Annotate an artifact whose stored content is what was validated."""
+        from lakehouse.registries.artifact.payload import from_path
+
+        object.__setattr__(artifact, "_payload", from_path(self._data, None))
+        artifact._validate_known(self.schema, self._features or None)
+        artifact.save()
+        object.__setattr__(artifact, "_payload", None)
+        return artifact
+
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact(dataset, kind="dataset", **options)
+
+    def _save_report(self, artifact: Artifact, run: Any) -> None:
+        import tempfile
+        from pathlib import Path
+
+        assert self.report is not None
+        with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+            path = Path(folder) / "report.html"
+            path.write_text(self.report.to_html(), encoding="utf-8")
+            stem = artifact.key or artifact.uid
+            Artifact(
+                path,
+                key=f"{stem}.report.html",
+                kind="report",
+                description=f"validation of {artifact.uid} with {self.schema.name or self.schema.uid}",
+                run=run,
+                skip_hash_lookup=True,
+            ).save()
+
+    def __repr__(self) -> str:
+        name = self.schema.name or f"uid={self.schema.uid}"
+        slots = [slot for slot in self._parts if slot != COLUMNS]
+        shown = f", slots={slots}" if slots else ""
+        return f"{type(self).__name__}(schema={name!r}{shown}, {_status(self.report)})"
+
+
+class _Slots(dict[str, PartCurator]):
+    """Curators by slot, which say what there is if asked for another one."""
+
+    def __missing__(self, slot: str) -> PartCurator:
+        close = near(slot, list(self))
+        raise UnknownColumn(
+            f"The schema has no slot {slot!r}.", expected=", ".join(close or self) or None
+        )

@@ -1,0 +1,226 @@
+"""Curating one part of a dataset: the columns of a table, `obs`, gene ids, `uns` …."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from lakehouse.annotation.specs import resolver_of, spec_of
+from lakehouse.config import notify
+from lakehouse.curation import Report, synonyms_in, validate_values
+from lakehouse.curation.checking import validate_part
+from lakehouse.curation.inputs import source_of
+from lakehouse.curation.slots import EXTERNAL, Part
+from lakehouse.curation.spec import ColumnRule, DatasetSpec
+from lakehouse.curation.standardization import replaced_column
+from lakehouse.curators.categories import CatManager
+from lakehouse.errors import InvalidArgument
+from lakehouse.registries.artifact.validating import external_report, tell_unknown
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Lake
+
+_ADD = "fix typos, remove non-existent values, or save terms via: {where}.cat.add_new_from({key!r})"
+_STANDARDIZE = 'curate synonyms via: {where}.cat.standardize("{key}")'
+
+
+class PartCurator:
+    """Validates and standardizes one part of a dataset.
+
+    Attributes:
+        part: The part.
+        schema: What it must look like.
+        report: What the last validation found; None before.
+    """
+
+    def __init__(self, lake: Lake, part: Part, schema: Any, where: str = "curator") -> None:
+        self._lake = lake
+        self.part = part
+        self.schema = schema
+        self.report: Report | None = None
+        self._where = where
+
+    @property
+    def slot(self) -> str:
+        """The slot."""
+        return self.part.slot
+
+    @property
+    def dataset(self) -> Any:
+        """The data of the part, as curation left it."""
+        return self.part.data
+
+    @cached_property
+    def cat(self) -> CatManager:
+        """What to do about values that are no terms: standardize, add, look up."""
+        return CatManager(self)
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """What the part must look like, by the present state of the registries."""
+        return spec_of(self.schema, self._lake.state)
+
+    def rules(self) -> dict[str, ColumnRule]:
+        """The rules of the columns that are there, the index included."""
+        spec = self.spec
+        if self.part.kind == "names":
+            return {}
+        if self.part.kind == "values":
+            return spec.rules_for(self.part.data)
+        source = source_of(self.part.data)
+        found = spec.rules_for(source.names)
+        if spec.index is not None:
+            found.setdefault(spec.index.name, spec.index)
+        return found
+
+    def check(self) -> Report:
+        """Validate, without raising; the report names the calls that mend what is wrong."""
+        resolver = resolver_of(self._lake)
+        if self.slot == EXTERNAL:
+            found = external_report(self._lake, self.part.data, self.schema)
+        elif self.part.kind == "values":
+            found = validate_values(self.part.data, self.spec, resolver, slot=self.slot)
+        else:
+            found = validate_part(self.part, self.spec, resolver)
+            tell_unknown(self.schema, found, self.part)
+        found.failures = tuple(self._advised(failure) for failure in found.failures)
+        if found.changed and found.ok:
+            self._take_over(found)
+        self.report = found
+        return found
+
+    def validate(self) -> None:
+        """Validate the part.
+
+        Raises:
+            ValidationError: Something is wrong with it; the error carries the report.
+        """
+        self.check().raise_for_failures()
+
+    def _advised(self, failure: Any) -> Any:
+        """The failure with the call on the curator that mends it."""
+        if failure.rule not in ("category", "names"):
+            return failure
+        text = _ADD if failure.synonym_of is None else _STANDARDIZE
+        return replace(failure, hint=text.format(where=self._where, key=failure.column))
+
+    def _take_over(self, report: Report) -> None:
+        """Coercion and defaults changed something: the dataset becomes what was validated."""
+        if self.part.kind == "values":
+            self.put(report.table)
+            return
+        table: pa.Table = report.table
+        old = source_of(self.part.data)
+        names = [n for n in [*report.columns, *self._defaults()] if n in table.column_names]
+        changed = {n: table[n] for n in names if n not in old.names or not _same(old, n, table[n])}
+        self.put(changed, whole=table)
+
+    def _defaults(self) -> list[str]:
+        return [rule.name for rule in self.spec.columns if rule.has_default]
+
+    def put(self, columns: Mapping[str, Any], whole: pa.Table | None = None) -> None:
+        """Replace columns of the part, in place where the dataset allows that."""
+        if not columns:
+            return
+        if self.part.replace is not None:
+            self.part.replace(columns)
+            if self.part.kind == "values":
+                self.part.data.update(columns)
+            return
+        if self.part.kind == "values":
+            self.part.data.update(columns)
+            return
+        if self.part.kind == "names":
+            raise InvalidArgument(
+                f"The names of slot {self.slot!r} can't be replaced here.",
+                hint="rename them in the dataset, e.g. adata.var_names = …",
+            )
+        table = source_of(self.part.data).table() if whole is None else whole
+        for name, column in columns.items():
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, column)
+            else:
+                table = table.append_column(name, column)
+        self.part.data = _like(self.part.data, table)
+
+    def synonyms(self, name: str, rule: ColumnRule) -> dict[str, str]:
+        """Which values of a column are synonyms, and of which term."""
+        return synonyms_in(self.column(name), rule, resolver_of(self._lake))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of the part, or its index, as texts where it mixes types."""
+        if self.part.kind == "values":
+            value = self.part.data[name]
+            return pa.chunked_array([pa.array(value if isinstance(value, list) else [value])])
+        source = source_of(self.part.data)
+        key = name if name in source.names else source.index or name
+        chunks = [chunks[key] for _, chunks in source.read([key], {key})]
+        arrays = [
+            chunk if isinstance(chunk, pa.Array) else pa.array([str(v) for v in chunk.values])
+            for chunk in chunks
+        ]
+        return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
+
+    def standardize_column(self, name: str, rule: ColumnRule) -> dict[str, str]:
+        """Replace a column's synonyms by the terms that they mean; gives what was replaced."""
+        mapping = self.synonyms(name, rule)
+        if mapping:
+            column = replaced_column(self.column(name), mapping)
+            if self.part.kind == "values":
+                given = self.part.data[name]
+                made = column.to_pylist()
+                self.put({name: made if isinstance(given, list) else made[0]})
+            else:
+                self.put({name: column})
+            shown = ", ".join(f"{old!r} → {new!r}" for old, new in list(mapping.items())[:10])
+            notify(f"standardized {len(mapping)} values of {name!r}: {shown}", "success")
+        if self.report is not None:
+            self.check()
+        return mapping
+
+    def standardize(self) -> None:
+        """Replace all synonyms, and add optional and default columns that are missing."""
+        for name, rule in self.rules().items():
+            if rule.dtype.all_targets:
+                self.standardize_column(name, rule)
+        if self.part.kind != "table":
+            return
+        source = source_of(self.part.data)
+        n_rows = source.n_rows if source.n_rows is not None else len(source.table())
+        for rule in self.spec.columns:
+            missing = rule.name not in source.names
+            if missing and (rule.has_default or not rule.required):
+                value = pa.scalar(rule.default, rule.fill_type)
+                filled = pa.chunked_array([pa.repeat(value, n_rows)])
+                if rule.dtype.kind == "cat":
+                    filled = filled.dictionary_encode()
+                self.put({rule.name: filled})
+                notify(f"added the column {rule.name!r}, filled with {rule.default!r}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.schema!r}, slot={self.slot!r}, {_status(self.report)})"
+
+
+def _status(report: Report | None) -> str:
+    return "validated" if report is not None and report.ok else "unvalidated"
+
+
+def _same(source: Any, name: str, column: pa.ChunkedArray) -> bool:
+    """Whether a column is of the type that it already had, with nothing filled in."""
+    return bool(
+        source.type_of(name) == column.type and source.null_count(name) == column.null_count
+    )
+
+
+def _like(data: Any, table: pa.Table) -> Any:
+    """A changed table as the kind of object that the dataset was."""
+    if type(data).__module__.startswith("polars"):
+        import polars as pl
+
+        frame = pl.DataFrame(pl.from_arrow(table))
+        return frame.lazy() if isinstance(data, pl.LazyFrame) else frame
+    return table

@@ -1,0 +1,102 @@
+"""One curator per structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.curation.slots import Part
+from lakehouse.curators.categories import CatManager
+from lakehouse.curators.core import Curator
+from lakehouse.curators.parts import PartCurator
+from lakehouse.errors import InvalidArgument
+from lakehouse.formats import format_for
+from lakehouse.formats.base import COLUMNS, is_path
+from lakehouse.registries import Artifact
+
+
+class DataFrameCurator(Curator):
+    """Curates a table: a pandas or polars frame, an Arrow table, or a file of one.
+
+    A pandas frame is changed in place; of other tables `dataset` gives the changed one.
+
+    Example:
+        >>> curator = DataFrameCurator(df, schema)        # doctest: +SKIP
+        >>> curator.validate()                            # doctest: +SKIP
+        >>> curator.save_artifact(key="cells.parquet")    # doctest: +SKIP
+    """
+
+    otype = "DataFrame"
+
+    def _source(self) -> Any:
+        if not is_path(self._data) or str(self._data).lower().endswith(".parquet"):
+            return self._data
+        adapter = format_for(str(self._data))
+        if adapter is None or adapter.otype != "DataFrame":
+            raise InvalidArgument(
+                f"{str(self._data)!r} holds no table.", expected="a .parquet, .csv, .arrow … path"
+            )
+        return adapter.table(self._data, COLUMNS)
+
+    @property
+    def _table(self) -> PartCurator:
+        if COLUMNS not in self._parts:
+            self._parts[COLUMNS] = PartCurator(
+                self._lake, Part(COLUMNS, "table", self._data), self.schema
+            )
+        return self._parts[COLUMNS]
+
+    @property
+    def cat(self) -> CatManager:
+        """What to do about values that are no terms: standardize, add, look up."""
+        return self._table.cat
+
+    @property
+    def dataset(self) -> Any:
+        """The table, as curation left it."""
+        part = self._parts.get(COLUMNS)
+        if part is None or (is_path(self._data) and part.part.data is self._opened):
+            return self._data
+        return part.part.data
+
+    def _open(self) -> dict[str, PartCurator]:
+        made = super()._open()
+        part = made.get(COLUMNS)
+        self._opened = None if part is None else part.part.data
+        return made
+
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact.from_dataframe(dataset, **options)
+
+
+class AnnDataCurator(Curator):
+    """Curates an AnnData in memory, backed, or in a file; matrices are never read.
+
+    An AnnData in memory is changed in place.
+
+    Example:
+        >>> curator = AnnDataCurator(adata, schema)             # doctest: +SKIP
+        >>> curator.slots["obs"].cat.standardize("cell_type")   # doctest: +SKIP
+    """
+
+    otype = "AnnData"
+
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact.from_anndata(dataset, **options)
+
+
+class MuDataCurator(Curator):
+    """Curates a MuData: its own `obs` and `uns`, and those of its modalities (`rna:obs`)."""
+
+    otype = "MuData"
+
+
+class SpatialDataCurator(Curator):
+    """Curates a SpatialData: `attrs`, and its tables (`tables:table:obs`)."""
+
+    otype = "SpatialData"
+
+
+class TiledbsomaExperimentCurator(Curator):
+    """Curates a SOMA experiment: `obs`, and its measurements (`ms:RNA.T`)."""
+
+    otype = "tiledbsoma"

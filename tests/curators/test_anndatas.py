@@ -1,0 +1,193 @@
+"""Curating AnnData: obs, var, gene ids, uns; in memory, backed and from files."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import InvalidArgument, UnknownField, ValidationError
+from lakehouse.examples.datasets import mini_immuno
+
+pytestmark = pytest.mark.usefixtures("lake")
+
+GENES = {"CD8A": "ENSG00000153563", "CD4": "ENSG00000010610"}
+
+
+@pytest.fixture
+def terms(lake):
+    human = bt.Organism(name="human").save()
+    for symbol, ensembl in GENES.items():
+        bt.Gene(symbol=symbol, ensembl_gene_id=ensembl, organism=human).save()
+    bt.CellType(name="B cell", synonyms="B-cell").save()
+    bt.CellType(name="T cell").save()
+    return {
+        "obs": ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType)]).save(),
+        "genes": ln.Schema(itype=bt.Gene.ensembl_gene_id).save(),
+        "study": ln.Schema(
+            [ln.Feature(name="temperature", dtype=float), ln.Feature(name="experiment", dtype=str)]
+        ).save(),
+    }
+
+
+def cells(names=tuple(GENES.values()), cell_types=("B cell", "T cell")):
+    return ad.AnnData(
+        np.ones((2, len(names)), dtype="float32"),
+        obs=pd.DataFrame({"cell_type": pd.Categorical(cell_types)}, index=["a", "b"]),
+        var=pd.DataFrame({"n": range(len(names))}, index=list(names)),
+    )
+
+
+def schema_of(**slots):
+    slots = {name.replace("__", ":").replace("_T", ".T"): part for name, part in slots.items()}
+    return ln.Schema(slots=slots, otype="AnnData").save()
+
+
+@pytest.fixture(params=["memory", "h5ad", "zarr", "backed"])
+def given(request, tmp_path):
+    """Makes a dataset of the kind that a curator is to take."""
+    opened = []
+
+    def make(adata):
+        if request.param == "memory":
+            return adata
+        suffix = "zarr" if request.param == "zarr" else "h5ad"
+        path = tmp_path / f"cells{len(opened)}.{suffix}"
+        ln.Artifact.from_anndata(adata, key=f"x.{suffix}")._payload.format.write(adata, path)
+        if request.param != "backed":
+            return path
+        opened.append(ad.read_h5ad(path, backed="r"))
+        return opened[-1]
+
+    yield make
+    for adata in opened:
+        adata.file.close()
+
+
+def test_every_slot_is_read_wherever_it_is(terms, given):
+    schema = schema_of(obs=terms["obs"], var_T=terms["genes"], uns__study=terms["study"])
+    adata = cells()
+    adata.uns["study"] = {"temperature": 21.6, "experiment": "one"}
+    curator = ln.curators.AnnDataCurator(given(adata), schema)
+    curator.validate()
+    assert list(curator.slots) == ["obs", "var.T", "uns:study"]
+    wrong = cells(names=["ENSG00000153563", "TYPO"], cell_types=("B-cell", "X"))
+    wrong.uns["study"] = {"temperature": "warm"}
+    curator = ln.curators.AnnDataCurator(given(wrong), schema)
+    with pytest.raises(ValidationError) as error:
+        curator.validate()
+    for text in ("'obs'", "B-cell", "temperature", "experiment"):
+        assert text in str(error.value)
+    assert 'curator.slots["obs"].cat.standardize("cell_type")' in str(error.value)
+    assert curator.slots["obs"].cat.non_validated == {"cell_type": ["B-cell", "X"]}
+    assert curator.report.failures[0].slot == "obs"
+
+
+def test_obs_is_standardized_in_place_and_saved(terms):
+    adata = cells(cell_types=("B-cell", "T cell"))
+    schema = schema_of(obs=terms["obs"], var_T=terms["genes"])
+    curator = ln.curators.AnnDataCurator(adata, schema)
+    with pytest.raises(ValidationError):
+        curator.save_artifact(key="cells.h5ad")
+    curator.slots["obs"].cat.standardize("cell_type")
+    assert adata.obs["cell_type"].tolist() == ["B cell", "T cell"]
+    artifact = curator.save_artifact(key="cells.h5ad")
+    assert artifact.schema == schema
+    slots = artifact.features.slots
+    assert set(slots) == {"obs", "var.T"}
+    assert slots["var.T"].itype == "bionty.Gene.ensembl_gene_id"
+    assert set(slots["var.T"].members.to_list("symbol")) == set(GENES)
+    assert artifact.load().obs["cell_type"].tolist() == ["B cell", "T cell"]
+
+
+def test_unknown_gene_ids(terms):
+    schema = schema_of(var_T=terms["genes"])
+    curator = ln.curators.AnnDataCurator(cells(names=["ENSG00000153563", "NEW"]), schema)
+    curator.validate()  # other names are allowed
+    assert curator.slots["var.T"].cat.non_validated == {}
+    curator.slots["var.T"].cat.add_new_from("columns", organism="human")
+    assert bt.Gene.filter(ensembl_gene_id="NEW").one().organism.name == "human"
+    strict = ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True).save()
+    curator = ln.curators.AnnDataCurator(
+        cells(names=["ENSG00000153563", "OTHER"]), schema_of(var_T=strict)
+    )
+    with pytest.raises(ValidationError, match="OTHER"):
+        curator.validate()
+    assert curator.slots["var.T"].cat.non_validated == {"columns": ["OTHER"]}
+    curator.slots["var.T"].cat.add_new_from("columns", organism="human")
+    curator.validate()
+
+
+def test_var_without_t(terms):
+    schema = schema_of(var=terms["genes"])
+    artifact = ln.curators.AnnDataCurator(cells(), schema).save_artifact(key="v.h5ad")
+    assert artifact.features.slots["var"].n == 2
+    columns = ln.Schema([ln.Feature(name="n", dtype=int)]).save()
+    ln.curators.AnnDataCurator(cells(), schema_of(var=columns)).validate()
+
+
+def test_slots_that_are_not_there(terms):
+    with pytest.raises(UnknownField, match="no slot 'obss'"):
+        ln.curators.AnnDataCurator(cells(), schema_of(obss=terms["obs"]))
+    with pytest.raises(InvalidArgument, match="needs the key 'study'"):
+        ln.curators.AnnDataCurator(cells(), schema_of(uns__study=terms["study"]))
+    with pytest.raises(InvalidArgument, match="otype must be 'AnnData'"):
+        ln.curators.AnnDataCurator(cells(), terms["obs"])
+    with pytest.raises(InvalidArgument, match="otype must be 'AnnData'"):
+        ln.Artifact.from_anndata(cells(), key="x.h5ad", schema=terms["obs"])
+
+
+def test_nested_dictionaries_and_tables_in_uns(terms):
+    inner = ln.Schema([ln.Feature(name="score", dtype=float)]).save()
+    schema = schema_of(uns__a__b=terms["study"], uns__a__table=inner)
+    adata = cells()
+    table = pd.DataFrame({"score": [1.0, 2.0]})
+    adata.uns["a"] = {"b": {"temperature": 1.0, "experiment": "x"}, "table": table}
+    ln.curators.AnnDataCurator(adata, schema).validate()
+    adata.uns["a"]["table"] = pd.DataFrame({"score": ["high", "low"]})
+    with pytest.raises(ValidationError, match="uns:a:table"):
+        ln.curators.AnnDataCurator(adata, schema).validate()
+
+
+def test_coerced_parts_are_stored_coerced(terms):
+    number = ln.Schema([ln.Feature(name="age", dtype=int, coerce=True)]).save()
+    adata = cells()
+    adata.obs["age"] = ["1", "2"]
+    artifact = ln.Artifact.from_anndata(adata, key="c.h5ad", schema=schema_of(obs=number)).save()
+    assert artifact.load().obs["age"].tolist() == [1, 2]
+
+
+def test_external_features_beside_slots(terms):
+    schema = ln.Schema(
+        slots={"obs": terms["obs"], "__external__": terms["study"]}, otype="AnnData"
+    ).save()
+    given = {"temperature": 21.6, "experiment": "one"}
+    artifact = ln.Artifact.from_anndata(cells(), key="e.h5ad", schema=schema, features=given).save()
+    assert artifact.features.get_values()["experiment"] == "one"
+    only = ln.Schema(slots={"__external__": terms["study"]}).save()
+    other = cells(cell_types=("X", "Y"))
+    ln.Artifact.from_anndata(other, key="o.h5ad", schema=only, features=given).save()
+    with pytest.raises(ValidationError, match="experiment"):
+        ln.Artifact.from_anndata(
+            cells(cell_types=("Z", "Y")), key="p.h5ad", schema=only, features={"temperature": 1.0}
+        )
+
+
+def test_the_example_of_the_guide(lake):
+    mini_immuno.define_features_labels()
+    adata = mini_immuno.get_dataset1(with_gene_typo=True, with_cell_type_typo=True, otype="AnnData")
+    schema = ln.examples.schemas.anndata_ensembl_gene_ids_and_valid_features_in_obs()
+    assert set(schema.slots) == {"obs", "var.T"}
+    curator = ln.curators.AnnDataCurator(adata, schema)
+    with pytest.raises(ValidationError, match="CD8-pos alpha-beta T cell"):
+        curator.validate()
+    valid = curator.slots["obs"].cat.lookup()["cell_type_by_expert"]
+    adata.obs["cell_type_by_expert"] = adata.obs["cell_type_by_expert"].cat.rename_categories(
+        {"CD8-pos alpha-beta T cell": valid.cd8_positive_alpha_beta_t_cell.name}
+    )
+    curator.validate()
+    artifact = curator.save_artifact(key="examples/my_curated_anndata.h5ad")
+    assert "obs" in artifact.features.slots

@@ -1,0 +1,257 @@
+"""Curating tables: validate, standardize, add, look up, save."""
+
+from __future__ import annotations
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import InvalidArgument, UnknownColumn, ValidationError
+from lakehouse.examples.datasets import mini_immuno
+
+pytestmark = pytest.mark.usefixtures("lake")
+
+
+@pytest.fixture
+def schema(lake):
+    """Perturbations of a record type, cell types, a dose and an optional note."""
+    kinds = ln.Record(name="Perturbations", is_type=True).save()
+    bt.CellType(name="B cell", ontology_id="CL:0000236", synonyms="B-cell|B lymphocyte").save()
+    bt.CellType(name="T cell", ontology_id="CL:0000084").save()
+    return ln.Schema(
+        [
+            ln.Feature(name="perturbation", dtype=kinds),
+            ln.Feature(name="cell_type", dtype=bt.CellType),
+            ln.Feature(name="dose", dtype=float, nullable=False),
+            ln.Feature(name="note", dtype=str).with_config(optional=True),
+        ],
+        name="immuno",
+    ).save()
+
+
+def columns(cell_types=("B-cell", "T cell", "CD8-pos T")):
+    return {
+        "perturbation": ["DMSO", "IFNG", "DMSO"],
+        "cell_type": list(cell_types),
+        "dose": [1.0, 2.0, 3.0],
+    }
+
+
+def frame(**kwargs):
+    made = pd.DataFrame(columns(**kwargs))
+    return made.astype({"perturbation": "category", "cell_type": "category"})
+
+
+def test_the_way_from_bad_values_to_an_annotated_artifact(schema):
+    df = frame()
+    curator = ln.curators.DataFrameCurator(df, schema)
+    with pytest.raises(ValidationError, match="run validate"):
+        _ = curator.cat.non_validated
+    with pytest.raises(ValidationError) as error:
+        curator.validate()
+    assert "unvalidated" in repr(curator)
+    assert 'curator.cat.standardize("cell_type")' in str(error.value)
+    assert "curator.cat.add_new_from('perturbation')" in str(error.value)
+    assert curator.cat.non_validated == {
+        "perturbation": ["DMSO", "IFNG"],
+        "cell_type": ["B-cell", "CD8-pos T"],
+    }
+    curator.cat.standardize("cell_type")
+    assert df["cell_type"].tolist() == ["B cell", "T cell", "CD8-pos T"]
+    assert df["cell_type"].dtype == "category"
+    assert curator.cat.non_validated["cell_type"] == ["CD8-pos T"]
+    right = curator.cat.lookup()["cell_type"].t_cell.name
+    df["cell_type"] = df["cell_type"].cat.rename_categories({"CD8-pos T": "T  cell"})
+    df["cell_type"] = df["cell_type"].astype(str).replace({"T  cell": right}).astype("category")
+    curator.cat.add_new_from("perturbation")
+    assert curator.cat.non_validated == {}
+    curator.validate()
+    artifact = curator.save_artifact(key="cells.parquet", description="cells")
+    assert artifact.schema == schema
+    assert artifact.description == "cells"
+    assert set(artifact.cell_types.to_list("name")) == {"B cell", "T cell"}
+    assert artifact.features.slots["columns"].n == 3
+    assert ln.Record.filter(type__name="Perturbations").to_list("name") == ["DMSO", "IFNG"]
+
+
+def test_synonyms_are_not_added_as_new_terms(schema):
+    curator = ln.curators.DataFrameCurator(frame(), schema)
+    curator.cat.add_new_from("cell_type")
+    assert bt.CellType.filter(name="CD8-pos T").exists()
+    assert not bt.CellType.filter(name="B-cell").exists()
+    assert curator.cat.non_validated["cell_type"] == ["B-cell"]
+
+
+def test_what_is_no_column(schema):
+    curator = ln.curators.DataFrameCurator(frame(), schema)
+    for call in (
+        curator.cat.standardize,
+        curator.cat.add_new_from,
+        curator.cat.lookup().__getitem__,
+    ):
+        with pytest.raises(KeyError):
+            call("dose")
+    with pytest.raises(UnknownColumn, match="no slot"):
+        curator.slots["obs"]
+    assert curator.slots == {}
+    assert [f.name for f in curator.cat.categoricals] == ["perturbation", "cell_type"]
+
+
+def test_what_is_no_dataset_or_schema(schema):
+    with pytest.raises(InvalidArgument, match="DataFrame-like"):
+        ln.curators.DataFrameCurator(3, schema)
+    with pytest.raises(InvalidArgument, match="schema record"):
+        ln.curators.DataFrameCurator(frame(), "immuno")
+    with pytest.raises(ValueError, match="must be saved"):
+        ln.curators.DataFrameCurator(frame(), ln.Schema([ln.Feature(name="x", dtype=int)]))
+    with pytest.raises(InvalidArgument, match="AnnData-like"):
+        ln.curators.AnnDataCurator(frame(), schema)
+    obs = ln.Schema(slots={"obs": schema}, otype="AnnData").save()
+    with pytest.raises(InvalidArgument, match="another type of object"):
+        ln.curators.DataFrameCurator(frame(), obs)
+
+
+@pytest.mark.parametrize("kind", ["polars", "lazy", "arrow", "parquet", "csv"])
+def test_tables_of_every_kind_are_standardized(schema, kind, tmp_path):
+    table = pa.table(columns(cell_types=["B-cell", "T cell", "T cell"]))
+    for name in ("DMSO", "IFNG"):
+        ln.Record(name=name, type=ln.Record.get(name="Perturbations")).save()
+    data = {
+        "polars": lambda: pl.from_arrow(table),
+        "lazy": lambda: pl.from_arrow(table).lazy(),
+        "arrow": lambda: table,
+        "parquet": lambda: pq.write_table(table, tmp_path / "x.parquet") or tmp_path / "x.parquet",
+        "csv": lambda: pl.from_arrow(table).write_csv(tmp_path / "x.csv") or tmp_path / "x.csv",
+    }[kind]()
+    curator = ln.curators.DataFrameCurator(data, schema)
+    with pytest.raises(ValidationError):
+        curator.validate()
+    curator.cat.standardize("cell_type")
+    curator.validate()
+    artifact = curator.save_artifact(key="x.parquet")
+    assert artifact.load()["cell_type"].tolist() == ["B cell", "T cell", "T cell"]
+    if kind == "lazy":
+        assert isinstance(curator.dataset, pl.LazyFrame)
+
+
+def test_the_index(schema):
+    kinds = ln.Record.get(name="Perturbations")
+    sample = ln.Feature(name="sample", dtype=kinds).save()
+    indexed = ln.Schema([ln.Feature.get(name="dose")], index=sample).save()
+    df = pd.DataFrame({"dose": [1.0, 2.0]}, index=pd.Index(["s1", "s2"], name="sample"))
+    curator = ln.curators.DataFrameCurator(df, indexed)
+    with pytest.raises(ValidationError, match="sample"):
+        curator.validate()
+    assert curator.cat.non_validated == {"sample": ["s1", "s2"]}
+    curator.cat.add_new_from("index")
+    curator.validate()
+    artifact = curator.save_artifact(key="i.parquet")
+    assert artifact.records.to_list("name") == ["s1", "s2"]
+
+
+def test_coercion_and_defaults_change_the_dataset(lake):
+    schema = ln.Schema(
+        [
+            ln.Feature(name="n", dtype=int, coerce=True),
+            ln.Feature(name="site", dtype=str, default_value="here"),
+        ]
+    ).save()
+    df = pd.DataFrame({"n": ["1", "2"]})
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.validate()
+    assert curator.dataset["n"].tolist() == [1, 2]
+    assert curator.dataset["site"].tolist() == ["here", "here"]
+    assert curator.save_artifact(key="c.parquet").load()["n"].tolist() == [1, 2]
+
+
+def test_standardize_adds_optional_columns(schema):
+    df = frame(cell_types=["B-cell", "T cell", "T cell"])
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.standardize()
+    assert df["cell_type"].tolist() == ["B cell", "T cell", "T cell"]
+    assert df["note"].isna().all()
+
+
+def test_attrs(lake):
+    study = ln.Schema(
+        [ln.Feature(name="temperature", dtype=float), ln.Feature(name="experiment", dtype=str)]
+    ).save()
+    schema = ln.Schema(
+        [ln.Feature(name="note", dtype=str)], slots={"attrs": study}, otype="DataFrame"
+    ).save()
+    df = pd.DataFrame({"note": ["a"]})
+    df.attrs = {"temperature": 21.6, "experiment": "one"}
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.validate()
+    assert list(curator.slots) == ["attrs"]
+    artifact = curator.save_artifact(key="a.parquet")
+    assert set(artifact.features.slots) == {"columns", "attrs"}
+    df.attrs["temperature"] = "warm"
+    with pytest.raises(ValidationError, match="temperature"):
+        curator.validate()
+    df.attrs = {}
+    with pytest.raises(ValidationError, match="temperature"):
+        ln.curators.DataFrameCurator(df, schema).validate()
+
+
+def test_external_features(schema):
+    external = ln.Schema(
+        [ln.Feature(name="temperature", dtype=float), ln.Feature(name="study", dtype=str)]
+    ).save()
+    whole = ln.Schema(
+        [ln.Feature.get(name="dose")], slots={"__external__": external}, otype="DataFrame"
+    ).save()
+    given = {"temperature": 21.6, "study": "one"}
+    curator = ln.curators.DataFrameCurator(frame(), whole, features=given)
+    artifact = curator.save_artifact(key="e.parquet")
+    assert artifact.features.get_values()["temperature"] == 21.6
+    with pytest.raises(ValidationError, match="study"):
+        ln.curators.DataFrameCurator(frame(), whole, features={"temperature": 1.0}).validate()
+
+
+def test_an_artifact_is_curated_afterwards(schema):
+    df = frame(cell_types=["B cell", "T cell", "T cell"])
+    artifact = ln.Artifact.from_dataframe(df, key="later.parquet").save()
+    curator = ln.curators.DataFrameCurator(artifact, schema)
+    curator.cat.add_new_from("perturbation")
+    saved = curator.save_artifact()
+    assert saved == artifact
+    again = ln.Artifact.get(key="later.parquet")
+    assert again.schema == schema
+    assert set(again.cell_types.to_list("name")) == {"B cell", "T cell"}
+
+
+def test_the_example_of_the_guide(lake):
+    schema = mini_immuno.define_mini_immuno_schema_flexible()
+    df = mini_immuno.get_dataset1(with_cell_type_synonym=True, with_cell_type_typo=True)
+    curator = ln.curators.DataFrameCurator(df, schema)
+    with pytest.raises(ValidationError):
+        curator.validate()
+    curator.cat.standardize("cell_type_by_expert")
+    lookup = curator.cat.lookup()
+    right = lookup["cell_type_by_expert"].cd8_positive_alpha_beta_t_cell.name
+    df["cell_type_by_expert"] = df["cell_type_by_expert"].cat.rename_categories(
+        {"CD8-pos alpha-beta T cell": right}
+    )
+    curator.validate()
+    artifact = curator.save_artifact(key="examples/my_curated_dataset.parquet")
+    assert set(artifact.features.get_values()["perturbation"]) == {"DMSO", "IFNG"}
+
+
+def test_the_report_is_stored_beside_the_artifact_when_asked(lake):
+    schema = ln.Schema([ln.Feature(name="n<1>", dtype=int)], name="numbers").save()
+    curator = ln.curators.DataFrameCurator(pd.DataFrame({"n<1>": [1, 2]}), schema)
+    artifact = curator.save_artifact(key="n.parquet", report=True)
+    report = ln.Artifact.get(key="n.parquet.report.html")
+    assert report.kind == "report"
+    assert artifact.uid in report.description
+    page = report.cache().read_text()
+    assert "valid" in page
+    assert "n&lt;1&gt;" in page
+    bad = ln.curators.DataFrameCurator(pd.DataFrame({"n<1>": ["x", "y"]}), schema)
+    assert "<td>n&lt;1&gt;</td>" in bad.check().to_html()
+    assert "http" not in bad.report.to_html()
