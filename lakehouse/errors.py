@@ -87,7 +87,15 @@ class InvalidArgument(LakehouseError, ValueError):
 
 
 class FieldValidationError(InvalidArgument):
-    """A field of a record was given a value of the wrong type or form."""
+    """A field of a record was given a value of the wrong type or form.
+
+    Attributes:
+        field: The field's name; several, separated by commas, where more than one is wrong.
+    """
+
+    def __init__(self, message: str, *, field: str = "", **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.field = field
 
 
 class UnknownField(InvalidArgument, AttributeError):
