@@ -118,6 +118,13 @@ def test_schema_with_members_and_slots(lake):
     assert "cell_type_by_model" in text
 
 
+def test_a_schema_is_described_when_it_is_saved(lake):
+    schema = ln.Schema([ln.Feature(name="dose", dtype=float)], name="doses")
+    with pytest.raises(ValueError, match="Schema must be saved before describing"):
+        schema.describe()
+    assert "Features (1)" in lines_of(schema.save())
+
+
 def test_brackets_in_names_are_shown(lake):
     feature = ln.Feature(name="size [mm]", dtype=float, description="[b] bold?").save()
     schema = ln.Schema([feature], name="[red]sizes[/red]").save()

@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from lakehouse.annotation.describing import general, layout
 from lakehouse.annotation.describing.features import dtype_text
+from lakehouse.errors import InvalidArgument
 
 _HEAD = ("name", "dtype", "optional", "nullable", "coerce", "default_value")
 _YES, _NO = "✓", "✗"
@@ -16,7 +17,15 @@ _MEMBERS = 100
 
 
 def add_members(tree: Tree, schema: Any) -> None:
-    """The schema's features with what is demanded of each, then its slots."""
+    """The schema's features with what is demanded of each, then its slots.
+
+    Raises:
+        InvalidArgument: It isn't saved: only then is it known whether an equal one exists.
+    """
+    if not schema._saved:
+        raise InvalidArgument(
+            "Schema must be saved before describing.", found=repr(schema), hint="schema.save()"
+        )
     members = [
         (
             str(feature.name),
@@ -32,7 +41,8 @@ def add_members(tree: Tree, schema: Any) -> None:
     if members:
         lines = layout.columns([_HEAD, *members], ("", "dim"))
         lines[0].stylize("dim")
-        layout.section(tree, f"{kind} ({len(members)})", lines)
+        head = "Features" if kind == "Feature" else kind
+        layout.section(tree, f"{head} ({len(members)})", lines)
     elif not schema.slots and kind != "Composite":
         _add_records(tree, schema, kind)
     for slot, part in schema.slots.items():
@@ -44,7 +54,7 @@ def add_members(tree: Tree, schema: Any) -> None:
 def _add_records(tree: Tree, schema: Any, kind: str) -> None:
     """Members that are no features, e.g. genes; or that any of a registry may be there."""
     names: list[str] = []
-    if schema._saved and schema.n_members:
+    if schema.n_members:
         members = schema.members
         names = [str(n) for n in members.to_list(members._registry.meta.name_field)]
     count = f" ({len(names)})" if names else ""
