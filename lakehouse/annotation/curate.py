@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -35,6 +36,20 @@ class CanCurate:
     def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
         """The organism that is meant, for registries whose terms belong to organisms."""
         return None
+
+    @classmethod
+    def _respelling(cls, field: str) -> Callable[[str], str] | None:
+        """What gives the known spelling of values of a field, where there is such a thing."""
+        return None
+
+    @classmethod
+    def _ignores_case(cls, organism: Any) -> bool:
+        """Whether values that differ by case mean the same record."""
+        return True
+
+    @classmethod
+    def _words(cls, rows: pa.Table, field: str, synonyms: str | None = None) -> Vocabulary:
+        return Vocabulary(rows, field, synonyms, cls._respelling(field))
 
     @classmethod
     def _public_terms(cls, organism: Any, source: Any) -> tuple[pa.Table | None, str | None]:
@@ -176,7 +191,7 @@ class CanCurate:
         unique = distinct(texts)
         species = cls._organism_of(name, organism, unique)
         rows = cls._rows(species, source if strict_source else None, _within)
-        result = _inspected(Vocabulary(rows, name, cls._compared(name)), texts)
+        result = _inspected(cls._words(rows, name, cls._compared(name)), texts)
         if mute:
             return result
         tell_validation(result, name)
@@ -185,7 +200,7 @@ class CanCurate:
         if left and from_source:
             table, hint = cls._public_terms(species, source)
             if table is not None and name in table.column_names:
-                public = _inspected(Vocabulary(table, name, cls._compared(name)), left)
+                public = _inspected(cls._words(table, name, cls._compared(name)), left)
         advise(cls.__name__, name, result, public, hint)
         return result
 
@@ -239,7 +254,13 @@ class CanCurate:
         synonyms = cls._compared(name, synonyms_field)
         rows = cls._rows(species, source if strict_source else None, _within)
         work = Standardizing(
-            name, wanted, synonyms, case_sensitive=case_sensitive, keep=keep, label=cls.__name__
+            name,
+            wanted,
+            synonyms,
+            case_sensitive=case_sensitive,
+            keep=keep,
+            label=cls.__name__,
+            respell=cls._respelling(name),
         )
         left = work.look_up(rows, unique)
         if left and from_source:
@@ -290,8 +311,9 @@ class CanCurate:
         unique = distinct(listed(values)[0])
         species = cls._organism_of(name, organism, unique)
         rows = cls._rows(species, None, _within)
-        words = Vocabulary(rows, name, None if create else cls._compared(name))
-        standards = words.standards(unique) if not create else None
+        words = cls._words(rows, name, None if create else cls._compared(name))
+        strict = not cls._ignores_case(species)
+        standards = None if create else words.standards(unique, case_sensitive=strict)
         known = words.known(unique) if standards is None else standards.exact
         found = {v: [v] for v in known} if standards is None else standards.found
         wanted = {option for options in found.values() for option in options}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ class Standardizing:
         case_sensitive: Whether case matters.
         keep: Which of several terms is taken.
         label: The registry, for messages.
+        respell: Gives the spelling of a value that is known.
         mapper: What is replaced by what.
         ambiguous: The values that mean several terms, with what they may mean.
         public: The values that only the public source knows.
@@ -34,13 +36,14 @@ class Standardizing:
     case_sensitive: bool = False
     keep: Keep = "first"
     label: str = "term"
+    respell: Callable[[str], str] | None = None
     mapper: dict[Any, Any] = field(default_factory=dict)
     ambiguous: dict[Any, list[Any]] = field(default_factory=dict)
     public: list[Any] = field(default_factory=list)
 
     def look_up(self, terms: pa.Table, values: list[Any]) -> list[Any]:
         """Look distinct values up among terms; gives those that aren't found."""
-        words = Vocabulary(terms, self.name, self.synonyms)
+        words = Vocabulary(terms, self.name, self.synonyms, self.respell)
         standards = words.standards(values, case_sensitive=self.case_sensitive)
         options = standards.found
         if self.wanted != self.name:

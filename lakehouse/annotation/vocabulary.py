@@ -98,6 +98,7 @@ class Vocabulary:
         table: The terms.
         name: The field that values are compared with.
         synonyms: The column of synonyms joined by `|`, or None to leave them out.
+        respell: Gives the spelling of a value that is known, e.g. an id without its version.
 
     Example:
         >>> terms = pa.table({"name": ["B cell"], "synonyms": ["B-cell|Bc"]})
@@ -105,9 +106,16 @@ class Vocabulary:
         {'bc': ['B cell']}
     """
 
-    def __init__(self, table: pa.Table, name: str, synonyms: str | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        name: str,
+        synonyms: str | None = None,
+        respell: Callable[[str], str] | None = None,
+    ) -> None:
         self._table = table
         self._name = name
+        self._respell = respell
         self._synonyms = synonyms if synonyms in table.column_names else None
 
     def __len__(self) -> int:
@@ -157,6 +165,10 @@ class Vocabulary:
             left = [v for v in left if v not in found]
         if left and self._synonyms is not None:
             found.update(self._by_synonym(left, case_sensitive=case_sensitive))
+        if left and self._respell is not None:
+            spelled = {v: self._respell(v) for v in left if v not in found}
+            known = self.known(list(dict.fromkeys(spelled.values())))
+            found.update({v: [s] for v, s in spelled.items() if s in known})
         return Standards({v: found[v] for v in values if v in found}, frozenset(exact))
 
     def _by_case(self, values: list[str]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.bionty.configuration import settings
@@ -10,6 +10,7 @@ from lakehouse.bionty.organisms import inferred_organism, organism_record
 from lakehouse.bionty.term import Term, TermRow
 from lakehouse.engine import RowModel
 from lakehouse.errors import OrganismNotSet
+from lakehouse.ontology.organisms import without_version
 
 if TYPE_CHECKING:
     from lakehouse.bionty.symbols import SymbolMap
@@ -65,8 +66,8 @@ class Bound(Term):
 
     def __init__(self, **fields: Any) -> None:
         if fields.get("organism") is None and fields.get("organism_uid") is None:
-            found = self._organism_of("", None, [fields.get("ensembl_gene_id")])
-            fields["organism"] = found or settings.organism
+            inferred = inferred_organism([fields.get("ensembl_gene_id")])
+            fields["organism"] = inferred or settings.organism
         elif isinstance(fields.get("organism"), str):
             fields["organism"] = organism_record(fields["organism"])
         super().__init__(**fields)
@@ -88,11 +89,13 @@ class Bound(Term):
     def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
         if organism is not None:
             return organism_record(organism)
-        inferred = inferred_organism(values) if field in ("", "ensembl_gene_id") else None
-        if inferred is not None or not field:
-            return inferred
-        unique = (field,) in cls.meta.unique
-        return None if unique else settings.organism
+        # unique ids mean one entity whatever its organism is
+        return None if (field,) in cls.meta.unique else settings.organism
+
+    @classmethod
+    def _ignores_case(cls, organism: Any) -> bool:
+        # CD8A and Cd8a are genes of two organisms
+        return organism is not None
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)
@@ -103,6 +106,10 @@ class Bound(Term):
 
 class GeneTerm(Bound):
     """Genes: their symbols change, and mean other genes in other organisms."""
+
+    @classmethod
+    def _respelling(cls, field: str) -> Callable[[str], str] | None:
+        return without_version if field == "ensembl_gene_id" else None
 
     @classmethod
     def map_symbols(cls, symbols: Iterable[str], *, organism: Any = None) -> SymbolMap:

@@ -8,14 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.making import existing_records, quiet_creation
-from lakehouse.annotation.vocabulary import Vocabulary
 from lakehouse.bionty.access import local_terms, source_of
 from lakehouse.bionty.ancestry import Ancestry
+from lakehouse.bionty.configuration import settings
 from lakehouse.bionty.content import PARENTS, terms_of
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.organisms import inferred_organism, organism_record
 from lakehouse.bionty.source import Source
 from lakehouse.bionty.sources import content_of
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, OrganismNotSet, near
+from lakehouse.ontology.organisms import organism_of_id
 from lakehouse.orm.record_list import RecordList
 
 _NEIGHBOURS = 200_000
@@ -31,6 +33,8 @@ def public_records(
             hint=f"bt.{registry.__name__}.from_values(…, organism='human'), "
             "or bt.settings.organism = 'human'",
         )
+    if organism is None and source is None and registry.require_organism():
+        return _by_organism(registry, values, field)
     terms, hint = local_terms(registry, organism, source)
     if terms is None or field not in terms.column_names:
         return [], {}, hint
@@ -40,6 +44,28 @@ def public_records(
     return [r for records in made.values() for r in records], made, None
 
 
+def _by_organism(
+    registry: type[Any], values: list[Any], field: str
+) -> tuple[list[Any], dict[Any, list[Any]], str | None]:
+    """Records of ids that tell their organisms, each from the source of its own."""
+    groups: dict[str, list[Any]] = {}
+    for value in values:
+        row = organism_of_id(value) if isinstance(value, str) else None
+        if row is not None:
+            groups.setdefault(row["ontology_id"], []).append(value)
+    if not groups and settings.organism is not None:
+        groups[settings.organism.name] = values
+    records: list[Any] = []
+    by_value: dict[Any, list[Any]] = {}
+    hint = None
+    for name, ids in groups.items():
+        new, made, told = public_records(registry, ids, field, organism_record(name), None)
+        records += new
+        by_value.update(made)
+        hint = hint or told
+    return records, by_value, hint
+
+
 def _found(
     registry: type[Any], terms: pa.Table, values: list[Any], field: str
 ) -> dict[Any, list[Any]]:
@@ -47,7 +73,9 @@ def _found(
     current = terms
     if "is_obsolete" in terms.column_names and field == registry.meta.name_field:
         current = terms.filter(pc.invert(pc.fill_null(terms["is_obsolete"], False)))
-    return Vocabulary(current, field, registry._compared(field)).standards(values).found
+    words = registry._words(current, field, registry._compared(field))
+    found: dict[Any, list[Any]] = words.standards(values).found
+    return found
 
 
 class _Maker:
@@ -114,6 +142,8 @@ def from_source(
     ((field, value),) = fields.items()
     name = registry._field_name(field)
     species = registry._organism_of(name, organism, [value])
+    if species is None and registry.require_organism():
+        species = inferred_organism([value])
     existing = registry._rows(species)
     hits = existing["uid"].filter(pc.equal(existing[name], value)).to_pylist()
     if hits:

