@@ -137,15 +137,15 @@ class HasType(BaseRecord):
     """Records that are grouped by types, which are records of the same registry."""
 
     def _set_related(self, name: str, value: Any) -> None:
-        if name == "type" and getattr(value, "meta", None) is self.meta:
+        # a saved record's type is checked when the change is saved
+        if name == "type" and not self._saved and getattr(value, "meta", None) is self.meta:
             check_type(self, value)
         super()._set_related(name, value)
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)
-        uid = self._values.get("type_uid")
-        known = self._related is not None and "type" in self._related
-        if uid is not None and not known and (not self._saved or "type_uid" in (self._old or ())):
+        checked = not self._saved and self._related is not None and "type" in self._related
+        if not checked and (not self._saved or "type_uid" in (self._old or ())):
             kind = self._get_related("type")
             if kind is not None:
                 check_type(self, kind)

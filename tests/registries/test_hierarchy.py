@@ -11,12 +11,22 @@ from lakehouse.errors import InvalidArgument, ProtectedRecord, TypeMismatch
 
 WITH_PARENTS = [ln.ULabel, ln.Record, ln.Project]
 WITH_TYPE = [
-    (ln.ULabel, {}, "query_ulabels", "ulabels"),
-    (ln.Record, {}, "query_records", "records"),
-    (ln.Project, {}, "query_projects", "projects"),
-    (ln.Reference, {}, "query_references", "references"),
-    (ln.Feature, {"dtype": str}, "query_features", "features"),
+    (ln.ULabel, "query_ulabels", "ulabels"),
+    (ln.Record, "query_records", "records"),
+    (ln.Project, "query_projects", "projects"),
+    (ln.Reference, "query_references", "references"),
+    (ln.Feature, "query_features", "features"),
+    (ln.Schema, "query_schemas", "schemas"),
 ]
+
+
+def make(registry, name, **fields):
+    """A new record that is no type."""
+    if registry is ln.Feature:
+        fields["dtype"] = str
+    if registry is ln.Schema:
+        fields["features"] = [ln.Feature(name=f"of {name}", dtype=str).save()]
+    return registry(name=name, **fields)
 
 
 @pytest.fixture(params=WITH_PARENTS, ids=lambda r: r.__name__)
@@ -102,18 +112,18 @@ def test_predecessors_and_successors(lake):
 
 @pytest.fixture(params=WITH_TYPE, ids=lambda r: r[0].__name__)
 def typed(request, lake):
-    """A registry, what its records need, its query, and three types, each one in the one before."""
-    registry, extra, query, accessor = request.param
+    """A registry, its query, its accessor, and three types, each one in the one before."""
+    registry, query, accessor = request.param
     a = registry(name="A", is_type=True).save()
     b = registry(name="B", is_type=True, type=a).save()
     c = registry(name="C", is_type=True, type=b).save()
-    return registry, extra, query, accessor, (a, b, c)
+    return registry, query, accessor, (a, b, c)
 
 
 def test_types_and_what_is_of_them(typed):
-    registry, extra, query, accessor, (a, b, c) = typed
-    one = registry(name="one", type=c, **extra).save()
-    two = registry(name="two", type=a, **extra).save()
+    registry, query, accessor, (a, b, c) = typed
+    one = make(registry, "one", type=c).save()
+    two = make(registry, "two", type=a).save()
     assert one.query_types().to_list("name") == ["C", "B", "A"]
     assert a.query_types().to_list() == []
     assert sorted(getattr(a, query)().to_list("name")) == ["B", "C", "one", "two"]
@@ -132,8 +142,8 @@ def test_types_and_what_is_of_them(typed):
 
 
 def test_a_type_goes_to_the_trash_with_all_that_is_of_it(typed):
-    registry, extra, query, _, (a, b, c) = typed
-    one = registry(name="one", type=c, **extra).save()
+    registry, query, _, (a, b, c) = typed
+    one = make(registry, "one", type=c).save()
     before = len(ln.current_lake().log())
     a.delete()
     assert len(ln.current_lake().log()) == before + 1
@@ -146,26 +156,34 @@ def test_a_type_goes_to_the_trash_with_all_that_is_of_it(typed):
 
 
 def test_a_type_is_a_type(typed):
-    registry, extra, _, _, (_, _, c) = typed
-    plain = registry(name="plain", **extra).save()
-    for make in (
-        lambda: registry(name="x", type=plain, **extra),
-        lambda: setattr(c, "type", plain),
-        lambda: registry(name="x", type_uid=plain.uid, **extra).save(),
+    registry, _, _, (_, _, c) = typed
+    plain = make(registry, "plain").save()
+    for call in (
+        lambda: make(registry, "x", type=plain),
+        lambda: setattr(c, "type", plain) or c.save(),
     ):
         with pytest.raises(InvalidArgument, match="is_type=True"):
-            make()
+            call()
     assert not registry.filter(name="x").exists()
     with pytest.raises(InvalidArgument):
-        registry(name="x", type=ln.Branch.get("main"), **extra)
+        make(registry, "x", type=ln.Branch.get("main"))
+
+
+def test_a_type_given_by_its_uid_is_checked_too(lake):
+    plain = ln.ULabel(name="plain").save()
+    with pytest.raises(InvalidArgument, match="is_type=True"):
+        ln.ULabel(name="x", type_uid=plain.uid).save()
 
 
 def test_types_form_no_cycle(typed):
-    registry, _, _, _, (a, b, c) = typed
+    registry, _, _, (a, b, c) = typed
     for own, kind in ((a, c), (a, b), (a, a), (b, c)):
+        own = registry.get(own.uid)
         with pytest.raises(InvalidArgument, match="would create a cycle"):
             own.type = kind
+            own.save()
     assert registry.get(a.uid).type is None
+    a = registry.get(a.uid)
     a.type_uid = c.uid
     with pytest.raises(InvalidArgument, match="would create a cycle"):
         a.save()
