@@ -16,7 +16,7 @@ from lakehouse.errors import KeyConflict, RowConflict
 from lakehouse.identity import new_uids
 from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import Batch, batch_on
-from lakehouse.orm.bootstrap import TRASH
+from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.rows import as_dicts, as_table
 
@@ -105,6 +105,7 @@ class Filling:
         contested = self._contested(rows, [u for u, b in before.items() if b.same])
         done = self._merged(rows, contested, before)
         self._update(changes, batch, done, rows)
+        self._bring_over(changes, rows)
         fresh = self._fresh(contested, done)
         uids = pa.array(new_uids(len(fresh)), pa.string())
         if len(fresh):
@@ -120,6 +121,18 @@ class Filling:
             linking.stage(changes, batch, rows, before)
 
     # -- rows ----------------------------------------------------------------------------
+
+    def _bring_over(self, changes: Changes, rows: pa.Table) -> None:
+        """What only another branch has of the source comes to main: it is public anyway."""
+        seen = pa.array([*self._lake.visible_branches, ARCHIVE, TRASH], pa.string())
+        key = self._incoming.key
+        hidden = pc.invert(pc.is_in(rows["branch_uid"], value_set=seen))
+        elsewhere = rows.filter(
+            pc.and_(hidden, pc.is_in(rows[key], value_set=self._incoming.table[key]))
+        )
+        for row in elsewhere.select(["uid", "branch_uid"]).to_pylist():
+            there = {"branch_uid": row["branch_uid"]}
+            changes.update(self._meta.table, row["uid"], {"branch_uid": MAIN}, there)
 
     def _contested(self, rows: pa.Table, same: list[str | None]) -> pa.Array:
         """Which of the source's rows may meet rows of the registry that aren't theirs already."""

@@ -49,6 +49,8 @@ class Source(
         >>> Source.get(entity="bionty.CellType", currently_used=True)  # doctest: +SKIP
     """
 
+    _everybodys = True
+
     def manifest(self) -> Manifest | None:
         """The manifest of this source, if it is a known one."""
         entity = str(self.entity).removeprefix("bionty.")

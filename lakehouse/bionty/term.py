@@ -53,6 +53,7 @@ class Term(HasSynonyms, CanCurate, TellsRenames, BaseRecord):
     gives the existing record.
     """
 
+    _everybodys = True
     # terms of a public source that are saved with this one, until it is saved
     _ancestry: Ancestry | None = None
 

@@ -118,6 +118,8 @@ class BaseRecord(Showing, RegistryQueries):
     _related: dict[str, BaseRecord] | None = None
     _lent: dict[str, tuple[Any, Any]] | None = None  # read dictionaries → what they were like
     _claims_uid: bool = False
+    _everybodys: ClassVar[bool] = False
+    """Whether a record that two branches make is the same fact, and so comes to main."""
 
     def __init_subclass__(
         cls,
@@ -276,8 +278,11 @@ class BaseRecord(Showing, RegistryQueries):
         _assign(self, "_saved", True)
         _assign(self, "_old", None)
         self._set_given(given)
-        if row.get("branch_uid") == TRASH:
+        branch = row.get("branch_uid")
+        if branch == TRASH:
             self._set("branch_uid", self._home())
+        elif self._everybodys and branch not in (None, ARCHIVE, *self._lake.visible_branches):
+            self._set("branch_uid", MAIN)
 
     def _join(self, batch: Batch, first: BaseRecord) -> None:
         """Become one with an equal new record of the open transaction."""

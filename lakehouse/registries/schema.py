@@ -83,6 +83,8 @@ class Schema(
         >>> Schema([Feature(name="donor", dtype=str)], name="donors").save()  # doctest: +SKIP
     """
 
+    _everybodys = True
+
     def __init__(
         self,
         features: Iterable[Any] | None = None,

@@ -136,6 +136,19 @@ def test_many_names_on_a_branch_at_once(lake, branch):
     assert not lake.ULabel(name="n1000")._saved
 
 
+def test_terms_that_only_a_branch_has_come_to_main_when_main_makes_them(lake, branch):
+    lake.switch("b1")
+    lake.bionty.CellType.import_source("blood-cells")
+    assert lake.bionty.CellType.get(name="T cell").branch == branch
+    lake.switch("main")
+    assert lake.bionty.CellType.filter().count() == 0
+    assert lake.bionty.CellType(name="T cell").save().branch.name == "main"
+    lake.bionty.CellType.import_source("blood-cells")
+    on_main = lake.bionty.CellType.filter().count()
+    lake.switch("b1")
+    assert lake.bionty.CellType.filter().count() == on_main > 50
+
+
 # -- edits -----------------------------------------------------------------------------
 
 
