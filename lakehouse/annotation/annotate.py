@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lakehouse.annotation.specs import registry_tables, type_of_features
-from lakehouse.annotation.tables import content_hash, link_row, value_row
+from lakehouse.annotation.tables import content_hash, link_row
+from lakehouse.annotation.values import Prepared
+from lakehouse.annotation.writing import external, links_of, rows_of, values_of
 from lakehouse.config import notify, settings
 from lakehouse.curation import Report
 from lakehouse.engine import Changes
 from lakehouse.orm import Lake
 
-EXTERNAL = "__external__"
 NAMES = "columns"  # where a report keeps the terms that column names themselves are
 
 
@@ -26,19 +27,19 @@ class Annotation:
 
     Attributes:
         labels: `(slot, feature uid, target table, target uid)`.
-        values: `(slot, feature uid, value)` of features that aren't categorical.
+        external: Values that somebody set; they replace those that were set before.
         features: The uids of the features of every validated slot.
         members: By slot whose names are looked up themselves, e.g. gene ids: what they are of
             (the schema's itype), the registry's table, the uids found.
     """
 
     labels: list[tuple[str, str, str, str]] = field(default_factory=list)
-    values: list[tuple[str, str, Any]] = field(default_factory=list)
+    external: Prepared | None = None
     features: dict[str, list[str]] = field(default_factory=dict)
     members: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.values or self.features or self.members)
+        return bool(self.labels or self.external or self.features or self.members)
 
 
 def feature_uids(lake: Lake, names: list[str], schema: Any = None) -> dict[str, str]:
@@ -109,22 +110,6 @@ def from_reports(
     return out
 
 
-def from_values(lake: Lake, values: Mapping[str, Any], report: Report) -> Annotation:
-    """The annotation that external feature values give, validated by a report."""
-    tables = registry_tables(lake)
-    uids = feature_uids(lake, list(values))
-    out = Annotation()
-    for name, value in (report.table or values).items():
-        if name in report.terms:
-            for match in report.terms[name]:
-                table = tables[match.target.registry]
-                labels = (u for u in match.uids.to_pylist() if u is not None)
-                out.labels += [(EXTERNAL, uids[name], table, u) for u in labels]
-        elif value is not None:
-            out.values.append((EXTERNAL, uids[name], value))
-    return out
-
-
 def stage(
     changes: Changes, annotation: Annotation, artifact_uid: str, lake: Lake, now: datetime
 ) -> None:
@@ -142,14 +127,34 @@ def stage(
         if members:
             uid = _stage_inferred(changes, itype, table, members, lake, now)
             links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
+    values: list[dict[str, Any]] = []
+    if annotation.external is not None:
+        more, values = rows_of("artifact", artifact_uid, annotation.external, stamps)
+        links += more
+    _replace(changes, annotation, artifact_uid, lake, {r["uid"] for r in (*links, *values)})
     if links:
         changes.insert("artifact_link", links, if_absent=True)
-    values = [
-        value_row("artifact", artifact_uid, feature, value, slot=slot, **stamps)
-        for slot, feature, value in annotation.values
-    ]
     if values:
         changes.insert("feature_value", values, if_absent=True)
+
+
+def _replace(
+    changes: Changes, annotation: Annotation, artifact_uid: str, lake: Lake, kept: set[str]
+) -> None:
+    """Delete what was said of the same features in the same slots, and is said no more."""
+    said = {(slot, feature) for slot, feature, *_ in annotation.labels}
+    said |= {(slot, feature) for slot, found in annotation.features.items() for feature in found}
+
+    def gone(row: dict[str, Any]) -> bool:
+        again = annotation.external is not None and external(row)
+        return row["uid"] not in kept and (again or (row["slot"], row["feature_uid"]) in said)
+
+    for table, rows in (
+        ("artifact_link", links_of(lake, "artifact", artifact_uid)),
+        ("feature_value", values_of(lake, "artifact", artifact_uid)),
+    ):
+        if uids := [r["uid"] for r in rows if gone(r)]:
+            changes.delete(table, uids)
 
 
 def _stage_inferred(

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.encoding import encoded
 from lakehouse.annotation.known import Known
-from lakehouse.annotation.tables import tail
+from lakehouse.annotation.tables import EXTERNAL, tail
 from lakehouse.annotation.values import as_dtype, is_null
 from lakehouse.curation.terms import Matches
 from lakehouse.engine import TableSpec

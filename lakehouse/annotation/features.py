@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.describe import feature_tree
 from lakehouse.annotation.describing.layout import shown
 from lakehouse.annotation.encoding import encoded, plain
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.reading import annotated, value_of
 from lakehouse.annotation.sheet_rules import completed, members_for
+from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.values import Prepared, as_dtype, is_null, prepare
 from lakehouse.annotation.writing import (
     external,

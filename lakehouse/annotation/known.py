@@ -36,6 +36,7 @@ class Known:
         nullable: Whether it may have no value.
         coerce: Whether values of other types are converted.
         type_uid: The type that it lies under.
+        default: What a schema's feature has where no value is given.
     """
 
     uid: str
@@ -44,6 +45,7 @@ class Known:
     nullable: bool = True
     coerce: bool = False
     type_uid: str | None = None
+    default: Any = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Known:
@@ -55,6 +57,7 @@ class Known:
             row.get("nullable") is not False,
             bool(row.get("coerce")),
             row.get("type_uid"),
+            row.get("default_value"),
         )
 
 

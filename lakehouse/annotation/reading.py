@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.encoding import typed
 from lakehouse.annotation.known import HIDDEN, Known
+from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.writing import external, links_of, values_of
 from lakehouse.orm import Lake
 from lakehouse.schema import DType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.known import HIDDEN, Known
+from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
 
@@ -35,8 +35,9 @@ def members_of(lake: Lake, schema_uid: str | None) -> list[Member] | None:
     if row.get("index_uid") is not None:
         wanted = {row["index_uid"]: False, **wanted}
     rows = {r["uid"]: r for r in lake.state.rows("feature", list(wanted))}
+    coerced = {"coerce": True} if row.get("coerce") else {}
     return [
-        (Known.of(rows[uid]), optional)
+        (Known.of({**rows[uid], **coerced}), optional)
         for uid, optional in wanted.items()
         if uid in rows and rows[uid]["branch_uid"] not in HIDDEN
     ]

@@ -21,6 +21,7 @@ from lakehouse.identity import digest_text, encode
 from lakehouse.schema.snapshot import Snapshot
 
 _TAIL = 12
+EXTERNAL = "__external__"  # the slot of what somebody set, not found in a dataset
 
 
 class LinkRow(RowModel):

@@ -76,6 +76,11 @@ class Preparation:
             if self._whole:
                 self._check_members(list(found.values()))
         out = Prepared()
+        if self._whole:
+            named = {feature.uid for feature in found.values()}
+            for known, _ in self._members or ():
+                if known.default is not None and known.uid not in named:
+                    found, values = {**found, known: known}, {**values, known: known.default}
         for key, value in values.items():
             feature = found[key]
             out.features[feature.uid] = feature
@@ -98,8 +103,7 @@ class Preparation:
         Raises:
             ValidationError: With everything that is wrong.
         """
-        for terms in self._terms.values():
-            self._look_up(terms)
+        self.look_up()
         if self.failures:
             raise failed(what, self.failures)
 
@@ -118,7 +122,9 @@ class Preparation:
                 for name in extra
             ]  # fmt: skip
         missing = [
-            known.name for known, optional in members if not optional and known.uid not in uids
+            known.name
+            for known, optional in members
+            if not optional and known.default is None and known.uid not in uids
         ]
         self.failures += [
             Failure(
@@ -128,6 +134,12 @@ class Preparation:
             )
             for name in missing
         ]  # fmt: skip
+
+    def look_up(self) -> None:
+        """Look the categories up, and note those that are missing."""
+        for terms in self._terms.values():
+            self._look_up(terms)
+        self._terms = {}
 
     # -- values that aren't categorical --------------------------------------------------
 

@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.encoding import plain
-from lakehouse.annotation.tables import link_row, value_row
+from lakehouse.annotation.tables import EXTERNAL, link_row, value_row
 from lakehouse.annotation.values import Prepared
 from lakehouse.engine import Changes
 from lakehouse.orm import Batch, Lake

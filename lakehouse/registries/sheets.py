@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.bulk import link_rows, texts_of, value_table
 from lakehouse.annotation.known import HIDDEN, Known, resolve
 from lakehouse.annotation.sheet_rules import index_of, members_of
 from lakehouse.annotation.specs import registry_tables, resolver_of
+from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.writing import stamps_of
 from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, as_arrow, validate

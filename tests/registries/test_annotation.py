@@ -16,6 +16,7 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import (
+    FieldValidationError,
     InvalidArgument,
     ObjectDoesNotExist,
     UnknownDtype,
@@ -64,7 +65,7 @@ FORMS = ["pandas", "polars", "lazy", "arrow", "path"]
 @pytest.mark.parametrize("form", FORMS)
 def test_valid_content_is_annotated(schema, form):
     artifact = ln.Artifact.from_dataframe(forms(GOOD)[form], key="d.parquet", schema=schema).save()
-    assert artifact.features.get_values() == {"cell_type": ["B cell", "T cell"]}
+    assert artifact.features.get_values() == {"cell_type": {"B cell", "T cell"}}
     assert artifact.schema == schema
     inferred = artifact.features.slots["columns"]
     assert sorted(f.name for f, _ in inferred.feature_list()) == ["cell_type", "n"]
@@ -253,7 +254,7 @@ def test_union_and_typed_categories(terms):
     schema = ln.Schema([union, typed]).save()
     data = pa.table({"u": ["odd", "T cell"], "p": ["drug", "drug"]})
     artifact = ln.Artifact.from_dataframe(data, key="u.parquet", schema=schema).save()
-    assert artifact.features["u"] == ["T cell", "odd"]
+    assert sorted(r.name for r in artifact.features["u"]) == ["T cell", "odd"]
     for value in ("odd", "T cell"):
         assert ln.Artifact.filter(u=value).one() == artifact
     assert ln.Artifact.filter(p="drug").count() == 1
@@ -360,7 +361,7 @@ def keys(**lookups):
         ({"cell_type__isnull": True}, "abce"),
         ({"cell_types__name": "T cell"}, "d"),
         ({"donor": "x' OR 1=1 --"}, ""),
-        ({"cell_type": "x') OR 1=1 --"}, ""),
+        ({"cell_type__in": ["x') OR 1=1 --"]}, ""),
     ],
 )
 def test_filters(many, lookups, expected):
@@ -370,13 +371,14 @@ def test_filters(many, lookups, expected):
 def test_filter_errors(many):
     with pytest.raises(UnknownField, match="temperature"):
         ln.Artifact.filter(temperatur=3)
-    with pytest.raises(UnknownField, match="look-up"):
+    with pytest.raises(FieldValidationError, match="text"):
         ln.Artifact.filter(cell_type__gt=3).count()
+    with pytest.raises(ObjectDoesNotExist, match="CellType matching"):
+        ln.Artifact.filter(cell_type="x') OR 1=1 --")
     with pytest.raises(UnknownField, match="look-up"):
         ln.Artifact.filter(donor__foo=3).count()
     assert keys(cell_type=bt.CellType.get(name="T cell")) == "d"
-    with pytest.raises(InvalidArgument, match="quotes"):
-        ln.Artifact.filter(**{"info__a'b": 1}).count()
+    assert keys(**{"info__a'b": 1}) == ""
 
 
 def test_external_features(many):
@@ -387,7 +389,7 @@ def test_external_features(many):
     assert ln.Artifact.get(key="b.txt").features["day"] in ("2024-01-02", datetime.date(2024, 1, 2))
     with open("z.txt", "w") as file:
         file.write("z")
-    with pytest.raises(UnknownField, match="temperature"):
+    with pytest.raises(ValidationError, match="temperatur"):
         ln.Artifact("z.txt", key="z.txt", features={"temperatur": 1.0})
     with pytest.raises(ValidationError) as caught:
         ln.Artifact("z.txt", key="z.txt", features={"temperature": "warm", "cell_type": "T cel"})

@@ -8,9 +8,9 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from lakehouse.annotation.annotate import EXTERNAL
 from lakehouse.annotation.describing import layout
 from lakehouse.annotation.reading import Annotated, annotated, label_field
+from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.orm.showing import short
 from lakehouse.schema import DType
 

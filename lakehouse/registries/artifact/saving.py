@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import storage as store
 from lakehouse.annotation import annotate
-from lakehouse.annotation.tables import insert_snapshots
+from lakehouse.annotation.tables import EXTERNAL, insert_snapshots
 from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import InconsistentKey, InvalidArgument, RowConflict
@@ -201,7 +201,7 @@ class ArtifactSaving(ArtifactContent):
         changes.delete("artifact_snapshot", [r["uid"] for r in rows])
         for table in ("artifact_link", "feature_value"):
             rows = state.prefix(table, self.uid, LINKED)
-            gone = [r["uid"] for r in rows if r["slot"] not in (None, annotate.EXTERNAL)]
+            gone = [r["uid"] for r in rows if r["slot"] not in (None, EXTERNAL)]
             changes.delete(table, gone)
 
     def _settle(self, batch: Batch) -> None:

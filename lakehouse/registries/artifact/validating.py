@@ -8,14 +8,18 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.annotation import annotate
-from lakehouse.annotation.annotate import EXTERNAL, Annotation
+from lakehouse.annotation.annotate import Annotation
+from lakehouse.annotation.known import unknown_text
+from lakehouse.annotation.sheet_rules import members_of
 from lakehouse.annotation.specs import known_rules, resolver_of, spec_of
+from lakehouse.annotation.tables import EXTERNAL
+from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import Part, slots_in
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField, near
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.payload import Payload
@@ -92,19 +96,16 @@ def validate_payload(
         for slot, (part, demanded) in parts.items():
             reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
             tell_unknown(demanded, reports[slot], part)
-    values = named(features)
+    external: Prepared | None = None
     externals = {} if schema is None else schema.slots
-    if values or EXTERNAL in externals:
-        reports[EXTERNAL] = external_report(lake, values, externals.get(EXTERNAL))
+    if features is not None or EXTERNAL in externals:
+        reports[EXTERNAL], external = external_values(lake, features or {}, externals.get(EXTERNAL))
     if reports:
         joined_report(reports).raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
     demanded_by = {slot: demanded for slot, (_, demanded) in parts.items()}
     out.annotation = annotate.from_reports(lake, content, demanded_by)
-    if EXTERNAL in reports:
-        external = annotate.from_values(lake, values, reports[EXTERNAL])
-        out.annotation.labels += external.labels
-        out.annotation.values += external.values
+    out.annotation.external = external
     out.table = _changed(payload, parts, content)
     return out
 
@@ -239,21 +240,31 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
+def external_values(
+    lake: Lake, features: Mapping[Any, Any], schema: Schema | None
+) -> tuple[Report, Prepared]:
+    """What is wrong with values that are set beside the content, and the checked values.
+
+    Raises:
+        ValidationError: A name is no feature.
+    """
+    members = None if schema is None else members_of(lake, schema.uid)
+    preparation = Preparation(lake, members, whole=members is not None)
+    prepared = preparation.add(features)
+    preparation.look_up()
+    columns = {f.name: str(f.dtype) for f in prepared.features.values()}
+    return Report(failures=tuple(preparation.failures), columns=columns, n_rows=1), prepared
+
+
 def external_report(lake: Lake, values: Mapping[str, Any], schema: Schema | None) -> Report:
     """Validate external feature values, by a schema or each by its feature.
 
     Raises:
-        UnknownField: A name is no feature.
+        ValidationError: A name is no feature.
     """
     known = known_rules(lake.state)
     if unknown := [n for n in values if n not in known]:
-        close = near(unknown[0], list(known))
-        raise UnknownField(
-            f"There is no feature {unknown[0]!r}.",
-            found=", ".join(map(repr, unknown)),
-            expected=", ".join(close) or None,
-            hint=f"ln.Feature(name={unknown[0]!r}, dtype=…).save()",
-        )
+        raise ValidationError(unknown_text(unknown, values))
     spec = (
         spec_of(schema, lake.state)
         if schema is not None
