@@ -105,11 +105,11 @@ class Transform(
             self._join_family()
 
     def _set_given(self, given: dict[str, Any]) -> None:
-        """The transform is known: it keeps its key, and its source code unless it had none."""
-        kept = {"key", "version_tag"}
-        if self._values.get("hash") is not None:
-            kept |= {"source_code", "hash"}
-        super()._set_given({n: v for n, v in given.items() if n not in kept})
+        """The transform is known: it takes a description, and source code if it had none."""
+        taken = {"description"}
+        if self._values.get("hash") is None:
+            taken |= {"source_code", "hash"}
+        super()._set_given({n: v for n, v in given.items() if n in taken})
 
     def _become_known(self) -> bool:
         """Become the existing transform that this constructor call means, if there is one."""
