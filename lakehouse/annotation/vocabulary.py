@@ -154,13 +154,16 @@ class Vocabulary:
             return pa.array([], type_)
 
     def standards(self, values: Sequence[Any], *, case_sensitive: bool = False) -> Standards:
-        """What distinct values stand for: themselves, another spelling by case, or a synonym."""
+        """What distinct values stand for: themselves, another spelling by case, or a synonym.
+
+        Ids, and names of terms that have no synonyms, stand for nothing but themselves.
+        """
         exact = self.known(values)
         found: dict[Any, list[Any]] = {v: [v] for v in values if v in exact}
         left = [v for v in values if v not in exact and isinstance(v, str)]
         if left and not pa.types.is_string(self._column.type):
             left = []
-        if left and not case_sensitive:
+        if left and self._synonyms is not None and not case_sensitive:
             found.update(self._by_case(left))
             left = [v for v in left if v not in found]
         if left and self._synonyms is not None:

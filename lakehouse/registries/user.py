@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakehouse.annotation.curate import CanCurate
 from lakehouse.orm import BaseRecord, TimedRow
 from lakehouse.registries._relations import relations_of
 
@@ -14,6 +15,7 @@ class UserRow(TimedRow):
 
 
 class User(
+    CanCurate,
     BaseRecord,
     row=UserRow,
     name_field="handle",
