@@ -27,6 +27,7 @@ _LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "debug": logging
 
 # A name only: the lake lies in a layer above, and is asked for when it is needed.
 _CURRENT_LAKE = ("lakehouse.orm.current", "current_lake")
+_ACTIVE_LAKE = ("lakehouse.orm.context", "active_lake")
 
 
 class Environment(BaseSettings):
@@ -65,7 +66,7 @@ class AnnotationSettings:
     n_max_records: int = 1_000
 
 
-@dataclass
+@dataclass(repr=False)
 class Settings:
     """Settings of the running process; `lakehouse.settings` is the one instance."""
 
@@ -123,6 +124,22 @@ class Settings:
     def user(self) -> Any:
         """The user of the current lake."""
         return _current_lake().user
+
+    def __repr__(self) -> str:
+        lines = ["Settings"]
+        if (lake := _active_lake()) is not None:
+            lines += [f"  instance: {lake.name}", f"  storage: {lake.root}"]
+        lines += [
+            f"  verbosity: {self.verbosity}",
+            f"  track_run_inputs: {self.track_run_inputs}",
+        ]
+        return "\n".join(lines)
+
+
+def _active_lake() -> Any:
+    """The lake that is connected to, if any; nothing is looked for."""
+    module, name = _ACTIVE_LAKE
+    return getattr(importlib.import_module(module), name)()
 
 
 def _current_lake() -> Any:

@@ -18,7 +18,7 @@ from lakehouse.orm import under
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.fields import Field, branch_uid
 from lakehouse.orm.json_lookups import JsonLookup, place_of
-from lakehouse.orm.lookups import PARTS, ColumnLookup, Sql, part_sql
+from lakehouse.orm.lookups import PARTS, ColumnLookup, Sql, operands, part_sql
 from lakehouse.orm.meta import Condition, RegistryMeta, Relation
 from lakehouse.orm.q import Q
 
@@ -240,6 +240,7 @@ class Compiler:
             sql, params = value.uids_sql(self, target)
             return f"{column} IN ({sql})", params
         if rest == ["in"]:
+            value = operands(value)
             if isinstance(value, str) or not hasattr(value, "__iter__"):
                 raise InvalidArgument(
                     f"The look-up 'in' takes several records of {target.name}.", found=repr(value)

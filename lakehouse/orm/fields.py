@@ -71,6 +71,12 @@ class Field:
         self._annotation: Any = annotated[(annotation, *metadata)] if metadata else annotation
         self._adapter: pydantic.TypeAdapter[Any] | None = None
 
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The few words that a field may hold, if it may hold no others."""
+        bare = _bare(self._annotation)
+        return typing.get_args(bare) if typing.get_origin(bare) is typing.Literal else ()
+
     def validate(self, value: Any) -> Any:
         """The value as it is stored.
 

@@ -7,6 +7,7 @@ values for them. No value ever becomes part of the SQL text.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -81,8 +82,10 @@ class ColumnLookup:
             return is_null(self._sql, value)
         if value is None:
             return self._null(name)
+        if name in ("exact", "ne", "in"):
+            self._check_choice(value)
         if name == "in":
-            return self._in(value)
+            return self._in(operands(value))
         if name == "range":
             low, high = self._pair(value)
             return f"{self._sql} BETWEEN ? AND ?", [self._operand(low), self._operand(high)]
@@ -171,9 +174,21 @@ class ColumnLookup:
             return aware(found) if isinstance(found, dt.datetime) else found
         if field.kind != "str":
             return field.validate(value)
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
         if not isinstance(value, str):
             raise self._wrong(value, "text")
         return checked_text(field, value)
+
+    def _check_choice(self, value: Any) -> None:
+        """Refuse a value that a field of a few words never has."""
+        choices = self._field.choices
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if choices and isinstance(one, str) and one not in choices:
+                raise FieldValidationError(
+                    f"Invalid {self._field.registry} {self._field.name} {one[:200]!r}.",
+                    expected="one of: " + ", ".join(map(repr, choices)),
+                )
 
     def _wrong(self, value: Any, expected: str) -> FieldValidationError:
         return FieldValidationError(
@@ -189,6 +204,11 @@ class ColumnLookup:
             expected=", ".join(close or NAMES),
             hint=f"did you mean {close[0]!r}?" if close else None,
         )
+
+
+def operands(value: Any) -> Any:
+    """The values to compare with, where they are those of another query set's field."""
+    return value.operands() if hasattr(value, "operands") else value
 
 
 def checked_text(field: Field, value: str) -> str:

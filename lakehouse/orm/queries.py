@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
+from lakehouse.errors import (
+    InvalidArgument,
+    MultipleObjectsReturned,
+    ObjectDoesNotExist,
+    UnknownField,
+)
 from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
@@ -23,10 +28,20 @@ if TYPE_CHECKING:
 _FAMILY = 4_000
 
 
+class _Objects:
+    """Gives all records of a registry, as the peer's managers do."""
+
+    def __get__(self, record: Any, owner: type[RegistryQueries]) -> QuerySet[Any]:
+        if record is not None:
+            raise UnknownField("Only registries have 'objects', records don't.")
+        return owner.all()
+
+
 class RegistryQueries:
     """Class methods that query a registry of the current lake."""
 
     meta: ClassVar[RegistryMeta]
+    objects = _Objects()
 
     @classmethod
     def _from_row(cls, lake: Lake, row: dict[str, Any]) -> Self:

@@ -95,7 +95,9 @@ class QuerySet(Combining[T], Reading[T]):
         self._unsliced("ordered")
         found = self._with(order=fields)
         for field in fields:
-            if not isinstance(field, str) and not hasattr(field, "to_order"):
+            if hasattr(field, "annotated"):
+                found = found.filter(field.annotated())
+            elif not isinstance(field, str):
                 raise InvalidArgument(
                     "Records are ordered by fields and features.",
                     found=f"{field!r} ({type(field).__name__})",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -162,6 +162,25 @@ class Reading(Generic[T]):
 
         given = names[1] if len(names) > 1 else None
         return Lookup(self._registry, self._lake, values, column, return_field=given, keep=keep)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether somebody said in which order the records come."""
+        return self._statement.ordered
+
+    def iterator(self) -> Iterator[T]:
+        """The records, one after the other."""
+        return iter(self._self())
+
+    def contains(self, record: T) -> bool:
+        """Whether a record is in the set."""
+        return self._self().filter(uid__in=[record]).exists()
+
+    def select_related(self, *_: str) -> Self:
+        """The set itself: related records are read when they are asked for, in microseconds."""
+        return self._with()
+
+    prefetch_related = select_related
 
     # -- comparing values with the set -------------------------------------------------
 

@@ -99,6 +99,14 @@ class Values(Sequence[Any]):
             return [made(*row) for row in rows]
         return list(rows)
 
+    def operands(self) -> list[Any]:
+        """The values of the one field, for use in a condition."""
+        if len(self._fields) != 1:
+            raise InvalidArgument(
+                "A condition takes the values of one field.", found=", ".join(self._fields)
+            )
+        return read_values(self._query._statement, self._fields)[0]
+
     def to_list(self) -> list[Any]:
         """The values as a list."""
         return list(self._values())

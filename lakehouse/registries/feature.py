@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.ordering import Orderable
 from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
@@ -34,6 +35,7 @@ class FeatureRow(TrackedRow):
 
 
 class Feature(
+    Orderable,
     Comparable,
     TellsRenames,
     HasType,
@@ -45,6 +47,7 @@ class Feature(
     foreign_keys={"type": "Feature"},
     required=("name",),
     relations=relations_of("Feature"),
+    aliases={"dtype_as_str": "dtype", "_dtype_str": "dtype"},
 ):
     """Columns of tables and properties of datasets; validation compares data with them.
 

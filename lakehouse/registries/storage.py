@@ -35,6 +35,7 @@ class Storage(
     unique=(("root",),),
     required=("root",),
     relations=relations_of("Storage"),
+    aliases={"instance_uid": "lake_uid"},
 ):
     """Places where artifacts are stored: local folders and object stores.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 import pytest
 
+from lakehouse.config import settings
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField
 from lakehouse.orm import Q, save
 from lakehouse.orm.aggregates import Avg, Count, Max, Min, StdDev, Sum
@@ -318,3 +319,72 @@ def test_artifacts_frames_hide_bookkeeping(lake):
     assert not {"hash_key", "storage_key"} & set(columns)
     assert {"is_latest", "storage_id", "schema_id"} <= set(columns)
     assert "storage_key" in lake.Artifact.to_dataframe(include="privates").columns
+
+
+def test_values_of_one_field_are_operands(labels):
+    some = ULabel.filter(name__startswith="a")
+    assert names(ULabel.filter(name__in=some.values("name"))) == ["alpha"]
+    assert names(ULabel.filter(uid__in=some.values_list("uid"))) == ["alpha"]
+    assert names(ULabel.filter(type__in=some.values("type"))) == ["alpha", "beta"]
+    with pytest.raises(InvalidArgument, match="one field"):
+        ULabel.filter(name__in=some.values("name", "uid"))
+
+
+def test_ways_of_the_peer(labels):
+    query = ULabel.objects.filter(name="alpha")
+    assert query.contains(labels[1])
+    assert not query.contains(labels[2])
+    assert list(query.iterator()) == list(query.select_related("type")) == [labels[1]]
+    assert query.order_by("name").ordered
+    assert not query.ordered
+    with pytest.raises(AttributeError):
+        _ = labels[1].objects
+
+
+def test_words_that_a_field_never_holds(lake):
+    assert Run.filter(status="completed").count() == 0
+    with pytest.raises(ValueError, match="Invalid Run status 'nope'"):
+        Run.filter(status="nope")
+    with pytest.raises(InvalidArgument, match="aborted"):
+        Run.filter(status__in=["completed", "nope"])
+
+
+def test_order_by_a_feature(lake):
+    from lakehouse.registries import Feature
+
+    number = Feature(name="number", dtype=float).save()
+    label = Feature(name="label", dtype=ULabel).save()
+    save([ULabel(name="x"), ULabel(name="y")])
+    for name, n, word in (("a", 10, "y"), ("b", 9, "x"), ("c", None, None)):
+        record = Record(name=name).save()
+        if n is not None:
+            record.features.set_values({"number": n, "label": word})
+    assert Record.filter().order_by(number).to_list("name") == ["b", "a"]
+    assert Record.filter().order_by(-number, "name").to_list("name") == ["a", "b"]
+    assert Record.filter().order_by(label).to_list("name") == ["b", "a"]
+    assert Record.filter().order_by(number).last().name == "a"
+    assert Record.filter().order_by(number).reverse().first().name == "a"
+    for wrong in (3, None, label == "x"):
+        with pytest.raises(InvalidArgument):
+            Record.filter().order_by(wrong)
+    with pytest.raises(InvalidArgument):
+        ULabel.filter().order_by(number)
+
+
+def test_artifacts_by_their_path(lake, tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text("a\n1\n")
+    artifact = lake.Artifact(source, key="a.csv").save()
+    assert lake.Artifact.get(path=artifact.path) == artifact
+    assert lake.Artifact.filter(path__startswith=lake.root).one() == artifact
+    with pytest.raises(ObjectDoesNotExist):
+        lake.Artifact.get(path="nowhere.csv")
+
+
+def test_settings_say_where_one_is(lake):
+    lines = repr(settings).splitlines()
+    assert lines[0] == "Settings"
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        "  instance", "  storage", "  verbosity", "  track_run_inputs",
+    ]  # fmt: skip
+    assert lines[2] == f"  storage: {lake.root}"

@@ -23,7 +23,7 @@ from lakehouse.orm.context import use
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
-from lakehouse.registries.artifact.row import OWN, ArtifactRow
+from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
 from lakehouse.registries.artifact.saving import ArtifactSaving
 from lakehouse.registries.artifact.validating import schema_named, validate_payload
 from lakehouse.storage import check_key
@@ -41,7 +41,7 @@ class Artifact(
     versioned=True,
     foreign_keys={"storage": "Storage", "schema": "Schema"},
     aliases={"transform": "run__transform"},
-    computed=version_fields("artifact"),
+    computed={**version_fields("artifact"), "path": ("str", PATH_SQL)},
     relations=relations_of("Artifact"),
     feature_lookup=lookup_on("artifact"),
     feature_columns=with_features,

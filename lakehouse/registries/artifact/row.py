@@ -13,6 +13,12 @@ OWN = ".lakehouse/"
 MANAGED = ".lakehouse/artifacts"
 """Folder below a storage root for the bytes of artifacts with virtual keys."""
 
+PATH_SQL = (
+    "(SELECT rtrim(s.root, '/') || '/' || {row}.storage_key FROM storage s"
+    " WHERE s.uid = {row}.storage_uid)"
+)
+"""SQL of the place of an artifact's bytes."""
+
 
 class ArtifactRow(VersionedRow):
     """One version of one artifact.
