@@ -94,7 +94,7 @@ def external_rows(record: Any, found: Iterable[Annotated]) -> list[Text]:
 
 def add_features(tree: Tree, record: Any) -> None:
     """The features of an artifact, in two sections, or of a run or record, in one."""
-    found = annotated(record)
+    found = annotated(record, lambda row: row["feature_uid"] is not None)
     if record.meta.name == "Artifact":
         add_dataset_features(tree, record, found)
         layout.section(tree, "External features", external_rows(record, found))
