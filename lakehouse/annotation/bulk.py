@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from lakehouse.annotation.tables import EXTERNAL, tail
 from lakehouse.annotation.values import as_dtype, is_null
 from lakehouse.curation.terms import Matches
 from lakehouse.engine import TableSpec
+from lakehouse.identity import ALPHABET
 from lakehouse.schema import DType
 
 _SPECIAL = r'["\\\x00-\x1f]'
@@ -68,18 +71,48 @@ def value_table(
 ) -> pa.Table:
     """Rows of the value table for one feature of many records."""
     pairs = [(uid, text) for uid, text in zip(uids, texts, strict=True) if text is not None]
-    tails: dict[str, str] = {}
-    rows, subjects, values = [], [], []
-    for uid, text in pairs:
-        end = tails.get(text)
-        if end is None:
-            end = tails[text] = tail(registry, feature.uid, EXTERNAL, text)
-        rows.append(uid + end)
-        subjects.append(uid)
-        values.append(text)
-    columns = {"uid": rows, "subject_uid": subjects, "value": values}
+    values = [text for _, text in pairs]
+    distinct = list(dict.fromkeys(values))
+    ends = dict(zip(distinct, tails(registry, feature.uid, EXTERNAL, distinct), strict=True))
+    columns = {
+        "uid": [uid + ends[text] for uid, text in pairs],
+        "subject_uid": [uid for uid, _ in pairs],
+        "value": values,
+    }
     constants = {"registry": registry, "feature_uid": feature.uid, "slot": EXTERNAL, **stamps}
-    return _table(spec, columns, constants, len(rows))
+    return _table(spec, columns, constants, len(values))
+
+
+def tails(registry: str, feature_uid: str, slot: str, texts: Sequence[str]) -> list[str]:
+    """What `tables.tail` gives for each text, ten times as fast for ten thousand."""
+    if not texts:
+        return []
+    head = hashlib.blake2b("\x1f".join((registry, feature_uid, slot, "")).encode(), digest_size=16)
+    digests = bytearray()
+    for text in texts:
+        one = head.copy()
+        one.update(text.encode("utf-8", "surrogatepass"))
+        digests += one.digest()
+    limbs = np.frombuffer(bytes(digests), ">u4").reshape(len(texts), 4).astype(np.uint64)
+    for _ in range(2):  # the last ten of 22 digits aren't wanted
+        limbs, _rest = _divided(limbs, 62**5)
+    digits = np.empty((len(texts), 12), np.uint8)
+    for place in range(8, -1, -4):
+        limbs, four = _divided(limbs, 62**4)
+        for i in range(3, -1, -1):
+            four, digit = np.divmod(four, np.uint64(62))
+            digits[:, place + i] = digit
+    letters = np.frombuffer(ALPHABET.encode(), np.uint8)[digits].tobytes().decode()
+    return [letters[i : i + 12] for i in range(0, len(letters), 12)]
+
+
+def _divided(limbs: np.ndarray[Any, Any], by: int) -> tuple[np.ndarray[Any, Any], Any]:
+    """Long division of numbers of four 32-bit limbs: quotients, remainders."""
+    divisor, rest = np.uint64(by), np.zeros(len(limbs), np.uint64)
+    out = np.empty_like(limbs)
+    for i in range(limbs.shape[1]):
+        out[:, i], rest = np.divmod((rest << np.uint64(32)) | limbs[:, i], divisor)
+    return out, rest
 
 
 def link_rows(
@@ -108,7 +141,7 @@ def link_rows(
         for text, uid in zip(match.values.to_pylist(), match.uids.to_pylist(), strict=True):
             if uid is not None:
                 known.setdefault(text, (table, uid))
-    tails = {text: tail(table, uid, feature.uid, EXTERNAL) for text, (table, uid) in known.items()}
+    ends = {text: tail(table, uid, feature.uid, EXTERNAL) for text, (table, uid) in known.items()}
     listed = feature.dtype.kind == "list"
     out: dict[str, list[Any]] = {
         n: [] for n in ("uid", "subject_uid", "registry", "target_uid", "position")
@@ -122,7 +155,7 @@ def link_rows(
             if text is None:
                 continue
             table, target = known[text]
-            out["uid"].append(subject + tails[text])
+            out["uid"].append(subject + ends[text])
             out["subject_uid"].append(subject)
             out["registry"].append(table)
             out["target_uid"].append(target)

@@ -33,7 +33,7 @@ def found_by(lake: Lake, target: CatTarget, texts: Iterable[str]) -> dict[str, l
     if target.field not in meta.fields:
         raise meta.unknown(target.field)
     wanted = list(dict.fromkeys(texts))
-    rows = lake.state.arrow(meta.table)
+    rows = _needed(lake.state.arrow(meta.table), target)
     column = rows[target.field]
     if len(wanted) == 1:
         hits = rows.filter(pc.equal(column, wanted[0]))
@@ -47,6 +47,12 @@ def found_by(lake: Lake, target: CatTarget, texts: Iterable[str]) -> dict[str, l
         found = {text: [max(uids)] for text, uids in found.items()}
     _add_staged(lake, target, wanted, found)
     return found
+
+
+def _needed(rows: pa.Table, target: CatTarget) -> pa.Table:
+    """The columns that finding labels takes; filtering the others costs more than the rest."""
+    names = ("uid", "name", "branch_uid", "is_type", "type_uid")
+    return rows.select([n for n in rows.column_names if n in names or n == target.field])
 
 
 def _narrowed(lake: Lake, target: CatTarget, rows: pa.Table, hits: pa.Table) -> pa.Table:
@@ -102,6 +108,7 @@ def suggestions(lake: Lake, target: CatTarget, texts: Sequence[str]) -> list[str
     rows = lake.state.arrow(lake.directory.get(target.registry).meta.table)
     if rows.num_rows > _SUGGESTED_FROM:
         return []
+    rows = _needed(rows, target)
     rows = _narrowed(lake, CatTarget(target.registry, target.field, target.type_path), rows, rows)
     names = {str(n) for n in rows[target.field].to_pylist() if n is not None}
     return list(dict.fromkeys(n for text in texts[:10] for n in near(text, names)))

@@ -157,12 +157,13 @@ def _stage(batch: Batch, record: Any, operation: _Operation) -> None:
     def stage(changes: Changes) -> None:
         uid = record.uid
         before = _after(lake, table, uid, operations[: upto - 1])
-        after = _after(lake, table, uid, operations[:upto])
+        after = _Rows(dict(before.links), dict(before.values))
+        operation(after)
         pairs = (
             (link_table(table), before.links, after.links),
             ("feature_value", before.values, after.values),
         )
-        committed = _after(lake, table, uid, ())
+        committed = before if upto == 1 else _after(lake, table, uid, ())
         for name, old, new in pairs:
             known = committed.links if name != "feature_value" else committed.values
             moved = {u for u, r in new.items() if u in old and r is not old[u] and r != old[u]}
