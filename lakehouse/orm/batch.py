@@ -64,6 +64,7 @@ class Batch:
         self._keys: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], BaseRecord]] = {}
         self._stamps: dict[str, dict[str, Any]] = {}
         self._uids: dict[tuple[str, str], BaseRecord] = {}
+        self._missed: set[tuple[str, str]] = set()
         self._twins: dict[int, BaseRecord] = {}
         self._firsts: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
@@ -186,11 +187,13 @@ class Batch:
     def staged_uid(self, table: str, uid: str) -> BaseRecord | None:
         """A staged new record by its uid."""
         found = self._uids.get((table, uid))
-        if found is None and table in self._new:
+        if found is None and table in self._new and (table, uid) not in self._missed:
             # uids are made when they are asked for, so most weren't known when staged
             known = {r._values["uid"]: r for r in self._new[table] if "uid" in r._values}
             self._uids.update({(table, u): r for u, r in known.items()})
             found = known.get(uid)
+            if found is None:  # uids that are made later are new ones
+                self._missed.add((table, uid))
         return found
 
     def staged_where(self, table: str, lookups: dict[str, Any]) -> BaseRecord | None:

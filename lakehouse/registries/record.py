@@ -184,6 +184,9 @@ class Record(
         fresh = not self._saved or "type_uid" in (self._old or ())
         if not fresh or self._values.get("is_type"):
             return False
+        kind = (self._related or {}).get("type")
+        if kind is not None:
+            return kind._values.get("schema_uid") is not None
         return sheet_schema(self._lake, self._values.get("type_uid")) is not None
 
     def _before_save(self, batch: Batch) -> None:
