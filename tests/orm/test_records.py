@@ -106,15 +106,23 @@ def test_trash_restore_and_permanent_delete():
     assert ULabel.filter(branch__isnull=False).count() == 0
 
 
-def test_trashed_name_is_returned_and_restored_on_save(capfd):
+def test_the_name_of_a_trashed_record_is_free():
     label = ULabel(name="raw").save()
     label.delete()
-    again = ULabel(name="raw")
-    assert again == label
+    again = ULabel(name="raw").save()
+    assert again != label
+    assert ULabel.filter().one() == again
+
+
+def test_what_is_unique_in_the_whole_lake_is_returned_and_restored_on_save(capfd):
+    storage = Storage(root="/data").save()
+    storage.delete()
+    again = Storage(root="/data")
+    assert again == storage
     assert "from the trash" in capfd.readouterr().err
-    assert ULabel.filter().count() == 0
+    assert Storage.filter(root="/data").count() == 0
     again.save()
-    assert ULabel.filter().one() == label
+    assert Storage.filter(root="/data").one() == storage
 
 
 def test_unsaved_and_trashless_deletes_are_refused():
