@@ -31,12 +31,11 @@ def tree_of(record: Any) -> Tree:
     tree.add(general.fields(record))
     for add in _SECTIONS.get(record.meta.name, ()):
         add(tree, record)
-    if record._saved:
-        entities = "Entities" if record.meta.name in _LABELLED else "Relations"
-        layout.section(tree, entities, general.labels(record))
-        layout.section(tree, "Linked from", general.named_in(record))
-        for head, lines in general.notes(record):
-            layout.section(tree, head, lines)
+    entities = "Entities" if record.meta.name in _LABELLED else "Relations"
+    layout.section(tree, entities, general.labels(record))
+    layout.section(tree, "Linked from", general.named_in(record))
+    for head, lines in general.notes(record):
+        layout.section(tree, head, lines)
     return tree
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.graph import Graph
+from lakehouse.orm.links import belongs, links_from, links_to
 from lakehouse.orm.meta import Relation
-from lakehouse.orm.showing import title
+from lakehouse.orm.showing import now, title
 
 _UP = ("parents", "predecessors")
 _HIDDEN = ("archive", "trash")
@@ -62,7 +60,8 @@ def hierarchy(record: Any, field: Any, *, up: bool, down: bool, distance: int) -
     name = getattr(field, "name", field) or meta.name_field
     if name not in meta.fields:
         raise meta.unknown(name)
-    if not record._saved:
+    lake = record._lake
+    if not record._saved and not now(lake, type(record), [record.uid]):
         raise InvalidArgument(f"{record!r} isn't saved, so it has no place in a hierarchy.")
     if distance < 1:
         raise InvalidArgument("The distance is at least 1.", found=str(distance))
@@ -71,16 +70,15 @@ def hierarchy(record: Any, field: Any, *, up: bool, down: bool, distance: int) -
     uids = {record.uid: None}
     for wanted, upward in ((up, True), (down, False)):
         if wanted:
-            found = _walk(record._lake, relation, record.uid, distance, upward=upward)
+            found = _walk(lake, relation, record.uid, distance, upward=upward)
             edges |= found
             uids |= {uid: None for edge in found for uid in edge}
-    rows = {r["uid"]: r for r in record._lake.state.rows(meta.table, sorted(uids))}
     graph = Graph(f"{meta.name}: {title(record)}")
-    for uid in uids:
-        row = rows.get(uid)
-        if row is not None and (uid == record.uid or row.get("branch_uid") not in _HIDDEN):
-            label = str(row[name]) if row[name] not in (None, "") else uid
-            graph.add_node(uid, label, meta.cls.__name__, "focus" if uid == record.uid else "")
+    for one in now(lake, type(record), list(uids)):
+        if one == record or one._values.get("branch_uid") not in _HIDDEN:
+            named = one._values.get(name)
+            label = one.uid if named in (None, "") else str(named)
+            graph.add_node(one.uid, label, meta.cls.__name__, "focus" if one == record else "")
     for start, end in edges:
         graph.add_edge(start, end)
     return graph
@@ -107,14 +105,8 @@ def _links(
     lake: Any, relation: Relation, uids: list[str], *, upward: bool
 ) -> Iterable[tuple[str, str]]:
     """Pairs of child and parent, of which the child (`upward`) or the parent is one of these."""
-    if not lake.state.count(relation.link):
-        return ()
-    rows = lake.state.arrow(relation.link)
-    mine = pc.is_in(
-        rows["subject_uid" if upward else "target_uid"], value_set=pa.array(uids, pa.string())
-    )
-    for column in ("registry", "slot"):
-        if (wanted := getattr(relation, column)) is not None:
-            mine = pc.and_(mine, pc.equal(rows[column], wanted))
-    found = rows.filter(mine)
-    return zip(found["subject_uid"].to_pylist(), found["target_uid"].to_pylist(), strict=True)
+    read = links_from if upward else links_to
+    for uid in uids:
+        for row in read(lake, relation.link, uid):
+            if belongs(relation, row):
+                yield row["subject_uid"], row["target_uid"]

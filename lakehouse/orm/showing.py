@@ -8,7 +8,10 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.orm.context import active_batch
+
 if TYPE_CHECKING:
+    from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
 
 HTML_ROWS = 10
@@ -117,6 +120,16 @@ def title(record: Any) -> str:
     """What people call a record: its name, key, symbol or handle, else its uid."""
     named = record._values.get(record.meta.name_field)
     return str(record.uid if named in (None, "") else named)
+
+
+def now(lake: Lake, cls: type[Any], uids: list[str]) -> list[Any]:
+    """The records that have some uids, those of the open transaction among them, in this order."""
+    batch, table = active_batch(lake), cls.meta.table
+    found = {row["uid"]: cls._from_row(lake, row) for row in lake.state.rows(table, uids)}
+    if batch is not None:
+        staged = {uid: batch.staged_uid(table, uid) for uid in uids if uid not in found}
+        found |= {uid: record for uid, record in staged.items() if record is not None}
+    return [found[uid] for uid in uids if uid in found]
 
 
 def short(value: Any) -> str:

@@ -86,6 +86,15 @@ def test_every_registry_with_a_hierarchy(lake):
     assert next(iter(cell.view_parents().nodes.values())).kind == "CellType"
 
 
+def test_an_open_transaction_is_seen(family):
+    with ln.transaction():
+        new = ln.ULabel(name="new").save()
+        new.parents.add(family["parent"])
+        assert pairs(new.view_parents()) == {("parent", "new"), ("grandparent", "parent")}
+        assert ("parent", "new") in pairs(family["parent"].view_children())
+        assert new.describe(return_str=True).splitlines()[-1].split()[-1] == "parent"
+
+
 def test_an_unsaved_record_has_no_place(lake):
     with pytest.raises(InvalidArgument, match="isn't saved"):
         ln.ULabel(name="new").view_parents()

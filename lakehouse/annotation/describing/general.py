@@ -11,10 +11,9 @@ import pyarrow.compute as pc
 from rich.text import Text
 
 from lakehouse.annotation.describing import layout
-from lakehouse.orm.meta import Relation
-from lakehouse.orm.showing import fields_of, short, title
+from lakehouse.orm.links import belongs, links_from, links_to
+from lakehouse.orm.showing import fields_of, now, short
 
-_ALL = 10_000_000
 _HIDDEN = ("archive", "trash")
 _ELSEWHERE = {"description", "updated_at", "created_at", "is_locked", "params", "source_code"}
 # relations that have a section of their own
@@ -63,12 +62,12 @@ def labels(record: Any) -> list[Text]:
     """The records that a record is linked to, by accessor."""
     lake, meta = record._lake, record.meta
     own = [r for r in meta.relations.values() if not r.reverse and r.foreign_key is None]
-    links = {t: lake.state.prefix(t, record.uid, _ALL) for t in {r.link for r in own}}
+    links = {table: links_from(lake, table, record.uid) for table in {r.link for r in own}}
     rows = []
     for relation in own:
         if (meta.name, relation.name) in _SHOWN_APART:
             continue
-        found = [r["target_uid"] for r in links[relation.link] if _belongs(relation, r)]
+        found = [r["target_uid"] for r in links[relation.link] if belongs(relation, r)]
         if names := _names(lake, relation.target, found):
             rows.append((f".{relation.name}", relation.target, names))
     return layout.columns(rows, ("", "dim"))
@@ -84,30 +83,13 @@ def named_in(record: Any) -> list[Text]:
             found = list(_referring(lake, relation.link, relation.own_column, record.uid))
         elif relation.reverse:
             if relation.link not in linked:
-                linked[relation.link] = _links_to(lake, relation.link, record.uid)
-            found = [r["subject_uid"] for r in linked[relation.link] if _belongs(relation, r)]
+                linked[relation.link] = links_to(lake, relation.link, record.uid)
+            found = [r["subject_uid"] for r in linked[relation.link] if belongs(relation, r)]
         else:
             continue
         if names := _names(lake, relation.target, found):
             rows.append((f".{relation.name}", relation.target, names))
     return layout.columns(rows, ("", "dim"))
-
-
-def _belongs(relation: Relation, row: dict[str, Any]) -> bool:
-    """Whether a link is one of this relation."""
-    if relation.registry is not None and row["registry"] != relation.registry:
-        return False
-    if relation.slot is not None:
-        return bool(row["slot"] == relation.slot)
-    return row["slot"] not in relation.apart
-
-
-def _links_to(lake: Any, table: str, uid: str) -> list[dict[str, Any]]:
-    if not lake.state.count(table):
-        return []
-    rows = lake.state.arrow(table)
-    found: list[dict[str, Any]] = rows.filter(pc.equal(rows["target_uid"], uid)).to_pylist()
-    return found
 
 
 def _referring(lake: Any, table: str, column: str, uid: str) -> Iterator[str]:
@@ -119,14 +101,13 @@ def _referring(lake: Any, table: str, column: str, uid: str) -> Iterator[str]:
 def _names(lake: Any, registry: str, uids: list[str]) -> str:
     """What visible records are called, and how many more there are."""
     distinct = sorted(set(uids))  # in the order of their creation
-    cls = lake.directory.get(registry)
     # as many as are shown, and as many again for those that are in the trash
-    rows = lake.state.rows(cls.meta.table, distinct[: 4 * layout.SHOWN])
-    visible = [r for r in rows if r.get("branch_uid") not in _HIDDEN]
+    records = now(lake, lake.directory.get(registry), distinct[: 4 * layout.SHOWN])
+    visible = [r for r in records if r._values.get("branch_uid") not in _HIDDEN]
     if not visible:
         return ""
-    names = [short(layout.title_of(cls._from_row(lake, r))) for r in visible[: layout.SHOWN]]
-    return layout.listed(names, max(len(visible), len(distinct) - (len(rows) - len(visible))))
+    names = [short(layout.title_of(r)) for r in visible[: layout.SHOWN]]
+    return layout.listed(names, len(distinct) - (len(records) - len(visible)))
 
 
 def notes(record: Any) -> Iterator[tuple[str, list[str]]]:
@@ -153,6 +134,3 @@ def title_line(text: str) -> str:
     """The first line of a text, marked if there are more."""
     lines = text.splitlines() or [""]
     return lines[0] + (" …" if len(lines) > 1 else "")
-
-
-__all__ = ["fields", "labels", "named_in", "notes", "title"]
