@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 _UNSEEN = frozenset(("updated_at",))
 """Columns that change with every other one."""
 _INTERNAL = frozenset(("branch_edit",))
-NO_ROWS = pa.schema([("uid", pa.string())]).empty_table()
+
+
+def no_rows() -> pa.Table:
+    """A table without rows; made when it is needed, since making one imports pandas."""
+    return pa.schema([("uid", pa.string())]).empty_table()
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class RegistryDiff:
     registry: str
     name_field: str
     changed: list[ChangedRow] = field(default_factory=list)
-    _added: pa.Table = field(default_factory=lambda: NO_ROWS)
-    _removed: pa.Table = field(default_factory=lambda: NO_ROWS)
+    _added: pa.Table = field(default_factory=no_rows)
+    _removed: pa.Table = field(default_factory=no_rows)
     _json: frozenset[str] = frozenset()
 
     @cached_property
@@ -244,7 +248,7 @@ def _rows(
     version: TableVersion | None, shared: set[str], branches: Sequence[str] | None
 ) -> pa.Table:
     if version is None:
-        return NO_ROWS
+        return no_rows()
     parts = [version.file(e) for e in version.entries if e.path not in shared]
     rows = pa.concat_tables(parts) if parts else version.memory_schema.empty_table()
     return rows if branches is None else on_branches(rows, branches)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import LookupFailed
 from lakehouse.orm import edits
 from lakehouse.orm.bootstrap import BUILT_IN, MAIN
-from lakehouse.orm.diff import NO_ROWS, Diff, compare_rows, compare_states, on_branches, tables_of
+from lakehouse.orm.diff import Diff, compare_rows, compare_states, no_rows, on_branches, tables_of
 from lakehouse.orm.merge import diff_of_plan
 from lakehouse.orm.merge_plan import plan_of
 
@@ -97,5 +97,5 @@ def _on_branch(
 
 def _seen(state: State, table: str, branch: str) -> pa.Table:
     if table not in state.pointers:
-        return NO_ROWS
+        return no_rows()
     return on_branches(state.arrow(table), (MAIN, branch))
