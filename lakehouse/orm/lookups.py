@@ -167,6 +167,10 @@ class ColumnLookup:
             if not isinstance(value, (int, float)):
                 raise self._wrong(value, "a number")
             return value
+        if field.kind == "bool" and type(value) is int and value in (0, 1):
+            return bool(value)
+        if field.kind in ("datetime", "date") and isinstance(value, int | float):
+            raise self._wrong(value, "a moment or a date")
         if field.kind == "datetime":
             if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
                 value = dt.datetime(value.year, value.month, value.day)

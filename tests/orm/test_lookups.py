@@ -265,6 +265,10 @@ def test_times_and_dates(features):
     assert lake.Feature.filter(created_at__year__isnull=False).count() == 60
     with pytest.raises(UnknownField):
         lake.Feature.filter(created_at__year__contains=2)
+    for wrong in (3, 2020.5):
+        with pytest.raises(FieldValidationError, match="a moment or a date"):
+            lake.Feature.filter(created_at__gt=wrong)
+    assert lake.Feature.filter(coerce=1).count() == lake.Feature.filter(coerce=True).count() == 20
     with pytest.raises(UnknownField, match="month"):
         lake.Feature.filter(created_at__mont=2)
 

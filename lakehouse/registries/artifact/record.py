@@ -40,7 +40,7 @@ class Artifact(
     immediate=("storage_key", "storage_uid", "hash", "hash_key", "key_is_virtual"),
     versioned=True,
     foreign_keys={"storage": "Storage", "schema": "Schema"},
-    aliases={"transform": "run__transform"},
+    aliases={"transform": "run__transform", "feature_sets": "schemas"},
     computed={**version_fields("artifact"), "path": ("str", PATH_SQL)},
     relations=relations_of("Artifact"),
     feature_lookup=lookup_on("artifact"),
