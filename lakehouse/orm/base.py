@@ -219,7 +219,9 @@ class BaseRecord(Showing, RegistryQueries):
         for name in meta.required:
             if values.get(name) is None or values[name] == "":
                 raise FieldValidationError(
-                    f"{meta.name} needs the field {name!r}.", hint=f"{meta.name}({name}=…)"
+                    f"{meta.name} needs the field {name!r}.",
+                    hint=f"{meta.name}({name}=…)",
+                    field=name,
                 )
         if "uid" in values:
             self._check_uid()

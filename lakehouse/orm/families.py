@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import pyarrow.compute as pc
 
 from lakehouse.engine.spec import KEY_SEPARATOR
-from lakehouse.identity import UID_LENGTH, next_version, stem_of
+from lakehouse.identity import UID_LENGTH, digest_text, next_version, stem_of
 
 if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
@@ -24,6 +24,7 @@ Name = Mapping[str, str]
 """Columns and their values, which all versions of a family have in common."""
 
 _FIRST = "0000"
+_LONG, _SHOWN = 1024, 200  # bytes, characters; an index takes no text of any length
 _staged: WeakKeyDictionary[Batch, dict[tuple[str, str], str]] = WeakKeyDictionary()
 
 
@@ -50,7 +51,17 @@ def family_of(lake: Lake, table: str, name: Name) -> str | None:
 
 def claim_of(table: str, name: Name) -> str:
     """The unique key by which the first version of a family holds its name."""
-    return f"{table}.family{KEY_SEPARATOR}{KEY_SEPARATOR.join(name.values())}"
+    text = KEY_SEPARATOR.join(name.values())
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > _LONG:
+        text = f"{text[:_SHOWN]}…{digest_text(data)}"
+    return f"{table}.family{KEY_SEPARATOR}{text}"
+
+
+def is_held(lake: Lake, table: str, column: str, value: str) -> bool:
+    """Whether any row has a value in a column, which is cheaper to know than which one."""
+    rows = lake.state.arrow(table)
+    return column in rows.column_names and pc.index(rows[column], value).as_py() >= 0
 
 
 def is_first(uid: str) -> bool:

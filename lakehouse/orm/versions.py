@@ -231,6 +231,7 @@ class Versioned(BaseRecord):
         Raises:
             ObjectDoesNotExist, MultipleObjectsReturned.
         """
+        lookups.pop("is_run_input", None)  # the peer's; tracking comes with lineage
         if uid is None and "key" in lookups and not _CHOICES & lookups.keys():
             found = list(cls.filter(**lookups).order_by("uid"))
             if len({a.stem_uid for a in found}) == 1:

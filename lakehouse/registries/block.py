@@ -11,6 +11,7 @@ from pydantic import create_model
 from lakehouse.config import notify
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm import Versioned, VersionedRow, version_fields
+from lakehouse.orm.families import is_held
 from lakehouse.orm.meta import table_name
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.hashing import hash_bytes
@@ -94,7 +95,7 @@ class BaseBlock(Versioned):
 
     def _become_known(self) -> bool:
         where = self._known_where()
-        if where is None:
+        if where is None or not is_held(self._lake, self.meta.table, "hash", where["hash"]):
             return False
         visible = self._lake.visible_branches if self.meta.has_branch else None
         found = self._query().filter(**where)
@@ -230,9 +231,7 @@ def _registry(name: str, target: str) -> type[AttachedBlock]:
     field = table_name(target)
     columns = {f"{field}_uid": (str | None, None), **_MORE.get(name, {})}
     columns = {n: c for n, c in columns.items() if n not in ContentRow.model_fields}
-    row: Any = create_model(
-        f"{name}Row", __base__=ContentRow, __module__=__name__, **columns
-    )
+    row: Any = create_model(f"{name}Row", __base__=ContentRow, __module__=__name__, **columns)
     table = f"{field}_block"
     keywords: dict[str, Any] = {
         "row": row,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.config import notify
 from lakehouse.orm import Versioned, VersionedRow, version_fields
+from lakehouse.orm.families import is_held
 from lakehouse.orm.pedigree import ViewParents
 from lakehouse.orm.query import QuerySet
 from lakehouse.registries._relations import relations_of
@@ -123,15 +124,18 @@ class Transform(
 
     def _with_same_source(self) -> Transform | None:
         hash_ = self._values.get("hash")
-        if hash_ is None:
+        if hash_ is None or not is_held(self._lake, "transform", "hash", hash_):
             return None
         known: QuerySet[Transform] = QuerySet(Transform, self._lake)
         visible = self._lake.visible_branches
         return known.filter(hash=hash_, branch_uid__in=visible).order_by("uid").last()
 
     def _with_same_key(self) -> Transform | None:
+        key = self._values["key"]
+        if not is_held(self._lake, "transform", "key", key):
+            return None
         family: QuerySet[Transform] = QuerySet(Transform, self._lake)
-        versions = list(family.filter(key=self._values["key"]).order_by("uid"))
+        versions = list(family.filter(key=key).order_by("uid"))
         tag = self._values.get("version_tag")
         if tag is not None:
             tagged = [t for t in versions if t._values.get("version_tag") == tag]

@@ -228,3 +228,14 @@ def test_keys_of_several_families(lake):
     assert ln.Transform.get(first.stem_uid) == first
     with pytest.raises(MultipleObjectsReturned):
         ln.Transform.filter(key__in=["a.py", "b.py"]).one()
+
+
+@pytest.mark.parametrize("key", ["x" * 10_000, "a\nb\t'\"[]{}%_", "ключ/é/漢字"])
+def test_odd_keys(lake, key):
+    first = ln.Transform(key=key).save()
+    assert ln.Transform(key=key) == first
+    second = ln.Transform(key=key, source_code="2").save()
+    assert second.stem_uid == first.stem_uid
+    first.delete(permanent=True)
+    second.delete(permanent=True)
+    assert ln.Transform(key=key).save().stem_uid != first.stem_uid

@@ -11,6 +11,7 @@ from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.identity import stem_of
 from lakehouse.orm import QuerySet, version_fields
+from lakehouse.orm.families import is_held
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.collection.content import CollectionContent
 from lakehouse.registries.collection.row import CollectionRow
@@ -123,6 +124,8 @@ class Collection(
 
     def _known(self, revises: Collection | None) -> dict[str, Any] | None:
         """The row of the visible collection with the same artifacts, of the same family if given."""
+        if not is_held(self._lake, "collection", "hash", self._values["hash"]):
+            return None
         known: QuerySet[Collection] = QuerySet(Collection, self._lake)
         visible = self._lake.visible_branches
         found = known.filter(hash=self._values["hash"], branch_uid__in=visible)
