@@ -84,6 +84,8 @@ class Graph:
         lines += [f"  {ids[a]} -> {ids[b]};" for a, b in self._drawn()]
         return "\n".join([*lines, "}"])
 
+    source = dot  # the name that Graphviz's own Python package has for it
+
     @property
     def mermaid(self) -> str:
         """The graph as Mermaid text, which GitHub, GitLab and JupyterLab draw."""
@@ -160,7 +162,7 @@ class Graph:
         return self.dot
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+        return self.mermaid
 
 
 def _renderer() -> str | None:
