@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Keep = Literal["first", "last", False]
 
-_TAKEN = pa.array([*keyword.kwlist, "dict"])
+_TAKEN = (*keyword.kwlist, "dict")
 _KEEPS: tuple[Any, ...] = ("first", "last", False)
 
 
@@ -28,7 +28,7 @@ def attribute_names(texts: pa.ChunkedArray) -> list[str]:
     names = pc.ascii_lower(pc.replace_substring_regex(texts, "[^0-9a-zA-Z_]+", "_"))
     lettered = pc.match_substring_regex(names, "^[a-z]")
     names = pc.if_else(lettered, names, pc.binary_join_element_wise("ln_", names, ""))
-    taken = pc.is_in(names, _TAKEN)
+    taken = pc.is_in(names, pa.array(_TAKEN))  # arrays import pandas
     return list(pc.if_else(taken, pc.binary_join_element_wise(names, "_", ""), names).to_pylist())
 
 
