@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from lakehouse.errors import InvalidArgument, MixedLakes, TypeMismatch, ValidationError
+from lakehouse.errors import (
+    InvalidArgument,
+    MixedLakes,
+    ObjectDoesNotExist,
+    TypeMismatch,
+    ValidationError,
+)
 from lakehouse.orm.context import active_batch
 from lakehouse.schema import parse_dtype
 
@@ -57,6 +64,29 @@ def check_record(own: Any, registry: type[Any], record: Any) -> None:
             expected=own._lake.root,
         )
     check_saved(record)
+
+
+def check_there(records: Iterable[Any]) -> None:
+    """Refuse saved records that were deleted for good meanwhile.
+
+    Raises:
+        ObjectDoesNotExist: One of them was.
+    """
+    by_table: dict[str, list[Any]] = {}
+    for record in records:
+        if record._saved:
+            by_table.setdefault(record.meta.table, []).append(record)
+    for table, found in by_table.items():
+        lake = found[0]._lake
+        batch = active_batch(lake)
+        gone = set() if batch is None else batch.deleted(table)
+        there = lake.state.version(table).locate([r.uid for r in found])
+        for record in found:
+            if record.uid not in there or record.uid in gone:
+                raise ObjectDoesNotExist(
+                    f"{record!r} was deleted, so nothing can be linked to it.",
+                    hint=f"{record.meta.name}.filter(…).to_dataframe() shows what there is",
+                )
 
 
 def check_feature(own: Any, feature: Any, registry: str) -> None:

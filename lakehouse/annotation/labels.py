@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.annotation.checks import check_categorical, check_feature, check_record, check_saved
+from lakehouse.annotation.checks import (
+    check_categorical,
+    check_feature,
+    check_record,
+    check_saved,
+    check_there,
+)
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
 from lakehouse.annotation.transfer import transferred
@@ -203,6 +209,7 @@ class LabelManager:
         if not found:
             return
         lake, own = self._lake, self._record
+        check_there([own, *(label for label, _ in found)])
         stamps = {k: v for k, v in lake.stamps.items() if k in ("created_by_uid", "run_uid")}
         with batch_on(lake) as batch:
 

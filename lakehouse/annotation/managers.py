@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from lakehouse.annotation.checks import check_feature, check_record, check_saved
+from lakehouse.annotation.checks import check_feature, check_record, check_saved, check_there
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
@@ -237,6 +237,7 @@ class LinkManager(RelatedManager):
         new = {r.uid: r for r in records if r.uid not in known}
         if not new:
             return
+        check_there([self._record, *new.values()])
         if self._relation.acyclic:
             check_acyclic(self._record, list(new.values()), self._relation)
         start = max((r["position"] or 0 for r in links), default=-1) + 1

@@ -77,8 +77,9 @@ def referring(lake: Lake, meta: RegistryMeta, field: str, uid: str) -> list[str]
     """
     column = f"{field}_uid"
     found: set[str] = set()
-    if lake.state.count(meta.table):
-        rows = lake.state.arrow(meta.table)
+    state = lake.state
+    if state.count(meta.table):
+        rows = state.arrow(meta.table)
         if column in rows.column_names:
             found = set(rows.filter(pc.equal(rows[column], uid))["uid"].to_pylist())
     batch = active_batch(lake)
@@ -97,8 +98,9 @@ def _gone(lake: Lake, table: str) -> set[str]:
 
 
 def _link_tables(lake: Lake) -> list[str]:
-    tables = (t for t in lake.state.tables if t.endswith("_link"))
-    return [t for t in tables if lake.state.count(t) or staged_links(lake, t) is not None]
+    state = lake.state
+    tables = [t for t in state.tables if t.endswith("_link")]
+    return [t for t in tables if state.count(t) or staged_links(lake, t) is not None]
 
 
 def _linked(lake: Lake, table: str, meta: RegistryMeta, uid: str) -> list[Row]:

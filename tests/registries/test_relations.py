@@ -362,6 +362,23 @@ def test_many_links_are_one_commit(data):
     assert len(found.ulabels.to_list()) == 500
 
 
+def test_what_is_gone_is_linked_to_nothing(data):
+    found, (a, b, _) = data
+    again = ln.ULabel.get(a.uid)
+    a.delete(permanent=True)
+    for change in (found.ulabels.add, found.labels.add):
+        with pytest.raises(ObjectDoesNotExist, match="was deleted"):
+            change(again)
+    with ln.transaction():
+        b.delete(permanent=True)
+        with pytest.raises(ObjectDoesNotExist, match="was deleted"):
+            found.ulabels.add(b)
+    other = ln.Artifact.get(found.uid)
+    found.delete(permanent=True)
+    with pytest.raises(ObjectDoesNotExist, match="was deleted"):
+        other.ulabels.add(ln.ULabel.get(name="c"))
+
+
 # -- deleting ------------------------------------------------------------------------------------
 
 
