@@ -19,7 +19,11 @@ from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import CatManager
 from lakehouse.errors import InvalidArgument
-from lakehouse.registries.artifact.validating import external_report, tell_unknown
+from lakehouse.registries.artifact.validating import (
+    changed_columns,
+    external_report,
+    tell_unknown,
+)
 
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
@@ -113,14 +117,8 @@ class PartCurator:
         if self.part.kind == "values":
             self.put(report.table)
             return
-        table: pa.Table = report.table
-        old = source_of(self.part.data)
-        names = [n for n in [*report.columns, *self._defaults()] if n in table.column_names]
-        changed = {n: table[n] for n in names if n not in old.names or not _same(old, n, table[n])}
-        self.put(changed, whole=table)
-
-    def _defaults(self) -> list[str]:
-        return [rule.name for rule in self.spec.columns if rule.has_default]
+        changed = changed_columns(self.part.data, report)
+        self.put(changed, whole=report.table)
 
     def put(self, columns: Mapping[str, Any], whole: pa.Table | None = None) -> None:
         """Replace columns of the part, in place where the dataset allows that."""
@@ -207,13 +205,6 @@ class PartCurator:
 
 def _status(report: Report | None) -> str:
     return "validated" if report is not None and report.ok else "unvalidated"
-
-
-def _same(source: Any, name: str, column: pa.ChunkedArray) -> bool:
-    """Whether a column is of the type that it already had, with nothing filled in."""
-    return bool(
-        source.type_of(name) == column.type and source.null_count(name) == column.null_count
-    )
 
 
 def _like(data: Any, table: pa.Table) -> Any:

@@ -89,14 +89,23 @@ class MuDataCurator(Curator):
 
     otype = "MuData"
 
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact.from_mudata(dataset, **options)
+
 
 class SpatialDataCurator(Curator):
     """Curates a SpatialData: `attrs`, and its tables (`tables:table:obs`)."""
 
     otype = "SpatialData"
 
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact.from_spatialdata(dataset, **options)
+
 
 class TiledbsomaExperimentCurator(Curator):
     """Curates a SOMA experiment: `obs`, and its measurements (`ms:RNA.T`)."""
 
     otype = "tiledbsoma"
+
+    def _make(self, dataset: Any, **options: Any) -> Artifact:
+        return Artifact.from_tiledbsoma(dataset, **options)

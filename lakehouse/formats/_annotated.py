@@ -50,20 +50,7 @@ class Annotated(ABC):
         path = Path(path)
         with self.group(path) as root:
             self.check(path, root)
-            obs = Frame(root["obs"], root)
-            components = {slot: _frame(Frame(root[slot], root)) for slot in FRAMES}
-            for slot in SLOTS[2:]:
-                fields = [
-                    pa.field(name, usual(_type(slot, node))) for name, node in values_of(root, slot)
-                ]
-                rows = None if slot == "uns" else obs.n_rows
-                components[slot] = Component(pa.schema(fields), rows)
-            kept = {
-                slot: found
-                for slot, found in components.items()
-                if len(found.schema) or (slot in FRAMES and found.index and found.n_rows)
-            }
-            return Description(self.otype, obs.n_rows, kept)
+            return Description(self.otype, Frame(root["obs"], root).n_rows, components_of(root))
 
     def table(self, source: Any, slot: str, columns: Sequence[str] | None = None) -> pa.Table:
         """See `Format.table`; `uns` is one row, `obsm` has a list or struct per cell."""
@@ -77,14 +64,7 @@ class Annotated(ABC):
         path = Path(source)
         with self.group(path) as root:
             self.check(path, root)
-            if slot in FRAMES:
-                return _columns(Frame(root[slot], root), columns)
-            nodes = dict(values_of(root, slot))
-            chosen = choose(columns, list(nodes))
-            if slot == "uns":
-                return _one_row({name: python_value(nodes[name]) for name in chosen.values()})
-            read = require("anndata", "read arrays of cells").io.read_elem
-            return _matrices({name: _rows(nodes[name], read) for name in chosen.values()})
+            return element_table(root, slot, columns)
 
     def open(
         self, path: AnyPath | Sequence[AnyPath], engine: str = "pyarrow", **kwargs: Any
@@ -125,6 +105,32 @@ class Annotated(ABC):
                 f"{self.expected}.",
                 expected="an AnnData",
             )
+
+
+def components_of(root: Any) -> dict[str, Component]:
+    """The slots of an AnnData's group that aren't empty."""
+    rows = Frame(root["obs"], root).n_rows
+    components = {slot: _frame(Frame(root[slot], root)) for slot in FRAMES}
+    for slot in SLOTS[2:]:
+        fields = [pa.field(name, usual(_type(slot, node))) for name, node in values_of(root, slot)]
+        components[slot] = Component(pa.schema(fields), None if slot == "uns" else rows)
+    return {
+        slot: found
+        for slot, found in components.items()
+        if len(found.schema) or (slot in FRAMES and found.index and found.n_rows)
+    }
+
+
+def element_table(root: Any, slot: str, columns: Sequence[str] | None) -> pa.Table:
+    """One slot of an AnnData's group as a table; see `Format.table`."""
+    if slot in FRAMES:
+        return _columns(Frame(root[slot], root), columns)
+    nodes = dict(values_of(root, slot))
+    chosen = choose(columns, list(nodes))
+    if slot == "uns":
+        return _one_row({name: python_value(nodes[name]) for name in chosen.values()})
+    read = require("anndata", "read arrays of cells").io.read_elem
+    return _matrices({name: _rows(nodes[name], read) for name in chosen.values()})
 
 
 def is_anndata(obj: object) -> bool:

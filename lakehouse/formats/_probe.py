@@ -86,14 +86,15 @@ def unreadable(
     )
 
 
-def starts_with(path: Path, magic: bytes, expected: str) -> None:
+def starts_with(path: Path, magic: bytes | tuple[bytes, ...], expected: str) -> None:
     """Check the first bytes of a file."""
+    several = (magic,) if isinstance(magic, bytes) else magic
     try:
         with path.open("rb") as file:
-            found = file.read(len(magic))
+            found = file.read(max(map(len, several)))
     except OSError as error:
         raise unreadable(path, expected) from error
-    if found != magic:
+    if not found.startswith(several):
         raise unreadable(path, expected)
 
 

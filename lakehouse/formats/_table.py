@@ -20,6 +20,9 @@ _BY_SUFFIX = {
     ".arrow": "lakehouse.formats.ipc:Ipc",
     ".feather": "lakehouse.formats.ipc:Ipc",
     ".h5ad": "lakehouse.formats.h5ad:H5ad",
+    ".h5mu": "lakehouse.formats.h5mu:H5mu",
+    ".tiledbsoma": "lakehouse.formats.soma:Soma",
+    ".spatialdata.zarr": "lakehouse.formats.spatial:SpatialZarr",
     ".zarr": "lakehouse.formats.zarr:Zarr",
     ".anndata.zarr": "lakehouse.formats.zarr:Zarr",
     ".json": "lakehouse.formats.json:Json",
@@ -36,6 +39,9 @@ _BY_OBJECT = {  # top-level package and class name → the suffix an object is w
     ("pyarrow", "Table"): ".parquet",
     ("pyarrow", "RecordBatch"): ".parquet",
     ("anndata", "AnnData"): ".h5ad",
+    ("mudata", "MuData"): ".h5mu",
+    ("spatialdata", "SpatialData"): ".spatialdata.zarr",
+    ("tiledbsoma", "Experiment"): ".tiledbsoma",
 }
 
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}

@@ -23,6 +23,7 @@ from lakehouse.formats._backed import Backed
 from lakehouse.formats._elements import encoding
 from lakehouse.formats._probe import reading, sniff, writing
 from lakehouse.formats.base import Description
+from lakehouse.formats.spatial import SpatialZarr, is_spatial
 
 _MARKS = (".zgroup", ".zarray", "zarr.json")
 _SMALL = ("obs", "var", "uns", "obsm", "varm", "obsp", "varp")
@@ -38,6 +39,8 @@ class Zarr(Annotated):
     def describe(self, path: Path) -> Description:
         """See `Format.describe`; a store of anything else has no otype and no slots."""
         with self.group(Path(path)) as root:
+            if is_spatial(root):
+                return SpatialZarr().describe(Path(path))
             if encoding(root) not in ("anndata", "raw") and "obs" not in root:
                 return Description(None, None)
         return super().describe(path)
@@ -63,7 +66,10 @@ class Zarr(Annotated):
     def load(self, path: Path, **kwargs: Any) -> Any:
         """An AnnData in memory; kwargs go to `anndata.read_zarr`. Else the Zarr node."""
         path = Path(path)
-        if self.describe(path).otype is None:
+        otype = self.describe(path).otype
+        if otype == SpatialZarr.otype:
+            return SpatialZarr().load(path, **kwargs)
+        if otype is None:
             return self._node(path, **kwargs)
         anndata = require("anndata", "load .zarr stores")
         with quiet(), reading(path, self.expected, *load_failures(kwargs)):
@@ -71,8 +77,12 @@ class Zarr(Annotated):
 
     def open(self, path: Any, engine: str = "pyarrow", **kwargs: Any) -> Any:
         """See `Format.open`; gives a `Backed` AnnData, or the Zarr node of anything else."""
-        if isinstance(path, str | Path) and self.describe(Path(path)).otype is None:
-            return self._node(Path(path), **kwargs)
+        if isinstance(path, str | Path):
+            otype = self.describe(Path(path)).otype
+            if otype == SpatialZarr.otype:
+                return SpatialZarr().load(Path(path), **kwargs)
+            if otype is None:
+                return self._node(Path(path), **kwargs)
         return super().open(path, engine, **kwargs)
 
     def backed(self, path: Path, **kwargs: Any) -> Backed:

@@ -197,6 +197,7 @@ def test_a_changed_schema_keeps_what_datasets_were_validated_with(features):
     schema.maximal_set = True
     schema.save()
     assert artifact.schema == schema
+    assert ln.Artifact.get(artifact.uid).schema_hash == used
     again = ln.Schema.get(name="study")
     old, new = again.versions()
     assert (old.hash, names(old)) == (used, ["f1", "f2"])

@@ -20,10 +20,12 @@ class AnnDataSlots:
 
     Args:
         data: An AnnData, or the path of one.
+        within: The slot of a file in which the AnnData lies, e.g. `"rna:"`.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, within: str = "") -> None:
         self._data = data
+        self._within = within
 
     def part(self, slot: str, *, of_features: bool) -> Part:
         """See `Slots.part`; the names of genes are those of `var.T`, or of `var`."""
@@ -42,7 +44,7 @@ class AnnDataSlots:
     def _format(self) -> Any:
         path = Path(self._data)
         adapter = format_for(path)
-        if adapter is None or adapter.otype != "AnnData":
+        if adapter is None or (adapter.otype != "AnnData" and not is_mudata(path)):
             raise UnreadableFile(
                 f"{str(path)!r} holds no AnnData.", expected="a .h5ad or .zarr path"
             )
@@ -50,12 +52,12 @@ class AnnDataSlots:
 
     def _frame(self, name: str) -> Any:
         if is_path(self._data):
-            return self._format.table(self._data, name, self._columns(name))
+            return self._format.table(self._data, self._within + name, self._columns(name))
         return getattr(self._data, name)
 
     def _columns(self, name: str) -> list[str]:
         """The columns of a stored frame with its index, which may be a schema's."""
-        component = self._format.describe(Path(self._data)).components.get(name)
+        component = self._format.describe(Path(self._data)).components.get(self._within + name)
         if component is None:
             return []
         index = [i for i in component.index if i not in component.schema.names and i != INDEX]
@@ -63,12 +65,17 @@ class AnnDataSlots:
 
     def _index(self, name: str) -> Any:
         if is_path(self._data):
-            return self._format.table(self._data, name, [INDEX])[INDEX]
+            return self._format.table(self._data, self._within + name, [INDEX])[INDEX]
         return getattr(self._data, f"{name}_names")
 
     @functools.cached_property
     def _uns(self) -> Any:
         if not is_path(self._data):
             return self._data.uns
-        row = self._format.table(self._data, "uns")
+        row = self._format.table(self._data, f"{self._within}uns")
         return row.to_pylist()[0] if len(row) else {}
+
+
+def is_mudata(path: Path) -> bool:
+    """Whether a file's name says that it holds several AnnData."""
+    return path.suffix.lower() == ".h5mu"

@@ -136,11 +136,12 @@ def from_object(
         raise InvalidArgument(
             "An artifact can't be made from this object.",
             found=f"{type(obj).__module__}.{type(obj).__name__}",
-            expected="a path, a DataFrame (pandas, polars), a pyarrow Table or an AnnData",
+            expected="a path, a DataFrame (pandas, polars), a pyarrow Table, an AnnData, a MuData, "
+            "a SpatialData or a SOMA experiment",
             hint="write it to a file and pass the path",
         )
     suffix = f".{format.removeprefix('.')}" if format else (suffix_of(key) if key else "")
-    if suffix:
+    if suffix and suffix.lower() not in adapter.suffixes:
         wanted = format_for(f"x{suffix}")
         if wanted is None or wanted.otype != adapter.otype:
             raise InconsistentKey(
@@ -149,7 +150,7 @@ def from_object(
                 expected=", ".join(adapter.suffixes),
             )
         adapter = wanted
-    else:
+    elif not suffix:
         suffix = adapter.suffixes[0]
         if key is not None:
             raise InconsistentKey(

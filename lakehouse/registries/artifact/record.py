@@ -24,7 +24,7 @@ from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
-from lakehouse.registries.artifact.saving import ArtifactSaving
+from lakehouse.registries.artifact.structures import ArtifactStructures
 from lakehouse.registries.artifact.validating import schema_named, validate_payload
 from lakehouse.storage import check_key
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Artifact(
-    ArtifactSaving,
+    ArtifactStructures,
     row=ArtifactRow,
     name_field="key",
     unique=(("hash_key",),),
@@ -45,7 +45,7 @@ class Artifact(
     relations=relations_of("Artifact"),
     feature_lookup=lookup_on("artifact"),
     feature_columns=with_features,
-    private=("hash_key", "storage_key", "key_is_virtual", "overwrite_versions"),
+    private=("hash_key", "storage_key", "key_is_virtual", "overwrite_versions", "schema_hash"),
 ):
     """Datasets & models stored as files, folders or arrays.
 
@@ -162,6 +162,7 @@ class Artifact(
         wanted = schema_named(schema)
         if wanted is not None:
             self._values["schema_uid"] = wanted.uid
+            self._values["schema_hash"] = wanted.hash
         if wanted is not None or features:
             self._validate(wanted, features)
         self._describe_content()
@@ -242,6 +243,7 @@ class Artifact(
         object.__setattr__(self, "_validation", outcome)
         if wanted is not None:
             self._set("schema_uid", wanted.uid)
+            self._set("schema_hash", wanted.hash)
         self._dirty = True
 
     def _rewrite(self, payload: Payload, table: Any) -> None:

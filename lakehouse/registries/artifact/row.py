@@ -36,6 +36,7 @@ class ArtifactRow(VersionedRow):
         storage_key: Where the bytes lie, relative to the storage root.
         key_is_virtual: Whether `storage_key` is made from the uid instead of the key.
         schema_uid: The schema that the content was validated against.
+        schema_hash: The hash of what the schema demanded then; see `Schema.version`.
     """
 
     key: str | None = None
@@ -53,6 +54,7 @@ class ArtifactRow(VersionedRow):
     key_is_virtual: bool | None = None
     overwrite_versions: bool | None = None
     schema_uid: str | None = None
+    schema_hash: str | None = None
     extra_data: dict[str, Any] | None = None
 
 

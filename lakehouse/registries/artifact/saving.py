@@ -245,6 +245,7 @@ class ArtifactSaving(ArtifactContent):
         object.__setattr__(self, "_replaced", True)
         self._set("hash_key", None)
         self._set("schema_uid", None)
+        self._set("schema_hash", None)
         if run is not None:
             self.run = run
         self._describe_content()

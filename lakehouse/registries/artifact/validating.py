@@ -17,6 +17,7 @@ from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
+from lakehouse.curation.chunks import missing
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
@@ -123,20 +124,50 @@ def _changed(
         return None
     if COLUMNS in slots:
         return reports[COLUMNS].table
+    renewed = False
     for slot in slots:
         part, report = parts[slot][0], reports[slot]
+        if part.kind == "table" and not changed_columns(part.data, report):
+            continue
         if payload.obj is None or part.replace is None:
             raise InvalidArgument(
                 f"The schema converts values of slot {slot!r}, and a file isn't changed in part.",
                 hint="load the dataset, and pass the object",
             )
         if isinstance(report.table, pa.Table):
-            old = source_of(part.data)
-            made = {n: report.table[n] for n in report.table.column_names if n in report.columns}
-            part.replace({n: c for n, c in made.items() if n in old.names})
+            part.replace(changed_columns(part.data, report))
         else:
             part.replace(report.table)
-    return payload.obj
+        renewed = True
+    return payload.obj if renewed else None
+
+
+def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
+    """The columns whose values coercion or defaults changed; another encoding is no change."""
+    source = source_of(data)
+    table: pa.Table = report.table
+    found = {}
+    for name in table.column_names:
+        if name not in source.names:
+            if name != source.index:
+                found[name] = table[name]
+            continue
+        new, old = table.schema.field(name).type, source.type_of(name)
+        nulls = source.null_count(name)
+        if nulls is None:
+            nulls = _missing(source.table()[name])
+        if old is None or _plain(new) != _plain(old) or _missing(table[name]) != nulls:
+            found[name] = table[name]
+    return found
+
+
+def _missing(column: pa.ChunkedArray) -> int:
+    return sum(missing(chunk).true_count for chunk in column.chunks)
+
+
+def _plain(arrow: pa.DataType) -> pa.DataType:
+    plain = arrow.value_type if pa.types.is_dictionary(arrow) else arrow
+    return pa.string() if pa.types.is_large_string(plain) else plain
 
 
 def joined_report(reports: Mapping[str, Report]) -> Report:

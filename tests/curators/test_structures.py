@@ -1,0 +1,166 @@
+"""Curating MuData, SpatialData and SOMA experiments, in memory and from files."""
+
+from __future__ import annotations
+
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
+
+pytestmark = pytest.mark.usefixtures("lake")
+
+GENES = {"CD8A": "ENSG00000153563", "CD4": "ENSG00000010610"}
+
+
+@pytest.fixture
+def terms(lake):
+    human = bt.Organism(name="human").save()
+    for symbol, ensembl in GENES.items():
+        bt.Gene(symbol=symbol, ensembl_gene_id=ensembl, organism=human).save()
+    bt.CellType(name="B cell", synonyms="B-cell").save()
+    bt.CellType(name="T cell").save()
+    return {
+        "obs": ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType)]).save(),
+        "symbols": ln.Schema(itype=bt.Gene.symbol).save(),
+        "ids": ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True).save(),
+        "study": ln.Schema(
+            [ln.Feature(name="temperature", dtype=float), ln.Feature(name="experiment", dtype=str)]
+        ).save(),
+    }
+
+
+def cells(names, cell_types=("B cell", "T cell")):
+    return ad.AnnData(
+        np.ones((2, len(names)), dtype="float32"),
+        obs=pd.DataFrame({"cell_type": pd.Categorical(cell_types)}, index=["a", "b"]),
+        var=pd.DataFrame({"n": range(len(names))}, index=list(names)),
+    )
+
+
+# -- MuData ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mdata():
+    mudata = pytest.importorskip("mudata")
+    with mudata.set_options(pull_on_update=False):
+        made = mudata.MuData({"rna": cells(GENES, ("B-cell", "T cell")), "adt": cells(["p1"])})
+    made.obs["dose"] = [1.0, 2.0]
+    made.uns["study"] = {"temperature": 21.6, "experiment": "one"}
+    return made
+
+
+@pytest.fixture
+def mudata_schema(terms):
+    return ln.Schema(
+        otype="MuData",
+        slots={
+            "obs": ln.Schema([ln.Feature(name="dose", dtype=float)]),
+            "rna:obs": terms["obs"],
+            "rna:var": terms["symbols"],
+            "uns:study": terms["study"],
+        },
+    ).save()
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_mudata(mdata, mudata_schema, from_file, tmp_path):
+    if from_file:
+        ln.Artifact.from_mudata(mdata, key="x.h5mu")._payload.format.write(
+            mdata, tmp_path / "x.h5mu"
+        )
+    curator = ln.curators.MuDataCurator(tmp_path / "x.h5mu" if from_file else mdata, mudata_schema)
+    assert list(curator.slots) == ["obs", "rna:obs", "rna:var", "uns:study"]
+    with pytest.raises(ValidationError, match="'rna:obs'"):
+        curator.validate()
+    assert curator.slots["rna:obs"].cat.non_validated == {"cell_type": ["B-cell"]}
+
+
+def test_mudata_is_standardized_and_saved(mdata, mudata_schema):
+    curator = ln.curators.MuDataCurator(mdata, mudata_schema)
+    curator.slots["rna:obs"].cat.standardize("cell_type")
+    artifact = curator.save_artifact(key="study.h5mu")
+    assert (artifact.otype, artifact.n_observations) == ("MuData", 2)
+    assert artifact.schema == mudata_schema
+    assert set(artifact.features.slots) == {"obs", "rna:obs", "rna:var", "uns:study"}
+    assert set(artifact.cell_types.to_list("name")) == {"B cell", "T cell"}
+    assert artifact.load().mod["rna"].obs["cell_type"].tolist() == ["B cell", "T cell"]
+    again = ln.curators.MuDataCurator(artifact, mudata_schema)
+    again.validate()
+    with pytest.raises(UnknownField, match="no slot"):
+        ln.curators.MuDataCurator(
+            mdata, ln.Schema(otype="MuData", slots={"atac:obs": mudata_schema.slots["obs"]}).save()
+        )
+
+
+# -- SpatialData -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sdata():
+    pytest.importorskip("spatialdata")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import spatialdata
+
+        made = spatialdata.SpatialData(tables={"table": cells([*GENES.values(), "NEW"])})
+    made.attrs["study"] = {"temperature": 21.6, "experiment": "one"}
+    return made
+
+
+@pytest.mark.filterwarnings("ignore")  # of spatialdata's many dependencies
+def test_spatialdata(sdata, terms, tmp_path):
+    schema = ln.Schema(
+        otype="SpatialData",
+        slots={
+            "attrs:study": terms["study"],
+            "tables:table:obs": terms["obs"],
+            "tables:table:var.T": terms["ids"],
+        },
+    ).save()
+    curator = ln.curators.SpatialDataCurator(sdata, schema)
+    with pytest.raises(ValidationError, match="NEW"):
+        curator.validate()
+    assert curator.slots["tables:table:var.T"].cat.non_validated == {"columns": ["NEW"]}
+    sdata.tables["table"] = sdata.tables["table"][:, :2].copy()
+    curator.validate()
+    artifact = ln.Artifact.from_spatialdata(sdata, key="blobs.zarr", schema=schema).save()
+    assert (artifact.otype, artifact.n_observations) == ("SpatialData", 2)
+    assert set(artifact.features.slots) == set(schema.slots)
+    assert list(artifact.load().tables) == ["table"]
+    ln.curators.SpatialDataCurator(artifact, schema).validate()
+    with pytest.raises(UnreadableFile, match="holds no MuData"):
+        ln.Artifact.from_mudata(artifact.cache(), key="copy.zarr", skip_hash_lookup=True)
+
+
+# -- SOMA --------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")  # of tiledbsoma's dependencies
+def test_soma(terms, tmp_path):
+    soma = pytest.importorskip("tiledbsoma")
+    io = pytest.importorskip("tiledbsoma.io")
+    path = str(tmp_path / "small.tiledbsoma")
+    io.from_anndata(path, cells(GENES.values()), measurement_name="RNA")
+    ids = ln.Schema([ln.Feature(name="var_id", dtype=bt.Gene.ensembl_gene_id)], coerce=True).save()
+    schema = ln.Schema(otype="tiledbsoma", slots={"obs": terms["obs"], "ms:RNA.T": ids}).save()
+    with soma.Experiment.open(path) as experiment:
+        curator = ln.curators.TiledbsomaExperimentCurator(experiment, schema)
+        curator.validate()
+        artifact = curator.save_artifact(key="soma.tiledbsoma", description="an experiment")
+    assert (artifact.otype, artifact.n_observations) == ("tiledbsoma", 2)
+    assert artifact.schema == schema
+    assert set(artifact.features.slots) == {"obs", "ms:RNA.T"}
+    names = ln.Schema(otype="tiledbsoma", slots={"ms:RNA.T": terms["ids"]}).save()
+    ln.curators.TiledbsomaExperimentCurator(path, names).validate()
+    other = str(tmp_path / "other.tiledbsoma")
+    io.from_anndata(other, cells(["X", "Y"], ("B-cell", "Z")), measurement_name="RNA")
+    wrong = ln.curators.TiledbsomaExperimentCurator(other, schema)
+    with pytest.raises(ValidationError, match="B-cell"):
+        wrong.validate()
