@@ -244,7 +244,7 @@ class LabelManager:
         if not links:
             return
         uids = [r["uid"] for r in links]
-        names = ("registry", "target_uid", "feature_uid", "created_at", "created_by_uid", "run_uid")
+        names = ("registry", "target_uid", "feature_uid")
         with batch_on(self._lake) as batch:
 
             def stage(changes: Changes) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_ALL = 10_000_000
+_READ = ["uid", "subject_uid", "registry", "target_uid", "feature_uid", "slot", "position"]
 _IN_TEXT = 50
 _ENDS = ("subject_uid", "target_uid")
 _UNSAID: Row = dict.fromkeys(
@@ -107,17 +107,22 @@ def staged_links(lake: Lake, table: str) -> _Table | None:
 
 def links_from(lake: Lake, table: str, subject_uid: str) -> list[Row]:
     """The links that a record has."""
-    known = table in lake.state.pointers  # past states have fewer tables
-    rows = lake.state.prefix(table, subject_uid, _ALL) if known else []
+    state = lake.state
+    rows: list[Row] = []
+    if table in state.pointers:  # past states have fewer tables
+        found = state.version(table).under(subject_uid)
+        # times are slow to read, and only asked for when links are copied
+        rows = found.select(_READ).to_pylist()
     return _with_staged(rows, staged_links(lake, table), "subject_uid", subject_uid)
 
 
 def links_to(lake: Lake, table: str, target_uid: str) -> list[Row]:
     """The links that lead to a record."""
     rows: list[Row] = []
-    if table in lake.state.pointers and lake.state.count(table):
-        found = lake.state.arrow(table)
-        rows = found.filter(pc.equal(found["target_uid"], target_uid)).to_pylist()
+    state = lake.state
+    if table in state.pointers and state.count(table):
+        found = state.arrow(table)
+        rows = found.filter(pc.equal(found["target_uid"], target_uid)).select(_READ).to_pylist()
     return _with_staged(rows, staged_links(lake, table), "target_uid", target_uid)
 
 
