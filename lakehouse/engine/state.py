@@ -125,6 +125,10 @@ class State:
         remote = "://" in version.location
         return version.bytes > self._limits.memory_bytes and not remote
 
+    def in_memory(self, table: str) -> bool:
+        """Whether queries hold a table's rows in memory, instead of scanning its files."""
+        return not self._too_large(self.version(table))
+
     def scan(self, table: str) -> pl.LazyFrame:
         """A table as a polars lazy frame, pinned to this state."""
         import polars as pl  # 0.2 s: only for those who scan

@@ -115,8 +115,9 @@ def _latest(statement: Statement, rows: pa.Table) -> pa.ChunkedArray:
     """Which rows are the latest of their version families."""
     compiler = Compiler(statement.lake)
     table = statement.meta.table
-    if rows.num_rows < _FEW * compiler.state.count(table):
-        everything = compiler.state.arrow(table)
+    state = compiler.state
+    if state.in_memory(table) and rows.num_rows < _FEW * state.count(table):
+        everything = state.arrow(table)
         stems = pc.utf8_slice_codeunits(rows["uid"], 0, UID_LENGTH)
         known = pc.utf8_slice_codeunits(everything["uid"], 0, UID_LENGTH)
         # their families are all that it takes to know

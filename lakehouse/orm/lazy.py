@@ -142,6 +142,6 @@ def _sourced(statement: Statement, state: State) -> pl.LazyFrame:
             frame = frame.filter(predicate)
         yield frame if limit is None else frame.head(limit)
 
-    empty = pl.DataFrame(state.arrow(statement.meta.table).slice(0, 0))
-    schema = {c: empty.schema[c] for c in known}
+    types = {c.name: c.arrow_type for c in statement.meta.spec.columns}
+    schema = pl.DataFrame(pa.schema([(c, types[c]) for c in known]).empty_table()).schema
     return register_io_source(source, schema=schema, explain_name=f"{statement.meta.name} query")

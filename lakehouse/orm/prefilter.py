@@ -51,7 +51,7 @@ def narrowed(
         where: Conditions that all hold.
         only: Sets of uids, to each of which the rows belong.
     """
-    if state.count(meta.table) not in _ROWS:
+    if state.count(meta.table) not in _ROWS or not state.in_memory(meta.table):
         return None
     tests = [test for q in where for test in _tests(meta, q)[0]]
     tests += [("uid", _is_among, uids) for uids in only]
@@ -90,6 +90,8 @@ def evaluated(
     """
     order, start, stop = places
     if (order and order not in _ORDERS) or state.count(meta.table) >= _LARGEST:
+        return None
+    if not state.in_memory(meta.table):
         return None
     tests: list[Test] = []
     for q in where:

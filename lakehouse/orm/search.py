@@ -101,9 +101,10 @@ class Search:
         Returns:
             The rows, and the places of the columns in which the text is found at all.
         """
-        if state.count(self.meta.table) > _LARGEST or not self.wanted.isascii():
+        table = self.meta.table
+        if not self.wanted.isascii() or state.count(table) > _LARGEST or not state.in_memory(table):
             return None
-        rows = state.arrow(self.meta.table)
+        rows = state.arrow(table)
         if any(c not in rows.column_names for c in self.columns):
             return None
         if slim:

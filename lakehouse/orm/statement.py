@@ -152,14 +152,18 @@ class Statement:
 
     def rows(self) -> pa.Table:
         """The rows with all of their columns."""
-        if self.search is not None:
+        if self.search is not None and self.lake.state.in_memory(self.meta.table):
             return self._found()
-        found = evaluated(
-            self.lake.state,
-            self.meta,
-            self.where,
-            self.visible,
-            (self.order, self.start, self.stop),
+        found = (
+            None
+            if self.search is not None
+            else evaluated(
+                self.lake.state,
+                self.meta,
+                self.where,
+                self.visible,
+                (self.order, self.start, self.stop),
+            )
         )
         if found is not None:
             return found

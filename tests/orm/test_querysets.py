@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from lakehouse.config import settings
+from lakehouse.engine import State
+from lakehouse.engine.limits import Limits
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField
-from lakehouse.orm import Q, save
+from lakehouse.orm import Lake, Q, save
 from lakehouse.orm.aggregates import Avg, Count, Max, Min, StdDev, Sum
 from lakehouse.registries import Record, Run, Storage, Transform, ULabel, User
 
@@ -388,3 +390,31 @@ def test_settings_say_where_one_is(lake):
         "  instance", "  storage", "  verbosity", "  track_run_inputs",
     ]  # fmt: skip
     assert lines[2] == f"  storage: {lake.root}"
+
+
+def test_tables_that_are_too_large_for_memory(tmp_path, monkeypatch):
+    limits = Limits(memory_bytes=1)
+    with Lake.create(str(tmp_path / "small"), modules=["bionty"], limits=limits):
+        kind = ULabel(name="Kind", is_type=True).save()
+        labels = save([ULabel(name=f"label {i}", type=kind if i % 2 else None) for i in range(40)])
+        first = Transform(key="a.py", source_code="1").save()
+        Transform(key="a.py", source_code="2", revises=first).save()
+        loaded = set()
+        read = State.arrow
+
+        def spied(state, table):
+            loaded.add(table)
+            return read(state, table)
+
+        monkeypatch.setattr(State, "arrow", spied)
+        odd = ULabel.filter(type=kind)
+        assert odd.count() == len(odd) == len(odd.to_dataframe()) == 20
+        assert ULabel.filter(name__startswith="label 1").count() == 11
+        assert ULabel.search("label 7").first().name == "label 7"
+        assert ULabel.search("lable 7")[0].name.startswith("label")
+        assert odd.to_polars().select("name").collect().height == 20
+        assert odd.order_by("name").to_polars().collect().height == 20
+        assert odd.values_list("name", "type__name")[0] == ("label 1", "Kind")
+        assert ULabel.lookup().label_3 == labels[3]
+        assert list(Transform.to_dataframe()["is_latest"]) == [True, False]
+        assert not loaded & {"ulabel", "transform"}
