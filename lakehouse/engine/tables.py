@@ -193,16 +193,16 @@ class TableVersion:
             out += table.slice(at, end - at).to_pylist()
         return sorted(out, key=lambda r: r["uid"])[:limit]
 
-    def under(self, stub: str) -> pa.Table:
+    def under(self, stub: str) -> list[pa.Table]:
         """All rows whose uid starts with a stub, as they are stored, file by file."""
-        parts = [self.memory_schema.empty_table()]
+        parts: list[pa.Table] = []
         for entry in self._candidates(stub, stub + "\U0010ffff"):
             table = self.file(entry)
             column = _UidColumn(table.column(0).chunk(0)) if entry.rows else ()
             at = bisect.bisect_left(column, stub)
             end = bisect.bisect_left(column, stub + "\U0010ffff")
             parts += [table.slice(at, end - at)] if end > at else []
-        return pa.concat_tables(parts)
+        return parts
 
     def locate(self, uids: Sequence[str]) -> dict[str, tuple[FileEntry, int]]:
         """Where each of many rows lies; uids that aren't there are left out."""
