@@ -250,7 +250,13 @@ class LabelManager:
             def stage(changes: Changes) -> None:
                 unlink(changes, self._table, uids)
                 rows = [
-                    link_row(self._record.uid, slot=EXTERNAL, **{n: r[n] for n in names})
+                    link_row(
+                        self._record.uid,
+                        slot=EXTERNAL,
+                        created_at=batch.now,
+                        created_by_uid=self._lake.user_uid or None,
+                        **{n: r[n] for n in names},
+                    )
                     for r in links
                 ]
                 changes.insert(self._table, rows, if_absent=True)
