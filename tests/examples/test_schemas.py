@@ -56,3 +56,17 @@ def test_built_in_schemas_are_made_once():
     assert schema.otype == "AnnData"
     assert schema.slots["var.T"].itype == "bionty.Gene.ensembl_gene_id"
     assert schema.slots["obs"] == ln.examples.schemas.valid_features()
+
+
+@pytest.mark.parametrize(
+    ("save", "kind", "n"),
+    [
+        (ln.examples.wandb.save_wandb_features, "Weights & Biases", 11),
+        (ln.examples.mlflow.save_mlflow_features, "MLflow", 10),
+    ],
+)
+def test_features_of_experiment_trackers(save, kind, n):
+    save()
+    save()
+    assert ln.Feature.filter(type__name=kind).count() == n
+    assert {f.dtype_as_str for f in ln.Feature.filter(type__name=kind)} <= {"str", "int", "float"}
