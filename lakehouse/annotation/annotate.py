@@ -60,7 +60,7 @@ def feature_uids(lake: Lake, names: list[str], schema: Any = None) -> dict[str, 
         rows.to_pylist(), key=lambda r: (r["type_uid"] != type_uid, r["type_uid"] is not None)
     )
     for row in nearest:
-        if row["branch_uid"] not in ("trash", "archive") and not row["is_type"]:
+        if row["branch_uid"] in lake.visible_branches and not row["is_type"]:
             found.setdefault(row["name"], row["uid"])
     return found
 

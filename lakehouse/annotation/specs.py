@@ -8,9 +8,8 @@ from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Lake
+from lakehouse.orm.visibility import branches_of
 from lakehouse.schema import CatTarget
-
-_HIDDEN = ("trash", "archive")
 
 
 def rule_of(feature: Any, *, optional: bool = False) -> ColumnRule:
@@ -46,10 +45,11 @@ def known_rules(state: State, type_uid: str | None = None) -> dict[str, ColumnRu
         ]
     )
     found: dict[str, ColumnRule] = {}
+    branches = branches_of(state)
     for row in sorted(rows.to_pylist(), key=lambda r: r["type_uid"] is not None):
         if type_uid is not None and row["type_uid"] != type_uid:
             continue
-        if not row["is_type"] and row["branch_uid"] not in _HIDDEN and row["dtype"]:
+        if not row["is_type"] and row["branch_uid"] in branches and row["dtype"]:
             row["default_value"] = _decoded(row["default_value"])
             found.setdefault(row["name"], rule_of(row))
     return found

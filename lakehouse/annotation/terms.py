@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 from lakehouse.curation import TableResolver
 from lakehouse.engine import State
 from lakehouse.errors import UnknownField, near
+from lakehouse.orm.visibility import seen
 from lakehouse.schema import CatTarget
-
-_HIDDEN = pa.array(["trash", "archive"])
 
 
 def resolver(state: State, tables: Mapping[str, str]) -> TableResolver:
@@ -44,10 +43,7 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
     Raises:
         UnknownField: A type of the target doesn't exist.
     """
-    rows = state.arrow(table)
-    if "branch_uid" in rows.column_names:
-        hidden = pc.is_in(rows["branch_uid"], value_set=_HIDDEN)
-        rows = rows.filter(pc.invert(pc.fill_null(hidden, False)))
+    rows = seen(state.arrow(table), state)
     if target.type_path:
         kinds = types_under(rows, target)
         rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))

@@ -40,7 +40,7 @@ class Branching:
     branch_uid: str = bootstrap.MAIN
     space_uid: str = bootstrap.ALL
     _pinned: State | None
-    _view: tuple[State, str, BranchState | None] | None = None
+    _view: tuple[State, str, BranchState] | None = None
 
     # -- where one is ------------------------------------------------------------------
 
@@ -168,15 +168,15 @@ class Branching:
         known = self._view
         if known is None or known[0] is not base or known[1] != self.branch_uid:
             known = self._view = (base, self.branch_uid, self._seen(base, known))
-        return known[2] or base
+        return known[2]
 
-    def _seen(self, base: State, before: tuple[State, str, Any] | None) -> BranchState | None:
+    def _seen(self, base: State, before: tuple[State, str, BranchState] | None) -> BranchState:
         if before is not None and before[1] == self.branch_uid:
             old, new = before[0].pointers.get(edits.TABLE), base.pointers.get(edits.TABLE)
             if old == new:
-                return None if before[2] is None else before[2].follow(base)
+                return before[2].follow(base)
         found = edits.edits_of(base, self.engine.specs, self.branch_uid)
-        return BranchState(base, self.engine.specs, found) if found else None
+        return BranchState(base, self.engine.specs, self.branch_uid, found)
 
     @property
     def edits(self) -> Edits:

@@ -110,17 +110,24 @@ def edits_of(state: State, specs: Mapping[str, TableSpec], branch: str) -> Edits
 
 
 class BranchState(State):
-    """A state as a branch sees it: with its edits laid over main's rows."""
+    """A state as a branch sees it: with its edits laid over main's rows.
 
-    def __init__(self, base: State, specs: Mapping[str, TableSpec], edits: Edits) -> None:
+    Attributes:
+        branches: The branches whose records are seen.
+    """
+
+    def __init__(
+        self, base: State, specs: Mapping[str, TableSpec], branch: str, edits: Edits
+    ) -> None:
         super().__init__(base._cache, specs, base._limits, base.seq, base.commit_id, base.pointers)
+        self.branches = (MAIN, branch)
         self._versions = base._versions
         self._edits = edits
         self._laid: dict[str, tuple[str, pa.Table]] = {}
 
     def follow(self, base: State) -> BranchState:
         """The same view of a newer state with the same edits."""
-        new = BranchState(base, self._specs, self._edits)
+        new = BranchState(base, self._specs, self.branches[1], self._edits)
         new._laid = self._laid
         return new
 

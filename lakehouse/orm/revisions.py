@@ -86,7 +86,7 @@ def _on_branch(
     views = []
     for state, side in zip(states, sides, strict=True):
         laid = edits.edits_of(state, specs, branch) if side != MAIN else {}
-        views.append(edits.BranchState(state, specs, laid) if laid else state)
+        views.append(edits.BranchState(state, specs, branch, laid))
     found = {}
     for table in tables_of(lake, {*states[0].pointers, *states[1].pointers}, only):
         diff = compare_rows(lake, table, *(_seen(view, table, branch) for view in views))

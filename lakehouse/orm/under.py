@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
-from lakehouse.orm.bootstrap import ARCHIVE, TRASH
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.matching import similar_names
 from lakehouse.orm.meta import RegistryMeta
+from lakehouse.orm.visibility import branches_of
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -80,8 +80,7 @@ def terms(state: State, meta: RegistryMeta, value: Any) -> list[str]:
             found = pc.fill_null(pc.equal(rows[column], value), fill_value=False)
             mask = found if mask is None else pc.or_(mask, found)
     if "branch_uid" in rows.column_names:
-        hidden = pc.is_in(rows["branch_uid"], pa.array([ARCHIVE, TRASH]))
-        mask = pc.and_not(mask, hidden)
+        mask = pc.and_(mask, pc.is_in(rows["branch_uid"], pa.array(branches_of(state))))
     uids = rows["uid"].filter(mask).to_pylist()
     if not uids:
         names = pc.drop_null(rows[meta.name_field]).to_pylist()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.bulk import link_rows, texts_of, value_table
-from lakehouse.annotation.known import HIDDEN, Known, resolve
+from lakehouse.annotation.known import Known, resolve
 from lakehouse.annotation.sheet_rules import index_of, members_of
 from lakehouse.annotation.specs import registry_tables, resolver_of
 from lakehouse.annotation.tables import EXTERNAL
@@ -210,7 +210,7 @@ class RecordBatch:
         found = table.filter(pc.equal(table["type_uid"], self._type.uid))
         found = found.filter(pc.is_in(found["name"], pa.array(names, pa.string())))
         rows = self._lake.state.rows("record", found["uid"].to_pylist())
-        return {r["name"]: r for r in rows if r["branch_uid"] not in HIDDEN}
+        return {r["name"]: r for r in rows if r["branch_uid"] in self._lake.visible_branches}
 
     def _annotation(
         self, batch: Batch, columns: Mapping[str, Known], report: Report, data: Any, uids: list[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import polars as pl
 import pytest
 
 import lakehouse as ln
@@ -16,6 +17,7 @@ from lakehouse.errors import (
     ProtectedRecord,
     ReadOnlyLake,
     RowConflict,
+    ValidationError,
 )
 from lakehouse.orm import Lake
 
@@ -147,6 +149,19 @@ def test_terms_that_only_a_branch_has_come_to_main_when_main_makes_them(lake, br
     on_main = lake.bionty.CellType.filter().count()
     lake.switch("b1")
     assert lake.bionty.CellType.filter().count() == on_main > 50
+
+
+def test_validation_knows_the_labels_that_are_seen(lake, branch):
+    lake.ULabel(name="main label").save()
+    lake.ULabel(name="branch label", branch=branch).save()
+    feature = lake.Feature(name="label", dtype="cat[ULabel]").save()
+    schema = lake.Schema([feature], name="labelled").save()
+    frame = pl.DataFrame({"label": ["main label", "branch label"]})
+    with pytest.raises(ValidationError, match="branch label"):
+        lake.Artifact.from_dataframe(frame, key="a.parquet", schema=schema)
+    lake.switch("b1")
+    made = lake.Artifact.from_dataframe(frame, key="a.parquet", schema=schema).save()
+    assert sorted(made.ulabels.to_list("name")) == ["branch label", "main label"]
 
 
 # -- edits -----------------------------------------------------------------------------
