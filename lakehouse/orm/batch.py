@@ -88,11 +88,11 @@ class Batch:
         saved = record._saved
         if saved and not record._old and not record._dirty:
             return
-        self._adding = record
+        before, self._adding = self._adding, record
         try:
             record._before_save(self)
         finally:
-            self._adding = None
+            self._adding = before
         if not saved and record._saved:
             if not record._old:
                 return  # it turned out to be an existing record
