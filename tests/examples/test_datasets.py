@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import lakehouse.bionty as bt
 from lakehouse.examples import datasets
 from lakehouse.examples.datasets import mini_immuno
 
@@ -131,6 +132,23 @@ def test_files_have_the_signature_of_their_format():
     start, end = int(fcs[26:34]), int(fcs[34:42])
     assert end + 1 - start == 100 * 8 * 4
     assert end + 1 == len(fcs)
+
+
+def test_files_in_the_storage_of_the_lake(lake):
+    for make in (datasets.file_fastq, datasets.file_bam, datasets.file_mini_csv):
+        path = make(in_storage_root=True)
+        assert path == Path(lake.root) / make().name
+        assert path.read_bytes() == make().read_bytes()
+
+
+def test_species_and_assays_of_a_study_can_be_saved(lake):
+    datasets.file_fcs_alpert19(populate_registries=True)
+    datasets.file_tsv_rnaseq_nfcore_salmon_merged_gene_counts(populate_registries=True)
+    datasets.anndata_human_immune_cells(populate_registries=True)
+    datasets.anndata_mouse_sc_lymph_node(populate_registries=True)
+    names = {"human", "mouse", "saccharomyces cerevisiae"}
+    assert names <= set(bt.Organism.filter().to_list("name"))
+    assert bt.ExperimentalFactor.filter(ontology_id="EFO:0008896").exists()
 
 
 def test_images_decode():

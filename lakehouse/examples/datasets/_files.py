@@ -124,11 +124,12 @@ def _nuclei(height: int, width: int, seed: int) -> list[list[int]]:
 
 
 def _write(name: str, content: bytes, *, in_storage: bool = False) -> Path:
-    folder = Path()
+    path = Path(name)
     if in_storage:
+        from upath import UPath
+
         from lakehouse.orm import current_lake
 
-        folder = Path(current_lake().root)
-    path = folder / name
+        path = UPath(current_lake().root) / name
     path.write_bytes(content)
     return path
