@@ -182,6 +182,11 @@ class Reading(Generic[T]):
 
     prefetch_related = select_related
 
+    def describe(self, return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
+        """The fields of the registry; see `Registry.describe`."""
+        found: str | None = self._registry.describe(return_str)  # type: ignore[attr-defined]
+        return found
+
     # -- comparing values with the set -------------------------------------------------
 
     def validate(self, values: Any, field: Any = None, **options: Any) -> Any:

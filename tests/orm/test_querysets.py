@@ -418,3 +418,7 @@ def test_tables_that_are_too_large_for_memory(tmp_path, monkeypatch):
         assert ULabel.lookup().label_3 == labels[3]
         assert list(Transform.to_dataframe()["is_latest"]) == [True, False]
         assert not loaded & {"ulabel", "transform"}
+
+
+def test_sets_describe_their_registry(labels):
+    assert "description" in ULabel.filter(name="alpha").describe(return_str=True)
