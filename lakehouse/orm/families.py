@@ -69,6 +69,17 @@ def is_first(uid: str) -> bool:
     return uid[UID_LENGTH:] == _FIRST
 
 
+def staged_uid(batch: Batch, table: str, name: Name) -> str | None:
+    """The uid of the newest version with a name that an open transaction saves."""
+    return _staged.get(batch, {}).get((table, claim_of(table, name)))
+
+
+def holder_among_staged(batch: Batch, table: str, uid: str, name: Name) -> str:
+    """The uid that takes a name in an open transaction: this one, or one before it."""
+    staged = _staged.setdefault(batch, {})
+    return staged.setdefault((table, claim_of(table, name)), uid)
+
+
 def uid_among_staged(batch: Batch, table: str, uid: str, name: Name | None) -> str:
     """The uid that a new version gets beside the others of an open transaction."""
     staged = _staged.setdefault(batch, {})

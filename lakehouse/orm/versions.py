@@ -13,12 +13,15 @@ from lakehouse.errors import InconsistentKey, InvalidArgument
 from lakehouse.identity import UID_LENGTH, next_version, stem_of
 from lakehouse.orm.base import BaseRecord, TrackedRow
 from lakehouse.orm.bootstrap import ARCHIVE, TRASH
+from lakehouse.orm.context import active_batch
 from lakehouse.orm.families import (
     Name,
     claim_of,
     family_of,
+    holder_among_staged,
     is_first,
     latest_uid,
+    staged_uid,
     uid_among_staged,
 )
 
@@ -78,13 +81,25 @@ class Versioned(BaseRecord):
     def _join_family(self) -> None:
         """Make this new record the next version of the family with its name, if there is one."""
         name = self._family_name()
-        if name is None:
+        if name is None or self._join_staged(name):
             return
         self._claims_uid = True
         uid = family_of(self._lake, self.meta.table, name)
         row = None if uid is None else self._lake.state.row(self.meta.table, uid)
         if row is not None:
             self._revise(self._from_row(self._lake, row))
+
+    def _join_staged(self, name: Name) -> bool:
+        """Become one with the newest version that the open transaction saves, if it is the same."""
+        batch = active_batch(self._lake)
+        uid = None if batch is None else staged_uid(batch, self.meta.table, name)
+        if batch is None or uid is None:
+            return False
+        first = batch.staged_uid(self.meta.table, uid)
+        if first is None or not self._is_same_as(first._values):
+            return False
+        self._join(batch, first)
+        return True
 
     def _revise(self, previous: BaseRecord) -> None:
         """Make this new record the next version of another one's family.
@@ -133,7 +148,10 @@ class Versioned(BaseRecord):
             InconsistentKey: Another family has the new key.
         """
         table, after = self.meta.table, self._values.get("key")
-        holder = None if after is None else latest_uid(self._lake, table, {"key": after})
+        name = None if after is None else {"key": after}
+        holder = None if name is None else latest_uid(self._lake, table, name)
+        if holder is None and name is not None:
+            holder = holder_among_staged(batch, table, self.uid, name)
         if holder is not None and stem_of(holder) != self.stem_uid:
             raise InconsistentKey(
                 f"{self.meta.name} {self.uid!r} can't be renamed: another one has that key.",
@@ -144,8 +162,8 @@ class Versioned(BaseRecord):
         def stage(changes: Changes) -> None:
             if before is not None:
                 changes.release(table, claim_of(table, {"key": before}), self.uid)
-            if after is not None and holder is None:
-                changes.claim(table, claim_of(table, {"key": after}), self.uid)
+            if name is not None and holder == self.uid:
+                changes.claim(table, claim_of(table, name), self.uid)
 
         batch.stage(stage)
 

@@ -59,7 +59,8 @@ class BaseBlock(Versioned):
             fields.setdefault("version_tag", version)
         if isinstance(revises, BaseBlock):
             fields = self._inherited(revises) | fields
-        fields.setdefault("content", "")
+        if fields.get("content") is None:
+            fields["content"] = ""
         self._check_kind(fields.get("kind"))
         super().__init__(**fields)
         if self._saved:

@@ -102,7 +102,7 @@ class Transform(
             return
         if revises is not None:
             self._revise(revises)
-        elif not self._become_known():
+        elif not self._join_staged({"key": self._values["key"]}) and not self._become_known():
             self._join_family()
 
     def _set_given(self, given: dict[str, Any]) -> None:

@@ -239,3 +239,33 @@ def test_odd_keys(lake, key):
     first.delete(permanent=True)
     second.delete(permanent=True)
     assert ln.Transform(key=key).save().stem_uid != first.stem_uid
+
+
+def test_equal_versions_in_one_transaction(lake):
+    table = ln.Artifact(write("a.txt", "a"), key="a.txt").save()
+    record = ln.Record(name="r").save()
+
+    def readme(content: str) -> object:
+        return ln.models.RecordBlock(record=record, content=content, kind="readme").save()
+
+    with ln.transaction(message="twice"):
+        assert ln.Transform(key="t").save() == ln.Transform(key="t").save()
+        assert ln.Collection([table], key="c").save() == ln.Collection([table], key="c").save()
+        assert readme("one") == readme("one")
+        assert readme("two") != readme("one")
+    assert ln.Transform.filter().count() == ln.Collection.filter().count() == 1
+    assert [b.version for b in ln.models.RecordBlock.filter()] == ["0000", "0001", "0002"]
+
+
+def test_two_versions_renamed_at_once(lake):
+    first = ln.Transform(key="a.py", source_code="1").save()
+    second = ln.Transform(key="a.py", source_code="2").save()
+    other = ln.Transform(key="b.py").save()
+    first.key = second.key = "c.py"
+    ln.save([first, second])
+    assert ln.Transform.get(key="c.py") == second
+    first.key = other.key = "d.py"
+    with pytest.raises(InconsistentKey, match="another one has that key"):
+        ln.save([first, other])
+    assert ln.Transform.filter(key="d.py").count() == 0
+    assert ln.Transform(key="a.py").save().stem_uid not in (first.stem_uid, other.stem_uid)

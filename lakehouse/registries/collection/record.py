@@ -85,6 +85,8 @@ class Collection(
         super().__init__(key=key, description=description, run=run or None, **fields)
         if self._saved:
             return
+        if revises is not None and not isinstance(revises, Collection):
+            raise InvalidArgument("A Collection revises a Collection.", found=repr(revises))
         members = self._checked(artifacts)
         self._values["hash"] = _hash_of(members)
         if not skip_hash_lookup and (row := self._known(revises)) is not None:
@@ -141,6 +143,7 @@ class Collection(
         super()._before_save(batch)
         if not self._saved and self._members is not None:
             batch.stage(lambda changes: self._link(changes, batch))
+            batch.on_commit(lambda: object.__setattr__(self, "_members", None))
 
     def _link(self, changes: Changes, batch: Batch) -> None:
         if self._saved:
