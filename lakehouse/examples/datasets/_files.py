@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import cast
+
+from upath import UPath
 
 from lakehouse.examples.datasets import _media
 
@@ -126,10 +129,8 @@ def _nuclei(height: int, width: int, seed: int) -> list[list[int]]:
 def _write(name: str, content: bytes, *, in_storage: bool = False) -> Path:
     path = Path(name)
     if in_storage:
-        from upath import UPath
-
         from lakehouse.orm import current_lake
 
-        path = UPath(current_lake().root) / name
+        path = cast("Path", UPath(current_lake().root) / name)
     path.write_bytes(content)
     return path
