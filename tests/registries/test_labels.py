@@ -188,3 +188,15 @@ def test_renaming_what_datasets_know_by_name_is_told(data, capsys):
     assert "renaming label" not in text
     ln.Feature.get(name="cell").save()
     assert sorted(found.ulabels.to_list("name")) == ["A", "b"]
+
+
+def test_a_transaction_sees_the_labels_that_feature_values_make(data):
+    label, *_ = features()
+    with ln.transaction():
+        data.features.set_values({"label": "a"})
+        assert data.ulabels.to_list("name") == ["a"]
+        assert data.labels.get(label).one().name == "a"
+        data.ulabels.clear()
+        assert not data.ulabels.exists()
+    assert not data.ulabels.exists()
+    assert data.features.get_values() == {}
