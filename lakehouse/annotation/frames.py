@@ -150,7 +150,7 @@ def _values(
     rows = rows.filter(pc.equal(rows["registry"], meta.table)).select(columns)
     for uid, of, part in _by_feature(rows, uids, features):
         texts = _flat(rows["value"].take(of))
-        if len(np.unique(part)) < len(part):
+        if not _distinct(part):
             order = np.lexsort((rows["created_at"].take(of).cast(pa.int64()).to_numpy(), part))
             part, texts = part[order], texts.take(order)
         values, json = decode(texts, features[uid].dtype)
@@ -179,6 +179,11 @@ def _by_feature(
         yield known[number[start]], at[start:stop], subject[start:stop]
 
 
+def _distinct(places: np.ndarray[Any, Any]) -> bool:
+    """Whether no record comes twice."""
+    return not len(places) or int(np.bincount(places).max()) == 1
+
+
 def _flat(column: Any) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
@@ -196,7 +201,7 @@ def _column(
     values = pa.concat_arrays([p.values for p in parts]) if len(types) == 1 else _as_text(parts)
     metadata = dict(AS_JSON) if parts[0].json else {}
     listed = feature.dtype.kind == "list" and feature.dtype.is_categorical
-    single = not listed and len(np.unique(rows)) == len(rows)
+    single = not listed and _distinct(rows)
     if not single:
         order = np.argsort(rows, kind="stable")
         rows, values = rows[order], values.take(pa.array(order))
