@@ -135,7 +135,7 @@ def now(lake: Lake, cls: type[Any], uids: list[str]) -> list[Any]:
 def short(value: Any) -> str:
     """A value as one line of bounded length; that something was left out is marked."""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}".rstrip()
     text = one_line(str(value))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 

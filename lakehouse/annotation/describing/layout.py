@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from lakehouse.orm.showing import one_line, title
+from lakehouse.orm.showing import one_line, short, title
 
 SHOWN = 10
 _WIDE = 1_000_000
@@ -98,7 +98,7 @@ def listed(values: Sequence[str], total: int | None = None) -> str:
 
 def when(moment: datetime | None) -> str:
     """A time, to the second."""
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S %Z}"
+    return "" if moment is None else short(moment)
 
 
 def size(n_bytes: int) -> str:
