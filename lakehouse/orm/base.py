@@ -26,12 +26,10 @@ from lakehouse.engine.spec import KEY_SEPARATOR
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
-    MixedLakes,
     ObjectDoesNotExist,
 )
-from lakehouse.identity import new_uid
 from lakehouse.orm.batch import Batch, batch_on
-from lakehouse.orm.bootstrap import ALL, ARCHIVE, MAIN, TRASH
+from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.orm.fields import (
@@ -53,6 +51,7 @@ from lakehouse.orm.meta import (
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.orm.queries import RegistryQueries
 from lakehouse.orm.query import QuerySet
+from lakehouse.orm.record_values import RecordValues
 from lakehouse.orm.showing import Showing
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class TrackedRow(TimedRow):
     run_uid: str | None = None
 
 
-class BaseRecord(Showing, RegistryQueries):
+class BaseRecord(Showing, RecordValues, RegistryQueries):
     """A record of a registry. Subclasses name their row model and keys.
 
     Constructing one whose unique name exists already gives the existing record.
@@ -107,16 +106,6 @@ class BaseRecord(Showing, RegistryQueries):
         True
     """
 
-    meta: ClassVar[RegistryMeta]
-
-    # the life of one record; the values lie in `_values` of every instance
-    _values: dict[str, Any]
-    _lake: Lake
-    _saved: bool = False
-    _dirty: bool = False  # unsaved changes beside the columns, set by subclasses
-    _old: dict[str, Any] | None = None  # changed columns → their saved values
-    _related: dict[str, BaseRecord] | None = None
-    _lent: dict[str, tuple[Any, Any]] | None = None  # read dictionaries → what they were like
     _claims_uid: bool = False
     _everybodys: ClassVar[bool] = False
     """Whether a record that two branches make is the same fact, and so comes to main."""
@@ -312,108 +301,6 @@ class BaseRecord(Showing, RegistryQueries):
         """The query set of this record's registry and lake."""
         return QuerySet(type(self), self._lake)
 
-    # -- values ------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The uid, under the peer's name."""
-        return str(self.uid)
-
-    def _ensure_uid(self) -> str:
-        values = self._values
-        uid = values.get("uid")
-        if uid is None:
-            uid = values["uid"] = new_uid() + ("0000" if self.meta.versioned else "")
-        return str(uid)
-
-    def _set(self, name: str, value: Any) -> None:
-        """Change a column; the saved value is kept until the change is saved."""
-        values = self._values
-        if self._related and name.endswith("_uid"):
-            self._related.pop(name.removesuffix("_uid"), None)
-        if self._saved:
-            before = values.get(name)
-            if before == value and type(before) is type(value):
-                return
-            if self._old is None:
-                self._old = {}
-            self._old.setdefault(name, before)
-        values[name] = value
-
-    def _get_related(self, name: str) -> BaseRecord | None:
-        uid = self._values.get(f"{name}_uid")
-        if uid is None and self._saved and name == "space":
-            uid = ALL  # a row from before there were spaces
-        if uid is None:
-            return None
-        known = self._related.get(name) if self._related else None
-        if known is not None and known.uid == uid:
-            return known
-        target: type[BaseRecord] = self._lake.directory.get(self.meta.foreign_keys[name])
-        batch = active_batch(self._lake)
-        if batch is not None and (staged := batch.staged_uid(target.meta.table, uid)) is not None:
-            return staged
-        row = self._lake.state.row(target.meta.table, uid)
-        if row is None:
-            raise ObjectDoesNotExist(
-                f"{self!r} refers to a {target.meta.name} that is gone.", found=uid
-            )
-        return target._from_row(self._lake, row)
-
-    def _set_related(self, name: str, value: Any) -> None:
-        if value is None:
-            self._set(f"{name}_uid", None)
-            return
-        registry = self.meta.foreign_keys[name]
-        target = self._lake.directory.get(registry)
-        if not isinstance(value, target):
-            raise InvalidArgument(
-                f"The field {name!r} of {self.meta.name} takes a record of {registry}.",
-                found=f"{value!r} ({type(value).__name__})",
-                expected=f"a {registry}",
-                hint=f"{registry}.get({target.meta.name_field}=…)",
-            )
-        if value._lake is not self._lake and value._lake.uid != self._lake.uid:
-            raise MixedLakes(
-                f"The {name!r} of a {self.meta.name} belongs to another lake.",
-                found=value._lake.root,
-                expected=self._lake.root,
-                hint=f"get it from the same lake, e.g. lake.{registry}.get(…)",
-            )
-        self._set(f"{name}_uid", value.uid)
-        if self._related is None:
-            self._related = {}
-        self._related[name] = value
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise self.meta.unknown(name, "field or method")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and not hasattr(type(self), name):
-            raise self.meta.unknown(name)
-        object.__setattr__(self, name, value)
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, BaseRecord):
-            return NotImplemented
-        return self.meta is other.meta and self.uid == other.uid
-
-    def __hash__(self) -> int:
-        return hash((self.meta.name, self.uid))
-
-    def __repr__(self) -> str:
-        meta, values = self.meta, self._values
-        shown = [f"uid={self.uid!r}"]
-        if meta.name_field != "uid" and meta.name_field in meta.fields:
-            shown.append(f"{meta.name_field}={_short(values.get(meta.name_field))}")
-        if values.get("branch_uid") not in (None, MAIN):
-            shown.append(f"branch={values['branch_uid']!r}")
-        return f"{meta.cls.__name__}({', '.join(shown)})"
-
     @property
     def notes(self) -> str | None:
         """The latest readme that is attached to the record, as markdown."""
@@ -490,6 +377,20 @@ class BaseRecord(Showing, RegistryQueries):
         row = None if made == MAIN else self._lake.state.row("branch", made)
         return made if row is not None and row["status"] not in ("merged", "closed") else MAIN
 
+    def refresh_from_db(self) -> None:
+        """Read the saved values again; changes that aren't saved are lost.
+
+        Raises:
+            ObjectDoesNotExist: The record was deleted for good.
+        """
+        row = self._lake.state.row(self.meta.table, self.uid) if self._saved else None
+        if row is None:
+            raise ObjectDoesNotExist(f"{self!r} isn't in the lake.")
+        _assign(self, "_values", row)
+        _assign(self, "_old", None)
+        _assign(self, "_related", None)
+        _assign(self, "_lent", None)
+
     # -- hooks of the batch ------------------------------------------------------------
 
     @classmethod
@@ -540,8 +441,3 @@ class _UidDescriptor(FieldDescriptor):
             raise InvalidArgument(f"The uid of {record!r} can't be changed.")
         super().__set__(record, value)
         record._check_uid()
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "…"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -155,6 +156,9 @@ class Diff(Mapping[str, RegistryDiff]):
         """The numbers of changes, one registry a line."""
         lines = [f"{name}: {_counted(diff.counts)}" for name, diff in self.items()]
         return "\n".join(lines) or "no difference"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         parts = [f"{self.a} → {self.b}" + ("" if self.registries else ": no difference")]

@@ -216,6 +216,10 @@ def isolated(lake: Lake, changes: Changes) -> Changes:
                     continue
                 del kept[uid]
                 _keep_edit(lake, out, cls.meta, row, view.row(table, uid) or row, update)
+            mine = lake.edits.get(table, {})
+            for uid in change.deletes:
+                if fields := mine.get(uid):
+                    out.delete(TABLE, [edit_uid(lake.branch_uid, table, uid, f) for f in fields])
         if kept or change.inserts or change.deletes or change.claims or change.releases:
             taken = out._of(table)
             taken.inserts, taken.updates, taken.deletes = change.inserts, kept, change.deletes

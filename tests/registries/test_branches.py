@@ -283,6 +283,30 @@ def test_deleting_on_a_branch_hides_there_only(lake, branch):
     assert lake.engine.state().count("branch_edit") == 0
 
 
+def test_deleting_for_good_takes_the_edits_along(lake, branch):
+    label = lake.ULabel(name="a").save()
+    lake.switch("b1")
+    label.description = "edited"
+    label.save()
+    label.delete(permanent=True)
+    lake.switch("main")
+    assert lake.ULabel.filter(branch=None).count() == 0
+    assert lake.engine.state().count("branch_edit") == 0
+    lake.merge("b1")
+
+
+def test_a_record_is_read_again_and_says_where_it_is(lake, branch):
+    label = lake.ULabel(name="a", branch=branch).save()
+    assert repr(label).endswith("branch='b1')")
+    lake.merge("b1")
+    label.description = "not saved"
+    label.refresh_from_db()
+    assert (label.branch.name, label.description) == ("main", None)
+    label.delete(permanent=True)
+    with pytest.raises(ObjectDoesNotExist):
+        label.refresh_from_db()
+
+
 def test_past_states_are_seen_as_the_branch_saw_them(lake, branch):
     label = lake.ULabel(name="a", description="0").save()
     lake.switch("b1")

@@ -1,0 +1,142 @@
+"""The values of a record: its columns, and the records that its foreign keys refer to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lakehouse.errors import InvalidArgument, MixedLakes, ObjectDoesNotExist
+from lakehouse.identity import new_uid
+from lakehouse.orm.bootstrap import ALL, BUILT_IN, MAIN
+from lakehouse.orm.context import active_batch
+
+if TYPE_CHECKING:
+    from lakehouse.orm.lake import Lake
+    from lakehouse.orm.meta import RegistryMeta
+
+
+class RecordValues:
+    """The part of a record that holds values."""
+
+    meta: ClassVar[RegistryMeta]
+
+    # the life of one record; the values lie in `_values` of every instance
+    _values: dict[str, Any]
+    _lake: Lake
+    _saved: bool = False
+    _dirty: bool = False  # unsaved changes beside the columns, set by subclasses
+    _old: dict[str, Any] | None = None  # changed columns → their saved values
+    _related: dict[str, Any] | None = None
+    _lent: dict[str, tuple[Any, Any]] | None = None  # read dictionaries → what they were like
+
+    if TYPE_CHECKING:
+        uid: Any
+
+    @property
+    def id(self) -> str:
+        """The uid, under the peer's name."""
+        return str(self.uid)
+
+    def _ensure_uid(self) -> str:
+        values = self._values
+        uid = values.get("uid")
+        if uid is None:
+            uid = values["uid"] = new_uid() + ("0000" if self.meta.versioned else "")
+        return str(uid)
+
+    def _set(self, name: str, value: Any) -> None:
+        """Change a column; the saved value is kept until the change is saved."""
+        values = self._values
+        if self._related and name.endswith("_uid"):
+            self._related.pop(name.removesuffix("_uid"), None)
+        if self._saved:
+            before = values.get(name)
+            if before == value and type(before) is type(value):
+                return
+            if self._old is None:
+                self._old = {}
+            self._old.setdefault(name, before)
+        values[name] = value
+
+    def _get_related(self, name: str) -> Any:
+        uid = self._values.get(f"{name}_uid")
+        if uid is None and self._saved and name == "space":
+            uid = ALL  # a row from before there were spaces
+        if uid is None:
+            return None
+        known = self._related.get(name) if self._related else None
+        if known is not None and known.uid == uid:
+            return known
+        target = self._lake.directory.get(self.meta.foreign_keys[name])
+        batch = active_batch(self._lake)
+        if batch is not None and (staged := batch.staged_uid(target.meta.table, uid)) is not None:
+            return staged
+        row = self._lake.state.row(target.meta.table, uid)
+        if row is None:
+            raise ObjectDoesNotExist(
+                f"{self!r} refers to a {target.meta.name} that is gone.", found=uid
+            )
+        return target._from_row(self._lake, row)
+
+    def _set_related(self, name: str, value: Any) -> None:
+        if value is None:
+            self._set(f"{name}_uid", None)
+            return
+        registry = self.meta.foreign_keys[name]
+        target = self._lake.directory.get(registry)
+        if not isinstance(value, target):
+            raise InvalidArgument(
+                f"The field {name!r} of {self.meta.name} takes a record of {registry}.",
+                found=f"{value!r} ({type(value).__name__})",
+                expected=f"a {registry}",
+                hint=f"{registry}.get({target.meta.name_field}=…)",
+            )
+        if value._lake is not self._lake and value._lake.uid != self._lake.uid:
+            raise MixedLakes(
+                f"The {name!r} of a {self.meta.name} belongs to another lake.",
+                found=value._lake.root,
+                expected=self._lake.root,
+                hint=f"get it from the same lake, e.g. lake.{registry}.get(…)",
+            )
+        self._set(f"{name}_uid", value.uid)
+        if self._related is None:
+            self._related = {}
+        self._related[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self.meta.unknown(name, "field or method")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise self.meta.unknown(name)
+        object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, RecordValues):
+            return NotImplemented
+        return self.meta is other.meta and self.uid == other.uid
+
+    def __hash__(self) -> int:
+        return hash((self.meta.name, self.uid))
+
+    def _branch_name(self) -> str:
+        uid = str(self._values["branch_uid"])
+        row = None if uid in BUILT_IN else self._lake.state.row("branch", uid)
+        return uid if row is None else str(row["name"])
+
+    def __repr__(self) -> str:
+        meta, values = self.meta, self._values
+        shown = [f"uid={self.uid!r}"]
+        if meta.name_field != "uid" and meta.name_field in meta.fields:
+            shown.append(f"{meta.name_field}={_short(values.get(meta.name_field))}")
+        if values.get("branch_uid") not in (None, MAIN):
+            shown.append(f"branch={self._branch_name()!r}")
+        return f"{meta.cls.__name__}({', '.join(shown)})"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "…"
