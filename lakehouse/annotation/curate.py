@@ -150,8 +150,8 @@ class CanCurate:
                 notify("use .import_source() to import records from a source")
         known = Vocabulary(rows, name).known(unique)
         if not mute and len(rows):
-            tell_validation(InspectResult(texts, known), name)
-        found = np.fromiter((t in known for t in texts), dtype=bool, count=len(texts))
+            tell_validation(InspectResult(texts, known, unique=unique), name)
+        found = np.fromiter(map(known.__contains__, texts), dtype=bool, count=len(texts))
         return found[0] if single else found
 
     @ClassOnly
@@ -191,7 +191,7 @@ class CanCurate:
         unique = distinct(texts)
         species = cls._organism_of(name, organism, unique)
         rows = cls._rows(species, source if strict_source else None, _within)
-        result = _inspected(cls._words(rows, name, cls._compared(name)), texts)
+        result = _inspected(cls._words(rows, name, cls._compared(name)), texts, unique)
         if mute:
             return result
         tell_validation(result, name)
@@ -200,7 +200,8 @@ class CanCurate:
         if left and from_source:
             table, hint = cls._public_terms(species, source)
             if table is not None and name in table.column_names:
-                public = _inspected(cls._words(table, name, cls._compared(name)), left)
+                words = cls._words(table, name, cls._compared(name))
+                public = _inspected(words, left, left)
         advise(cls.__name__, name, result, public, hint)
         return result
 
@@ -271,8 +272,9 @@ class CanCurate:
             work.tell(len(unique))
         if return_mapper:
             return work.mapper
-        replaced = {v: None for v in dict.fromkeys(texts) if is_missing(v)} | work.mapper
-        found = [replaced.get(t, t) for t in texts] if replaced else texts
+        get = work.mapper.get
+        whole = {v: get(v, None if is_missing(v) else v) for v in dict.fromkeys(texts)}
+        found = list(map(whole.__getitem__, texts))
         return found[0] if single and found else found
 
     @ClassOnly
@@ -336,8 +338,8 @@ class CanCurate:
         return RecordList(chosen.values())
 
 
-def _inspected(words: Vocabulary, values: list[Any]) -> InspectResult:
-    standards = words.standards(distinct(values))
+def _inspected(words: Vocabulary, values: list[Any], unique: list[Any]) -> InspectResult:
+    standards = words.standards(unique)
     mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
     ambiguous = {v: s for v, s in standards.ambiguous.items() if v not in standards.exact}
-    return InspectResult(values, standards.exact, mapper, ambiguous)
+    return InspectResult(values, standards.exact, mapper, ambiguous, unique)

@@ -31,8 +31,9 @@ class InspectResult:
         known: Collection[Any],
         mapper: dict[str, Any] | None = None,
         ambiguous: dict[str, list[Any]] | None = None,
+        unique: list[Any] | None = None,
     ) -> None:
-        unique = distinct(values)
+        unique = distinct(values) if unique is None else unique
         self._values = values
         self._known = known
         self.validated = [v for v in unique if v in known]

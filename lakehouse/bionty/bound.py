@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from lakehouse.bionty.configuration import settings
-from lakehouse.bionty.organisms import inferred_organism, organism_record
+from lakehouse.bionty.organisms import inferred_organism, organism_by_uid, organism_record
 from lakehouse.bionty.term import Term, TermRow
 from lakehouse.engine import RowModel
 from lakehouse.errors import OrganismNotSet
@@ -91,6 +93,18 @@ class Bound(Term):
             return organism_record(organism)
         # unique ids mean one entity whatever its organism is
         return None if (field,) in cls.meta.unique else settings.organism
+
+    @classmethod
+    def usual_organism(cls, values: Iterable[Any] = ()) -> Any:
+        """The organism that ids among values tell, else that of `bt.settings`.
+
+        Else the only one that records of the registry have; None if there are several.
+        """
+        found = inferred_organism(values) or settings.organism
+        if found is None:
+            known = pc.unique(cls._rows()["organism_uid"]).drop_null().to_pylist()
+            found = organism_by_uid(known[0]) if len(known) == 1 else None
+        return found
 
     @classmethod
     def _ignores_case(cls, organism: Any) -> bool:

@@ -70,3 +70,8 @@ def inferred_organism(values: Iterable[Any]) -> Any:
         if isinstance(value, str) and (row := organism_of_id(value)) is not None:
             return organism_record(row["ontology_id"])
     return None
+
+
+def organism_by_uid(uid: str) -> Any:
+    """The record of an organism by its uid."""
+    return current_lake().directory.get("bionty.Organism").get(uid)

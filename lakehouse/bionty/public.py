@@ -134,7 +134,7 @@ class PublicOntology:
         known = self._words(name).known(distinct(texts))
         if not mute:
             tell_validation(InspectResult(texts, known), name)
-        found = np.fromiter((t in known for t in texts), dtype=bool, count=len(texts))
+        found = np.fromiter(map(known.__contains__, texts), dtype=bool, count=len(texts))
         return found[0] if single else found
 
     def inspect(
@@ -178,8 +178,9 @@ class PublicOntology:
             work.tell(len(unique))
         if return_mapper:
             return work.mapper
-        replaced = {v: None for v in dict.fromkeys(texts) if is_missing(v)} | work.mapper
-        found = [replaced.get(t, t) for t in texts]
+        get = work.mapper.get
+        whole = {v: get(v, None if is_missing(v) else v) for v in dict.fromkeys(texts)}
+        found = list(map(whole.__getitem__, texts))
         return found[0] if single and found else found
 
     # -- looking -------------------------------------------------------------------------

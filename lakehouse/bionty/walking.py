@@ -6,6 +6,7 @@ walk touches only what it reaches.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -50,6 +51,10 @@ class Walk:
         counts = np.bincount(start, minlength=len(self.nodes))
         self._offsets: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {uid: i for i, uid in enumerate(self.nodes.to_pylist())}
+
     def reach(self, uids: list[str], distance: int | None = None) -> tuple[Ints, Ints, Ints]:
         """Everything that is reached from some nodes.
 
@@ -60,20 +65,19 @@ class Walk:
         Returns:
             Positions in `uids`, nodes reached, and the lengths of the shortest ways.
         """
-        found = pc.index_in(pa.array(uids, pa.string()), value_set=self.nodes)
-        at = np.array(pc.fill_null(found, -1))
+        places = self._places
+        at = np.array([places.get(uid, -1) for uid in uids], np.int64)
         origin = np.flatnonzero(at >= 0).astype(np.int64)
         node = at[origin].astype(np.int64)
         size = max(len(self.nodes), 1)
-        seen = origin * size + node
+        seen = np.sort(origin * size + node)
         origins, nodes, steps = [], [], []
         step = 0
         while len(node) and (distance is None or step < distance):
             step += 1
             origin, node = self._next(origin, node)
-            pairs = np.unique(origin * size + node)
-            pairs = pairs[~np.isin(pairs, seen, assume_unique=True)]
-            seen = np.union1d(seen, pairs)
+            pairs = _not_in(seen, np.unique(origin * size + node))
+            seen = np.sort(np.concatenate([seen, pairs]), kind="stable")
             origin, node = pairs // size, pairs % size
             origins.append(origin)
             nodes.append(node)
@@ -89,6 +93,14 @@ class Walk:
         total = int(counts.sum())
         inside = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
         return np.repeat(origin, counts), self._ends[np.repeat(low, counts) + inside]
+
+
+def _not_in(seen: Ints, pairs: Ints) -> Ints:
+    """The sorted pairs that aren't among the sorted ones that were seen."""
+    if not len(seen):
+        return pairs
+    at = np.minimum(np.searchsorted(seen, pairs), len(seen) - 1)
+    return pairs[seen[at] != pairs]
 
 
 def walk_of(lake: Lake, table: str, relation: str, *, up: bool) -> Walk:

@@ -193,8 +193,8 @@ def _save_new(curator: PartCurator, target: CatTarget, values: list[str], fields
     if target.type_path:
         fields.setdefault("type", _type_of(registry, target))
     left = [value for value in values if value not in known]
-    if left and isinstance(organism, str) and "organism" in registry.meta.foreign_keys:
-        fields["organism"] = lake.directory.get("bionty.Organism").get(name=organism)
+    if left and organism is None and "organism" in registry.meta.foreign_keys:
+        fields["organism"] = registry.usual_organism(values)
     new = [registry(**{target.field: value, **fields}) for value in left]
     lake.save([*found, *new])
 
