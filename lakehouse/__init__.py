@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakehouse import models as models
     from lakehouse import setup as setup
     from lakehouse.config import settings as settings
+    from lakehouse.curators import DatasetModel as DatasetModel
     from lakehouse.orm import DB as DB
     from lakehouse.orm import Avg as Avg
     from lakehouse.orm import Count as Count
@@ -90,6 +91,7 @@ _EXPORTS = {
     "transaction": "lakehouse.orm:transaction",
     "view": "lakehouse.registries.view:view",
     "settings": "lakehouse.config:settings",
+    "DatasetModel": "lakehouse.curators:DatasetModel",
     "curators": "lakehouse.curators",
     "errors": "lakehouse.errors",
     "examples": "lakehouse.examples",
@@ -104,6 +106,7 @@ __all__ = [
     "Collection",
     "Count",
     "DB",
+    "DatasetModel",
     "Feature",
     "Lake",
     "Max",

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from lakehouse.annotation.conditions import conditions
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Lake
 from lakehouse.orm.visibility import branches_of
-from lakehouse.schema import CatTarget
+from lakehouse.schema import CatTarget, parse_dtype
 
 
-def rule_of(feature: Any, *, optional: bool = False) -> ColumnRule:
-    """The rule of a feature, given as a record or as a row."""
+def rule_of(
+    feature: Any, *, optional: bool = False, constraints: Mapping[str, Any] | None = None
+) -> ColumnRule:
+    """The rule of a feature, given as a record or as a row.
+
+    Args:
+        feature: The feature.
+        optional: Whether it need not be there.
+        constraints: What a schema demands of it beyond its dtype.
+    """
     get = feature.get if isinstance(feature, dict) else feature._values.get
+    demanded = dict(constraints or {})
+    dtype = parse_dtype(get("dtype") or "object")
+    nullable = demanded.pop("nullable", get("nullable") is not False)
+    default = demanded.pop("default", get("default_value"))
     return ColumnRule(
         str(get("name")),
-        get("dtype") or "object",
+        dtype,
         required=not optional,
-        nullable=get("nullable") is not False,
+        nullable=bool(nullable),
         coerce=bool(get("coerce")),
-        default=get("default_value"),
+        default=default,
+        checks=conditions(demanded, dtype, str(get("name"))),
     )
 
 
@@ -75,6 +90,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         )
     index = schema.index
     names = None
+    demanded = schema.constraints or {}
     of_features = itype == "Feature" or itype.startswith("Feature[")
     type_uid = type_of_features(itype)
     if not of_features:
@@ -82,12 +98,15 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         known = "." in registry or registry in ("ULabel", "Record", "Feature")
         names = CatTarget(registry, field) if known else CatTarget(itype, _name_field(itype))
     return DatasetSpec(
-        columns=tuple(rule_of(f, optional=o) for f, o in schema.feature_list()),
+        columns=tuple(
+            rule_of(f, optional=o, constraints=demanded.get(str(f.name)))
+            for f, o in schema.feature_list()
+        ),
         minimal_set=bool(schema.minimal_set),
         maximal_set=bool(schema.maximal_set),
         ordered_set=bool(schema.ordered_set),
         coerce=bool(schema.coerce),
-        index=None if index is None else rule_of(index),
+        index=None if index is None else rule_of(index, constraints=demanded.get(str(index.name))),
         flexible=bool(schema.flexible) and of_features,
         known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,

@@ -18,7 +18,8 @@ def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str
         return f"valid: {_plural(n_columns, 'column')}, {_plural(n_rows, 'row')}"
     groups: dict[tuple[str, str, str], list[Failure]] = {}
     for failure in failures:
-        groups.setdefault((failure.slot, failure.rule, failure.column), []).append(failure)
+        what = failure.expected if failure.rule == "constraint" else failure.rule
+        groups.setdefault((failure.slot, what, failure.column), []).append(failure)
     return "\n".join(_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
 
 
@@ -140,6 +141,17 @@ def _nearest(failure: Failure) -> str:
     )
 
 
+def _constraint(group: Sequence[Failure]) -> str:
+    first = group[0]
+    shown = "; ".join(
+        f"{f.value!r}{_rows(f)}{f' ({f.found})' if f.found else ''}" for f in group[:_SHOWN_VALUES]
+    )
+    return (
+        f"{_plural(len(group), 'value')} of column {first.column!r} not allowed{_where(first)}, "
+        f"expected {first.expected}: {shown}{_more(group)}{_arrow(first.hint)}"
+    )
+
+
 _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
     "presence": _presence,
     "index": _presence,
@@ -148,6 +160,7 @@ _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
     "duplicates": _duplicates,
     "dtype": _dtype,
     "null": _nulls,
+    "constraint": _constraint,
     "category": _terms,
     "names": _terms,
 }

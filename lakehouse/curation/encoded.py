@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from lakehouse.curation.chunks import Chunk, Objects, is_missing
-from lakehouse.curation.failure import SHOWN_ROWS
+from lakehouse.curation.failure import rows_kept
 from lakehouse.schema import DType
 
 _TEXT = DType("str")
@@ -81,7 +81,7 @@ def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str,
         frame.with_columns(pl.col("row").cast(pl.Int64) + start)
         .filter(pl.col("code").is_in(list(text_of)))
         .group_by("code")
-        .agg(pl.col("row").n_unique().alias("n"), pl.col("row").unique().sort().head(SHOWN_ROWS))
+        .agg(pl.col("row").n_unique().alias("n"), pl.col("row").unique().sort().head(rows_kept()))
     )
     for code, n, first in found.iter_rows():
         yield text_of[code], n, first

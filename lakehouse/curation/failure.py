@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 SHOWN_ROWS = 5
+_KEPT: ContextVar[int] = ContextVar("rows kept of each failure", default=SHOWN_ROWS)
+
+
+def rows_kept() -> int:
+    """How many rows a failure keeps."""
+    return _KEPT.get()
+
+
+@contextmanager
+def every_row() -> Iterator[None]:
+    """Failures that are found inside keep all of their rows."""
+    token = _KEPT.set((1 << 31) - 1)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 @dataclass(frozen=True)
@@ -17,10 +35,10 @@ class Failure:
         slot: The component of the dataset, e.g. `"columns"` or `"obs"`.
         column: The column.
         rule: Which rule failed: presence, index, extra, order, duplicates, names, dtype,
-            dicts, coerce, null or category.
+            dicts, coerce, null, category or constraint.
         value: The offending value; None where the column as such is wrong.
         count: In how many rows; 0 where that can't be said.
-        rows: The first of them, at most five, from 0.
+        rows: The first of them, at most five, from 0; all of them where that was asked for.
         nearest: Valid values that are near.
         synonym_of: The valid value of which this one is a synonym.
         found: What was found, where that isn't the value.
@@ -50,8 +68,8 @@ class Tally:
     def add(self, value: Any, count: int, rows: Iterable[int]) -> None:
         """Note a value seen `count` times, first in `rows`, which follow all earlier ones."""
         seen, first = self._found.get(value, (0, ()))
-        if len(first) < SHOWN_ROWS:
-            first = (*first, *rows)[:SHOWN_ROWS]
+        if len(first) < (kept := rows_kept()):
+            first = (*first, *rows)[:kept]
         self._found[value] = (seen + count, first)
 
     def __bool__(self) -> bool:

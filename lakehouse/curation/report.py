@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import polars as pl
 from lakehouse.curation import _html, _text
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.terms import Matches
-from lakehouse.errors import ValidationError
+from lakehouse.errors import InvalidArgument, ValidationError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -107,6 +108,25 @@ class Report:
             ],
             schema=_SCHEMA,
         )
+
+    def to_rows(self) -> pl.DataFrame:
+        """Every failing row: slot, column, rule, value and row, from 0.
+
+        Raises:
+            InvalidArgument: Only the first rows of each failure were kept.
+        """
+        for failure in self.failures:
+            if failure.count > len(failure.rows):
+                raise InvalidArgument(
+                    "This report keeps only the first rows of each failure.",
+                    hint="validate again with all_rows=True",
+                )
+        frame = self.to_polars().select("slot", "column", "rule", "value", row="rows")
+        return frame.explode("row").drop_nulls("row")
+
+    def write_rows(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_rows()` as a Parquet file."""
+        self.to_rows().write_parquet(os.fspath(path))
 
     def to_html(self, title: str = "Validation report") -> str:
         """One self-contained HTML page with the counts of every column and every failure."""

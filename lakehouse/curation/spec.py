@@ -27,6 +27,8 @@ class ColumnRule:
         coerce: Whether values of another type are converted.
         default: What fills missing values and a missing column, if `has_default`.
         has_default: Whether there is a default; True as soon as `default` is given.
+        checks: Further conditions that values must fulfil, e.g. `{"ge": 0, "lt": 10}`; see
+            `curation.rules.constraints`.
 
     Example:
         >>> ColumnRule("cell_type", "cat[bionty.CellType]", nullable=False).dtype.kind
@@ -40,6 +42,7 @@ class ColumnRule:
     coerce: bool = False
     default: Any = None
     has_default: bool = False
+    checks: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", parse_dtype(self.dtype))

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lakehouse.curation.chunks import Chunk, Objects
 from lakehouse.curation.coercion import Coercer
-from lakehouse.curation.failure import Failure
+from lakehouse.curation.failure import Failure, every_row
 from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
@@ -24,6 +24,7 @@ def validate(
     resolver: TermResolver | None = None,
     *,
     slot: str = "columns",
+    all_rows: bool = False,
 ) -> Report:
     """Find everything that is wrong with a dataset.
 
@@ -36,6 +37,7 @@ def validate(
         spec: What it must look like.
         resolver: Knows the terms of the registries that categorical dtypes name.
         slot: The component that the failures name.
+        all_rows: Whether every failure keeps all of its rows instead of the first five.
 
     Returns:
         The report; call `raise_for_failures()` on it to have an error instead.
@@ -49,6 +51,9 @@ def validate(
         >>> validate(pa.table({"age": [3, None]}), spec).failures[0].rule
         'null'
     """
+    if all_rows:
+        with every_row():
+            return validate(data, spec, resolver, slot=slot)
     source = source_of(data)
     rules = spec.rules_for(source.names)
     columns = [_Column(name, rule, spec, resolver) for name, rule in rules.items()]

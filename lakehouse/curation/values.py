@@ -8,10 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pydantic
 
+from lakehouse.curation.chunks import Objects, is_missing
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.models import model_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules.categories import make as category_check
+from lakehouse.curation.rules.constraints import ConstraintCheck
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.terms import TermResolver
 
@@ -77,8 +79,18 @@ def validate_values(
             failures += check.failures(slot)
             if check.matches():
                 report.terms[name] = check.matches()
+    for name, rule in rules.items():
+        if name in made and name not in wrong and not is_missing(made[name]):
+            failures += _unfulfilled(rule, made[name], slot)
     report.failures = tuple(failures)
     return report
+
+
+def _unfulfilled(rule: ColumnRule, value: Any, slot: str) -> Iterator[Failure]:
+    """The conditions of a feature that one value doesn't fulfil."""
+    check = ConstraintCheck(rule)
+    check.update(Objects([value]), 0)
+    yield from check.failures(slot)
 
 
 def _failures(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from lakehouse.curators.categories import CatLookup, CatManager
 from lakehouse.curators.core import Curator
+from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import PartCurator
 from lakehouse.curators.structures import (
     AnnDataCurator,
@@ -26,6 +27,7 @@ __all__ = [
     "CatManager",
     "Curator",
     "DataFrameCurator",
+    "DatasetModel",
     "MuDataCurator",
     "PartCurator",
     "SpatialDataCurator",

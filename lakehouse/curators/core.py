@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lakehouse.curation import Report
+from lakehouse.curation.failure import every_row
+from lakehouse.curation.filtering import Filtered, split
 from lakehouse.curation.slots import EXTERNAL, Part, otype_of
+from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import PartCurator, _status
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
@@ -23,7 +27,7 @@ class Curator:
 
     Args:
         dataset: An object in memory, the path of a file, or an artifact.
-        schema: What it must look like; saved.
+        schema: What it must look like: a saved schema, or a `DatasetModel`.
         features: Values of features that the dataset doesn't hold itself.
         require_saved_schema: Whether an unsaved schema is refused.
 
@@ -40,11 +44,13 @@ class Curator:
     def __init__(
         self,
         dataset: Any,
-        schema: Schema,
+        schema: Schema | type[DatasetModel],
         *,
         features: Mapping[Any, Any] | None = None,
         require_saved_schema: bool = True,
     ) -> None:
+        if isinstance(schema, type) and issubclass(schema, DatasetModel):
+            schema = schema.to_schema().save()
         if not isinstance(schema, Schema):
             raise InvalidArgument(
                 "A curator needs a schema record.", found=repr(schema), hint="ln.Schema.get(name=…)"
@@ -109,10 +115,15 @@ class Curator:
         """Whether the last validation found nothing wrong."""
         return self.report is not None and self.report.ok
 
-    def check(self) -> Report:
-        """Validate everything, without raising; gives the report."""
+    def check(self, *, all_rows: bool = False) -> Report:
+        """Validate everything, without raising; gives the report.
+
+        Args:
+            all_rows: Whether every failure keeps all of its rows instead of the first five.
+        """
         self._refresh()
-        reports = {slot: part.check() for slot, part in self._parts.items()}
+        with every_row() if all_rows else nullcontext():
+            reports = {slot: part.check() for slot, part in self._parts.items()}
         self.report = joined_report(reports) if reports else Report()
         return self.report
 
@@ -123,6 +134,23 @@ class Curator:
             ValidationError: Something is wrong; the error carries the report.
         """
         self.check().raise_for_failures()
+
+    def filter(self, slot: str | None = None) -> Filtered:
+        """Part the good rows from the bad ones.
+
+        Args:
+            slot: Of which part the rows count: by default the table's columns, or `obs`, whose
+                rows are those of the whole AnnData.
+
+        Example:
+            >>> good, bad = curator.filter().good, curator.filter().bad  # doctest: +SKIP
+        """
+        self.check(all_rows=True)
+        chosen = slot or next(s for s in (COLUMNS, "obs", *self._parts) if s in self._parts)
+        part = self._parts[chosen]
+        assert part.report is not None
+        whole = chosen == "obs" and hasattr(self.dataset, "obs")
+        return split(self.dataset if whole else part.part.data, part.report)
 
     def standardize(self) -> None:
         """Replace synonyms in all parts, and add optional and default columns that are missing."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import pydantic
 
@@ -160,6 +160,11 @@ class FieldRef:
     def registry_name(self) -> str:
         """The registry's full name, e.g. `bionty.Gene`."""
         return str(self.registry.meta.name)
+
+    def __or__(self, other: Any) -> Any:
+        """A union of fields, or with None, in annotations of data models."""
+        marked = Annotated[str, other] if isinstance(other, FieldRef) else other
+        return Union[Annotated[str, self], marked]  # noqa: UP007 - made at run time
 
     def __str__(self) -> str:
         return f"{self.registry_name}.{self.name}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pydantic
+
+from lakehouse.annotation.row_models import row_model
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import QuerySet, TrackedRow
@@ -245,3 +248,11 @@ class Schema(
         return cls(records, name=name, dtype=dtype, itype=ref.registry, otype="DataFrame")
 
     from_df = from_dataframe
+
+    def to_pydantic(self) -> type[pydantic.BaseModel]:
+        """The pydantic model of one row: types, conditions, and terms by the registries of now.
+
+        Example:
+            >>> schema.to_pydantic()(cell_type="B cell", temperature=21.6)  # doctest: +SKIP
+        """
+        return row_model(self, self._lake)

@@ -24,6 +24,7 @@ COLUMN_RULES = {
     "dtype": "lakehouse.curation.rules.dtype:make",
     "dicts": "lakehouse.curation.rules.dicts:make",
     "null": "lakehouse.curation.rules.nulls:make",
+    "constraint": "lakehouse.curation.rules.constraints:make",
     "category": "lakehouse.curation.rules.categories:make",
 }
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing, missing
-from lakehouse.curation.failure import SHOWN_ROWS, Failure, Tally
+from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
 from lakehouse.schema import DType, infer_dtype
@@ -42,7 +42,7 @@ class DtypeCheck:
         elif not self._accepts(chunk.type):
             present = pc.indices_nonzero(pc.invert(missing(chunk)))
             if len(present):
-                first = present[:SHOWN_ROWS].to_pylist()
+                first = present[: rows_kept()].to_pylist()
                 found = found_text(chunk.type)
                 self._example.setdefault(found, chunk[first[0]].as_py())
                 self._tally.add(found, len(present), [start + row for row in first])

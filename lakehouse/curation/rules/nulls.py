@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.curation.chunks import Chunk, missing
-from lakehouse.curation.failure import SHOWN_ROWS, Failure, Tally
+from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
 
@@ -34,7 +34,7 @@ class NullCheck:
         absent = missing(chunk)
         count = absent.true_count
         if count:
-            rows = pc.indices_nonzero(absent)[:SHOWN_ROWS].to_pylist()
+            rows = pc.indices_nonzero(absent)[: rows_kept()].to_pylist()
             self._tally.add(None, count, [start + row for row in rows])
 
     def failures(self, slot: str) -> Iterator[Failure]:

@@ -32,11 +32,14 @@ _BUILT_IN = ("valid_features", "ensembl_gene_ids_and_valid_features_in_obs")
 
 
 def schema_named(schema: Any) -> Schema | None:
-    """The schema that a caller means by a record or a name; built-in ones are made.
+    """The schema that a caller means by a record, a name or a model; built-in ones are made.
 
     Raises:
         ObjectDoesNotExist: There is none of this name.
     """
+    if isinstance(schema, type) and hasattr(schema, "to_schema"):
+        made: Schema = schema.to_schema().save()
+        return made
     if schema is None or isinstance(schema, Schema):
         if schema is not None and not schema._saved:
             schema.save()

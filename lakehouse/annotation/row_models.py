@@ -1,0 +1,100 @@
+"""pydantic models of the rows that a schema describes, for dictionaries and single records."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pyarrow as pa
+import pydantic
+
+from lakehouse.annotation.specs import resolver_of, spec_of
+from lakehouse.curation.models import PYTHON_TYPES
+from lakehouse.curation.rules.constraints import fault
+from lakehouse.curation.spec import ColumnRule, DatasetSpec
+
+if TYPE_CHECKING:
+    from lakehouse.curation import TermResolver
+    from lakehouse.orm import Lake
+    from lakehouse.schema import DType
+
+# Conditions that pydantic applies, and shows in JSON schemas, itself.
+_OWN = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
+
+
+def row_model(schema: Any, lake: Lake) -> type[pydantic.BaseModel]:
+    """The model of one row of a schema; terms are compared with the registries of now.
+
+    Features whose names are no Python names are fields by position, with the name as alias.
+
+    Args:
+        schema: The schema, of one table.
+        lake: Its lake.
+    """
+    spec: DatasetSpec = spec_of(schema, lake.state)
+    resolver = resolver_of(lake)
+    fields: dict[str, Any] = {}
+    for position, rule in enumerate(spec.columns):
+        plain = rule.name.isidentifier() and not keyword.iskeyword(rule.name)
+        taken = hasattr(pydantic.BaseModel, rule.name) or rule.name.startswith("_")
+        name = rule.name if plain and not taken else f"field_{position}"
+        alias = None if name == rule.name else rule.name
+        fields[name] = _field(rule, spec, resolver, alias)
+    config = pydantic.ConfigDict(
+        extra="forbid" if spec.maximal_set else "allow", populate_by_name=True
+    )
+    label = "".join(part for part in (schema.name or "Row").title() if part.isalnum()) or "Row"
+    return pydantic.create_model(label, __config__=config, **fields)
+
+
+def _field(
+    rule: ColumnRule, spec: DatasetSpec, resolver: TermResolver, alias: str | None
+) -> tuple[Any, Any]:
+    annotation: Any = _annotation(rule.dtype, resolver)
+    own = {name: value for name, value in rule.checks.items() if name in _OWN}
+    other = {name: value for name, value in rule.checks.items() if name not in _OWN}
+    if own:
+        annotation = Annotated[annotation, pydantic.Field(**own)]
+    for name, argument in other.items():
+        annotation = Annotated[annotation, pydantic.AfterValidator(_test(name, argument))]
+    if rule.nullable:
+        annotation = annotation | None
+    required = spec.is_required(rule)
+    info: Any = pydantic.Field(... if required else rule.default, alias=alias)
+    return annotation, info
+
+
+def _annotation(dtype: DType, resolver: TermResolver) -> Any:
+    if dtype.kind == "list":
+        return list[Any] if dtype.item is None else list[_annotation(dtype.item, resolver)]  # type: ignore[misc]
+    if dtype.kind == "cat":
+        return Annotated[str, pydantic.AfterValidator(_term(dtype, resolver))]
+    return PYTHON_TYPES[dtype.kind]
+
+
+def _term(dtype: DType, resolver: TermResolver) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        asked = pa.array([value], pa.string())
+        near: list[str] = []
+        for target in dtype.all_targets:
+            answer = resolver.resolve(target, asked)
+            if answer.valid[0].as_py():
+                return value
+            if (standard := answer.synonym_of[0].as_py()) is not None:
+                near.append(standard)
+            near += resolver.nearest(target, [value])[0]
+        said = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{value!r} is no term of {dtype}{said}")
+
+    return check
+
+
+def _test(name: str, argument: Any) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        said = fault(name, argument, value)
+        if said is not None:
+            raise ValueError(said or f"not among {argument}")
+        return value
+
+    return check

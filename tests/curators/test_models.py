@@ -1,0 +1,190 @@
+"""Datasets described by pydantic models, and models made of schemas."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import Annotated, Literal
+
+import pandas as pd
+import pydantic
+import pytest
+from pydantic import Field
+
+import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.errors import ValidationError
+
+pytestmark = pytest.mark.usefixtures("lake")
+
+
+class Sex(enum.Enum):
+    F = "female"
+    M = "male"
+
+
+class Site(pydantic.BaseModel):
+    name: str
+    floor: Annotated[int, Field(ge=0)] = 0
+
+
+class Immuno(ln.DatasetModel):
+    """Samples of stimulated cells."""
+
+    cell_type: bt.CellType
+    temperature: Annotated[float, Field(ge=0, lt=100)]
+    donor: str | None
+    code: Annotated[str, Field(pattern=r"^D\d+$", max_length=4)]
+    arm: Literal["a", "b"]
+    sex: Sex
+    day: Annotated[datetime.date, Field(gt=datetime.date(2024, 1, 1))] | None = None
+    tags: list[Annotated[str, Field(min_length=2)]] | None = None
+    site: Site | None = None
+    note: str = "none"
+
+    @pydantic.field_validator("donor")
+    @classmethod
+    def donor_is_known(cls, value):
+        if value == "nobody":
+            raise ValueError("nobody is no donor")
+        return value
+
+
+def rows(**changed):
+    made = {
+        "cell_type": ["B cell", "T cell"],
+        "temperature": [21.6, 0.0],
+        "donor": ["ada", None],
+        "code": ["D1", "D22"],
+        "arm": ["a", "b"],
+        "sex": ["female", "male"],
+    }
+    return pd.DataFrame({**made, **changed})
+
+
+@pytest.fixture(autouse=True)
+def terms(lake):
+    bt.CellType(name="B cell", synonyms="B-cell").save()
+    bt.CellType(name="T cell").save()
+
+
+def test_a_model_registers_features_and_a_schema():
+    schema = Immuno.to_schema().save()
+    assert (schema.name, schema.description) == ("Immuno", "Samples of stimulated cells.")
+    dtypes = {f.name: f.dtype_as_str for f, _ in schema.feature_list()}
+    assert dtypes["cell_type"] == "cat[bionty.CellType]"
+    assert dtypes["temperature"] == "float"
+    assert dtypes["tags"] == "list[str]"
+    assert dtypes["site"] == "dict"
+    assert [f.name for f in schema.optionals] == ["day", "tags", "site", "note"]
+    assert Immuno.to_schema() == schema
+    assert ln.Feature.filter(name="temperature").count() == 1
+
+
+def test_valid_rows():
+    artifact = ln.Artifact.from_dataframe(rows(), key="i.parquet", schema=Immuno).save()
+    assert artifact.schema.name == "Immuno"
+    assert set(artifact.cell_types.to_list("name")) == {"B cell", "T cell"}
+    ln.curators.DataFrameCurator(rows(), Immuno).validate()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cell_type": ["B-cell", "T cell"]}, "B-cell"),
+        ({"cell_type": [None, "T cell"]}, "null"),
+        ({"temperature": [-1.0, 2.0]}, "≥ 0"),
+        ({"temperature": [1.0, 100.0]}, "< 100"),
+        ({"temperature": [float("inf"), 1.0]}, "< 100"),
+        ({"temperature": [float("nan"), 1.0]}, "null"),
+        ({"donor": ["nobody", "ada"]}, "nobody is no donor"),
+        ({"code": ["D1", "X1"]}, "'X1'"),
+        ({"code": ["D1", "D22222"]}, "at most 4"),
+        ({"code": pd.Categorical(["D1", "X1"])}, "'X1'"),
+        ({"arm": ["a", "c"]}, "one of"),
+        ({"sex": ["female", "unknown"]}, "one of"),
+        ({"day": [datetime.date(2023, 1, 1), None]}, "2024-01-01"),
+        ({"tags": [["x"], ["yes"]]}, "at least 2"),
+        ({"site": [{"name": "a", "floor": -1}, {"name": "b"}]}, "floor"),
+        ({"site": [{"floor": 1}, {"name": "b"}]}, "name"),
+    ],
+)
+def test_every_condition_is_applied_to_columns(changed, said):
+    curator = ln.curators.DataFrameCurator(rows(**changed), Immuno)
+    with pytest.raises(ValidationError) as error:
+        curator.validate()
+    assert said in str(error.value)
+
+
+def test_the_conditions_are_stored_with_the_schema():
+    Immuno.to_schema().save()
+    schema = ln.Schema.get(name="Immuno")
+    with pytest.raises(ValidationError, match="≥ 0"):
+        ln.curators.DataFrameCurator(rows(temperature=[-1.0, 1.0]), schema).validate()
+    with pytest.raises(ValidationError, match="nobody"):
+        ln.curators.DataFrameCurator(rows(donor=["nobody", "x"]), schema).validate()
+    warm = ln.Schema(
+        [ln.Feature.get(name="temperature")], constraints={"temperature": {"ge": 30}}
+    ).save()
+    assert warm != schema
+    with pytest.raises(ValidationError, match="≥ 30"):
+        ln.curators.DataFrameCurator(rows(), warm).validate()
+
+
+def test_dictionaries_fulfil_the_same_conditions():
+    class Study(ln.DatasetModel):
+        temperature: Annotated[float, Field(ge=0)]
+        site: Site
+
+    schema = ln.Schema(slots={"attrs": Study.to_schema()}, otype="DataFrame").save()
+    df = pd.DataFrame({"x": [1]})
+    df.attrs = {"temperature": 1.0, "site": {"name": "a"}}
+    ln.curators.DataFrameCurator(df, schema).validate()
+    df.attrs = {"temperature": -1.0, "site": {"floor": 1}}
+    with pytest.raises(ValidationError) as error:
+        ln.curators.DataFrameCurator(df, schema).validate()
+    assert "≥ 0" in str(error.value)
+    assert "name" in str(error.value)
+
+
+def test_unions_fields_and_record_types_of_terms():
+    kinds = ln.Record(name="Perturbations", is_type=True).save()
+    ln.Record(name="DMSO", type=kinds).save()
+    bt.Tissue(name="lung", ontology_id="UBERON:1").save()
+    bt.CellType(name="NK cell", ontology_id="CL:9").save()
+
+    class Typed(ln.DatasetModel):
+        perturbation: kinds
+        origin: bt.Tissue.ontology_id | bt.CellType.ontology_id
+        types: list[bt.CellType] | None
+
+    dtypes = {d.name: str(d.dtype) for d in Typed.describe_fields()}
+    assert dtypes["perturbation"] == "cat[Record[Perturbations]]"
+    assert dtypes["types"] == "list[cat[bionty.CellType]]"
+    assert dtypes["origin"] == "cat[bionty.Tissue.ontology_id|bionty.CellType.ontology_id]"
+
+
+def test_extra_columns_are_refused_where_the_model_forbids_them():
+    class Strict(ln.DatasetModel):
+        model_config = pydantic.ConfigDict(extra="forbid")
+        n: int
+
+    with pytest.raises(ValidationError, match="'m'"):
+        ln.curators.DataFrameCurator(pd.DataFrame({"n": [1], "m": [2]}), Strict).validate()
+
+
+def test_models_of_schemas():
+    schema = Immuno.to_schema().save()
+    model = schema.to_pydantic()
+    made = model(**rows().iloc[0].to_dict())
+    assert made.temperature == 21.6
+    assert made.note == "none"
+    for wrong in ({"temperature": -1.0}, {"cell_type": "B-cell"}, {"arm": "c"}, {"code": "X"}):
+        with pytest.raises(pydantic.ValidationError):
+            model(**{**rows().iloc[0].to_dict(), **wrong})
+
+
+def test_instances_of_models():
+    assert Immuno(**rows().iloc[0].to_dict()).cell_type == "B cell"
+    with pytest.raises(pydantic.ValidationError):
+        Immuno(**{**rows().iloc[0].to_dict(), "temperature": -1})
