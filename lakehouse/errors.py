@@ -19,6 +19,7 @@
     │  └─ MultipleObjectsReturned
     ├─ InvalidData                fix the data
     │  ├─ ValidationError           values that don't match a schema; carries the report
+    │  │  └─ InvalidFeature           a feature's definition; an InvalidArgument, too
     │  └─ UnreadableFile            a file that is missing, empty, truncated or of another format
     ├─ IntegrityError             somebody else holds the name or changed the row
     │  ├─ KeyConflict               a unique key is taken
@@ -160,6 +161,10 @@ class ValidationError(InvalidData):
     def __init__(self, message: str, *, report: Any = None, **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
         self.report = report
+
+
+class InvalidFeature(ValidationError, InvalidArgument):
+    """A feature whose definition is incomplete, or contradicts the one that exists."""
 
 
 class UnreadableFile(InvalidData):

@@ -11,6 +11,7 @@ from lakehouse.annotation.known import HIDDEN, Known
 from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.writing import external, links_of, values_of
 from lakehouse.orm import Lake
+from lakehouse.orm.context import active_batch
 from lakehouse.schema import DType
 
 
@@ -65,8 +66,21 @@ def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None)
 
 def known_of(lake: Lake, uids: Iterable[str]) -> dict[str, Known]:
     """Visible features by uid."""
-    rows = lake.state.rows("feature", sorted(uids))
-    return {r["uid"]: Known.of(r) for r in rows if r["branch_uid"] not in HIDDEN}
+    rows = rows_by_uid(lake, "feature", uids)
+    return {r["uid"]: Known.of(r) for r in rows if r.get("branch_uid") not in HIDDEN}
+
+
+def rows_by_uid(lake: Lake, table: str, uids: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of a table, those of the open transaction too."""
+    wanted = sorted(uids)
+    rows = lake.state.rows(table, wanted)
+    batch = active_batch(lake)
+    if batch is None or len(rows) == len(wanted):
+        return rows
+    known = {r["uid"] for r in rows}
+    staged = (batch.staged_uid(table, uid) for uid in wanted if uid not in known)
+    empty = dict.fromkeys(lake.directory.by_table[table].meta.columns)
+    return rows + [{**empty, **r._values, "uid": r.uid} for r in staged if r is not None]
 
 
 def label_rows(
@@ -80,7 +94,7 @@ def label_rows(
         (table, row["uid"]): row
         for table, uids in by_table.items()
         if table in lake.directory.by_table
-        for row in lake.state.rows(table, sorted(uids))
+        for row in rows_by_uid(lake, table, uids)
         if row.get("branch_uid") not in HIDDEN
     }
 

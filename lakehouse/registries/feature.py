@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.ordering import Orderable
 from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
-from lakehouse.errors import InvalidArgument, UnknownDtype, UnknownField
+from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries.feature_making import dtype_object, of_columns, of_values
 from lakehouse.schema import CatTarget, DType, parse_dtype
+
+if TYPE_CHECKING:
+    from lakehouse.orm.record_list import RecordList
 
 
 class FeatureRow(TrackedRow):
@@ -59,7 +64,8 @@ class Feature(
 
     Raises:
         UnknownDtype: The dtype is outside the dtype language.
-        InvalidArgument: The feature exists with another dtype.
+        InvalidFeature: It has no dtype, the filters can't be, or the feature exists with
+            another dtype.
 
     Example:
         >>> Feature(name="temperature", dtype=float, unit="celsius").save()  # doctest: +SKIP
@@ -72,14 +78,19 @@ class Feature(
     def __init__(self, name: str | None = None, dtype: Any = None, **fields: Any) -> None:
         filters = fields.get("cat_filters")
         if filters is not None:
-            fields["cat_filters"] = {k: getattr(v, "uid", v) for k, v in filters.items()}
+            fields["cat_filters"] = _plain_filters(filters)
         text = None
         if dtype is not None:
             parsed = feature_dtype(dtype, fields.get("cat_filters"))
+            if filters and len(parsed.all_targets) > 1:
+                raise InvalidFeature(
+                    f"cat_filters are incompatible with union dtypes: {str(parsed)!r}",
+                    hint="write them into the dtype: cat[A[field='…']|B]",
+                )
             _check_registries(parsed)
             text = str(parsed)
         if text is None and not fields.get("is_type") and "uid" not in fields:
-            raise InvalidArgument(
+            raise InvalidFeature(
                 "A feature needs a dtype.",
                 found=f"Feature(name={name!r})",
                 hint=f"Feature(name={name!r}, dtype=str)",
@@ -89,7 +100,7 @@ class Feature(
         if self._saved and before is not None and text is not None and before != text:
             self._values["dtype"] = before
             (self._old or {}).pop("dtype")
-            raise InvalidArgument(
+            raise InvalidFeature(
                 f"The feature {name!r} exists with another dtype.",
                 found=text,
                 expected=before,
@@ -107,6 +118,53 @@ class Feature(
         """
         return self, {"optional": bool(optional)}
 
+    @classmethod
+    def from_dataframe(
+        cls, df: Any, field: Any = None, *, mute: bool = False
+    ) -> RecordList[Feature]:
+        """A feature per column of a table, with the dtype that the column has.
+
+        Args:
+            df: A pandas or polars DataFrame, or an Arrow table.
+            field: The field that the columns' names are; only the name.
+            mute: Accepted for likeness.
+
+        Example:
+            >>> Feature.from_dataframe(df).save().to_list("dtype")  # doctest: +SKIP
+            ['int', 'str']
+        """
+        return of_columns(cls, df)
+
+    from_df = from_dataframe
+
+    @classmethod
+    def from_dict(
+        cls,
+        dictionary: Mapping[str, Any],
+        field: Any = None,
+        *,
+        type: Feature | None = None,
+        mute: bool = False,
+    ) -> RecordList[Feature]:
+        """A feature per key of a dictionary, with the dtype that the value has.
+
+        Args:
+            dictionary: Values by name.
+            field: The field that the keys are; only the name.
+            type: The feature type of all of them.
+            mute: Accepted for likeness.
+
+        Example:
+            >>> Feature.from_dict({"temperature": 21.6}).save().to_list("dtype")  # doctest: +SKIP
+            ['float']
+        """
+        return of_values(cls, dictionary, **({} if type is None else {"type": type}))
+
+    @property
+    def dtype_as_object(self) -> Any:
+        """The dtype as a Python type, a record type, or a field of a registry."""
+        return dtype_object(self)
+
     @property
     def parsed_dtype(self) -> DType | None:
         """The dtype, parsed."""
@@ -117,6 +175,18 @@ class Feature(
     def dtype_as_str(self) -> str | None:
         """The dtype as text."""
         return self._values.get("dtype")
+
+
+def _plain_filters(filters: Mapping[str, Any]) -> dict[str, str]:
+    """Filters by field as texts; a record becomes a filter by its uid."""
+    found = {}
+    for name, value in filters.items():
+        if value is None or value == "":
+            raise InvalidFeature(f"Empty value in filter {name}", found=repr(value))
+        is_record = isinstance(value, BaseRecord)
+        field = f"{name}__uid" if is_record and not name.endswith("uid") else name
+        found[field] = str(value.uid if is_record else value)
+    return found
 
 
 def _check_registries(dtype: DType) -> None:

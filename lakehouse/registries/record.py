@@ -10,6 +10,7 @@ from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
+from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.sheet_rules import index_of, members_of, sheet_schema
 from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.annotation.writing import external, stage_many, stage_values
@@ -54,6 +55,7 @@ def _sheet(record: Any, recurse: bool = False, **options: Any) -> Any:  # noqa: 
 
 class Record(
     CanCurate,
+    TellsRenames,
     HasType,
     HasParents,
     BaseRecord,

@@ -1,0 +1,94 @@
+"""Features of a table's columns or a dictionary's keys, their dtypes read off the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.annotation.known import guessed
+from lakehouse.curation import as_arrow
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm.record_list import RecordList
+from lakehouse.schema import CatTarget, DType, infer_dtype
+
+if TYPE_CHECKING:
+    from lakehouse.registries.feature import Feature
+
+_OBJECTS: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "dict": dict,
+    "object": object,
+}
+
+
+def of_columns(registry: type[Feature], df: Any, **fields: Any) -> RecordList[Feature]:
+    """A feature per column of a table; categories become labels of `ULabel`."""
+    if type(df).__module__.startswith("pandas"):
+        df = df.reset_index(drop=True)
+    schema = as_arrow(df).schema
+    found: RecordList[Feature] = RecordList()
+    for column in schema:
+        dtype = infer_dtype(column.type)
+        if dtype.kind == "cat":
+            dtype = DType("cat", targets=(CatTarget("ULabel"),))
+        found.append(_made(registry, column.name, str(dtype), fields))
+    return found
+
+
+def of_values(
+    registry: type[Feature], dictionary: Mapping[str, Any], **fields: Any
+) -> RecordList[Feature]:
+    """A feature per key of a dictionary.
+
+    Raises:
+        InvalidArgument: It is no dictionary, or the dtype of a value can't be told.
+    """
+    if not isinstance(dictionary, Mapping):
+        raise InvalidArgument(
+            "Features are made of a dictionary's keys and values.",
+            found=f"{dictionary!r} ({type(dictionary).__name__})",
+            hint="ln.Feature.from_dict({'temperature': 21.6})",
+        )
+    dtypes = {
+        name: guessed(value).replace("cat ? str", "str") for name, value in dictionary.items()
+    }
+    if unclear := [name for name, dtype in dtypes.items() if dtype == "?"]:
+        raise InvalidArgument(
+            "The dtypes of some values can't be told.",
+            found=", ".join(f"{name!r}: {dictionary[name]!r}" for name in unclear),
+            hint=f"ln.Feature(name={unclear[0]!r}, dtype=…)",
+        )
+    return RecordList(_made(registry, name, dtype, fields) for name, dtype in dtypes.items())
+
+
+def _made(registry: type[Feature], name: str, dtype: str, fields: Mapping[str, Any]) -> Feature:
+    """A new feature, or the existing one of this name, whatever its dtype."""
+    kind = fields.get("type")
+    known = registry.filter(name=name, type=kind, is_type=False).first()
+    return known if known is not None else registry(name=name, dtype=dtype, **fields)
+
+
+def dtype_object(feature: Feature) -> Any:
+    """What a feature's dtype says, as a Python type, a record type, or a registry's field."""
+    import datetime
+
+    dtype = feature.parsed_dtype
+    if dtype is None:
+        return None
+    if dtype.kind in _OBJECTS:
+        return _OBJECTS[dtype.kind]
+    if dtype.kind in ("date", "datetime", "time"):
+        return getattr(datetime, dtype.kind)
+    if len(dtype.targets) != 1:
+        return None
+    target = dtype.targets[0]
+    registry = feature._lake.directory.get(target.registry)
+    if not target.type_path:
+        return getattr(registry, target.field)
+    found = None
+    for name in target.type_path:
+        found = registry.filter(name=name, is_type=True, type=found).one()
+    return found
