@@ -18,6 +18,7 @@ from lakehouse.orm import under
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.fields import Field, branch_uid
 from lakehouse.orm.json_lookups import JsonLookup, place_of
+from lakehouse.orm.latest import IS_LATEST, latest_uids
 from lakehouse.orm.lookups import PARTS, ColumnLookup, Sql, operands, part_sql
 from lakehouse.orm.meta import Condition, RegistryMeta, Relation
 from lakehouse.orm.q import Q
@@ -143,6 +144,9 @@ class Compiler:
             return self.column(column, meta.fields[name], rest, value)
         if name in meta.relations:
             return self._linked(meta.relations[name], alias, rest, value)
+        if name == IS_LATEST and self._knows_latest(meta, rest, value):
+            uids = self._named(latest_uids(self.state.arrow(meta.table)))
+            return f"{alias}.uid {'IN' if value else 'NOT IN'} (SELECT v FROM {uids})", []
         if name in meta.computed:
             kind, sql = meta.computed[name]
             types = {"bool": bool, "int": int, "str": str, "float": float}
@@ -155,6 +159,10 @@ class Compiler:
             if condition is not None:
                 return self._placed(condition, alias)
         raise meta.unknown(name)
+
+    def _knows_latest(self, meta: RegistryMeta, rest: list[str], value: Any) -> bool:
+        plain = rest in ([], ["exact"]) and isinstance(value, bool)
+        return plain and meta.versioned and self.state.in_memory(meta.table)
 
     def _placed(self, condition: Condition, alias: str) -> Sql:
         sql = condition.sql.replace(_ROW, alias)

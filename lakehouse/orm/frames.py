@@ -12,21 +12,19 @@ import pyarrow.compute as pc
 
 from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument
-from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.compile import Compiler, quoted, resolved
+from lakehouse.orm.latest import IS_LATEST, latest_uids
 from lakehouse.orm.statement import ROW, Statement, fetch
 
 if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
 
 FEATURES, PRIVATES = "features", "privates"
-_LATEST = "is_latest"
-_LAST = ("version_tag", _LATEST, "is_locked", "is_type", "created_at")
+_LAST = ("version_tag", IS_LATEST, "is_locked", "is_type", "created_at")
 _FIRST_KEYS = ("branch", "created_on", "space")
 _LAST_KEYS = ("run", "created_by")
 _HIDDEN = ("updated_at",)
 _SHORT = 2
-_FEW = 0.05
 _NEWEST_FIRST = (("-id",), ("-uid",), ("-pk",))
 
 
@@ -41,7 +39,7 @@ def shown_columns(meta: RegistryMeta, *, privates: bool = False) -> dict[str, st
         if c not in keys and c not in _LAST and c not in _HIDDEN
         and (privates or c not in meta.private)
     ]  # fmt: skip
-    last = [c for c in _LAST if c in meta.fields or (c == _LATEST and c in meta.computed)]
+    last = [c for c in _LAST if c in meta.fields or (c == IS_LATEST and c in meta.computed)]
     between = [n for n in keys.values() if n not in (*_FIRST_KEYS, *_LAST_KEYS)]
     ordered = [n for n in (*_FIRST_KEYS, *between, *_LAST_KEYS) if n in keys.values()]
     names = {c: c for c in (*plain, *last)}
@@ -115,14 +113,9 @@ def _latest(statement: Statement, rows: pa.Table) -> pa.ChunkedArray:
     """Which rows are the latest of their version families."""
     compiler = Compiler(statement.lake)
     table = statement.meta.table
-    state = compiler.state
-    if state.in_memory(table) and rows.num_rows < _FEW * state.count(table):
-        everything = state.arrow(table)
-        stems = pc.utf8_slice_codeunits(rows["uid"], 0, UID_LENGTH)
-        known = pc.utf8_slice_codeunits(everything["uid"], 0, UID_LENGTH)
-        # their families are all that it takes to know
-        compiler.tables[table] = everything.filter(pc.is_in(known, stems.combine_chunks()))
-    sql = statement.meta.computed[_LATEST][1].replace("{row}", ROW)
+    if compiler.state.in_memory(table):
+        return pc.is_in(rows["uid"], latest_uids(compiler.state.arrow(table)))
+    sql = statement.meta.computed[IS_LATEST][1].replace("{row}", ROW)
     found = fetch(compiler, f"SELECT {ROW}.uid FROM {quoted(table)} {ROW} WHERE {sql}", [])
     return pc.is_in(rows["uid"], found["uid"].combine_chunks())
 

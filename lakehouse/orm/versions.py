@@ -24,15 +24,15 @@ from lakehouse.orm.families import (
     staged_uid,
     uid_among_staged,
 )
+from lakehouse.orm.latest import HIDDEN, IS_LATEST
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.orm.batch import Batch
     from lakehouse.orm.query import QuerySet
 
-_HIDDEN = (ARCHIVE, TRASH)
 _FAMILY = 200_000
-_CHOICES = {"is_latest", "version", "version_tag"}
+_CHOICES = {IS_LATEST, "version", "version_tag"}
 
 
 class VersionedRow(TrackedRow):
@@ -53,7 +53,7 @@ def latest_sql(table: str) -> str:
 def version_fields(table: str) -> dict[str, tuple[str, str]]:
     """The virtual fields of a versioned registry, for the `computed=` of its class."""
     return {
-        "is_latest": ("bool", latest_sql(table)),
+        IS_LATEST: ("bool", latest_sql(table)),
         "version": ("str", f"coalesce({{row}}.version_tag, substr({{row}}.uid, {UID_LENGTH + 1}))"),
     }
 
@@ -228,14 +228,14 @@ class Versioned(BaseRecord):
         """All visible versions, the oldest first."""
         from_here: QuerySet[Self] = self._query()
         own = self._values.get("branch_uid")
-        branches = {*self._lake.visible_branches, own} - {*_HIDDEN, None}
+        branches = {*self._lake.visible_branches, own} - {*HIDDEN, None}
         return from_here.filter(uid__startswith=self.stem_uid, branch_uid__in=sorted(branches))
 
     @property
     def is_latest(self) -> bool:
         """Whether no later version is on the same branch."""
         uid, branch = self.uid, self._values.get("branch_uid") or self._lake.branch_uid
-        if branch in _HIDDEN:
+        if branch in HIDDEN:
             return False
         rows = self._family(self.stem_uid)
         return not any(r["uid"] > uid and r["branch_uid"] == branch for r in rows)
