@@ -25,12 +25,12 @@ from lakehouse.ontology.source import unreadable
 SUFFIX = ".json.zst"
 _PIECE = 32 * 1024 * 1024
 _TAIL = 64 * 1024
-# the end of one term and the beginning of the next; inner keys have no id-space
-_BETWEEN = re.compile(rb'\},"([A-Za-z]+[:_][^"]+)":\{')
+# the end of one term and the beginning of the next: inner keys, e.g. cross_ontology_terms, are no ids
+_BETWEEN = re.compile(rb'\},"[A-Za-z]+(?::[^"]+|_[0-9A-Z]+)":\{')
 _VERSION = re.compile(r"-ontology-v?(.+)$")
 
 
-def read_guide(path: Path, *, keep: Path | str | None = None) -> Ontology:
+def read_guide(path: Path, *, keep: kept.Keep = None) -> Ontology:
     """Read one of the package's files; what was read is kept by content hash.
 
     Raises:
@@ -40,12 +40,13 @@ def read_guide(path: Path, *, keep: Path | str | None = None) -> Ontology:
         digest = _sha256(path)
     except OSError as error:
         raise unreadable(str(path), f"{type(error).__name__}: {error}") from error
-    shelf = kept.Shelf.at(keep)
-    found = shelf.load(digest)
+    shelf = None if keep is False else kept.Shelf.at(keep)
+    found = shelf.load(digest) if shelf is not None else None
     if found is None:
         with without_collection():
             found = _parse(path, digest)
-        shelf.store(digest, found)
+        if shelf is not None:
+            shelf.store(digest, found)
     return found
 
 
@@ -55,7 +56,7 @@ def _sha256(path: Path) -> str:
 
 
 def _parse(path: Path, digest: str) -> Ontology:
-    pieces: dict[str, list[pa.Table]] = {"terms": [], "synonyms": [], "parents": []}
+    pieces: dict[str, list[pa.Table]] = {name: [] for name in _KEYS}
     try:
         for terms in _pieces(path):
             for name, columns in _columns(terms).items():
@@ -85,7 +86,12 @@ def _parse(path: Path, digest: str) -> Ontology:
     return Ontology(**combined, metadata=about)
 
 
-_KEYS = {"terms": ("id",), "synonyms": ("id", "synonym"), "parents": ("id", "parent")}
+_KEYS = {
+    "terms": ("id",),
+    "synonyms": ("id", "synonym"),
+    "xrefs": ("id", "xref"),
+    "parents": ("id", "parent"),
+}
 
 
 def _pieces(path: Path) -> Iterator[dict[str, Any]]:
@@ -112,13 +118,19 @@ def _loaded(data: bytes) -> dict[str, Any]:
 
 
 def _columns(terms: dict[str, Any]) -> dict[str, list[Any]]:
-    """The columns of the tables `terms`, `synonyms` and `parents`."""
+    """The columns of the tables that the package has something for."""
     rows = terms.values()
     size = len(terms)
     synonyms = [
         (key, text)
         for key, term in terms.items()
         for text in dict.fromkeys(term.get("synonyms", ()))
+    ]
+    xrefs = [
+        (key, other)
+        for key, term in terms.items()
+        for value in term.get("cross_ontology_terms", {}).values()
+        for other in _listed(value)
     ]
     parents = [(key, up) for key, term in terms.items() for up in _parents(term)]
     return {
@@ -139,6 +151,7 @@ def _columns(terms: dict[str, Any]) -> dict[str, list[Any]]:
             ["EXACT"] * len(synonyms),
             [None] * len(synonyms),
         ],
+        "xrefs": [[key for key, _ in xrefs], [other for _, other in xrefs]],
         "parents": [[key for key, _ in parents], [up for _, up in parents]],
     }
 

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import orjson
 import pyarrow as pa
@@ -16,8 +17,10 @@ import pyarrow.parquet as pq
 from lakehouse.errors import StorageError
 from lakehouse.ontology.model import SCHEMAS, Metadata, Ontology, Repair
 
+Keep = Path | str | Literal[False] | None
+
 # raise it whenever the same file would give other tables
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 _ABOUT = "about.json"
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from lakehouse.ontology import kept
 from lakehouse.ontology.collector import without_collection
+from lakehouse.ontology.guide import SUFFIX, read_guide
 from lakehouse.ontology.model import Metadata, Ontology
 from lakehouse.ontology.source import Content, Source, content_hash, fetch, prepare, unreadable
 
-Keep = Path | str | Literal[False] | None
 
-
-def read(source: Source, *, keep: Keep = None) -> Ontology:
+def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
     """Read an OBO, OWL (RDF/XML) or OBO-graph JSON file into sorted Arrow tables.
 
     What the parser refuses is repaired and listed in `Ontology.repairs`; imports are never
     resolved, so nothing goes to the network unless the source itself is a remote URI.
 
     Args:
-        source: Local path, fsspec URI, bytes or handle; plain or .gz, .bz2, .xz.
+        source: Local path, fsspec URI, bytes or handle; plain or .gz, .bz2, .xz; also the
+            `.json.zst` files of cellxgene-ontology-guide.
         keep: Folder of parsed results by content hash; by default `ontologies` under
             `LAKEHOUSE_CACHE_DIR` or the user's cache folder. False parses anew and keeps nothing.
 
@@ -32,6 +31,8 @@ def read(source: Source, *, keep: Keep = None) -> Ontology:
         >>> read("cl.obo").terms.num_rows  # doctest: +SKIP
         3596
     """
+    if isinstance(source, str | Path) and str(source).endswith(SUFFIX) and "://" not in str(source):
+        return read_guide(Path(source), keep=keep)
     name, raw = fetch(source)
     digest = content_hash(raw)
     if keep is False:
