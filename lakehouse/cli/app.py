@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
-from lakehouse.cli import artifacts, branches, history, lakes, ontologies, queries, quickstart
+from lakehouse.cli import (
+    artifacts,
+    branches,
+    history,
+    lakes,
+    ontologies,
+    queries,
+    quickstart,
+    validation,
+)
 from lakehouse.cli.group import Group
 
 app = typer.Typer(
@@ -45,6 +54,7 @@ _COMMANDS = (
     artifacts.load,
     artifacts.ls,
     artifacts.describe,
+    validation.validate,
     queries.sql,
     branches.switch,
     branches.merge,

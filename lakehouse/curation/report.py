@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -131,6 +132,31 @@ class Report:
     def to_html(self, title: str = "Validation report") -> str:
         """One self-contained HTML page with the counts of every column and every failure."""
         return _html.page(self.failures, self.columns, n_rows=self.n_rows, title=title)
+
+    def write(self, path: str | os.PathLike[str], *, title: str = "Validation report") -> None:
+        """Write the report: `.html` for people, `.json`, `.csv` or `.parquet` for programs.
+
+        Raises:
+            InvalidArgument: The suffix is another one.
+        """
+        target = Path(path)
+        frame = self.to_polars()
+        if target.suffix == ".html":
+            target.write_text(self.to_html(title), encoding="utf-8")
+        elif target.suffix == ".json":
+            frame.write_json(target)
+        elif target.suffix == ".parquet":
+            frame.write_parquet(target)
+        elif target.suffix == ".csv":
+            joined = (
+                pl.col(n).list.eval(pl.element().cast(pl.String)) for n in ("rows", "nearest")
+            )
+            frame.with_columns(c.list.join("; ") for c in joined).write_csv(target)
+        else:
+            raise InvalidArgument(
+                f"A report can't be written as {target.suffix or 'a file without suffix'!r}.",
+                expected=".html, .json, .csv or .parquet",
+            )
 
     def _repr_html_(self) -> str:
         return self.to_html()

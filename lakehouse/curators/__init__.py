@@ -19,6 +19,7 @@ from lakehouse.curators.structures import (
     MuDataCurator,
     SpatialDataCurator,
     TiledbsomaExperimentCurator,
+    curator_of,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "PartCurator",
     "SpatialDataCurator",
     "TiledbsomaExperimentCurator",
+    "curator_of",
 ]

@@ -163,11 +163,21 @@ class PartCurator:
         ]
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
 
+    def _as_it_was(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """A column that was read as categories, as plain text if it was plain text."""
+        if self.part.kind == "values" or not pa.types.is_dictionary(column.type):
+            return column
+        source = source_of(self.part.data)
+        key = name if name in source.names else source.index or name
+        before = source.type_of(key)
+        plain = before is None or not pa.types.is_dictionary(before)
+        return column.cast(column.type.value_type) if plain else column
+
     def standardize_column(self, name: str, rule: ColumnRule) -> dict[str, str]:
         """Replace a column's synonyms by the terms that they mean; gives what was replaced."""
         mapping = self.synonyms(name, rule)
         if mapping:
-            column = replaced_column(self.column(name), mapping)
+            column = self._as_it_was(name, replaced_column(self.column(name), mapping))
             if self.part.kind == "values":
                 given = self.part.data[name]
                 made = column.to_pylist()

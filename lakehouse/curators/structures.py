@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from lakehouse.curation.slots import Part
+from lakehouse.curation.slots import Part, otype_of
 from lakehouse.curators.categories import CatManager
 from lakehouse.curators.core import Curator
 from lakehouse.curators.parts import PartCurator
-from lakehouse.errors import InvalidArgument
-from lakehouse.formats import format_for
+from lakehouse.errors import InvalidArgument, UnreadableFile
+from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.registries import Artifact
 
@@ -28,13 +29,18 @@ class DataFrameCurator(Curator):
     otype = "DataFrame"
 
     def _source(self) -> Any:
-        if not is_path(self._data) or str(self._data).lower().endswith(".parquet"):
+        if not is_path(self._data):
             return self._data
-        adapter = format_for(str(self._data))
+        folder = Path(self._data).is_dir()
+        if not folder and str(self._data).lower().endswith(".parquet"):
+            return self._data
+        adapter = format_in(self._data) if folder else format_for(str(self._data))
         if adapter is None or adapter.otype != "DataFrame":
             raise InvalidArgument(
                 f"{str(self._data)!r} holds no table.", expected="a .parquet, .csv, .arrow … path"
             )
+        if Path(self._data).is_dir():
+            return adapter.open(self._data).to_table()
         return adapter.table(self._data, COLUMNS)
 
     @property
@@ -109,3 +115,50 @@ class TiledbsomaExperimentCurator(Curator):
 
     def _make(self, dataset: Any, **options: Any) -> Artifact:
         return Artifact.from_tiledbsoma(dataset, **options)
+
+
+_BY_OTYPE: dict[str, type[Curator]] = {
+    curator.otype: curator
+    for curator in (
+        DataFrameCurator,
+        AnnDataCurator,
+        MuDataCurator,
+        SpatialDataCurator,
+        TiledbsomaExperimentCurator,
+    )
+}
+
+
+def curator_of(dataset: Any, schema: Any, **options: Any) -> Curator:
+    """The curator for a dataset of any structure, in memory, in a file, or an artifact.
+
+    Args:
+        dataset: The dataset.
+        schema: What it must look like.
+        **options: For the curator, e.g. `features=`.
+
+    Raises:
+        InvalidArgument: It has no structure that could be validated.
+
+    Example:
+        >>> curator_of("cells.h5ad", schema).check().ok  # doctest: +SKIP
+        True
+    """
+    otype = otype_of(dataset)
+    if isinstance(dataset, Artifact):
+        otype = dataset._values.get("otype")
+    elif is_path(dataset):
+        path = Path(dataset)
+        if not path.exists():
+            raise UnreadableFile(f"There is no file or folder {str(path)!r}.")
+        adapter = format_for(str(path)) or (format_in(path) if path.is_dir() else None)
+        otype = None if adapter is None else adapter.otype
+        if adapter is not None and adapter.otype == "AnnData":
+            otype = adapter.describe(path).otype  # a .zarr store may hold several structures
+    if otype not in _BY_OTYPE:
+        raise InvalidArgument(
+            "This has no columns to validate.",
+            found=otype or f"{dataset!r}",
+            expected=", ".join(_BY_OTYPE),
+        )
+    return _BY_OTYPE[otype](dataset, schema, **options)

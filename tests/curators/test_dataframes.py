@@ -168,6 +168,14 @@ def test_coercion_and_defaults_change_the_dataset(lake):
     assert curator.save_artifact(key="c.parquet").load()["n"].tolist() == [1, 2]
 
 
+def test_text_stays_text(schema):
+    df = pd.DataFrame(columns())
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.cat.standardize("cell_type")
+    assert df["cell_type"].dtype == object
+    assert df["cell_type"].tolist() == ["B cell", "T cell", "CD8-pos T"]
+
+
 def test_standardize_adds_optional_columns(schema):
     df = frame(cell_types=["B-cell", "T cell", "T cell"])
     curator = ln.curators.DataFrameCurator(df, schema)

@@ -1,0 +1,48 @@
+"""`validate`: the verdict is the exit code, the report a file."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+import lakehouse as ln
+
+
+@pytest.fixture
+def schema(run, lake):
+    ln.connect(str(lake))
+    features = [ln.Feature(name="n", dtype=int), ln.Feature(name="name", dtype=str)]
+    return ln.Schema(features, name="rows").save()
+
+
+def test_a_valid_file(run, schema, here):
+    pl.DataFrame({"n": [1], "name": ["a"]}).write_csv(here / "good.csv")
+    assert "valid" in run("validate", "good.csv", "--schema", "rows").output
+    assert ln.Artifact.filter().count() == 0
+
+
+@pytest.mark.parametrize("suffix", ["html", "json", "csv", "parquet"])
+def test_an_invalid_file(run, schema, here, suffix):
+    pl.DataFrame({"n": ["x", "1"]}).write_parquet(here / "bad.parquet")
+    out = here / f"report.{suffix}"
+    shown = run("validate", "bad.parquet", "--schema", "rows", "--report", out, code=1).output
+    assert "presence" in shown
+    text = out.read_bytes()
+    assert b"dtype" in text
+    if suffix == "json":
+        assert {f["column"] for f in json.loads(text)} == {"n", "name"}
+    rows = here / "rows.parquet"
+    run("validate", "bad.parquet", "--schema", "rows", "--rows", rows, code=1)
+    assert pl.read_parquet(rows)["row"].to_list() == [0, 1]
+
+
+def test_what_cannot_be_validated(run, schema, here):
+    (here / "notes.txt").write_text("hello")
+    assert "no columns" in run("validate", "notes.txt", "--schema", "rows", code=1).output
+    assert "no file" in run("validate", "gone.csv", "--schema", "rows", code=1).output
+    (here / "a.csv").write_text("n\n1\n")
+    assert "no schema named" in run("validate", "a.csv", "--schema", "row", code=1).output
+    words = ("validate", "a.csv", "--schema", "rows", "--report", "x.pdf")
+    assert ".html" in run(*words, code=1).output
