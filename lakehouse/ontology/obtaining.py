@@ -10,20 +10,13 @@ import importlib.util
 import os
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from lakehouse.errors import SourceUnavailable
 from lakehouse.ontology.kept import Shelf
 from lakehouse.ontology.manifest import Manifest, folder
-
-OFFLINE = "LAKEHOUSE_OFFLINE"
-_SECONDS = 30
-_PIECE = 1024 * 1024
+from lakehouse.ontology.network import stream
 
 
 @dataclass(frozen=True)
@@ -87,11 +80,9 @@ def obtain(manifest: Manifest, version: str | None = None) -> Found:
     if found is not None:
         return found
     address, target = manifest.address(release), download_path(manifest, release)
-    if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes"):
-        raise unavailable(manifest, release, f"{OFFLINE} forbids the network")
     try:
         _fetch(address, target, f"{manifest.source_name} {release}")
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise unavailable(manifest, release, f"{type(error).__name__}: {reason}") from error
     return Found(target, manifest.format, address)
@@ -122,22 +113,9 @@ def _fetch(address: str, target: Path, label: str) -> None:
     """Fetch a file; it appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     try:
-        with (
-            os.fdopen(handle, "wb") as out,
-            urllib.request.urlopen(address, timeout=_SECONDS) as answer,
-            Progress(*columns, TransferSpeedColumn(), transient=True) as bar,
-        ):
-            size = int(answer.headers.get("Content-Length") or 0)
-            task = bar.add_task(f"fetching {label}", total=size or None)
-            received = 0
-            while data := answer.read(_PIECE):
-                out.write(data)
-                received += len(data)
-                bar.update(task, completed=received)
-            if size and received != size:
-                raise OSError(f"{received} of {size} bytes came")
+        with os.fdopen(handle, "wb") as out:
+            stream(address, out, label)
         os.replace(temporary, target)
     finally:
         if os.path.exists(temporary):

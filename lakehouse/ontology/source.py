@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
 import re
 import zlib
@@ -14,6 +15,7 @@ from typing import IO, Any, Literal
 
 from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
+from lakehouse.ontology.network import stream
 
 Format = Literal["obo", "owl", "json"]
 Source = str | Path | bytes | IO[Any]
@@ -101,6 +103,8 @@ def _raw_bytes(source: Any) -> bytes:
 def _remote(uri: str) -> bytes:
     import fsspec
 
+    if uri.startswith(("http://", "https://")):
+        return _from_web(uri)
     try:
         with fsspec.open(uri, "rb") as handle:
             return bytes(handle.read())
@@ -119,6 +123,19 @@ def _remote(uri: str) -> bytes:
             found=f"{type(error).__name__}: {error}",
             hint="check address, connection and credentials, or pass a local copy's path",
         ) from error
+
+
+def _from_web(address: str) -> bytes:
+    out = io.BytesIO()
+    try:
+        stream(address, out, address.rpartition("/")[2])
+    except OSError as error:
+        raise StorageError(
+            f"{address} can't be fetched.",
+            found=f"{type(error).__name__}: {getattr(error, 'reason', error)}",
+            hint="check address and connection, or download the file and pass its local path",
+        ) from error
+    return out.getvalue()
 
 
 def content_hash(raw: bytes) -> str:

@@ -1,0 +1,40 @@
+"""Fetching from the web, with a progress bar, and only where it is allowed."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from typing import IO
+
+OFFLINE = "LAKEHOUSE_OFFLINE"
+_SECONDS = 30
+_PIECE = 1024 * 1024
+
+
+def stream(address: str, out: IO[bytes], label: str) -> None:
+    """Write what an http(s) address holds into an open file.
+
+    Raises:
+        OSError: The network is forbidden, out of reach, or gave less than it promised.
+        ValueError: It is no such address.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes"):
+        raise OSError(f"{OFFLINE} forbids the network")
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"{address} is no web address")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with (
+        urllib.request.urlopen(address, timeout=_SECONDS) as answer,
+        Progress(*columns, TransferSpeedColumn(), transient=True) as bar,
+    ):
+        size = int(answer.headers.get("Content-Length") or 0)
+        task = bar.add_task(f"fetching {label}", total=size or None)
+        received = 0
+        while data := answer.read(_PIECE):
+            out.write(data)
+            received += len(data)
+            bar.update(task, completed=received)
+        if size and received != size:
+            raise OSError(f"{received} of {size} bytes came")
