@@ -8,6 +8,7 @@ from lakehouse.errors import InvalidArgument, MixedLakes, ObjectDoesNotExist
 from lakehouse.identity import new_uid
 from lakehouse.orm.bootstrap import ALL, BUILT_IN, MAIN
 from lakehouse.orm.context import active_batch
+from lakehouse.orm.meta import TRACKED
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -61,6 +62,8 @@ class RecordValues:
         uid = self._values.get(f"{name}_uid")
         if uid is None and self._saved and name == "space":
             uid = ALL  # a row from before there were spaces
+        if uid is None and not self._saved and f"{name}_uid" in TRACKED:
+            uid = self._lake.branch_stamps.get(f"{name}_uid")  # where it will be saved
         if uid is None:
             return None
         known = self._related.get(name) if self._related else None

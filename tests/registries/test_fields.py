@@ -173,3 +173,12 @@ def test_references_to_the_outside(lake):
     ).save()
     assert ln.Record.get(reference="VX984545") == record
     assert ln.ULabel(name="l", reference="r", reference_type="t").save().reference_type == "t"
+
+
+def test_where_an_unsaved_record_will_be(lake):
+    label = ln.ULabel(name="l")
+    assert (label.branch.name, label.space.name) == ("main", "all")
+    assert label.run is None
+    ln.setup.switch("dev", create=True)
+    assert ln.ULabel(name="m").branch.name == "dev"
+    assert label.save().branch.name == "dev"
