@@ -201,6 +201,127 @@ def queries(rows=100_000, times=7):
     }
 
 
+def feature_values(i):
+    import datetime
+
+    day = datetime.date(2024, 1, 1 + i % 28)
+    values = {"score": i / 7, "count": i, "note": f"note {i}", "day": day}
+    return {**values, "condition": f"condition {i % 50}"}
+
+
+def features(rows=10_000, times=7):
+    """set_values, and filters over artifacts whose links and values are copied below the ORM."""
+    import datetime
+
+    from django.db import connection, transaction
+
+    ln = started()
+    ln.settings.creation.search_names = False
+    labels = [ln.ULabel(name=f"condition {i}").save() for i in range(50)]
+    dtypes = {"score": float, "count": int, "note": str, "day": datetime.date}
+    known = {n: ln.Feature(name=n, dtype=t).save() for n, t in dtypes.items()}
+    known["condition"] = ln.Feature(name="condition", dtype=ln.ULabel).save()
+    Path("one.txt").write_text("one")
+    artifact = ln.Artifact("one.txt", key="one.txt").save()
+    seconds = [
+        timed(lambda i=i: artifact.features.set_values(feature_values(i))) for i in range(40)
+    ]
+    fill("lamindb_artifact", rows, key=lambda i: f"many/{i}.txt", hash=lambda i: None)
+
+    def copied(table, count, **columns):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {table} LIMIT 1")
+            names = [c[0] for c in cursor.description]
+            row = dict(zip(names, cursor.fetchone(), strict=True))
+            marks = ",".join(["%s"] * len(names))
+            with transaction.atomic():
+                made = [
+                    [
+                        ({"id": 10_000 + i} | {n: f(i) for n, f in columns.items()}).get(n, row[n])
+                        for n in names
+                    ]
+                    for i in range(count)
+                ]
+                cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", made)
+
+    kinds = [known[n] for n in dtypes]
+    copied(
+        "lamindb_jsonvalue",
+        rows * 4,
+        feature_id=lambda i: kinds[i % 4].id,
+        hash=lambda i: f"h{i}",
+        value=lambda i: json.dumps(feature_values(i // 4)[kinds[i % 4].name], default=str),
+    )
+    copied(
+        "lamindb_artifactjsonvalue",
+        rows * 4,
+        artifact_id=lambda i: 1000 + i // 4,
+        jsonvalue_id=lambda i: 10_000 + i,
+    )
+    copied(
+        "lamindb_artifactulabel",
+        rows,
+        artifact_id=lambda i: 1000 + i,
+        ulabel_id=lambda i: labels[i % 50].id,
+    )
+    middle, score = rows // 2, known["score"]
+    queries = {
+        "text": lambda: list(ln.Artifact.filter(note=f"note {middle}")),
+        "number": lambda: list(ln.Artifact.filter(count__gte=rows - 100)),
+        "label": lambda: list(ln.Artifact.filter(condition="condition 7", count__lt=1_000)),
+        "predicate": lambda: list(ln.Artifact.filter(score > (rows - 100) / 7)),
+        "day": lambda: ln.Artifact.filter(day="2024-01-05").count(),
+    }
+    found = {"set_values": statistics.median(seconds[10:]), "rows": rows}
+    for name, query in queries.items():
+        assert query(), name
+        found[f"filter {name}"] = median(query, times)
+    return found
+
+
+def sheet(rows=10_000):
+    """Record.from_dataframe of 4 features into a sheet, and the sheet as a data frame."""
+    import pandas as pd
+
+    ln = started()
+    ln.settings.creation.search_names = False
+    kind = ln.Record(name="Experiments", is_type=True).save()
+    for i in range(10):
+        ln.Record(name=f"E{i}", type=kind).save()
+    dtypes = {"a": float, "b": int, "c": str, "e": kind}
+    members = [ln.Feature(name=n, dtype=t).save() for n, t in dtypes.items()]
+    schema = ln.Schema(members, name="sheet").save()
+    target = ln.Record(name="Sheet", is_type=True, schema=schema).save()
+    data = {
+        "a": [i / 7 for i in range(rows)],
+        "b": range(rows),
+        "c": [f"t{i}" for i in range(rows)],
+    }
+    more = {"e": [f"E{i % 10}" for i in range(rows)], "name": [f"R {i}" for i in range(rows)]}
+    frame = pd.DataFrame(data | more)
+    saved = timed(lambda: ln.Record.from_dataframe(frame, type=target).save())
+    return {"from_dataframe": saved, "to_dataframe": median(target.to_dataframe, 3)}
+
+
+def compare(n, distinct):
+    """validate, inspect and standardize of many values against terms with synonyms."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    init = [str(BIN / "lamin"), "init", "--storage", "./store", "--modules", "bionty"]
+    subprocess.run(init, check=True, **quiet)
+    ln = connect()
+    import bionty as bt
+
+    ln.settings.creation.search_names = False
+    ln.save([bt.CellType(name=f"name {i}", synonyms=f"syn {i}") for i in range(distinct)])
+    data = [f"{'syn' if i % 2 else 'name'} {i % distinct}" for i in range(n)]
+    quietly = {"mute": True, "from_source": False}
+    return {
+        "standardize": median(lambda: bt.CellType.standardize(data, **quietly), 3),
+        "validate": median(lambda: bt.CellType.validate(data, mute=True), 3),
+        "inspect": median(lambda: bt.CellType.inspect(data, **quietly), 3),
+    }
+
+
 def other():
     """A second process that saves a label for every name it reads."""
     ln = connect()
@@ -211,7 +332,9 @@ def other():
     return {}
 
 
-MEASURES = {f.__name__: f for f in (startup, save, labels, from_dir, reads, queries, other)}
+MEASURES = {
+    f.__name__: f for f in (startup, save, labels, from_dir, reads, queries, compare, other)
+}
 
 
 def main():

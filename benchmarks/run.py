@@ -34,6 +34,7 @@ GROUPS = {
     "saves": "benchmarks.saves",
     "bulk": "benchmarks.bulk",
     "reads": "benchmarks.reads",
+    "features": "benchmarks.features",
     "queries": "benchmarks.queries",
     "writers": "benchmarks.writers",
     "history": "benchmarks.history",

@@ -67,7 +67,7 @@ def types_under(rows: pa.Table, target: CatTarget) -> set[str]:
         found = {
             u
             for u, n, p in zip(uids, names, parents, strict=True)
-            if n == name and (found is None or p in found)
+            if name in (n, u) and (found is None or p in found)
         }
         if not found:
             raise UnknownField(

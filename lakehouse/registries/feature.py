@@ -238,5 +238,11 @@ def _target(dtype: Any) -> CatTarget | None:
         path = [dtype]
         while (above := path[0]._get_related("type")) is not None:
             path.insert(0, above)
-        return CatTarget(dtype.meta.name, "name", tuple(str(t._values["name"]) for t in path))
+        return CatTarget(dtype.meta.name, "name", tuple(_in_dtype(t) for t in path))
     return None
+
+
+def _in_dtype(kind: BaseRecord) -> str:
+    """A type as a dtype's text names it: by its uid where its name would end the text."""
+    name = str(kind._values["name"])
+    return str(kind.uid) if set(name) & set("[]|,=") or name != name.strip() else name

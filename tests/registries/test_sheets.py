@@ -1,0 +1,307 @@
+"""Records with features, sheets, and their import and export as data frames."""
+
+from __future__ import annotations
+
+import datetime
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import lakehouse as ln
+from lakehouse.errors import InvalidArgument, ValidationError
+
+NAME, UID = "__lakehouse_record_name__", "__lakehouse_record_uid__"
+
+
+@pytest.fixture
+def sheet(lake):
+    """A sheet with a number, an optional note, an experiment and a list of labels."""
+    experiments = ln.Record(name="Experiments", is_type=True).save()
+    ln.save([ln.Record(name=f"Experiment {i}", type=experiments) for i in (1, 2)])
+    ln.save([ln.ULabel(name="a"), ln.ULabel(name="b")])
+    features = [
+        ln.Feature(name="gc", dtype=float).save(),
+        ln.Feature(name="note", dtype=str).save().with_config(optional=True),
+        ln.Feature(name="experiment", dtype=experiments).save(),
+        ln.Feature(name="labels", dtype=[ln.ULabel]).save(),
+    ]
+    schema = ln.Schema(features, name="sheet").save()
+    return ln.Record(name="Sheet", is_type=True, schema=schema).save()
+
+
+GOOD = {"gc": 0.5, "experiment": "Experiment 1", "labels": ["b", "a"]}
+
+
+def frame(n: int = 3, **more) -> pd.DataFrame:
+    data = {
+        "gc": [i / 4 for i in range(n)],
+        "note": ['we"ird\n' if i == 1 else None for i in range(n)],
+        "experiment": ["Experiment 2"] * n,
+        "labels": [["b", "a"] if i else ["a"] for i in range(n)],
+    }
+    return pd.DataFrame({**data, **more})
+
+
+def commits() -> int:
+    return len(ln.current_lake().log())
+
+
+def test_records_with_features(lake):
+    ln.Feature(name="gc", dtype=float).save()
+    before = commits()
+    record = ln.Record(name="S-1", features={"gc": 0.5})
+    assert record.features.get_values() == {}
+    assert record.save().features.get_values() == {"gc": 0.5}
+    assert commits() == before + 1
+    again = ln.Record(name="S-1", features={"gc": 0.7}).save()
+    assert again == record
+    assert record.features.get_values() == {"gc": 0.7}
+    ln.Record(name="S-1").save()
+    assert record.features.get_values() == {"gc": 0.7}
+    nameless = [ln.Record(features={"gc": 0.1}).save() for _ in range(2)]
+    assert nameless[0] != nameless[1]
+    assert ln.Record.filter(gc=0.1).count() == 2
+
+
+def test_nothing_is_saved_if_a_feature_is_wrong(sheet):
+    before = commits()
+    for features in ({"gc": "x"}, {"nope": 1}, {"experiment": "nope"}, {"labels": "a"}):
+        record = ln.Record(name="S-1", features=features)
+        with pytest.raises(ValidationError):
+            record.save()
+        assert not record._saved
+    with pytest.raises(ValidationError), ln.transaction():
+        ln.ULabel(name="never").save()
+        ln.Record(name="S-2", features={"gc": "x"}).save()
+    assert ln.Record.filter(name__startswith="S-").count() == 0
+    assert ln.ULabel.filter(name="never").count() == 0
+    assert commits() == before
+    with pytest.raises(InvalidArgument, match="as a dictionary"):
+        ln.Record(name="S-3", features=["gc"])
+
+
+def test_a_sheets_records_fulfil_its_schema(sheet):
+    assert sheet.is_sheet
+    assert not ln.Record.get(name="Experiments").is_sheet
+    record = ln.Record(name="R", type=sheet, features=GOOD).save()
+    assert record.features.get_values() == GOOD
+    before = commits()
+    wrong = [
+        ({"gc": 0.5}, "missing required features 'experiment', 'labels'"),
+        (None, "missing required features 'gc', 'experiment', 'labels'"),
+        ({**GOOD, "gc": "x", "experiment": "nope"}, "'gc' .float.: 'x'"),
+        ({**GOOD, "experiment": ln.Record.get(name="Experiments")}, "of type None"),
+    ]
+    ln.Feature(name="day", dtype=datetime.date).save()
+    wrong.append(
+        ({**GOOD, "day": datetime.date(2024, 1, 1)}, r"not in the provided schema: .'day'")
+    )
+    for features, text in wrong:
+        with pytest.raises(ValidationError, match=text) as caught:
+            ln.Record(name="X", type=sheet, features=features).save()
+        assert "Cannot set type to 'Sheet' on Record 'X'" in str(caught.value)
+    assert commits() == before + 1
+    with pytest.raises(ValidationError, match="missing required features"):
+        record.features.set_values({"gc": 0.1})
+    record.features.update_values({"gc": None})
+    assert record.features.get_values() == {**GOOD, "gc": None}
+    plain = ln.Record(name="plain", features={"gc": 1.5}).save()
+    plain.type = sheet
+    with pytest.raises(ValidationError, match="Cannot set type"):
+        plain.save()
+    ln.Record(name="part", is_type=True, type=sheet).save()
+
+
+def test_a_schema_makes_a_type(sheet):
+    assert ln.Record(name="other", schema=sheet.schema).is_type
+    with pytest.raises(InvalidArgument, match="needs a name"):
+        ln.Record(is_type=True)
+    with pytest.raises(InvalidArgument, match="is_type"):
+        ln.Record(name="x", type=ln.Record.get(name="Experiment 1"))
+
+
+def test_many_records_in_one_commit(sheet):
+    before = commits()
+    records = [
+        ln.Record(name=f"R{i}", type=sheet, features={**GOOD, "gc": float(i)}) for i in range(5)
+    ]
+    records.append(ln.Record(name="untyped", features={"note": "x"}))
+    ln.save(records)
+    assert commits() == before + 1
+    assert [r.features.get_values()["gc"] for r in records[:5]] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert records[5].features.get_values() == {"note": "x"}
+    wrong = [
+        ln.Record(name="W0", type=sheet, features={**GOOD, "gc": "x"}),
+        ln.Record(name="W1", type=sheet, features={**GOOD, "experiment": "nope"}),
+        ln.Record(name="W2", features={"note": 3}),
+    ]
+    with pytest.raises(ValidationError) as caught:
+        ln.save(wrong)
+    assert {f.column for f in caught.value.report.failures} == {"gc", "experiment", "note"}
+    assert commits() == before + 1
+    assert ln.Record.filter(name__startswith="W").count() == 0
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
+def test_import(sheet, form):
+    data = frame(3, name=["x", "y", "z"])
+    made = {"pandas": data, "polars": pl.from_pandas(data), "arrow": pa.Table.from_pandas(data)}
+    before = commits()
+    batch = ln.Record.from_dataframe(made[form], type=sheet)
+    assert (len(batch), batch.type) == (3, sheet)
+    records = batch.save()
+    assert commits() == before + 1
+    assert records.to_list("name") == ["x", "y", "z"]
+    values = [r.features.get_values() for r in records]
+    first = {"gc": 0.0, "experiment": "Experiment 2", "labels": ["a"]}
+    second = {"gc": 0.25, "note": 'we"ird\n', "experiment": "Experiment 2", "labels": ["b", "a"]}
+    assert values[:2] == [first, second]
+    assert ln.Record.filter(type=sheet).to_list("uid") == records.to_list("uid")
+    assert ln.Record.filter(gc__gt=0.3, experiment="Experiment 2").one().name == "z"
+    assert ln.Record.get(records[0].uid).type == sheet
+
+
+def test_importing_again_replaces(sheet):
+    first = ln.Record.from_dataframe(frame(3, name=["x", "y", "z"]), type=sheet).save()
+    ln.Record.get(name="x").features.add_values({"labels": ["b"]})
+    changed = frame(2, name=["x", "new"], gc=[7.0, 8.0])
+    second = ln.Record.from_dataframe(changed, type=sheet).save()
+    assert second[0] == first[0]
+    assert ln.Record.filter(type=sheet).count() == 4
+    assert first[0].features.get_values() == {
+        "gc": 7.0, "experiment": "Experiment 2", "labels": ["a"]
+    }  # fmt: skip
+    assert first[1].features.get_values()["gc"] == 0.25
+
+
+def test_wrong_imports(sheet):
+    before = commits()
+    bad = frame(2, gc=["a", "b"], experiment=["nope", "zz"])
+    with pytest.raises(ValidationError) as caught:
+        ln.Record.from_dataframe(bad, type=sheet).save()
+    assert {f.column for f in caught.value.report.failures} == {"gc", "experiment"}
+    with pytest.raises(ValidationError, match="'gc' not in"):
+        ln.Record.from_dataframe(frame()[["note"]], type=sheet).save()
+    with pytest.raises(ValidationError, match="same record name"):
+        ln.Record.from_dataframe(frame(2, name=["x", "x"]), type=sheet).save()
+    experiments = ln.Record.get(name="Experiments")
+    with pytest.raises(ValidationError, match=r"could not be validated: \['unknown'\]"):
+        ln.Record.from_dataframe(pd.DataFrame({"unknown": [1]}), type=experiments).save()
+    with pytest.raises(InvalidArgument, match="record type"):
+        ln.Record.from_dataframe(frame(), type=ln.Record.get(name="Experiment 1"))
+    with pytest.raises(InvalidArgument, match="record type"):
+        ln.Record.from_dataframe(frame(), type=3)
+    with pytest.raises(InvalidArgument, match="Could not infer a schema"):
+        ln.Record.from_dataframe(pd.DataFrame({"unknown": [1]}), type="New")
+    assert ln.Record.from_dataframe(frame(0), type=sheet).save() == []
+    assert commits() == before
+
+
+def test_import_into_a_new_type(sheet):
+    before = commits()
+    records = ln.Record.from_dataframe(frame(), type="My import").save()
+    assert commits() == before + 1
+    kind = records[0].type
+    assert (kind.name, kind.type.name, kind.is_sheet) == ("My import", "Imports", True)
+    assert len(kind.to_dataframe()) == 3
+    with pytest.raises(InvalidArgument, match="already exists under 'Imports'"):
+        ln.Record.from_dataframe(frame(), type="My import")
+    unsaved = ln.Record(name="Unsaved", is_type=True)
+    assert ln.Record.from_dataframe(frame(), type=unsaved).save()[0].type == unsaved
+
+
+def test_a_failed_import_leaves_nothing(sheet):
+    before = commits()
+    with pytest.raises(ValidationError):
+        ln.Record.from_dataframe(frame(2, experiment=["nope", "zz"]), type="My import").save()
+    assert commits() == before
+    assert ln.Record.filter(name="Imports").count() == 0
+
+
+def test_a_sheet_as_a_data_frame(sheet):
+    records = ln.Record.from_dataframe(frame(3, name=["x", "y", None]), type=sheet).save()
+    found = sheet.to_dataframe()
+    assert list(found.columns) == ["gc", "note", "experiment", "labels", UID, NAME]
+    assert list(found[UID]) == records.to_list("uid")
+    assert list(found[NAME]) == ["x", "y", None]
+    assert list(found["gc"]) == [0.0, 0.25, 0.5]
+    assert list(found["labels"]) == [["a"], ["b", "a"], ["b", "a"]]
+    assert str(found["experiment"].dtype) == "category"
+    again = ln.Record.from_dataframe(found, type="Copy").save()
+    assert again.to_list("name") == ["x", "y", None]
+    part = ln.Record(name="part", is_type=True, type=sheet).save()
+    ln.Record(name="inner", type=part).save()
+    assert len(sheet.to_dataframe(recurse=True)) == 4
+    records[0].delete()
+    assert len(sheet.to_dataframe()) == 3  # y, the nameless one and the type below
+    empty = ln.Record(name="Empty", is_type=True, schema=sheet.schema).save().to_dataframe()
+    assert list(empty.columns) == ["gc", "note", "experiment", "labels", UID, NAME]
+    with pytest.raises(InvalidArgument, match="record type"):
+        records[1].to_dataframe()
+    assert len(ln.Record.to_dataframe()) > 3
+
+
+def test_types_without_a_schema(sheet):
+    kind = ln.Record(name="Samples", is_type=True).save()
+    ln.Record.from_dataframe(frame(2, name=["x", "y"])[["gc", "name"]], type=kind).save()
+    ln.Record(name="z", type=kind, features={"note": "n"}).save()
+    found = kind.to_dataframe()
+    assert sorted(found.columns) == sorted(["gc", "note", UID, NAME])
+    assert found.set_index(NAME)["gc"].dropna().to_dict() == {"x": 0.0, "y": 0.25}
+
+
+def test_an_index_names_the_records(sheet):
+    index = ln.Feature(name="sample_id", dtype=str, nullable=False).save()
+    schema = ln.Schema([ln.Feature.get(name="gc")], index=index).save()
+    kind = ln.Record(name="Indexed", is_type=True, schema=schema).save()
+    data = pd.DataFrame({"gc": [1.0, 2.0]}, index=pd.Index(["s1", "s2"], name="sample_id"))
+    assert ln.Record.from_dataframe(data, type=kind).save().to_list("name") == ["s1", "s2"]
+    one = ln.Record(type=kind, features={"gc": 3.0, "sample_id": "s3"}).save()
+    two = ln.Record(name="s4", type=kind, features={"gc": 4.0}).save()
+    assert one.name == "s3"
+    assert two.features.get_values() == {"gc": 4.0, "sample_id": "s4"}
+    found = kind.to_dataframe()
+    assert found["gc"].to_dict() == {"s1": 1.0, "s2": 2.0, "s3": 3.0, "s4": 4.0}
+
+
+def test_export(sheet):
+    ln.Record.from_dataframe(frame(2, name=["x", "y"]).drop(columns="labels"), type="Flat").save()
+    kind = ln.Record.get(name="Flat")
+    artifact = kind.to_artifact()
+    assert artifact.key == "lakehouse_record_exports/Flat.csv"
+    assert artifact.schema == kind.schema
+    lines = artifact.cache().read_text().splitlines()
+    assert lines[0] == f"gc,note,experiment,{UID},{NAME}"
+    assert lines[1].startswith("0.0,,Experiment 2,")
+    assert artifact.features.get_values() == {"experiment": "Experiment 2"}
+    table = kind.to_artifact(key="flat.parquet")
+    assert list(table.load()["gc"]) == [0.0, 0.25]
+    with pytest.raises(InvalidArgument, match="Only types"):
+        ln.Record.get(name="x").to_artifact()
+
+
+def test_links_between_records(sheet):
+    experiment = ln.Record.get(name="Experiment 1")
+    record = ln.Record(name="R", type=sheet, features=GOOD).save()
+    assert record.features["experiment"] == experiment
+    assert record.linked_records.to_list("name") == ["Experiment 1"]
+    assert experiment.linked_in_records.to_list("name") == ["R"]
+    experiment.name = "renamed"
+    experiment.save()
+    assert record.features.get_values()["experiment"] == "renamed"
+
+
+@pytest.mark.parametrize("name", ["q\"uo'te", "new\nline", "[br][ack]", "x" * 10_000])
+def test_names_of_any_kind(sheet, name):
+    record = ln.Record(name=name, type=sheet, features=GOOD).save()
+    assert ln.Record.get(name=name).features.get_values() == GOOD
+    kind = ln.Record(name=name, is_type=True).save()
+    ln.Feature(name="odd", dtype=kind).save()
+    inner = ln.Record(name="inner", type=kind).save()
+    ln.Record.from_dataframe(frame(1, name=[name + "2"]), type=sheet).save()
+    assert name + "2" in list(sheet.to_dataframe()[NAME])
+    other = ln.Record(name="other", features={"odd": "inner"}).save()
+    assert other.features["odd"] == inner
+    assert record.type == sheet
