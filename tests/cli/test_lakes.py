@@ -90,19 +90,24 @@ def test_wrong_usage_is_two(run) -> None:
 def test_help_names_every_command(run) -> None:
     text = run("--help").stdout
     assert sorted(re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)) == [
+        "branch",
         "connect",
         "describe",
+        "diff",
         "gc",
         "info",
         "init",
         "load",
         "log",
         "ls",
+        "merge",
         "ontology",
         "quickstart",
         "save",
         "sql",
+        "switch",
         "tag",
+        "validate",
     ]
 
 
