@@ -166,8 +166,7 @@ def test_bulk_save_with_one_bad_element(lake, stored):
         assert ln.Artifact.filter().count() == 0
         assert stored() == []
     late = ln.Artifact(write("late.txt", "late"), key="late.txt", storage=None)
-    unsaved = ln.Transform(key="unsaved")
-    late.run = ln.Run(transform=unsaved)
+    late.space = ln.Space(name="unsaved")
     with pytest.raises(InvalidArgument, match="isn't saved"):
         ln.save([*good, late])
     assert stored() == []
