@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.error
 import urllib.request
 from typing import IO
 
@@ -18,12 +19,20 @@ def stream(address: str, out: IO[bytes], label: str) -> None:
         OSError: The network is forbidden, out of reach, or gave less than it promised.
         ValueError: It is no such address.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
     if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes"):
         raise OSError(f"{OFFLINE} forbids the network")
     if not address.startswith(("http://", "https://")):
         raise ValueError(f"{address} is no web address")
+    try:
+        _copy(address, out, label)
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise OSError(f"the server says {error.code} {error.reason}") from error
+
+
+def _copy(address: str, out: IO[bytes], label: str) -> None:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with (
         urllib.request.urlopen(address, timeout=_SECONDS) as answer,
