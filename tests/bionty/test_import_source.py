@@ -91,7 +91,7 @@ def test_nothing_to_resolve_says_what_to_install(lake, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
     with pytest.raises(SourceUnavailable, match=r"'cl' .* isn't on this machine") as error:
         bt.CellType.import_source()
-    for way in ("pip install 'cellxgene-ontology-guide", "cl.obo", "'blood-cells'"):
+    for way in ("pip install --no-deps 'cellxgene-ontology-guide", "cl.obo", "'blood-cells'"):
         assert way in str(error.value)
     own = bt.Source(entity="bionty.CellType", name="gone").save()
     with pytest.raises(SourceUnavailable, match="isn't kept"):

@@ -115,7 +115,7 @@ def test_what_to_do_without_any_copy(lake):
                 call()
         text = str(error.value)
         assert "'uberon' 2026-04-01" in text
-        assert "pip install 'cellxgene-ontology-guide" in text
+        assert "pip install --no-deps 'cellxgene-ontology-guide" in text
         assert "download https://github.com/obophenotype/uberon" in text
     assert bt.Tissue.filter().count() == 0
 
