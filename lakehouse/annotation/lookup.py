@@ -102,7 +102,8 @@ def _holders(
     read.
     """
     state = lake.state
-    key = (lake.uid, state.seq, state.commit_id, table, feature, tuple(look_up), _frozen(value))
+    seen = (lake.uid, state.seq, state.commit_id, lake.view_key)
+    key = (*seen, table, feature, tuple(look_up), _frozen(value))
     with _memo_lock:
         found = _memo.get(key)
     if found is None:

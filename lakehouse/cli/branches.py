@@ -21,9 +21,9 @@ def switch(
 
 def merge(
     branch: Annotated[str, typer.Argument(help="The branch to merge into the current one.")],
-    dry_run: Annotated[
+    dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Only show what would change.")
-    ] = False,  # noqa: FBT002
+    ] = False,
     prefer: Annotated[
         Literal["branch", "main"] | None,
         typer.Option(help="Whose value counts where both sides changed a field."),

@@ -65,7 +65,7 @@ class Plan:
         source, target: The rows of both branches.
         moves: The branch's rows by table.
         applied: Edits that will be applied: (row of `branch_edit`, its value, main's value).
-        kept: Rows of `branch_edit` that are done with.
+        done: Rows of `branch_edit` that are done with.
         conflicts: Why it can't be done.
     """
 

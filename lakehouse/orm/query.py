@@ -44,7 +44,7 @@ class QuerySet(Combining[T], Reading[T]):
         self._lake = lake
         self._statement = Statement(lake, registry.meta)  # type: ignore[attr-defined]
         self._distinct = False
-        self._read: tuple[int, list[T]] | None = None
+        self._read: tuple[tuple[int, str], list[T]] | None = None
 
     def _self(self) -> QuerySet[T]:
         return self
@@ -164,10 +164,14 @@ class QuerySet(Combining[T], Reading[T]):
     # -- reading records ---------------------------------------------------------------
 
     def _records(self) -> list[T]:
-        state = self._lake.state
-        if self._read is None or self._read[0] != state.seq:
-            self._read = (state.seq, self._from_table(self._statement.rows()))
+        seen = self._seen()
+        if self._read is None or self._read[0] != seen:
+            self._read = (seen, self._from_table(self._statement.rows()))
         return self._read[1]
+
+    def _seen(self) -> tuple[int, str]:
+        """What records that were read belong to: the state, and the branch that saw it."""
+        return self._lake.state.seq, self._lake.branch_uid
 
     def _from_table(self, table: pa.Table) -> list[T]:
         make, lake = self._registry._from_row, self._lake  # type: ignore[attr-defined]
@@ -215,7 +219,7 @@ class QuerySet(Combining[T], Reading[T]):
 
     def count(self) -> int:
         """Number of records."""
-        if self._read is not None and self._read[0] == self._lake.state.seq:
+        if self._read is not None and self._read[0] == self._seen():
             return len(self._read[1])
         return self._statement.count()
 

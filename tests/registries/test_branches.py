@@ -72,6 +72,14 @@ def test_queries_see_main_and_the_current_branch(lake, branch):
     assert names(lake.ULabel.filter(created_on=branch)) == []
 
 
+def test_a_query_set_follows_the_switch(lake, branch):
+    found = lake.ULabel.filter()
+    lake.ULabel(name="a", branch=branch).save()
+    assert (len(found), found.count()) == (0, 0)
+    lake.switch("b1")
+    assert (len(found), found.count()) == (1, 1)
+
+
 def test_a_record_can_be_made_on_a_branch_and_moved_to_one(lake, branch):
     made = lake.ULabel(name="a", branch=branch).save()
     assert lake.ULabel.get(made.uid).branch == branch
