@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import statistics
 from collections.abc import Iterator
 from typing import Any
@@ -59,12 +60,16 @@ def values_of(i: int) -> dict[str, Any]:
 def _filters(ln: Any, rows: int, theirs: dict[str, Any]) -> Iterator[Line]:
     middle = rows // 2
     score = ln.Feature.get(name="score")
+    # every call asks something else, since conditions are remembered as long as nothing changes
+    turn = itertools.count()
     queries = {
-        "text": lambda: ln.Artifact.filter(note=f"note {middle}"),
-        "number": lambda: ln.Artifact.filter(count__gte=rows - 100),
-        "label": lambda: ln.Artifact.filter(condition="condition 7", count__lt=1_000),
-        "predicate": lambda: ln.Artifact.filter(score > (rows - 100) / 7),
-        "day, counted": lambda: ln.Artifact.filter(day="2024-01-05"),
+        "text": lambda: ln.Artifact.filter(note=f"note {middle + next(turn)}"),
+        "number": lambda: ln.Artifact.filter(count__gte=rows - 100 - next(turn)),
+        "label": lambda: ln.Artifact.filter(
+            condition=f"condition {next(turn) % CONDITIONS}", count__lt=1_000 + next(turn)
+        ),
+        "predicate": lambda: ln.Artifact.filter(score > (rows - 100 - next(turn)) / 7),
+        "day, counted": lambda: ln.Artifact.filter(day=datetime.date(2024, 1, 1 + next(turn) % 28)),
     }
     for name, query in queries.items():
         run = (lambda q: q().count()) if "counted" in name else (lambda q: list(q()))

@@ -333,7 +333,19 @@ def other():
 
 
 MEASURES = {
-    f.__name__: f for f in (startup, save, labels, from_dir, reads, queries, compare, other)
+    f.__name__: f
+    for f in (
+        startup,
+        save,
+        labels,
+        from_dir,
+        reads,
+        queries,
+        features,
+        sheet,
+        compare,
+        other,
+    )
 }
 
 
