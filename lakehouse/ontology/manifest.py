@@ -15,7 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse.errors import InvalidArgument, InvalidData, near
 
-Kind = Literal["obo", "owl", "json", "cellxgene-json", "gencode-csv", "gtf", "uniprot-json", "csv"]
+Kind = Literal[
+    "obo",
+    "owl",
+    "json",
+    "cellxgene-json",
+    "gencode-csv",
+    "gtf",
+    "uniprot-json",
+    "csv",
+    "biosample-xml",
+]
 
 
 class Offline(BaseModel):

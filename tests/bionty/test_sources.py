@@ -18,7 +18,7 @@ from lakehouse.errors import (
     UnreadableFile,
 )
 from lakehouse.ontology.manifest import manifest, manifests
-from lakehouse.ontology.obtaining import locate, obtain
+from lakehouse.ontology.obtaining import download_path, locate, obtain
 from lakehouse.orm import Lake
 
 
@@ -229,3 +229,19 @@ def test_public_ontologies_without_a_lake(packages):
         bt.base.CellType(source="no-such")
     frame = bt.base.display_sources()
     assert {"Drug", "CellType", "Gene"} <= set(frame["entity"])
+
+
+def test_sample_attributes(monkeypatch, tmp_path):
+    target = download_path(manifest("biosample"), manifest("biosample").version)
+    target.parent.mkdir(parents=True)
+    target.write_text(
+        "<BioSampleAttributes><Attribute><Name>age</Name><HarmonizedName>age</HarmonizedName>"
+        "<Description>Age at sampling</Description><Synonym>Age</Synonym><Synonym>years</Synonym>"
+        "</Attribute></BioSampleAttributes>"
+    )
+    public = bt.base.BioSample()
+    assert public.standardize(["years"]) == ["age"]
+    assert public.search("sampling")["name"].tolist() == ["age"]
+    target.write_text("<BioSampleAttributes")
+    with pytest.raises(UnreadableFile, match="biosample"):
+        bt.base.BioSample()

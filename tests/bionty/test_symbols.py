@@ -116,3 +116,12 @@ def test_known_organisms_are_distinct():
         assert len(values) == len(set(values))
     assert without_version("ENSG00000153563.12") == "ENSG00000153563"
     assert without_version("RP11-34P13.7") == "RP11-34P13.7"
+
+
+def test_pathways_have_genes(lake):
+    gene = bt.Gene(symbol="CD8A", ensembl_gene_id="ENSG00000153563").save()
+    pathway = bt.Pathway(name="T cell activation").save()
+    pathway.genes.add(gene)
+    assert gene.pathways.to_list("name") == ["T cell activation"]
+    assert bt.Pathway.filter(genes__symbol="CD8A").one() == pathway
+    assert pathway.parents.count() == pathway.query_children().count() == 0
