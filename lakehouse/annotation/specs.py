@@ -110,6 +110,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         flexible=bool(schema.flexible) and of_features,
         known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,
+        forbidden=frozenset(name for name, c in demanded.items() if c.get("forbidden")),
     )
 
 

@@ -41,15 +41,43 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
     """The visible terms of a registry, narrowed to the target's types.
 
     Raises:
-        UnknownField: A type of the target doesn't exist.
+        UnknownField: A type of the target, or a field that it is filtered by, doesn't exist.
     """
     rows = seen(state.arrow(table), state)
+    for path, wanted in target.filters:
+        rows = rows.filter(_fulfils(state, table, rows, path, wanted, target))
     if target.type_path:
         kinds = types_under(rows, target)
         rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))
     if "is_type" in rows.column_names and "type_uid" in rows.column_names:
         rows = rows.filter(pc.invert(pc.fill_null(rows["is_type"], False)))
     return rows
+
+
+def _fulfils(
+    state: State, table: str, rows: pa.Table, path: str, wanted: str, target: CatTarget
+) -> pa.Array:
+    """Which rows fulfil one condition of `cat_filters`, e.g. `source`, `organism__name`."""
+    name, _, rest = path.partition("__")
+    names = rows.column_names
+    if path in names:
+        return pc.equal(rows[path].cast(pa.string()), wanted)
+    if f"{name}_uid" not in names:
+        own = [n.removesuffix("_uid") for n in names]
+        raise UnknownField(
+            f"{target.registry} can't be filtered by {path!r}.",
+            expected=", ".join(near(name, own) or own),
+        )
+    if rest in ("", "uid"):
+        return pc.equal(rows[f"{name}_uid"], wanted)
+    related = state.arrow(name if name in state.tables else table)
+    if rest not in related.column_names:
+        raise UnknownField(
+            f"{name} has no field {rest!r}, by which {target} is filtered.",
+            expected=", ".join(near(rest, related.column_names)) or None,
+        )
+    uids = related.filter(pc.equal(related[rest].cast(pa.string()), wanted))["uid"]
+    return pc.is_in(rows[f"{name}_uid"], value_set=uids.combine_chunks())
 
 
 def types_under(rows: pa.Table, target: CatTarget) -> set[str]:

@@ -80,6 +80,7 @@ class DatasetSpec:
         index: The rule of the index, if it has one.
         flexible: Whether other columns are validated if their name is a `known` one.
         known: Rules by column name, for `flexible`.
+        forbidden: Columns that must not be there, whatever else may.
         names: Where the column names themselves are looked up, e.g. gene ids. Unknown names
             are a failure only with `maximal_set`.
     """
@@ -93,6 +94,7 @@ class DatasetSpec:
     flexible: bool = False
     known: Mapping[str, ColumnRule] = field(default_factory=lambda: MappingProxyType({}))
     names: CatTarget | None = None
+    forbidden: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))

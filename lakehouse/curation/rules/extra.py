@@ -1,4 +1,4 @@
-"""A maximal set allows no other columns."""
+"""A maximal set allows no other columns; some are never allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from lakehouse.errors import near
 def check(
     names: tuple[str, ...], index: str | None, spec: DatasetSpec, slot: str
 ) -> Iterator[Failure]:
-    """Name every column that the schema doesn't have."""
+    """Name every column that the schema doesn't have, or forbids."""
+    for name in dict.fromkeys(names):
+        if name in spec.forbidden:
+            yield Failure(
+                slot, name, "extra", expected="no column of this name", hint="rename or drop it"
+            )
     # Where names themselves are looked up, that look-up says which are not allowed.
     if not spec.maximal_set or spec.names is not None:
         return
@@ -21,6 +26,8 @@ def check(
     if spec.index is not None:
         known.add(spec.index.name)
     for name in dict.fromkeys(names):
+        if name in spec.forbidden:
+            continue  # said already
         if name not in known and not name.startswith(INTERNAL_PREFIX):
             nearest = near(name, [other for other in allowed if other not in names])
             rename = f"rename it to {nearest[0]!r}, " if nearest else ""

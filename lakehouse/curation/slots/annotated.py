@@ -6,12 +6,16 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import orjson
+import pyarrow as pa
+
 from lakehouse.curation.slots.base import Part, frame_writer, names_of, nested_part, unknown_slot
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats import format_for
 from lakehouse.formats.base import INDEX, is_path
 
 FRAMES = ("obs", "var")
+_UNNAMED = "__index_level_0__"
 SLOTS = ("obs", "var", "var.T", "uns", "uns:<key>")
 
 
@@ -52,16 +56,20 @@ class AnnDataSlots:
 
     def _frame(self, name: str) -> Any:
         if is_path(self._data):
-            return self._format.table(self._data, self._within + name, self._columns(name))
+            return self._stored(self._within + name)
         return getattr(self._data, name)
 
-    def _columns(self, name: str) -> list[str]:
-        """The columns of a stored frame with its index, which may be a schema's."""
-        component = self._format.describe(Path(self._data)).components.get(self._within + name)
-        if component is None:
-            return []
-        index = [i for i in component.index if i not in component.schema.names and i != INDEX]
-        return [*component.schema.names, *index]
+    def _stored(self, slot: str) -> pa.Table:
+        """A stored frame; its index, which may be a schema's, is marked as pandas marks it."""
+        component = self._format.describe(Path(self._data)).components.get(slot)
+        columns = [] if component is None else list(component.schema.names)
+        named = component.index[0] if component is not None and component.index else INDEX
+        if named in columns:
+            return self._format.table(self._data, slot, columns)
+        table = self._format.table(self._data, slot, [*columns, INDEX])
+        shown = _UNNAMED if named == INDEX else named
+        marked = orjson.dumps({"index_columns": [shown], "columns": []})
+        return table.rename_columns([*columns, shown]).replace_schema_metadata({"pandas": marked})
 
     def _index(self, name: str) -> Any:
         if is_path(self._data):
