@@ -18,7 +18,8 @@ from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.registries._relations import relations_of
-from lakehouse.registries.sheets import NAME, RecordBatch, artifact_of_type, frame_of_type
+from lakehouse.registries.sheet_export import NAME, artifact_of_type, frame_of_type
+from lakehouse.registries.sheets import RecordBatch
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
