@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.annotation.making import quiet_creation
 from lakehouse.identity import new_uids
 from lakehouse.ontology.manifest import Manifest, manifest_of, manifests
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
@@ -85,7 +86,8 @@ def source_values(manifest: Manifest, version: str | None = None) -> dict[str, A
 
 def manifest_source(manifest: Manifest, version: str | None = None) -> Source:
     """The source of a release of a manifest: the existing one, or a new one, not saved."""
-    return Source(**source_values(manifest, version))
+    with quiet_creation():
+        return Source(**source_values(manifest, version))
 
 
 def known_sources(entities: set[str]) -> list[dict[str, Any]]:

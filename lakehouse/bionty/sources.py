@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse.annotation.making import quiet_creation
 from lakehouse.bionty.content import Content, as_content, digest_of, read_found, read_path
 from lakehouse.bionty.source import Source, manifest_source
 from lakehouse.errors import InvalidArgument, OrganismNotSet, SourceUnavailable, near
@@ -190,14 +191,15 @@ def _new_source(meta: RegistryMeta, given: Given, organism: str | None) -> Sourc
     prefix = own_prefix(given.content)
     known = next((m for m in manifests().values() if m.prefix == prefix), None)
     name = about.ontology or (Path(given.url).name.partition(".")[0] if given.url else prefix)
-    return Source(
-        entity=meta.name,
-        organism=organism or (known.organism if known else ALL),
-        name=name or "ontology",
-        version=about.version,
-        source_website=known.homepage if known else None,
-        description=about.title or (known.title if known else None),
-    )
+    with quiet_creation():
+        return Source(
+            entity=meta.name,
+            organism=organism or (known.organism if known else ALL),
+            name=name or "ontology",
+            version=about.version,
+            source_website=known.homepage if known else None,
+            description=about.title or (known.title if known else None),
+        )
 
 
 def _table_digest(content: Content) -> str:

@@ -100,7 +100,8 @@ def _not_in(seen: Ints, pairs: Ints) -> Ints:
     if not len(seen):
         return pairs
     at = np.minimum(np.searchsorted(seen, pairs), len(seen) - 1)
-    return pairs[seen[at] != pairs]
+    found: Ints = pairs[seen[at] != pairs]
+    return found
 
 
 def walk_of(lake: Lake, table: str, relation: str, *, up: bool) -> Walk:
