@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from lakehouse.annotation.type_names import follow_rename
 from lakehouse.config import notify
 from lakehouse.orm import BaseRecord
 
@@ -24,6 +25,8 @@ class TellsRenames(BaseRecord):
         name_field = self.meta.name_field
         if self._saved and self._old is not None and name_field in self._old:
             before, after = self._old[name_field], self._values.get(name_field)
+            if self._values.get("is_type") and before and after:
+                follow_rename(batch, self, before, after)
             found = artifacts_that_name(self._lake, self)
             if before is None or before == after or not found:
                 return

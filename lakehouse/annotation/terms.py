@@ -92,11 +92,12 @@ def types_under(rows: pa.Table, target: CatTarget) -> set[str]:
     parents = types["type_uid"].to_pylist()
     found: set[str] | None = None
     for name in target.type_path:
-        found = {
-            u
-            for u, n, p in zip(uids, names, parents, strict=True)
-            if name in (n, u) and (found is None or p in found)
-        }
+        hits = [(u, p) for u, n, p in zip(uids, names, parents, strict=True) if name in (n, u)]
+        if found is None:
+            # a dtype names the whole path; only one that somebody wrote may begin below
+            found = {u for u, p in hits if p is None} or {u for u, _ in hits}
+        else:
+            found = {u for u, p in hits if p in found}
         if not found:
             raise UnknownField(
                 f"{target.registry} has no type {name!r}, which the dtype {target} names.",

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.known import is_saved
 from lakehouse.annotation.ordering import Orderable
 from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
-from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField
+from lakehouse.annotation.type_names import name_in_dtype
+from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField, near
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
 from lakehouse.registries._relations import relations_of
@@ -193,12 +195,17 @@ def _check_registries(dtype: DType) -> None:
     """Refuse categories of a registry that the lake doesn't have."""
     for target in dtype.all_targets:
         try:
-            current_lake().directory.get(target.registry)
+            meta = current_lake().directory.get(target.registry).meta
         except UnknownField as error:
             raise UnknownDtype(
                 f"There is no registry {target.registry!r} for the dtype {str(dtype)!r}.",
                 expected=error.expected,
             ) from error
+        if target.field not in meta.names():
+            raise UnknownDtype(
+                f"{target.registry} has no field {target.field!r} for the dtype {str(dtype)!r}.",
+                expected=", ".join(near(target.field, meta.names()) or sorted(meta.fields)),
+            )
 
 
 def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:
@@ -207,13 +214,15 @@ def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:
     Raises:
         UnknownDtype: It means none.
     """
-    if isinstance(dtype, list) and len(dtype) == 1:
-        return DType("list", item=feature_dtype(dtype[0], filters))
+    if isinstance(dtype, list) and dtype:
+        return _list_or_union(dtype, filters)
     arguments = getattr(dtype, "__args__", None)
     if getattr(dtype, "__origin__", None) is list and arguments:
         return DType("list", item=feature_dtype(arguments[0], filters))
     target = _target(dtype)
     found = parse_dtype(dtype) if target is None else DType("cat", targets=(target,))
+    if found == DType("cat") and not isinstance(dtype, str):  # a data frame's categories
+        found = DType("cat", targets=(CatTarget("ULabel"),))
     if filters and found.targets:
         pairs = tuple((name, str(value)) for name, value in filters.items())
         narrowed = tuple(
@@ -221,6 +230,22 @@ def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:
         )
         return DType(found.kind, found.item, narrowed, found.utc)
     return found
+
+
+def _list_or_union(dtypes: list[Any], filters: dict[str, Any] | None) -> DType:
+    """`[int]` is a list; `[ULabel, bt.CellType]` are the registries that a value may come from."""
+    targets = [_target(one) for one in dtypes]
+    found = tuple(target for target in targets if target is not None)
+    if len(dtypes) == 1 and not found:
+        return DType("list", item=feature_dtype(dtypes[0], filters))
+    if len(found) < len(dtypes):
+        other = dtypes[targets.index(None)]
+        raise UnknownDtype(
+            f"{other!r} is no registry, so it can't be one of several dtypes.",
+            found=f"{dtypes!r}",
+            expected="registries, their fields, or record types",
+        )
+    return DType("cat", targets=found)
 
 
 def _target(dtype: Any) -> CatTarget | None:
@@ -235,14 +260,14 @@ def _target(dtype: Any) -> CatTarget | None:
                 f"{dtype!r} is no type, so it can't be a dtype.",
                 hint="construct it with is_type=True",
             )
+        if not is_saved(dtype._lake, dtype):
+            raise InvalidArgument(f"{dtype!r} is not saved.", hint="call .save() on it first")
         path = [dtype]
         while (above := path[0]._get_related("type")) is not None:
             path.insert(0, above)
-        return CatTarget(dtype.meta.name, "name", tuple(_in_dtype(t) for t in path))
+        return CatTarget(
+            dtype.meta.name,
+            "name",
+            tuple(name_in_dtype(str(t._values["name"]), t.uid) for t in path),
+        )
     return None
-
-
-def _in_dtype(kind: BaseRecord) -> str:
-    """A type as a dtype's text names it: by its uid where its name would end the text."""
-    name = str(kind._values["name"])
-    return str(kind.uid) if set(name) & set("[]|,=") or name != name.strip() else name

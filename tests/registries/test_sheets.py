@@ -25,7 +25,7 @@ def sheet(lake):
         ln.Feature(name="gc", dtype=float).save(),
         ln.Feature(name="note", dtype=str).save().with_config(optional=True),
         ln.Feature(name="experiment", dtype=experiments).save(),
-        ln.Feature(name="labels", dtype=[ln.ULabel]).save(),
+        ln.Feature(name="labels", dtype=list[ln.ULabel]).save(),
     ]
     schema = ln.Schema(features, name="sheet").save()
     return ln.Record(name="Sheet", is_type=True, schema=schema).save()
@@ -305,3 +305,27 @@ def test_names_of_any_kind(sheet, name):
     other = ln.Record(name="other", features={"odd": "inner"}).save()
     assert other.features["odd"] == inner
     assert record.type == sheet
+
+
+def test_dtypes_follow_a_renamed_type(sheet):
+    experiments = ln.Record.get(name="Experiments")
+    inner = ln.Record(name="Inner", is_type=True, type=experiments).save()
+    other = ln.Record(name="Inner", is_type=True).save()
+    ln.Record(name="I-1", type=inner).save()
+    for name, dtype in (("one", inner), ("two", other), ("many", [inner])):
+        ln.Feature(name=name, dtype=dtype).save()
+    before = commits()
+    inner.name = "In[ner]"
+    inner.save()
+    experiments.name = "Trials"
+    experiments.save()
+    assert commits() == before + 2
+    dtypes = {n: ln.Feature.get(name=n).dtype for n in ("experiment", "one", "two", "many")}
+    assert dtypes == {
+        "experiment": "cat[Record[Trials]]",
+        "one": f"cat[Record[Trials[{inner.uid}]]]",
+        "two": "cat[Record[Inner]]",
+        "many": f"list[cat[Record[Trials[{inner.uid}]]]]",
+    }
+    record = ln.Record(name="R", features={"one": "I-1", "experiment": "Experiment 1"}).save()
+    assert record.features.get_values() == {"one": "I-1", "experiment": "Experiment 1"}
