@@ -1,0 +1,78 @@
+"""Types whose names stand in dtypes: `cat[Record[Samples]]` follows when `Samples` is renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.annotation.known import parsed
+from lakehouse.schema import CatTarget, DType
+
+if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm import Batch
+
+_ENDING = set("[]|,=")
+
+
+def name_in_dtype(name: str, uid: str) -> str:
+    """How a dtype's text names a type: by its uid where its name would end the text."""
+    return uid if set(name) & _ENDING or name != name.strip() else name
+
+
+def follow_rename(batch: Batch, record: Any, before: str, after: str) -> None:
+    """Let a batch change the dtypes that name a renamed type."""
+    state, meta = record._lake.state, record.meta
+    rows = state.arrow("feature").select(["uid", "dtype"])
+    rows = rows.filter(pc.fill_null(pc.match_substring(rows["dtype"], f"{meta.name}["), False))
+    types = state.arrow(meta.table)
+    types = types.filter(pc.fill_null(types["is_type"], False))
+    changed = []
+    for row in rows.to_pylist():
+        dtype = parsed(row["dtype"])
+        new = str(_renamed(dtype, types, record, before, name_in_dtype(after, record.uid)))
+        if new != row["dtype"]:
+            changed.append((row["uid"], row["dtype"], new))
+
+    def stage(changes: Changes) -> None:
+        for uid, old, new in changed:
+            changes.update("feature", uid, {"dtype": new}, {"dtype": old})
+
+    if changed:
+        batch.stage(stage)
+
+
+def _renamed(dtype: DType, types: pa.Table, record: Any, before: str, after: str) -> DType:
+    if dtype.item is not None:
+        return replace(dtype, item=_renamed(dtype.item, types, record, before, after))
+    return replace(
+        dtype, targets=tuple(_target(t, types, record, before, after) for t in dtype.targets)
+    )
+
+
+def _target(target: CatTarget, types: pa.Table, record: Any, before: str, after: str) -> CatTarget:
+    if target.registry != record.meta.name or before not in target.type_path:
+        return target
+    path = tuple(
+        after if name == before and record.uid in _at(types, target.type_path[: i + 1]) else name
+        for i, name in enumerate(target.type_path)
+    )
+    return replace(target, type_path=path)
+
+
+def _at(types: pa.Table, path: Sequence[str]) -> set[str]:
+    """The uids of the types at a path of names."""
+    found: set[str] | None = None
+    for name in path:
+        hits = types.filter(pc.or_(pc.equal(types["name"], name), pc.equal(types["uid"], name)))
+        pairs = list(zip(hits["uid"].to_pylist(), hits["type_uid"].to_pylist(), strict=True))
+        if found is None:
+            # a dtype names the whole path; only one that somebody wrote may begin below
+            found = {uid for uid, above in pairs if above is None} or {uid for uid, _ in pairs}
+        else:
+            found = {uid for uid, above in pairs if above in found}
+    return found or set()
