@@ -50,17 +50,35 @@ def _same(name: str) -> str:
 
 
 def _registered(cls: Any, organism: str) -> Any:
-    rows = cls._rows()
+    """The visible record with a name; what was found is kept while the registry stays the same."""
+    lake = current_lake()
+    table, branches = lake.state.arrow(cls.meta.table), lake.visible_branches
+    found = _LAST[0]
+    if found[0] is not table or found[1] != branches:
+        found = _LAST[0] = (table, branches, {})
+    uids = found[2]
+    if organism not in uids:
+        uids[organism] = _uid_of(cls._rows(), organism)
+    uid = uids[organism]
+    row = None if uid is None else lake.state.row(cls.meta.table, uid)
+    return None if row is None else cls._from_row(lake, row)
+
+
+# the rows that were looked at last, the branches that were visible, the uids that were found
+_LAST: list[tuple[Any, tuple[str, ...], dict[str, str | None]]] = [(None, (), {})]
+
+
+def _uid_of(rows: Any, organism: str) -> str | None:
     wanted = _same(organism)
     for field in _NAMES:
         texts = pc.utf8_lower(pc.replace_substring(rows[field], "_", " "))
         hits = rows["uid"].filter(pc.equal(texts, wanted))
         if len(hits):
-            return cls.get(hits[0].as_py())
+            return str(hits[0].as_py())
     given = rows.filter(pc.is_valid(rows["synonyms"]))
     for uid, synonyms in zip(given["uid"].to_pylist(), given["synonyms"].to_pylist(), strict=True):
         if wanted in {_same(s) for s in synonyms.split("|")}:
-            return cls.get(uid)
+            return str(uid)
     return None
 
 
