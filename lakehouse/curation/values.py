@@ -79,6 +79,11 @@ def validate_values(
             failures += check.failures(slot)
             if check.matches():
                 report.terms[name] = check.matches()
+    for name in values:
+        if name in spec.forbidden:
+            failures.append(
+                Failure(slot, name, "extra", expected="no such key", hint=f"leave {name!r} out")
+            )
     for name, rule in rules.items():
         if name in made and name not in wrong and not is_missing(made[name]):
             failures += _unfulfilled(rule, made[name], slot)

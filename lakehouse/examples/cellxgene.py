@@ -65,6 +65,10 @@ _NEVER = (
     "experimental_condition",
     "perturbation_types",
 )
+_NEVER_IN_VAR = tuple(
+    f"feature_{what}" for what in ("name", "reference", "biotype", "length", "type")
+)
+_NEVER_IN_UNS = ("schema_version", "schema_reference", "citation", "is_pre_analysis", "organism")
 
 
 def save_cellxgene_defaults() -> None:
@@ -78,9 +82,10 @@ def save_cellxgene_defaults() -> None:
         _save_terms(bt.Phenotype, SEXES)
         for registry, words in _CONTROLS.items():
             _save_terms(getattr(bt, registry), {word: word for word in words})
-        for kind, words in (("TissueType", TISSUE_TYPES), ("SuspensionType", SUSPENSIONS)):
+        kinds = {"TissueType": TISSUE_TYPES, "SuspensionType": SUSPENSIONS}
+        for kind, choices in kinds.items():
             above = ULabel(name=kind, is_type=True).save()
-            for word in words:
+            for word in choices:
                 ULabel(name=word, type=above).save()
 
 
@@ -104,7 +109,7 @@ def create_cellxgene_schema(
     from lakehouse.orm import transaction
     from lakehouse.registries import Schema
 
-    types = [field_types] if isinstance(field_types, str) else list(field_types)
+    types: list[str] = [field_types] if isinstance(field_types, str) else list(field_types)
     if unknown := set(types) - {"ontology_id", "name"}:
         raise InvalidArgument("A field is an ontology_id or a name.", found=sorted(unknown))
     if organism not in ORGANISMS:
@@ -120,6 +125,7 @@ def create_cellxgene_schema(
             "uns": Schema(
                 [_feature("title", str), _feature("organism_ontology_term_id", str)],
                 constraints={
+                    **_forbidden(_NEVER_IN_UNS),
                     "title": {"nullable": False, "min_length": 1},
                     "organism_ontology_term_id": {"enum": [ORGANISMS[organism]]},
                 },
@@ -136,7 +142,8 @@ def _obs(types: list[str]) -> Schema:
     from lakehouse.registries import Schema, ULabel
 
     features: list[Any] = []
-    conditions: dict[str, Any] = {name: {"forbidden": True} for name in _NEVER}
+    # the labels of ids are added when the data are published
+    conditions = _forbidden(_NEVER if "name" in types else (*_NEVER, *_CATEGORIES))
     for category, registries in _CATEGORIES.items():
         for kind in types:
             name = category if kind == "name" else f"{category}_ontology_term_id"
@@ -154,18 +161,20 @@ def _obs(types: list[str]) -> Schema:
 
 
 def _var(organism: str) -> Schema:
-    from lakehouse import bionty as bt
     from lakehouse.registries import Feature, Schema
 
     genes = Feature(
         name=f"{organism}_gene_id",
-        dtype=bt.Gene.ensembl_gene_id,
+        dtype="cat[bionty.Gene.ensembl_gene_id]",
         cat_filters={"organism__name": organism},
     )
     return Schema(
         [_feature("feature_is_filtered", bool)],
         index=genes,
-        constraints={"feature_is_filtered": {"nullable": False}},
+        constraints={
+            **_forbidden(_NEVER_IN_VAR),
+            "feature_is_filtered": {"nullable": False},
+        },
     )
 
 
@@ -179,6 +188,10 @@ def _spatial(library: str) -> dict[str, Schema]:
         f"{root}:images": Schema([_feature("hires", "object")]),
         f"{root}:scalefactors": Schema([_feature(name, float) for name in sizes]),
     }
+
+
+def _forbidden(names: Collection[str]) -> dict[str, dict[str, Any]]:
+    return {name: {"forbidden": True} for name in names}
 
 
 def _feature(name: str, dtype: Any) -> Any:

@@ -15,7 +15,6 @@ pytestmark = pytest.mark.usefixtures("lake")
 TERMS = {
     "ExperimentalFactor": {"10x 3' v2": "EFO:0009899"},
     "CellType": {"T cell": "CL:0000084", "B cell": "CL:0000236"},
-    "DevelopmentalStage": {"adult stage": "HsapDv:0000087"},
     "Disease": {"Alzheimer disease": "MONDO:0004975"},
     "Tissue": {"lung": "UBERON:0002048"},
 }
@@ -38,11 +37,12 @@ def schema(lake):
 
 def example():
     adata = ln.examples.datasets.small_dataset3_cellxgene(with_uns_organism=True)
+    del adata.uns["organism"]  # a label, which is added when the data are published
     adata.obs = pd.DataFrame(
         {
             "assay_ontology_term_id": "EFO:0009899",
             "cell_type_ontology_term_id": ["CL:0000084", "CL:0000236", "unknown"],
-            "development_stage_ontology_term_id": "HsapDv:0000087",
+            "development_stage_ontology_term_id": "unknown",
             "disease_ontology_term_id": ["PATO:0000461", "MONDO:0004975", "PATO:0000461"],
             "self_reported_ethnicity_ontology_term_id": "unknown",
             "sex_ontology_term_id": ["PATO:0000383", "PATO:0000384", "unknown"],
@@ -106,6 +106,9 @@ def _rename_genes(first):
         (_set("obs", "is_primary_data", "yes"), "is_primary_data"),
         (_set("obs", "organism_ontology_term_id", "NCBITaxon:9606"), "organism_ontology_term_id"),
         (_set("obs", "disease_ontology_term_id", [np.nan] * 3), "disease_ontology_term_id"),
+        (_set("obs", "cell_type", "T cell"), "cell_type"),
+        (_set("var", "feature_name", "TP53"), "feature_name"),
+        (_set("uns", "schema_version", "7.1.0"), "schema_version"),
         (_drop("obs", "assay_ontology_term_id"), "assay_ontology_term_id"),
         (_drop("var", "feature_is_filtered"), "feature_is_filtered"),
         (_rename_genes("invalid_ensembl_id"), "human_gene_id"),
