@@ -36,6 +36,7 @@ GROUPS = {
     "reads": "benchmarks.reads",
     "features": "benchmarks.features",
     "queries": "benchmarks.queries",
+    "branches": "benchmarks.branches",
     "writers": "benchmarks.writers",
     "history": "benchmarks.history",
     "validate": "benchmarks.validation",
