@@ -226,7 +226,7 @@ def test_feature_dtypes(lake):
         "datetime": datetime.datetime,
         "dict": dict,
         "list[str]": list[str],
-        "list[cat[ULabel]]": [ln.ULabel],
+        "list[cat[ULabel]]": list[ln.ULabel],
         "cat[ULabel]": ln.ULabel,
         "cat[bionty.CellType]": bt.CellType,
         "cat[bionty.CellType.ontology_id]": bt.CellType.ontology_id,

@@ -312,7 +312,7 @@ def test_dtypes_follow_a_renamed_type(sheet):
     inner = ln.Record(name="Inner", is_type=True, type=experiments).save()
     other = ln.Record(name="Inner", is_type=True).save()
     ln.Record(name="I-1", type=inner).save()
-    for name, dtype in (("one", inner), ("two", other), ("many", [inner])):
+    for name, dtype in (("one", inner), ("two", other), ("many", list[inner])):
         ln.Feature(name=name, dtype=dtype).save()
     before = commits()
     inner.name = "In[ner]"
