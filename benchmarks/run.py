@@ -40,6 +40,7 @@ GROUPS = {
     "writers": "benchmarks.writers",
     "history": "benchmarks.history",
     "validate": "benchmarks.validation",
+    "curate": "benchmarks.curation",
     "ontology": "benchmarks.ontology",
     "terms": "benchmarks.terms",
 }

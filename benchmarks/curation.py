@@ -1,0 +1,97 @@
+"""Curating AnnData: tiny ones, many cells, many genes, and files larger than what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.harness import Bench, Line, median, public_lake
+
+_GENES = 78_000
+
+
+def _schema(count: int) -> tuple[Any, list[str]]:
+    """A schema of cell types and gene ids, over a registry of `count` genes."""
+    import lakehouse as ln
+    from lakehouse import bionty as bt
+
+    human = bt.Organism(name="human").save()
+    ids = [f"ENSG{i:011}" for i in range(count)]
+    ln.save([bt.Gene(symbol=f"G{i}", ensembl_gene_id=g, organism=human) for i, g in enumerate(ids)])
+    for name in ("B cell", "T cell"):
+        bt.CellType(name=name).save()
+    obs = ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType)])
+    genes = ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True)
+    return ln.Schema(slots={"obs": obs, "var.T": genes}, otype="AnnData").save(), ids
+
+
+def _cells(cells: int, genes: list[str]) -> Any:
+    import anndata
+    import numpy as np
+    import pandas as pd
+
+    kinds = pd.Categorical.from_codes(np.arange(cells) % 2, ["B cell", "T cell"])
+    return anndata.AnnData(
+        np.zeros((cells, len(genes)), dtype="float32"),
+        obs=pd.DataFrame({"cell_type": kinds}, index=[str(i) for i in range(cells)]),
+        var=pd.DataFrame(index=genes),
+    )
+
+
+def slots(bench: Bench) -> Iterator[Line]:
+    """Validation of `obs` and gene ids; the registry holds all human genes."""
+    import lakehouse as ln
+
+    with public_lake(bench):
+        schema, ids = _schema(bench.size(_GENES, 2_000))
+        for name, cells, genes, reach, limit in (
+            ("3 cells x 3 genes", 3, 3, "≤ 0.1 s", 0.1),
+            (
+                "100k cells x 2k genes",
+                bench.size(100_000, 2_000),
+                2_000,
+                "≤ lamindb's 0.17 s",
+                0.17,
+            ),
+            ("3 cells x 60k genes", 3, bench.size(60_000, 2_000), "≤ 0.2 s", 0.2),
+        ):
+            adata = _cells(cells, ids[:genes])
+            curator = ln.curators.AnnDataCurator
+            taken = median(lambda a=adata: curator(a, schema).validate(), 5)
+            yield Line(f"curate an AnnData of {name}", taken, "s", reach, limit)
+
+
+def backed(bench: Bench) -> Iterator[Line]:
+    """`obs` of a file with very many cells, read from the file."""
+    import anndata
+    import numpy as np
+    import pandas as pd
+
+    import lakehouse as ln
+    from lakehouse import bionty as bt
+
+    cells = bench.size(5_000_000, 50_000)
+    draw = np.random.default_rng(0)
+    columns: dict[str, Any] = {
+        "cell_type": pd.Categorical.from_codes(draw.integers(0, 2, cells), ["B cell", "T cell"])
+    }
+    words = [f"v{i}" for i in range(50)]
+    for i in range(5):
+        columns[f"c{i}"] = pd.Categorical.from_codes(draw.integers(0, 50, cells), words)
+    for i in range(4):
+        columns[f"n{i}"] = draw.random(cells)
+    path = bench.fresh("backed") / "cells.h5ad"
+    obs = pd.DataFrame(columns, index=pd.RangeIndex(cells).astype(str))
+    anndata.AnnData(obs=obs).write_h5ad(path)
+    with public_lake(bench):
+        for name in ("B cell", "T cell"):
+            bt.CellType(name=name).save()
+        features = [ln.Feature(name="cell_type", dtype=bt.CellType)]
+        features += [ln.Feature(name=f"c{i}", dtype=str) for i in range(5)]
+        features += [ln.Feature(name=f"n{i}", dtype=float, nullable=False) for i in range(4)]
+        schema = ln.Schema(slots={"obs": ln.Schema(features)}, otype="AnnData").save()
+        taken = median(lambda: ln.curators.AnnDataCurator(path, schema).validate(), 3)
+        yield Line(f"curate obs of {cells:,} cells x 10 in a file", taken, "s", "≤ 5 s", 5.0)
+
+
+MEASURES = {"slots": slots, "backed": backed}
