@@ -5,9 +5,8 @@
     LakehouseError
     ├─ InvalidArgument            fix the call
     │  ├─ FieldValidationError      a field's value has the wrong type or form
-    │  ├─ UnknownField              a field or registry that doesn't exist
+    │  │  └─ UnknownField             a field or registry that doesn't exist
     │  ├─ UnknownColumn             a column, or a slot, that a dataset or schema doesn't have
-    │  ├─ UnknownDtype              a dtype outside the dtype language
     │  ├─ InvalidKey                an artifact key that can't be a relative path
     │  ├─ InconsistentKey           a key that contradicts the file or its version family
     │  ├─ UnknownStorageLocation    a storage location that isn't registered
@@ -20,6 +19,7 @@
     ├─ InvalidData                fix the data
     │  ├─ ValidationError           values that don't match a schema; carries the report
     │  │  └─ InvalidFeature           a feature's definition; an InvalidArgument, too
+    │  │     └─ UnknownDtype             a dtype outside the dtype language
     │  └─ UnreadableFile            a file that is missing, empty, truncated or of another format
     ├─ IntegrityError             somebody else holds the name or changed the row
     │  ├─ KeyConflict               a unique key is taken
@@ -99,16 +99,12 @@ class FieldValidationError(InvalidArgument):
         self.field = field
 
 
-class UnknownField(InvalidArgument, AttributeError):
+class UnknownField(FieldValidationError, AttributeError):
     """A field, look-up or registry that doesn't exist."""
 
 
 class UnknownColumn(InvalidArgument, KeyError):
     """A column that a dataset doesn't have, or that is none of the kind that is asked for."""
-
-
-class UnknownDtype(InvalidArgument):
-    """A dtype that the dtype language doesn't have."""
 
 
 class InvalidKey(InvalidArgument):
@@ -165,6 +161,10 @@ class ValidationError(InvalidData):
 
 class InvalidFeature(ValidationError, InvalidArgument):
     """A feature whose definition is incomplete, or contradicts the one that exists."""
+
+
+class UnknownDtype(InvalidFeature):
+    """A dtype that the dtype language doesn't have."""
 
 
 class UnreadableFile(InvalidData):

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import (
-    InvalidArgument,
     MixedLakes,
     MultipleObjectsReturned,
+    TypeMismatch,
     ValidationError,
 )
 from lakehouse.orm import Lake
@@ -107,7 +107,7 @@ def resolve(
 
 def _of_record(lake: Lake, key: Any) -> Known:
     if getattr(getattr(key, "meta", None), "table", None) != "feature":
-        raise InvalidArgument(
+        raise TypeMismatch(
             "The keys of feature values are names or features.",
             found=f"{key!r} ({type(key).__name__})",
             expected="`str` or `Feature`",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.known import guessed
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 _OBJECTS: dict[str, Any] = {
     "int": int,
     "float": float,
+    "num": float,
     "str": str,
+    "path": str,
+    "url": str,
     "bool": bool,
     "dict": dict,
     "object": object,
@@ -72,23 +77,30 @@ def _made(registry: type[Feature], name: str, dtype: str, fields: Mapping[str, A
 
 
 def dtype_object(feature: Feature) -> Any:
-    """What a feature's dtype says, as a Python type, a record type, or a registry's field."""
-    import datetime
+    """What a feature's dtype says, as a Python type, a record type, or a registry's field.
 
-    dtype = feature.parsed_dtype
-    if dtype is None:
-        return None
+    A list gives `list[…]` of these, and a union a list of them.
+    """
+    return None if (dtype := feature.parsed_dtype) is None else _object(feature, dtype)
+
+
+def _object(feature: Feature, dtype: DType) -> Any:
+    if dtype.kind == "list":
+        return list if dtype.item is None else GenericAlias(list, (_object(feature, dtype.item),))
     if dtype.kind in _OBJECTS:
         return _OBJECTS[dtype.kind]
     if dtype.kind in ("date", "datetime", "time"):
         return getattr(datetime, dtype.kind)
-    if len(dtype.targets) != 1:
-        return None
-    target = dtype.targets[0]
+    found = [_target_object(feature, target) for target in dtype.targets]
+    return found[0] if len(found) == 1 else found or None
+
+
+def _target_object(feature: Feature, target: CatTarget) -> Any:
     registry = feature._lake.directory.get(target.registry)
     if not target.type_path:
         return getattr(registry, target.field)
     found = None
     for name in target.type_path:
-        found = registry.filter(name=name, is_type=True, type=found).one()
+        types = registry.filter(is_type=True, type=found)
+        found = types.filter(name=name).one_or_none() or types.filter(uid=name).one()
     return found

@@ -11,7 +11,12 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.errors import InvalidArgument, InvalidFeature, ValidationError
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    InvalidFeature,
+    ValidationError,
+)
 
 DAY, MOMENT = datetime.date(2024, 10, 1), datetime.datetime(2024, 10, 1, 3, 4, 5)
 DTYPES = {
@@ -61,7 +66,7 @@ def known(lake):
     ln.save(
         [
             ln.Feature(name="label", dtype=ln.ULabel),
-            ln.Feature(name="labels", dtype=[ln.ULabel]),
+            ln.Feature(name="labels", dtype=list[ln.ULabel]),
             ln.Feature(name="sample", dtype=kind),
             ln.Feature(name="either", dtype="cat[ULabel|bionty.CellType]"),
             ln.Feature(name="term", dtype=bt.CellType.ontology_id),
@@ -468,3 +473,47 @@ def test_features_of_columns_and_keys(lake):
         ln.Feature(name="none")
     with pytest.raises(InvalidFeature, match="another dtype"):
         ln.Feature(name="i", dtype=str)
+
+
+def test_registries_and_fields_as_dtypes(lake):
+    kind = ln.Record(name="Kind", is_type=True).save()
+    texts = {
+        "a": ([ln.ULabel, bt.CellType], "cat[ULabel|bionty.CellType]"),
+        "b": ([bt.CellType.ontology_id], "cat[bionty.CellType.ontology_id]"),
+        "c": ([kind, bt.CellType], "cat[Record[Kind]|bionty.CellType]"),
+        "d": (list[ln.ULabel], "list[cat[ULabel]]"),
+        "e": (pd.CategoricalDtype(["x"]), "cat[ULabel]"),
+        "f": ("path", "path"),
+        "g": ("num", "num"),
+    }
+    objects = {
+        "a": [ln.ULabel.name, bt.CellType.name],
+        "c": [kind, bt.CellType.name],
+        "f": str,
+        "g": float,
+    }
+    for name, (dtype, text) in texts.items():
+        feature = ln.Feature(name=name, dtype=dtype).save()
+        assert feature.dtype_as_str == text
+        if name in objects:
+            assert feature.dtype_as_object == objects[name]
+    assert str(ln.Feature.get(name="d").dtype_as_object) == "list[ULabel.name]"
+    union = ln.Feature.get(name="a")
+    ln.ULabel(name="u").save()
+    run = ln.Run(transform=ln.Transform(key="t").save()).save()
+    run.features.add_values({union: "u"})
+    assert run.features.get_values() == {"a": "u"}
+    for dtype, text in [
+        ([ln.ULabel, str], "no registry"),
+        ("cat[ULabel.colour]", "no field 'colour'"),
+        ("cat[Nope]", "no registry"),
+        ("nope", "not a dtype"),
+    ]:
+        with pytest.raises(ValidationError, match=text):
+            ln.Feature(name="z", dtype=dtype)
+    with pytest.raises(InvalidArgument, match="not saved"):
+        ln.Feature(name="z", dtype=ln.Record(name="New", is_type=True))
+    with pytest.raises(FieldValidationError, match="no field 'colour'"):
+        ln.Feature(name="z", dtype=str, colour="red")
+    with pytest.raises(TypeError, match="names or features"):
+        run.features.add_values({1: 2})
