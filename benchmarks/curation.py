@@ -42,6 +42,7 @@ def slots(bench: Bench) -> Iterator[Line]:
     """Validation of `obs` and gene ids; the registry holds all human genes."""
     import lakehouse as ln
 
+    curator = ln.curators.AnnDataCurator
     with public_lake(bench):
         schema, ids = _schema(bench.size(_GENES, 2_000))
         for name, cells, genes, reach, limit in (
@@ -56,7 +57,6 @@ def slots(bench: Bench) -> Iterator[Line]:
             ("3 cells x 60k genes", 3, bench.size(60_000, 2_000), "≤ 0.2 s", 0.2),
         ):
             adata = _cells(cells, ids[:genes])
-            curator = ln.curators.AnnDataCurator
             taken = median(lambda a=adata: curator(a, schema).validate(), 5)
             yield Line(f"curate an AnnData of {name}", taken, "s", reach, limit)
 

@@ -9,10 +9,10 @@ Example:
 
 from __future__ import annotations
 
-from lakehouse.curators.categories import CatLookup, CatManager
+from lakehouse.curators.categories import CatLookup, DataFrameCatManager
 from lakehouse.curators.core import Curator
 from lakehouse.curators.models import DatasetModel
-from lakehouse.curators.parts import PartCurator
+from lakehouse.curators.parts import ComponentCurator
 from lakehouse.curators.structures import (
     AnnDataCurator,
     DataFrameCurator,
@@ -25,12 +25,12 @@ from lakehouse.curators.structures import (
 __all__ = [
     "AnnDataCurator",
     "CatLookup",
-    "CatManager",
+    "DataFrameCatManager",
     "Curator",
     "DataFrameCurator",
     "DatasetModel",
     "MuDataCurator",
-    "PartCurator",
+    "ComponentCurator",
     "SpatialDataCurator",
     "TiledbsomaExperimentCurator",
     "curator_of",

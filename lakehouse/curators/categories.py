@@ -11,12 +11,12 @@ from lakehouse.registries.feature import Feature
 from lakehouse.schema import CatTarget
 
 if TYPE_CHECKING:
-    from lakehouse.curators.parts import PartCurator
+    from lakehouse.curators.parts import ComponentCurator
 
 COLUMNS = "columns"
 
 
-class CatManager:
+class DataFrameCatManager:
     """The categoricals of one part of a dataset.
 
     Example:
@@ -26,7 +26,7 @@ class CatManager:
         >>> curator.cat.add_new_from("perturbation")     # doctest: +SKIP
     """
 
-    def __init__(self, curator: PartCurator) -> None:
+    def __init__(self, curator: ComponentCurator) -> None:
         self._curator = curator
 
     @property
@@ -166,10 +166,13 @@ class CatManager:
 
     def __repr__(self) -> str:
         n = len(self._targets) - 1
-        return f"{type(self).__name__}({n} categorical features of {self._curator!r})"
+        report = self._curator.report
+        fine = report is not None and not report.non_validated()
+        shown = "validated" if fine else "unvalidated"
+        return f"{type(self).__name__}(categorical_features={n}, {shown})"
 
 
-def _save_new(curator: PartCurator, target: CatTarget, values: list[str], fields: Any) -> None:
+def _save_new(curator: ComponentCurator, target: CatTarget, values: list[str], fields: Any) -> None:
     """Save values as terms, in one commit; what the public source knows is taken from there."""
     lake = curator._lake
     registry = lake.directory.get(target.registry)
@@ -200,9 +203,11 @@ def _save_new(curator: PartCurator, target: CatTarget, values: list[str], fields
 
 
 def _type_of(registry: Any, target: CatTarget) -> Any:
+    """The record of a target's type, found from the outermost one on."""
     found = None
     for name in target.type_path:
-        found = registry.get(name=name, is_type=True, **({"type": found} if found else {}))
+        inside = registry.filter(name=name, is_type=True, type=found).first()
+        found = inside or registry.get(name=name, is_type=True)
     return found
 
 
@@ -210,7 +215,7 @@ class CatLookup:
     """Look-up objects by column: `lookup["cell_type"].b_cell`."""
 
     def __init__(
-        self, curator: PartCurator, targets: dict[str, tuple[CatTarget, ...]], *, public: bool
+        self, curator: ComponentCurator, targets: dict[str, tuple[CatTarget, ...]], *, public: bool
     ) -> None:
         self._curator = curator
         self._targets = targets

@@ -11,7 +11,7 @@ from lakehouse.curation.failure import every_row
 from lakehouse.curation.filtering import Filtered, split
 from lakehouse.curation.slots import EXTERNAL, Part, otype_of
 from lakehouse.curators.models import DatasetModel
-from lakehouse.curators.parts import PartCurator, _status
+from lakehouse.curators.parts import ComponentCurator, status
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.orm import current_lake
@@ -76,17 +76,19 @@ class Curator:
                 hint=f"ln.curators.{found}Curator(…)" if found else None,
             )
 
-    def _open(self) -> dict[str, PartCurator]:
+    def _open(self) -> dict[str, ComponentCurator]:
         parts = parts_of(self._source(), self.otype, self.schema)
         several = len(parts) > 1 or COLUMNS not in parts
         made = {}
         for slot, (part, schema) in parts.items():
             where = f"curator.slots[{slot!r}]" if several and slot != COLUMNS else "curator"
-            made[slot] = PartCurator(self._lake, part, schema, where.replace("'", '"'))
+            made[slot] = ComponentCurator(self._lake, part, schema, where.replace("'", '"'))
         external = self.schema.slots.get(EXTERNAL)
         if external is not None or self._features:
             part = Part(EXTERNAL, "values", self._features)
-            made[EXTERNAL] = PartCurator(self._lake, part, external, f'curator.slots["{EXTERNAL}"]')
+            made[EXTERNAL] = ComponentCurator(
+                self._lake, part, external, f'curator.slots["{EXTERNAL}"]'
+            )
         return made
 
     def _source(self) -> Any:
@@ -106,7 +108,7 @@ class Curator:
         return self._data
 
     @property
-    def slots(self) -> dict[str, PartCurator]:
+    def slots(self) -> dict[str, ComponentCurator]:
         """The curators of the parts, by slot."""
         return _Slots({slot: part for slot, part in self._parts.items() if slot != COLUMNS})
 
@@ -232,15 +234,16 @@ class Curator:
 
     def __repr__(self) -> str:
         name = self.schema.name or f"uid={self.schema.uid}"
+        otype = f" ({self.schema.otype})" if self.schema.otype else ""
         slots = [slot for slot in self._parts if slot != COLUMNS]
-        shown = f", slots={slots}" if slots else ""
-        return f"{type(self).__name__}(schema={name!r}{shown}, {_status(self.report)})"
+        shown = f", slots: {slots}" if slots else ""
+        return f"{type(self).__name__}(Schema: {name}{otype}{shown}, {status(self.report)})"
 
 
-class _Slots(dict[str, PartCurator]):
+class _Slots(dict[str, ComponentCurator]):
     """Curators by slot, which say what there is if asked for another one."""
 
-    def __missing__(self, slot: str) -> PartCurator:
+    def __missing__(self, slot: str) -> ComponentCurator:
         close = near(slot, list(self))
         raise UnknownColumn(
             f"The schema has no slot {slot!r}.", expected=", ".join(close or self) or None

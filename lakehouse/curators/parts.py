@@ -17,7 +17,7 @@ from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
-from lakehouse.curators.categories import CatManager
+from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.errors import InvalidArgument
 from lakehouse.registries.artifact.validating import (
     changed_columns,
@@ -32,7 +32,7 @@ _ADD = "fix typos, remove non-existent values, or save terms via: {where}.cat.ad
 _STANDARDIZE = 'curate synonyms via: {where}.cat.standardize("{key}")'
 
 
-class PartCurator:
+class ComponentCurator:
     """Validates and standardizes one part of a dataset.
 
     Attributes:
@@ -59,9 +59,9 @@ class PartCurator:
         return self.part.data
 
     @cached_property
-    def cat(self) -> CatManager:
+    def cat(self) -> DataFrameCatManager:
         """What to do about values that are no terms: standardize, add, look up."""
-        return CatManager(self)
+        return DataFrameCatManager(self)
 
     @property
     def spec(self) -> DatasetSpec:
@@ -210,10 +210,13 @@ class PartCurator:
                 notify(f"added the column {rule.name!r}, filled with {rule.default!r}")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.schema!r}, slot={self.slot!r}, {_status(self.report)})"
+        known = self.schema is not None
+        name = (self.schema.name or f"uid={self.schema.uid}") if known else "none"
+        return f"{type(self).__name__}(Schema: {name}, {status(self.report)})"
 
 
-def _status(report: Report | None) -> str:
+def status(report: Report | None) -> str:
+    """What the last validation found, in one word."""
     return "validated" if report is not None and report.ok else "unvalidated"
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.curation.slots import Part, otype_of
-from lakehouse.curators.categories import CatManager
+from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.core import Curator
-from lakehouse.curators.parts import PartCurator
+from lakehouse.curators.parts import ComponentCurator
 from lakehouse.errors import InvalidArgument, UnreadableFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import COLUMNS, is_path
@@ -44,15 +44,15 @@ class DataFrameCurator(Curator):
         return adapter.table(self._data, COLUMNS)
 
     @property
-    def _table(self) -> PartCurator:
+    def _table(self) -> ComponentCurator:
         if COLUMNS not in self._parts:
-            self._parts[COLUMNS] = PartCurator(
+            self._parts[COLUMNS] = ComponentCurator(
                 self._lake, Part(COLUMNS, "table", self._data), self.schema
             )
         return self._parts[COLUMNS]
 
     @property
-    def cat(self) -> CatManager:
+    def cat(self) -> DataFrameCatManager:
         """What to do about values that are no terms: standardize, add, look up."""
         return self._table.cat
 
@@ -64,7 +64,7 @@ class DataFrameCurator(Curator):
             return self._data
         return part.part.data
 
-    def _open(self) -> dict[str, PartCurator]:
+    def _open(self) -> dict[str, ComponentCurator]:
         made = super()._open()
         part = made.get(COLUMNS)
         self._opened = None if part is None else part.part.data
