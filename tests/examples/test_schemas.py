@@ -30,6 +30,9 @@ def test_the_flexible_schema_takes_the_right_data_and_names_each_wrong_value():
         "perturbation",
         "cell_type_by_model",
         "assay_oid",
+        "donor",
+        "concentration",
+        "treatment_time_h",
     ]
     right = mini_immuno.get_dataset1()
     artifact = ln.Artifact.from_dataframe(right, key="immuno.parquet", schema=schema).save()

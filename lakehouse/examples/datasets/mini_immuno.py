@@ -166,7 +166,7 @@ def define_features_labels() -> None:
 
 
 def define_mini_immuno_schema_flexible() -> Schema:
-    """Save the features and labels, and a schema that demands three of the columns.
+    """Save the features and labels, and a schema that demands six of the columns.
 
     Other columns may be there, and are validated where they are named like a feature of the
     type `ImmunoSamples`.
@@ -178,7 +178,14 @@ def define_mini_immuno_schema_flexible() -> Schema:
 
     define_features_labels()
     immuno = Feature.get(name="ImmunoSamples")
-    names = ("perturbation", "cell_type_by_model", "assay_oid")
+    names = (
+        "perturbation",
+        "cell_type_by_model",
+        "assay_oid",
+        "donor",
+        "concentration",
+        "treatment_time_h",
+    )
     return Schema(
         [Feature.get(name=name, type=immuno) for name in names],
         name="mini_immuno",
