@@ -19,6 +19,7 @@ from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.errors import InvalidArgument
+from lakehouse.formats.base import COLUMNS
 from lakehouse.registries.artifact.validating import (
     changed_columns,
     external_report,
@@ -163,6 +164,15 @@ class ComponentCurator:
         ]
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
 
+    def _check_changeable(self) -> None:
+        """Refuse to change what would not be saved: a part of a file."""
+        whole = self.part.kind == "table" and self.slot == COLUMNS
+        if self.part.replace is None and not whole and self.slot != EXTERNAL:
+            raise InvalidArgument(
+                f"A file isn't changed in part, so slot {self.slot!r} can't be standardized.",
+                hint="load the dataset, and curate the object",
+            )
+
     def _as_it_was(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """A column that was read as categories, as plain text if it was plain text."""
         if self.part.kind == "values" or not pa.types.is_dictionary(column.type):
@@ -177,6 +187,7 @@ class ComponentCurator:
         """Replace a column's synonyms by the terms that they mean; gives what was replaced."""
         mapping = self.synonyms(name, rule)
         if mapping:
+            self._check_changeable()
             column = self._as_it_was(name, replaced_column(self.column(name), mapping))
             if self.part.kind == "values":
                 given = self.part.data[name]
@@ -200,7 +211,8 @@ class ComponentCurator:
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
         for rule in self.spec.columns:
-            missing = rule.name not in source.names
+            writable = self.part.replace is not None or self.slot == COLUMNS
+            missing = rule.name not in source.names and writable
             if missing and (rule.has_default or not rule.required):
                 value = pa.scalar(rule.default, rule.fill_type)
                 filled = pa.chunked_array([pa.repeat(value, n_rows)])

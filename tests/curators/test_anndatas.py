@@ -103,6 +103,16 @@ def test_obs_is_standardized_in_place_and_saved(terms):
     assert artifact.load().obs["cell_type"].tolist() == ["B cell", "T cell"]
 
 
+def test_files_are_not_standardized_in_part(terms, tmp_path):
+    path = tmp_path / "cells.h5ad"
+    cells(cell_types=("B-cell", "T cell")).write_h5ad(path)
+    curator = ln.curators.AnnDataCurator(path, schema_of(obs=terms["obs"]))
+    with pytest.raises(InvalidArgument, match="load the dataset"):
+        curator.slots["obs"].cat.standardize("cell_type")
+    with pytest.raises(ValidationError):
+        curator.save_artifact(key="cells.h5ad")
+
+
 def test_unknown_gene_ids(terms):
     schema = schema_of(var_T=terms["genes"])
     curator = ln.curators.AnnDataCurator(cells(names=["ENSG00000153563", "NEW"]), schema)
