@@ -160,7 +160,7 @@ def define_features_labels() -> None:
             ("concentration", str, None),
             ("treatment_time_h", "num", True),
             ("donor", str, None),
-            ("donor_ethnicity", list[bt.Ethnicity], None),
+            ("donor_ethnicity", "list[cat[bionty.Ethnicity]]", None),
         ):
             Feature(name=name, dtype=dtype, type=immuno, coerce=coerce).save()
 
