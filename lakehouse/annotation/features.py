@@ -62,6 +62,7 @@ class FeatureManager:
         Example:
             >>> artifact.features.add_values({"cell_type": ["B cell", "T cell"]})  # doctest: +SKIP
         """
+        self._refuse_external_schema("add")
         prepared = self._prepared("add", values, feature_field, schema)
         if self._record.meta.table == "record":
             single = [f.name for f in prepared.features.values() if f.dtype.kind != "list"]
@@ -116,6 +117,7 @@ class FeatureManager:
             InvalidArgument: The values were found in the dataset, so they can't be removed.
         """
         self._check_saved()
+        self._refuse_external_schema("remove")
         if feature is None:
             with batch_on(self._lake) as batch:
                 remove_rows(self._record, external, batch)
@@ -133,6 +135,15 @@ class FeatureManager:
         if gone:
             with batch_on(self._lake) as batch:
                 remove_rows(self._record, lambda row: row["uid"] in gone, batch)
+
+    def _refuse_external_schema(self, verb: str) -> None:
+        """What an artifact's schema demands of outside is changed as a whole only."""
+        if self._record.meta.table == "artifact" and members_for(self._record, None) is not None:
+            raise InvalidArgument(
+                f"Cannot {verb} values if artifact has external schema.",
+                found=repr(self._record),
+                hint="artifact.features.set_values({…}) with all values",
+            )
 
     def _rows_to_remove(self, feature: Known, value: Any) -> Iterable[str]:
         record = self._record
@@ -185,7 +196,7 @@ class FeatureManager:
         Args:
             external_only: Leave out what was found in the dataset itself.
         """
-        if not self._record._saved:
+        if not is_saved(self._lake, self._record):
             return {}
         return completed(self._record, self.present(external_only=external_only))
 

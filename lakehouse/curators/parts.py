@@ -13,6 +13,7 @@ from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
 from lakehouse.curation.checking import validate_part
+from lakehouse.curation.coercion import Coercer
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
@@ -202,7 +203,7 @@ class ComponentCurator:
         return mapping
 
     def standardize(self) -> None:
-        """Replace all synonyms, and add optional and default columns that are missing."""
+        """Replace all synonyms, and fill in defaults: missing values and missing columns."""
         for name, rule in self.rules().items():
             if rule.dtype.all_targets:
                 self.standardize_column(name, rule)
@@ -220,6 +221,20 @@ class ComponentCurator:
                     filled = filled.dictionary_encode()
                 self.put({rule.name: filled})
                 notify(f"added the column {rule.name!r}, filled with {rule.default!r}")
+            elif rule.default is not None and source.type_of(rule.name) is not None:
+                self._fill(rule)
+
+    def _fill(self, rule: ColumnRule) -> None:
+        """Replace missing values of a column by the default of its feature."""
+        coercer = Coercer(rule, convert=False)
+        column = self.column(rule.name)
+        filled = [coercer.apply(chunk, 0) for chunk in column.chunks]
+        if coercer.changed:
+            made = pa.chunked_array(filled)
+            if pa.types.is_dictionary(made.type):
+                made = made.unify_dictionaries()
+            self.put({rule.name: self._as_it_was(rule.name, made)})
+            notify(f"filled missing values of {rule.name!r} with {rule.default!r}")
 
     def __repr__(self) -> str:
         known = self.schema is not None

@@ -110,6 +110,7 @@ class Schema(
         **fields: Any,
     ) -> None:
         arguments.check_known(fields, (*_OWN, "uid", "branch_uid", "space_uid"))
+        arguments.check_index(index)
         members = arguments.members_of(features, optionals)
         parts = arguments.slots_of(slots, otype, Schema)
         is_type = bool(fields.get("is_type"))

@@ -152,6 +152,13 @@ class RecordBatch:
             return resolve(lake, others, samples), _names(table, self._names)
         columns = {m.name: m for m, _ in members if m.name in known}
         ignored = [c for c in known if c not in columns and c not in (self._names, "name")]
+        if ignored and self._type.schema is not None and self._type.schema.maximal_set:
+            raise ValidationError(
+                f"Columns are not in the schema of {self._type._values.get('name')!r}.",
+                found=", ".join(map(repr, ignored)),
+                expected=", ".join(m.name for m, _ in members),
+                hint="leave them out, or give a schema without maximal_set=True to the type",
+            )
         if ignored:
             notify(f"columns that aren't in the schema are ignored: {ignored}", "warning")
         index = index_of(lake, schema_uid)

@@ -263,3 +263,31 @@ def test_the_report_is_stored_beside_the_artifact_when_asked(lake):
     bad = ln.curators.DataFrameCurator(pd.DataFrame({"n<1>": ["x", "y"]}), schema)
     assert "<td>n&lt;1&gt;</td>" in bad.check().to_html()
     assert "http" not in bad.report.to_html()
+
+
+def test_standardize_fills_in_defaults(lake):
+    ln.ULabel(name="none").save()
+    members = [
+        ln.Feature(name="note", dtype=str, default_value="-"),
+        ln.Feature(name="label", dtype=ln.ULabel, default_value="none"),
+        ln.Feature(name="dose", dtype=float, default_value=1.5),
+        ln.Feature(name="unit", dtype=str, default_value="mg"),
+        ln.Feature(name="left", dtype=str),
+    ]
+    data = pd.DataFrame(
+        {
+            "note": ["a", None],
+            "label": pd.Categorical([None, "none"]),
+            "dose": [None, 0.5],
+            "left": [None, "x"],
+        }
+    )
+    curator = ln.curators.DataFrameCurator(data, ln.Schema(members, name="d").save())
+    curator.standardize()
+    assert data["note"].tolist() == ["a", "-"]
+    assert data["label"].tolist() == ["none", "none"]
+    assert str(data["label"].dtype) == "category"
+    assert data["dose"].tolist() == [1.5, 0.5]
+    assert data["unit"].tolist() == ["mg", "mg"]
+    assert data["left"].isna().tolist() == [True, False]
+    curator.validate()

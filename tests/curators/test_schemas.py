@@ -252,3 +252,45 @@ def test_from_dataframe(features, genes):
     mixed = pd.DataFrame({"CD4": [1], "CD8A": [2.5]})
     with pytest.raises(ValueError, match="several dtypes"):
         ln.Schema.from_dataframe(mixed, field=bt.Gene.symbol, organism="human")
+
+
+def test_optional_features_are_added_and_removed(features):
+    first, second, third = features
+    schema = ln.Schema([first], name="s").save()
+    schema.add_optional_features([second, third])
+    assert schema.n_members == 3
+    schema.remove_optional_features([second])
+    assert schema.members.to_list("name") == ["f1", "f3"]
+    assert schema.optionals.get().to_list("name") == ["f3"]
+    with pytest.raises(InvalidArgument, match="not optional"):
+        schema.remove_optional_features([third, first])
+    assert schema.n_members == 2
+    with pytest.raises(TypeError, match="passed by keyword|is a feature"):
+        ln.Schema(features, "name")
+    with pytest.raises(TypeError, match="list of features"):
+        ln.Schema("f1")
+
+
+def test_values_that_an_external_schema_demands_are_changed_as_a_whole(features):
+    first, second, third = features
+    outside = ln.Schema([second], name="outside").save()
+    schema = ln.Schema([first], slots={"__external__": outside}, otype="DataFrame", name="s").save()
+    artifact = ln.Artifact.from_dataframe(
+        pd.DataFrame({"f1": ["a"]}), key="a.parquet", schema=schema, features={"f2": 1}
+    ).save()
+    for call in (
+        lambda: artifact.features.add_values({"f2": 2}),
+        lambda: artifact.features.remove_values("f2"),
+        lambda: artifact.features.remove_values(),
+    ):
+        with pytest.raises(ValueError, match="values if artifact has external schema"):
+            call()
+    assert artifact.features.get_values() == {"f2": 1}
+    artifact.features.set_values({"f2": 3})
+    assert artifact.features.get_values() == {"f2": 3}
+    plain = ln.Schema([first], name="plain").save()
+    other = ln.Artifact.from_dataframe(
+        pd.DataFrame({"f1": ["b"]}), key="b.parquet", schema=plain
+    ).save()
+    other.features.add_values({"f3": 0.5})
+    assert other.features.get_values() == {"f3": 0.5}

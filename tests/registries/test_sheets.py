@@ -329,3 +329,16 @@ def test_dtypes_follow_a_renamed_type(sheet):
     }
     record = ln.Record(name="R", features={"one": "I-1", "experiment": "Experiment 1"}).save()
     assert record.features.get_values() == {"one": "I-1", "experiment": "Experiment 1"}
+
+
+def test_columns_that_a_strict_sheet_does_not_have_are_refused(lake):
+    schema = ln.Schema([ln.Feature(name="gc", dtype=float)], name="strict", maximal_set=True)
+    kind = ln.Record(name="Strict", is_type=True, schema=schema.save()).save()
+    data = pd.DataFrame({"name": ["a"], "gc": [0.5]})
+    with pytest.raises(ValidationError, match="not in the schema of 'Strict'"):
+        ln.Record.from_dataframe(data.assign(more=1), type=kind).save()
+    assert kind.records.count() == 0
+    ln.Record.from_dataframe(data, type=kind).save()
+    exported = kind.to_dataframe()
+    ln.Record.from_dataframe(exported, type=kind).save()
+    assert kind.records.to_list("name") == ["a"]

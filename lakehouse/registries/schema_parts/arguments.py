@@ -32,15 +32,26 @@ class Members(NamedTuple):
         return self.records[0].meta.name if self.records else None
 
 
+def check_index(index: Any) -> None:
+    """Refuse an index that is no feature, e.g. a name that isn't passed by keyword."""
+    if index is not None and not isinstance(index, Feature):
+        raise TypeMismatch(
+            "The index of a schema is a feature.",
+            found=f"{index!r} ({type(index).__name__})",
+            hint="names are passed by keyword: ln.Schema([feature], name=…)",
+        )
+
+
 def members_of(features: Any, optionals: Iterable[Any] = ()) -> Members:
     """The members that were given, each with its configuration or without.
 
     Raises:
-        InvalidArgument: A single record instead of a list, or an optional one that is no member.
-        TypeMismatch: Something that is no record, or records of several registries.
+        InvalidArgument: An optional feature that is no member.
+        TypeMismatch: A single record instead of a list, something that is no record, or records
+            of several registries.
     """
     if isinstance(features, BaseRecord | str):
-        raise InvalidArgument(
+        raise TypeMismatch(
             "A schema takes a list of features, not a single one.",
             found=repr(features),
             hint="ln.Schema([feature])",

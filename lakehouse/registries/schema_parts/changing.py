@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.config import notify
-from lakehouse.errors import ObjectDoesNotExist
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
 from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.hierarchy import HasType
@@ -84,6 +84,20 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         known = self._current_members()
         new = [Member("feature", f.uid, optional=True) for f in added]
         self._replace_members([*known, *(m for m in new if m.uid not in {k.uid for k in known})])
+
+    def remove_optional_features(self, features: Iterable[Feature]) -> None:
+        """Remove features that need not be there.
+
+        Raises:
+            InvalidArgument: One of them must be there.
+        """
+        gone = {feature.uid: feature for feature in features}
+        known = self._current_members()
+        if demanded := [repr(gone[m.uid]) for m in known if m.uid in gone and not m.optional]:
+            raise InvalidArgument(
+                f"These features of {self!r} are not optional.", found=", ".join(demanded)
+            )
+        self._replace_members([m for m in known if m.uid not in gone])
 
     def _set_optional(self, uids: set[str]) -> None:
         if not self._saved:
