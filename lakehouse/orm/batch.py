@@ -84,6 +84,8 @@ class Batch:
             take_back(record)
         place = id(record)
         if place in self._records or place in self._twins:
+            if not record._saved and place in self._records:
+                self._note_keys(record)
             return
         saved = record._saved
         if saved and not record._old and not record._dirty:
@@ -91,6 +93,9 @@ class Batch:
         before, self._adding = self._adding, record
         try:
             record._before_save(self)
+        except BaseException:  # the caller may go on without it
+            self._drop_stagers(place)
+            raise
         finally:
             self._adding = before
         if not saved and record._saved:
@@ -117,8 +122,11 @@ class Batch:
             for key in [k for k, r in keys.items() if r is record]:
                 del keys[key]
         self._uids.pop((table, record.uid), None)
-        own = self._owned.pop(place, [])
-        self._stagers = [s for s in self._stagers if s not in own]
+        self._drop_stagers(place)
+
+    def _drop_stagers(self, place: int) -> None:
+        if own := self._owned.pop(place, []):
+            self._stagers = [s for s in self._stagers if s not in own]
 
     def deleted(self, table: str) -> set[str]:
         """The uids of the rows of one table that this batch deletes."""
@@ -172,9 +180,20 @@ class Batch:
         for columns in meta.match:
             key = self._key(meta, columns, values)
             first = self._keys.get((meta.table, columns), {}).get(key)
-            if key[0] is not None and first is not None:
+            if key[0] is not None and first is not None and self._has(first, columns, key):
                 return first
         return None
+
+    def _has(self, record: BaseRecord, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
+        """Whether a staged record still has the key under which it was noted."""
+        return self._key(record.meta, columns, record._values) == key
+
+    def _note_keys(self, record: BaseRecord) -> None:
+        """Let a new record that was changed after it was staged be found by its new keys."""
+        for columns in record.meta.match:
+            key = self._key(record.meta, columns, record._values)
+            if key[0] is not None:
+                self._keys.setdefault((record.meta.table, columns), {}).setdefault(key, record)
 
     def _key(
         self, meta: RegistryMeta, columns: tuple[str, ...], values: dict[str, Any]
@@ -195,6 +214,10 @@ class Batch:
             if found is None:  # uids that are made later are new ones
                 self._missed.add((table, uid))
         return found
+
+    def staged_records(self, table: str) -> list[Any]:
+        """The staged new records of one table."""
+        return [r for r in self._new.get(table, ()) if not r._saved]
 
     def staged_where(self, table: str, lookups: dict[str, Any]) -> BaseRecord | None:
         """The only staged new record whose fields equal the given values."""
@@ -221,10 +244,14 @@ class Batch:
             key = self._key(meta, columns, values)
             if key[0] is None:
                 continue
-            first = self._keys.setdefault((table, columns), {}).setdefault(key, record)
-            if first is not record:
+            keys = self._keys.setdefault((table, columns), {})
+            first = keys.setdefault(key, record)
+            if first is record:
+                continue
+            if self._has(first, columns, key):
                 self.join(record, first)
                 return False
+            keys[key] = record
         stamps = self._stamps.get(table)
         if stamps is None:
             times = {"created_at": self.now, "updated_at": self.now}

@@ -111,7 +111,8 @@ class Versioned(BaseRecord):
             raise InvalidArgument(
                 f"A {self.meta.name} revises a {self.meta.name}.", found=repr(previous)
             )
-        if not previous._saved:
+        batch = active_batch(self._lake)
+        if not previous._saved and (batch is None or not batch.holds(previous)):
             raise InvalidArgument(f"{previous!r} isn't saved, so it can't be revised.")
         rows = self._family(stem_of(previous.uid))
         tag = self._values.get("version_tag")

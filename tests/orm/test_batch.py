@@ -257,3 +257,25 @@ def test_the_same_names_from_two_processes_give_one_row_each(lake):
     assert outputs[0][0] == outputs[1][0]
     assert ULabel.filter(name__startswith="n").count() == 30
     assert ULabel.filter(name__startswith="b").count() == 600
+
+
+def test_a_record_that_is_renamed_in_a_transaction_leaves_its_name_to_others(lake):
+    with transaction():
+        first = ULabel(name="old").save()
+        first.name = "new"
+        first.save()
+        other = ULabel(name="old").save()
+        again = ULabel(name="new").save()
+    assert sorted(ULabel.filter().to_list("name")) == ["new", "old"]
+    assert again.uid == first.uid != other.uid
+
+
+def test_a_transaction_goes_on_without_what_it_could_not_save(notes):
+    with transaction():
+        Note(name="good").save()
+        bad = Note(name="bad")
+        bad.fail = True
+        with pytest.raises(OSError, match="disk full"):
+            bad.save()
+    assert notes.Note.filter(name="bad").count() == 0
+    assert notes.state.count("note") == 2  # the good one, and what it staged

@@ -11,6 +11,7 @@ from lakehouse import storage
 from lakehouse.config import settings
 from lakehouse.errors import LakehouseError, NoWriteAccess, StorageError
 from lakehouse.formats.base import Description
+from lakehouse.orm.context import active_batch
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
 from lakehouse.storage import CacheDir, ContentHash, StorageLocation
@@ -37,7 +38,7 @@ def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
 
 
 def _locations(lake: Lake) -> dict[str, StorageLocation]:
-    """All storage locations of a lake's present state."""
+    """All storage locations of a lake's present state, and those of the open transaction."""
     pointer = lake.state.pointers["storage"]
     known = _KNOWN.get(pointer)
     if known is None:
@@ -45,7 +46,9 @@ def _locations(lake: Lake) -> dict[str, StorageLocation]:
         known = {r["uid"]: StorageLocation(r["root"]) for r in rows}
         _KNOWN.clear()
         _KNOWN[pointer] = known
-    return known
+    batch = active_batch(lake)
+    staged = [] if batch is None else batch.staged_records("storage")
+    return {**known, **{r.uid: StorageLocation(r.root) for r in staged}} if staged else known
 
 
 def location_of(lake: Lake, storage_uid: str) -> StorageLocation:

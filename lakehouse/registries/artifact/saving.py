@@ -13,6 +13,7 @@ from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import InconsistentKey, InvalidArgument, RowConflict
 from lakehouse.formats import suffix_of
+from lakehouse.orm.context import active_batch
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
 from lakehouse.registries.artifact.payload import Payload, payload_of
@@ -224,7 +225,17 @@ class ArtifactSaving(ArtifactContent):
             data: A path or an object, as for `Artifact`.
             run: The run that made it.
             format: The format to store an object in.
+
+        Raises:
+            InvalidArgument: The format is another one, or the open transaction saves the
+                artifact already.
         """
+        batch = active_batch(self._lake)
+        if batch is not None and batch.holds(self):
+            raise InvalidArgument(
+                f"{self!r} is saved by the open transaction with the content that it has.",
+                hint="replace the content before save(), or after the transaction",
+            )
         is_path = isinstance(data, str | os.PathLike)
         payload = payload_of(data, None if is_path else f"data{self.suffix or ''}", format=format)
         if payload.suffix != (self.suffix or ""):

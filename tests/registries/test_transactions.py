@@ -1,0 +1,66 @@
+"""What one transaction saves, it finds again before it ends."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import lakehouse as ln
+from lakehouse.errors import InvalidArgument
+
+
+def frame(n: int) -> pd.DataFrame:
+    return pd.DataFrame({"n": [n]})
+
+
+def test_artifacts_in_a_storage_location_of_the_same_transaction(lake, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    frame(1).to_parquet(folder / "there.parquet")
+    with ln.transaction():
+        storage = ln.Storage(root=str(folder)).save()
+        made = ln.Artifact.from_dataframe(frame(2), key="made.parquet", storage=storage).save()
+        found = ln.Artifact(folder / "there.parquet").save()
+    assert str(ln.Artifact.get(made.uid).path).startswith(str(folder))
+    assert ln.Artifact.get(made.uid).load()["n"].tolist() == [2]
+    assert str(ln.Artifact.get(found.uid).path) == str(folder / "there.parquet")
+    assert found.key == "there.parquet"
+
+
+def test_content_is_not_replaced_twice_in_one_transaction(lake):
+    old = ln.Artifact.from_dataframe(frame(1), key="old.parquet").save()
+    with ln.transaction():
+        new = ln.Artifact.from_dataframe(frame(2), key="new.parquet").save()
+        with pytest.raises(InvalidArgument, match="by the open transaction"):
+            new.replace(frame(3))
+        old.replace(frame(4))
+        old.save()
+        with pytest.raises(InvalidArgument, match="by the open transaction"):
+            old.replace(frame(5))
+    assert ln.Artifact.get(new.uid).load()["n"].tolist() == [2]
+    assert ln.Artifact.get(old.uid).load()["n"].tolist() == [4]
+
+
+def test_revising_what_the_transaction_saves(lake):
+    with ln.transaction():
+        first = ln.Artifact.from_dataframe(frame(1), key="a.parquet").save()
+        second = ln.Artifact.from_dataframe(frame(2), revises=first).save()
+        both = ln.Collection([first], key="all").save()
+        more = both.append(ln.Artifact.from_dataframe(frame(3), key="b.parquet").save()).save()
+    assert first.uid[:16] == second.uid[:16]
+    assert [a.uid for a in (first, second)] == sorted({first.uid, second.uid})
+    assert ln.Artifact.get(second.uid).is_latest
+    assert [c.artifacts.count() for c in (both, more)] == [1, 2]
+    with pytest.raises(InvalidArgument, match="isn't saved"):
+        ln.Artifact.from_dataframe(
+            frame(5), revises=ln.Artifact.from_dataframe(frame(4), key="c.parquet")
+        )
+
+
+def test_values_are_read_before_the_transaction_ends(lake):
+    ln.Feature(name="n", dtype=int).save()
+    with ln.transaction():
+        artifact = ln.Artifact.from_dataframe(frame(1), key="a.parquet").save()
+        artifact.features.add_values({"n": 3})
+        assert artifact.features.get_values() == {"n": 3}
+    assert ln.Artifact.get(artifact.uid).features.get_values() == {"n": 3}
