@@ -6,6 +6,7 @@ Arrow, and become a set of uids: DuckDB would convert every text of those tables
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from lakehouse.errors import (
     UnknownField,
     near,
 )
-from lakehouse.orm import Condition, Lake, QuerySet
+from lakehouse.orm import BaseRecord, Condition, Lake, QuerySet
 from lakehouse.orm.meta import FeatureLookup
 from lakehouse.schema import CatTarget
 
@@ -101,13 +102,17 @@ def _holders(
     A query set compiles its conditions when it is made, to refuse wrong names, and when it is
     read.
     """
+    by = _by_label if feature.dtype.is_categorical else _by_value
     state = lake.state
+    try:
+        asked = _frozen(value)
+    except TypeError:
+        return by(lake, table, feature, look_up, value)
     seen = (lake.uid, state.seq, state.commit_id, lake.view_key)
-    key = (*seen, table, feature, tuple(look_up), _frozen(value))
+    key = (*seen, table, feature, tuple(look_up), asked)
     with _memo_lock:
         found = _memo.get(key)
     if found is None:
-        by = _by_label if feature.dtype.is_categorical else _by_value
         found = by(lake, table, feature, look_up, value)
         with _memo_lock:
             _memo[key] = found
@@ -117,13 +122,20 @@ def _holders(
 
 
 def _frozen(value: Any) -> Any:
-    if hasattr(value, "_values"):
+    """What a value is remembered by.
+
+    Raises:
+        TypeError: Nothing short tells it from all others; texts of arrays leave items out.
+    """
+    if isinstance(value, BaseRecord):
         return (value.meta.name, value.uid)
     if isinstance(value, str | int | float | bool) or value is None:
         return (type(value), value)
     if isinstance(value, list | tuple | set):
         return (type(value), tuple(_frozen(v) for v in value))
-    return (type(value), repr(value), id(value) if hasattr(value, "uids_sql") else 0)
+    if isinstance(value, datetime.date | datetime.time):
+        return (type(value), value)
+    raise TypeError(type(value).__name__)
 
 
 def _of_feature(rows: pa.Table, uid: str, columns: list[str]) -> pa.Table:

@@ -325,3 +325,16 @@ def test_bulk_uids_are_those_of_single_rows():
     texts = [f'"t{i} é\ud800"' for i in range(500)] + ["", "1"]
     assert tails("record", "f", "s", texts) == [tail("record", "f", "s", t) for t in texts]
     assert tails("record", "f", "s", []) == []
+
+
+def test_long_arrays_are_told_apart(lake):
+    ln.Feature(name="c", dtype="cat[ULabel]").save()
+    ln.save([ln.ULabel(name=name) for name in ("x", "y")])
+    artifact = ln.Artifact.from_dataframe(pd.DataFrame({"a": [1]}), key="a.parquet").save()
+    artifact.features.add_values({"c": "x"})
+    with_x = pd.Series(["y"] * 3000)
+    with_x[1500] = "x"  # the array's text doesn't show it
+    without = pd.Series(["y"] * 3000)
+    for make in (lambda series: series.to_numpy(), lambda series: series):
+        assert ln.Artifact.filter(c__in=make(with_x)).count() == 1
+        assert ln.Artifact.filter(c__in=make(without)).count() == 0
