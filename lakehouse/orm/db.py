@@ -168,9 +168,20 @@ def lake_for_reading(instance: str) -> ReadLake:
 def lake_at(root: str) -> ReadLake:
     """The lake at a root, for reading."""
     known = _OPEN.get(root)
-    if known is None:
+    if known is None or not _is_there(known):
         known = _OPEN[root] = ReadLake.open(root)
     return known
+
+
+def _is_there(lake: ReadLake) -> bool:
+    """Whether a lake that was opened before wasn't removed since, or replaced by another."""
+    if "://" in lake.root:
+        return True
+    try:
+        text = Path(lake.root, _FOLDER, _MARKER).read_bytes()
+    except OSError:
+        return False
+    return lake.uid.encode() in text
 
 
 def query_in(registry: type[Any], instance: str | None) -> QuerySet[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from lakehouse.errors import LakeNotFound, ReadOnlyLake, UnknownField
@@ -88,3 +90,14 @@ def test_registries_connect(lake, other):
     assert ULabel.connect("default").one().name == "here"
     with pytest.raises(LakeNotFound):
         ULabel.connect("no/where")
+
+
+def test_a_lake_that_took_the_place_of_another_is_not_mistaken_for_it(lake, other):
+    assert DB(other).ULabel.filter().count() == 1
+    shutil.rmtree(other)
+    with Lake.create(other, name="the new one"):
+        pass
+    assert DB(other).ULabel.filter().count() == 0
+    shutil.rmtree(other)
+    with pytest.raises(LakeNotFound):
+        DB(other)
