@@ -150,6 +150,7 @@ def _moment(name: str, kind: str, value: Any) -> Any:
     types: dict[str, Any] = {
         "date": datetime.date, "datetime": datetime.datetime, "time": datetime.time
     }  # fmt: skip
+    given = value
     try:
         if isinstance(value, str):
             value = types["datetime" if kind == "date" else kind].fromisoformat(value)
@@ -160,7 +161,7 @@ def _moment(name: str, kind: str, value: Any) -> Any:
     except ValueError:
         value = None
     if not isinstance(value, types[kind]):
-        raise _wrong(name, f"a {kind}, or its ISO text", value)
+        raise _wrong(name, f"a {kind}, or its ISO text", given)
     return value
 
 

@@ -189,7 +189,7 @@ class LabelManager:
 
     def _check(self, label: Any, accessors: dict[str, Relation], feature: Any) -> None:
         meta = getattr(label, "meta", None)
-        if meta is None or meta.name not in accessors:
+        if meta is None or meta.name not in accessors or isinstance(label, type):
             raise TypeMismatch(
                 f"This can't be a label of {self._record!r}.",
                 found=f"{label!r} ({type(label).__name__})",
@@ -312,7 +312,7 @@ class LabelManager:
 def _listed(records: Any) -> Iterable[Any]:
     if isinstance(records, str) or hasattr(records, "meta"):
         return [records]
-    if not hasattr(records, "__iter__"):
+    if not isinstance(records, Iterable):
         raise TypeMismatch("Labels are records.", found=f"{records!r} ({type(records).__name__})")
     return list(records)
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.checks import check_feature, check_record, check_saved, check_there
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.hierarchy import check_acyclic
@@ -164,6 +164,13 @@ class RelatedManager:
 
     def set(self, records: Iterable[Any]) -> None:
         """Relate exactly these records, in one commit."""
+        if isinstance(records, str) or not isinstance(records, Iterable):
+            raise TypeMismatch(
+                "The relation is set to a list of records.",
+                found=f"{records!r} ({type(records).__name__})",
+                expected=f"records of {self._target.meta.name}",
+                hint=".set([record]), or .clear()",
+            )
         wanted = list(records)
         self._check(wanted)
         uids = [r.uid for r in wanted]

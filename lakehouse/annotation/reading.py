@@ -30,6 +30,13 @@ class Annotated:
     slots: set[str] = field(default_factory=set)
     labels: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
+    _seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
+
+    def add_label(self, table: str, row: dict[str, Any]) -> None:
+        """A label, which counts once however many slots have it."""
+        if (table, row["uid"]) not in self._seen:
+            self._seen.add((table, row["uid"]))
+            self.labels.append((table, row))
 
 
 def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None) -> list[Annotated]:
@@ -53,8 +60,7 @@ def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None)
         if feature is not None and label is not None:
             entry = found.setdefault(feature.uid, Annotated(feature))
             entry.slots.add(row["slot"] or EXTERNAL)
-            if (row["registry"], label) not in entry.labels:
-                entry.labels.append((row["registry"], label))
+            entry.add_label(row["registry"], label)
     for row in sorted(values, key=lambda r: (r["created_at"], r["uid"])):
         feature = features.get(row["feature_uid"])
         if feature is not None:

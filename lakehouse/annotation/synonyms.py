@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.vocabulary import SEPARATOR
-from lakehouse.errors import ValidationError
+from lakehouse.errors import TypeMismatch, ValidationError
 
 
 class HasSynonyms:
-    """Records with the fields `synonyms` and `abbr`."""
+    """Records with the field `synonyms`."""
 
     synonyms: Any
-    abbr: Any
     save: Any
 
     def add_synonym(
@@ -55,18 +54,6 @@ class HasSynonyms:
         if gone:
             self._set_synonyms([s for s in _split(self.synonyms) if s not in gone], save=None)
 
-    def set_abbr(self, value: str) -> None:
-        """Set the abbreviation, and add it to the synonyms unless it is the name.
-
-        Example:
-            >>> t_cell.set_abbr("TC")  # doctest: +SKIP
-        """
-        if value != getattr(self, "name", None):
-            self.add_synonym(value, save=False)
-        self.abbr = value
-        if self._saved:  # type: ignore[attr-defined]
-            self.save()
-
     def _set_synonyms(self, synonyms: list[str], *, save: bool | None) -> None:
         self.synonyms = SEPARATOR.join(dict.fromkeys(synonyms)) or None
         if save or (save is None and self._saved):  # type: ignore[attr-defined]
@@ -92,8 +79,31 @@ class HasSynonyms:
             )
 
 
+class HasAbbreviation(HasSynonyms):
+    """Records with the fields `synonyms` and `abbr`."""
+
+    abbr: Any
+
+    def set_abbr(self, value: str) -> None:
+        """Set the abbreviation, and add it to the synonyms unless it is the name.
+
+        Example:
+            >>> t_cell.set_abbr("TC")  # doctest: +SKIP
+        """
+        if value != getattr(self, "name", None):
+            self.add_synonym(value, save=False)
+        self.abbr = value
+        if self._saved:  # type: ignore[attr-defined]
+            self.save()
+
+
 def _texts(synonym: str | Iterable[str]) -> list[str]:
-    given = [synonym] if isinstance(synonym, str) else list(synonym)
+    given = [synonym] if isinstance(synonym, str) or not isinstance(synonym, Iterable) else synonym
+    given = list(given)
+    if others := [text for text in given if not isinstance(text, str)]:
+        raise TypeMismatch(
+            "A synonym is a text.", found=f"{others[0]!r} ({type(others[0]).__name__})"
+        )
     found = [text for text in given if text]
     if wrong := [text for text in found if SEPARATOR in text]:
         raise ValidationError("A synonym can't contain '|'!", found=wrong[0])

@@ -20,6 +20,7 @@ from lakehouse.orm import Lake
 from lakehouse.schema import CatTarget, DType
 
 _PLAIN = {"int": int, "float": float, "bool": bool}
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _FROM_TEXT = ("date", "datetime", "time")
 _SEVERAL = (list, tuple, set, frozenset)
 
@@ -303,7 +304,10 @@ def as_dtype(value: Any, dtype: DType, *, convert: bool = False) -> Any:
     if not accepts_value(dtype, value):
         raise TypeError("correct the value, or set coerce=True on the feature")
     if dtype.kind in _PLAIN:
-        return _PLAIN[dtype.kind](value)
+        number = _PLAIN[dtype.kind](value)
+        if type(number) is int and not _SMALLEST <= number <= _LARGEST:
+            raise ValueError("integers are kept in 64 bits; a float feature takes larger ones")
+        return number
     if dtype.kind == "num":
         return value.item() if hasattr(value, "item") else value
     if isinstance(value, PurePath):

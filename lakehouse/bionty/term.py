@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.renaming import TellsRenames
-from lakehouse.annotation.synonyms import HasSynonyms
+from lakehouse.annotation.synonyms import HasAbbreviation
 from lakehouse.engine import RowModel
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents
@@ -46,7 +46,7 @@ class OntologyRow(TermRow, _Named):
     consider: str | None = None
 
 
-class Term(HasSynonyms, CanCurate, TellsRenames, BaseRecord):
+class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
     """A biological entity: one of a public source, or one of your own.
 
     An entity is known by its id, and one of your own by its name: constructing either again

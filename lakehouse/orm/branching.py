@@ -11,6 +11,7 @@ from lakehouse.errors import (
     InvalidArgument,
     ObjectDoesNotExist,
     ReadOnlyLake,
+    TypeMismatch,
     near,
 )
 from lakehouse.orm import bootstrap, edits, merge
@@ -120,6 +121,12 @@ class Branching:
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
         lake, made = cast("Lake", self), target
+        if not isinstance(target, (str, self.directory.get("Branch"))):
+            raise TypeMismatch(
+                "A new branch is given by its name.",
+                found=f"{target!r} ({type(target).__name__})",
+                hint="ln.setup.switch('name', create=True)",
+            )
         name = target if isinstance(target, str) else target._values.get("name")
         rows = self.engine.state().arrow("branch")
         if isinstance(target, str) and name in rows["name"].to_pylist():
@@ -151,10 +158,11 @@ class Branching:
                     return self._record(registry, row["uid"])
         names = [r["name"] for r in rows]
         option = f"ln.setup.switch({target!r}, create=True) makes it"
+        option = option if registry == "Branch" else f"ln.Space(name={target!r}).save() makes it"
         raise ObjectDoesNotExist(
             f"There is no {registry.lower()} {target!r}.",
             expected=", ".join(near(str(target), names) or sorted(names)[:20]),
-            hint=option if registry == "Branch" else f"ln.Space(name={target!r}).save() makes it",
+            hint=option if target and isinstance(target, str) else None,
         )
 
     # -- what one sees there -----------------------------------------------------------

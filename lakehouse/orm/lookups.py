@@ -11,6 +11,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField, near
 from lakehouse.orm.fields import Field, aware
 
@@ -114,7 +117,20 @@ class ColumnLookup:
             )
         if name in ("regex", "iregex") and not isinstance(value, str):
             raise FieldValidationError("A regular expression is text.", found=repr(value))
+        if name in ("regex", "iregex"):
+            self._check_pattern(value)
         return _TEXT[name].format(c=self._sql), [self._operand(value)]
+
+    def _check_pattern(self, pattern: str) -> None:
+        # RE2, by which the rows are matched: Python's own knows patterns that RE2 doesn't
+        try:
+            pc.match_substring_regex(pa.array([""]), pattern)
+        except pa.ArrowInvalid as error:
+            reason = str(error).removeprefix("Invalid regular expression: ")
+            raise FieldValidationError(
+                f"The look-up on {self._field.name!r} takes a regular expression ({reason}).",
+                found=repr(pattern),
+            ) from None
 
     def _list(self, name: str, value: Any) -> Sql:
         """Lists of texts: `contains` all of some values, `overlap`s them, is of a `len`gth."""

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import pyarrow as pa
 
-from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, ObjectDoesNotExist
+from lakehouse.errors import (
+    InvalidArgument,
+    MultipleObjectsReturned,
+    ObjectDoesNotExist,
+    TypeMismatch,
+)
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.combining import Combining
 from lakehouse.orm.compile import Compiler
@@ -196,6 +201,12 @@ class QuerySet(Combining[T], Reading[T]):
     def __getitem__(self, index: int | slice) -> T | Self:
         if isinstance(index, slice):
             return self._sliced(index)
+        if not isinstance(index, int):
+            raise TypeMismatch(
+                "A record of a query set is asked for by its position.",
+                found=f"{index!r} ({type(index).__name__})",
+                hint=".get(name=…), or .filter(name=…).one()",
+            )
         if self._read is not None or index < 0:
             return self._records()[index]
         found = list(self._sliced(slice(index, index + 1)))
@@ -205,9 +216,11 @@ class QuerySet(Combining[T], Reading[T]):
 
     def _sliced(self, index: slice) -> Self:
         start, stop = index.start or 0, index.stop
-        if index.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
+        whole = isinstance(start, int) and isinstance(stop, int | None)
+        if index.step not in (None, 1) or not whole or start < 0 or (stop or 0) < 0:
             raise InvalidArgument(
-                "Query sets are sliced forwards, without steps.", found=str(index)
+                "Query sets are sliced forwards, by whole numbers, without steps.",
+                found=str(index),
             )
         first, last = self._statement.start, self._statement.stop
         low = first + start

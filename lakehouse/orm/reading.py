@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import pyarrow as pa
 
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.context import use
 from lakehouse.orm.frames import FEATURES, PRIVATES, frame_of
@@ -85,6 +85,12 @@ class Reading(Generic[T]):
         statement = self._statement
         if order_by is not None and not statement.ordered and not statement.sliced:
             statement = self._self().order_by(order_by)._statement
+        if not isinstance(include, Iterable | None):
+            raise TypeMismatch(
+                "What a data frame includes is named by texts.",
+                found=f"{include!r} ({type(include).__name__})",
+                hint="include=['created_by__handle'], or include='features'",
+            )
         names = [include] if isinstance(include, str) else list(include or ())
         for name in names:
             if name not in (FEATURES, PRIVATES):
@@ -214,6 +220,12 @@ def _name(field: Any) -> str:
 
 
 def _limited(statement: Statement, limit: int) -> Statement:
+    if not isinstance(limit, int) or limit < 0:
+        raise TypeMismatch(
+            "The limit is a number of rows.",
+            found=f"{limit!r} ({type(limit).__name__})",
+            hint="limit=None gives all",
+        )
     first = statement.start
     last = first + limit
     if statement.stop is not None and statement.stop <= last:

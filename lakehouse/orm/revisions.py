@@ -28,6 +28,7 @@ def diff_of(lake: Lake, a: Any, b: Any, registry: Any) -> Diff:
     first, second = _branch_of(lake, a), MAIN if b is None else _branch_of(lake, b)
     if first is not None and second is not None and first != second:
         source, target = (second, first) if first == MAIN else (first, second)
+        tables_of(lake, lake.engine.state().pointers, only)  # unknown names are refused
         found = diff_of_plan(lake, plan_of(lake, source, target))
         return found if only is None else found.filter(*only)
     newest = lake.engine.state()

@@ -10,6 +10,7 @@ from lakehouse.annotation.known import is_saved
 from lakehouse.annotation.ordering import Orderable
 from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
+from lakehouse.annotation.synonyms import HasSynonyms
 from lakehouse.annotation.type_names import name_in_dtype
 from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField, near
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
@@ -46,6 +47,7 @@ class Feature(
     Comparable,
     TellsRenames,
     HasType,
+    HasSynonyms,
     CanCurate,
     BaseRecord,
     row=FeatureRow,

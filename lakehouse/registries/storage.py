@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lakehouse.errors import TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.location import StorageLocation
@@ -54,6 +55,12 @@ class Storage(
         if host is not None:
             fields.setdefault("region", host)
         if root is not None:
+            if not isinstance(root, str | bytes | os.PathLike):
+                raise TypeMismatch(
+                    "The root of a storage location is a path or an address.",
+                    found=f"{root!r} ({type(root).__name__})",
+                    hint="ln.Storage(root='s3://bucket/folder')",
+                )
             location = StorageLocation(os.fspath(root))
             fields = {"type": location.type, **fields, "root": location.root}
         super().__init__(**fields)
