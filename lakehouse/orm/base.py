@@ -26,6 +26,8 @@ from lakehouse.engine.spec import KEY_SEPARATOR
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
+    LookupFailed,
+    MultipleObjectsReturned,
     ObjectDoesNotExist,
 )
 from lakehouse.orm.batch import Batch, batch_on
@@ -57,6 +59,7 @@ from lakehouse.orm.showing import Showing
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
+Deleted = tuple[int, dict[str, int]]
 _UID = re.compile(r"[0-9A-Za-z]{1,64}")
 _assign = object.__setattr__
 _COMMON_KEYS = {
@@ -105,6 +108,10 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
         >>> ULabel(name="raw").uid == label.uid       # doctest: +SKIP
         True
     """
+
+    # also found here, so that a caller needs no import to catch them
+    DoesNotExist: ClassVar[type[LookupFailed]] = ObjectDoesNotExist
+    MultipleObjectsReturned: ClassVar[type[LookupFailed]] = MultipleObjectsReturned
 
     _claims_uid: bool = False
     _everybodys: ClassVar[bool] = False
@@ -179,8 +186,14 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
 
     # -- making ------------------------------------------------------------------------
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *values_: Any, **fields: Any) -> None:
         meta = self.meta
+        if values_:
+            raise FieldValidationError(
+                f"The fields of a {meta.name} are given by name.",
+                found=", ".join(map(repr, values_)),
+                hint=f"{meta.name}({meta.name_field or 'uid'}={values_[0]!r})",
+            )
         known = meta.fields
         values: dict[str, Any] = dict(meta.defaults)
         others, errors = None, None
@@ -327,11 +340,14 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
             batch.add(self)
         return self
 
-    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
+    def delete(self, permanent: bool | None = None) -> Deleted | None:  # noqa: FBT001 - the peer's
         """Move the record to the trash; delete it for good if it is there already.
 
         Args:
             permanent: True deletes at once, False only ever moves to the trash.
+
+        Returns:
+            What was deleted for good, e.g. `(1, {"lakehouse.ULabel": 1})`; None for the trash.
 
         Raises:
             ProtectedRecord: Deleting for good, while other records refer to it.
@@ -345,9 +361,9 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
                 with batch_on(self._lake) as batch:
                     self._set("branch_uid", TRASH)
                     batch.add(self)
-                return
+                return None
             if permanent is False:
-                return
+                return None
         elif permanent is False:
             raise InvalidArgument(f"{self.meta.name} has no trash.", hint="delete(permanent=True)")
         with batch_on(self._lake) as batch:
@@ -356,6 +372,8 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
                 batch.withdraw(self)
             else:
                 batch.delete(self)
+        name = self.meta.name
+        return 1, {name if "." in name else f"lakehouse.{name}": 1}
 
     def restore(self) -> Self:
         """Bring the record back from the trash or the archive.

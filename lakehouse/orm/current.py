@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument, LakeNotFound
+from lakehouse.errors import InvalidArgument, KeyConflict, LakeNotFound
 from lakehouse.orm.batch import Batch, save_all
 from lakehouse.orm.bootstrap import ALL, MAIN
 from lakehouse.orm.connection import Place, configured_place, remembered
@@ -92,10 +92,20 @@ def scan(name: str) -> pl.LazyFrame:
     return current_lake().scan(name)
 
 
-def save(records: Iterable[Any]) -> list[Any]:
+def save(
+    records: Iterable[Any],
+    ignore_conflicts: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+    batch_size: int | None = None,
+) -> list[Any]:
     """Save records in one commit, with what they refer to.
 
     Records of another lake than the current one are saved in theirs.
+
+    Args:
+        records: What to save.
+        ignore_conflicts: Leave out new records whose unique values are taken, where otherwise
+            nothing would be saved.
+        batch_size: Accepted for the sake of other code; nothing depends on it.
 
     Raises:
         InvalidArgument: Something isn't a record; nothing was saved.
@@ -112,7 +122,20 @@ def save(records: Iterable[Any]) -> list[Any]:
     found = list(records)
     lakes = [r._lake for r in found if hasattr(r, "_lake")]
     lake = lakes[0] if lakes else current_lake()
-    return save_all(lake, found, lambda r: hasattr(r, "_before_save"))
+    try:
+        return save_all(lake, found, lambda r: hasattr(r, "_before_save"))
+    except KeyConflict:
+        if not ignore_conflicts:
+            raise
+    return [record for record in found if _saved_alone(record)]
+
+
+def _saved_alone(record: Any) -> bool:
+    try:
+        record.save()
+    except KeyConflict:
+        return False
+    return True
 
 
 @contextmanager

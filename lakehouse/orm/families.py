@@ -8,7 +8,7 @@ one at the same time the second continues the family of the first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import pyarrow.compute as pc
@@ -67,6 +67,14 @@ def is_held(lake: Lake, table: str, column: str, value: str) -> bool:
 def is_first(uid: str) -> bool:
     """Whether a uid is that of a first version."""
     return uid[UID_LENGTH:] == _FIRST
+
+
+def inherit(record: Any, column: str) -> None:
+    """Let a new version say what the one before it says, unless it was told something else."""
+    uid = record._values.get("uid")
+    if record._values.get(column) is None and uid is not None and not is_first(uid):
+        rows = record._family(stem_of(uid))
+        record._values[column] = rows[-1].get(column) if rows else None
 
 
 def staged_uid(batch: Batch, table: str, name: Name) -> str | None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm.base import BaseRecord
+from lakehouse.orm.base import BaseRecord, Deleted
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.bootstrap import TRASH
 from lakehouse.orm.context import active_batch
@@ -150,7 +150,7 @@ class HasType(BaseRecord):
             if kind is not None:
                 check_type(self, kind)
 
-    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
+    def delete(self, permanent: bool | None = None) -> Deleted | None:  # noqa: FBT001 - the peer's
         """Move the record to the trash, a type with all that is of it; see `BaseRecord.delete`.
 
         Args:
@@ -158,12 +158,11 @@ class HasType(BaseRecord):
         """
         trashed = self._values.get("branch_uid") == TRASH
         if permanent or trashed or not self._values.get("is_type"):
-            super().delete(permanent)
-            return
+            return super().delete(permanent)
         with batch_on(self._lake):
             for record in self._members_of_type():
                 BaseRecord.delete(record)
-            super().delete(permanent)
+            return super().delete(permanent)
 
     def query_types(self) -> RecordList[Self]:
         """The type of this record, the type of that one, and so on, the nearest first.

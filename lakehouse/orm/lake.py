@@ -23,7 +23,7 @@ from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
 from lakehouse.orm.branching import Branching, Ref
-from lakehouse.orm.context import enter_lake, leave_lake
+from lakehouse.orm.context import active_lake, enter_lake, leave_lake
 from lakehouse.orm.directory import Directory, default_directory
 from lakehouse.orm.edits import isolated
 from lakehouse.orm.functions import expand
@@ -56,6 +56,14 @@ class Lake(Branching):
         self._user_uid: str | None = None
         self._tokens: list[Any] = []
         self.matcher = Matcher(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Records can be pickled, so their lake is, too: as where it lies."""
+        commit = None if self._pinned is None else self._pinned.seq
+        return _reopened, (self.uid, self.engine.root, commit)
+
+    def __deepcopy__(self, memo: Any) -> Lake:
+        return self
 
     # -- opening -----------------------------------------------------------------------
 
@@ -334,3 +342,11 @@ class Lake(Branching):
             if not dry_run:
                 sweeper.remove([path for path, _ in found])
         return replace(report, orphans=tuple(paths), bytes=size)
+
+
+def _reopened(uid: str, root: str, commit: int | None) -> Lake:
+    """The lake of something pickled: the connected one if it is that, else opened again."""
+    lake = active_lake()
+    if lake is None or lake.uid != uid:
+        lake = Lake.open(root)
+    return lake if commit is None else lake.at(commit)

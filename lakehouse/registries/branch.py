@@ -12,6 +12,7 @@ from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
+    from lakehouse.orm.base import Deleted
 
 BranchStatus = Literal["standalone", "draft", "review", "merged", "closed"]
 
@@ -106,18 +107,16 @@ class Branch(
                 values.setdefault(column, value)
         self._set("name_key", str(values["name"]).lower())
 
-    def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
-        """Remove the branch for good, which only `permanent=True` does, and only if it is empty.
+    def delete(self, permanent: bool | None = None) -> Deleted | None:  # noqa: FBT001 - the peer's
+        """Remove the branch for good, if it is empty; there is no trash for branches.
+
+        A branch that records are on, or were made on, is kept, so that it stays traceable where
+        a change came from; its status says that it is closed.
 
         Raises:
-            InvalidArgument: It is built in, or `permanent` isn't True.
+            InvalidArgument: It is built in, or `permanent` is False.
             ProtectedRecord: Records are on it, or were made on it.
         """
         if self.uid in BUILT_IN:
             raise InvalidArgument(f"The built-in branch {self.uid!r} can't be deleted.")
-        if not permanent:
-            raise InvalidArgument(
-                "Branches are kept, so that it stays traceable where a change came from.",
-                hint='branch.status = "closed"; branch.save()',
-            )
-        super().delete(permanent=permanent)
+        return super().delete(permanent=permanent)

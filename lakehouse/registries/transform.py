@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.config import notify
 from lakehouse.orm import Versioned, VersionedRow, version_fields
-from lakehouse.orm.families import is_held
+from lakehouse.orm.bootstrap import TRASH
+from lakehouse.orm.families import inherit, is_held
 from lakehouse.orm.pedigree import ViewParents
 from lakehouse.orm.query import QuerySet
 from lakehouse.registries._relations import relations_of
@@ -59,8 +60,9 @@ class Transform(
 ):
     """Data transformations. Equal keys make a version family; changed source a new version.
 
-    Source code that is known gives the existing transform, whatever its key. A key without
-    source code means the latest version, as long as no other version tag is asked for.
+    A key with source code that is known gives the existing version, also from the trash. A key
+    alone means the latest version as long as that has no source code either; it is a new one
+    otherwise, and if another version tag is asked for.
 
     Args:
         key: A path-like name, e.g. `pipelines/align.py`.
@@ -104,6 +106,7 @@ class Transform(
             self._revise(revises)
         elif not self._join_staged({"key": self._values["key"]}) and not self._become_known():
             self._join_family()
+            inherit(self, "description")
 
     def _set_given(self, given: dict[str, Any]) -> None:
         """The transform is known: it takes a description, and source code if it had none."""
@@ -127,8 +130,11 @@ class Transform(
         if hash_ is None or not is_held(self._lake, "transform", "hash", hash_):
             return None
         known: QuerySet[Transform] = QuerySet(Transform, self._lake)
-        visible = self._lake.visible_branches
-        return known.filter(hash=hash_, branch_uid__in=visible).order_by("uid").last()
+        places = [*self._lake.visible_branches, TRASH]
+        same = known.filter(hash=hash_, key=self._values["key"], branch_uid__in=places)
+        found = list(same.order_by("uid"))
+        shown = [t for t in found if t._values.get("branch_uid") != TRASH]
+        return next(reversed(shown or found), None)
 
     def _with_same_key(self) -> Transform | None:
         key = self._values["key"]
@@ -147,8 +153,8 @@ class Transform(
         tag = given.get("version_tag")
         if tag is not None and row.get("version_tag") != tag:
             return False
-        hash_ = given.get("hash")
-        return hash_ is None or row.get("hash") in (None, hash_)
+        hash_, known = given.get("hash"), row.get("hash")
+        return known in (None, hash_) or (hash_ is None and tag is not None)
 
     def _before_save(self, batch: Batch) -> None:
         changed = self._old or {}

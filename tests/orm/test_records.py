@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import base64
+import copy
+import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +20,7 @@ from lakehouse.errors import (
     RowConflict,
     UnknownField,
 )
-from lakehouse.orm import FieldRef, Lake
+from lakehouse.orm import FieldRef, Lake, save
 from lakehouse.registries import Branch, Feature, Record, Run, Storage, Transform, ULabel, User
 
 pytestmark = pytest.mark.usefixtures("lake")
@@ -356,3 +361,61 @@ def test_hostile_names_are_kept_as_they_are(tmp_path):
 def test_moments_without_zone_are_utc():
     label = ULabel(name="a", created_at=datetime(2020, 1, 2)).save()
     assert ULabel.get(label.uid).created_at == datetime(2020, 1, 2, tzinfo=UTC)
+
+
+def test_fields_are_given_by_name():
+    with pytest.raises(FieldValidationError, match="by name") as caught:
+        ULabel("raw")
+    assert "ULabel(name='raw')" in str(caught.value)
+
+
+def test_deleting_for_good_says_what_was_deleted():
+    label = ULabel(name="raw").save()
+    assert label.delete() is None
+    assert label.delete(permanent=True) == (1, {"lakehouse.ULabel": 1})
+    assert CellType(name="a").save().delete(permanent=True) == (1, {"bionty.CellType": 1})
+    kind = ULabel(name="kind", is_type=True).save()
+    assert kind.delete() is None
+    assert kind.delete(permanent=True) == (1, {"lakehouse.ULabel": 1})
+
+
+def test_registries_carry_the_errors_of_get():
+    with pytest.raises(ULabel.DoesNotExist):
+        ULabel.get(name="none")
+    for name in "ab":
+        ULabel(name=name).save()
+    with pytest.raises(ULabel.MultipleObjectsReturned):
+        ULabel.filter().one()
+
+
+def test_records_can_be_pickled_and_copied(lake, tmp_path):
+    label = ULabel(name="raw").save()
+    new = ULabel(name="new", type=ULabel(name="kind", is_type=True).save())
+    for again in (pickle.loads(pickle.dumps(label)), copy.deepcopy(label)):
+        assert again == label
+        assert again._lake is lake
+    again.description = "changed"
+    again.save()
+    assert label.description is None
+    assert ULabel.get(label.uid).description == "changed"
+    assert pickle.loads(pickle.dumps(new)).save().type.name == "kind"
+    assert ULabel.filter(name="new").count() == 1
+    text = base64.b64encode(pickle.dumps(label)).decode()
+    code = (
+        "import base64, pickle, lakehouse\n"
+        f"print(pickle.loads(base64.b64decode('{text}')).query_types() == [])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
+
+
+def test_save_can_leave_out_what_is_taken():
+    first, second = ULabel(name="a").save(), ULabel(name="b").save()
+    second.name = "a"
+    with pytest.raises(KeyConflict):
+        save([second, ULabel(name="c")])
+    made = save([second, ULabel(name="c")], ignore_conflicts=True, batch_size=1)
+    assert [r.name for r in made] == ["c"]
+    assert ULabel.filter(name="a").one() == first

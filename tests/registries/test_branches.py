@@ -415,12 +415,13 @@ def test_built_in_branches_stay_what_they_are(lake):
 
 def test_branches_are_kept_unless_they_are_empty(lake, branch):
     label = lake.ULabel(name="a", branch=branch).save()
-    with pytest.raises(InvalidArgument, match="traceable"):
-        branch.delete()
-    with pytest.raises(ProtectedRecord):
-        branch.delete(permanent=True)
+    with pytest.raises(InvalidArgument, match="no trash"):
+        branch.delete(permanent=False)
+    for permanent in (None, True):
+        with pytest.raises(ProtectedRecord):
+            branch.delete(permanent=permanent)
     label.delete(permanent=True)
-    branch.delete(permanent=True)
+    assert branch.delete() == (1, {"lakehouse.Branch": 1})
     assert lake.Branch.filter(name="b1").count() == 0
 
 

@@ -23,12 +23,32 @@ def artifact(text: str, key: str | None = "a.txt", **options) -> ln.Artifact:
 def test_transforms_are_known_by_their_source(lake):
     first = ln.Transform(key="a.py", source_code="1").save()
     assert ln.Transform(key="a.py", source_code="1") == first
-    other = ln.Transform(key="other.py", source_code="1")
-    assert other == first
-    assert other.key == "a.py"
+    other = ln.Transform(key="other.py", source_code="1").save()
+    assert other != first
+    assert other.key == "other.py"
     assert len(first.hash) == 22
     first.delete()
     assert ln.Transform(key="b.py", source_code="1").save() != first
+    again = ln.Transform(key="a.py", source_code="1").save()
+    assert again == first
+    assert again.branch.name == "main"
+
+
+def test_descriptions_go_on_to_the_next_version(lake):
+    ln.Transform(key="a.py", source_code="1", description="cleans").save()
+    assert ln.Transform(key="a.py", source_code="2").save().description == "cleans"
+    assert ln.Transform(key="a.py", source_code="3", description="x").save().description == "x"
+    a, b = artifact("a"), artifact("b", "b.txt")
+    ln.Collection([a], key="c", description="both").save()
+    assert ln.Collection([a, b], key="c").save().description == "both"
+
+
+def test_collections_come_back_from_the_trash(lake):
+    known = ln.Collection([artifact("a")], key="c").save()
+    known.delete()
+    again = ln.Collection(known.ordered_artifacts, key="c").save()
+    assert again == known
+    assert again.branch.name == "main"
 
 
 def test_transforms_are_known_by_their_key(lake):
@@ -40,8 +60,11 @@ def test_transforms_are_known_by_their_key(lake):
     assert ln.Transform(key="a.py", description="new").save().description == "new"
     second = ln.Transform(key="a.py", source_code="2").save()
     assert (second.stem_uid, second.version) == (first.stem_uid, "0001")
-    assert ln.Transform(key="a.py") == second
     assert ln.Transform.get(key="a.py") == second
+    third = ln.Transform(key="a.py").save()
+    assert (third.stem_uid, third.version) == (first.stem_uid, "0002")
+    assert ln.Transform(key="a.py") == third
+    third.delete()
     second.delete()
     assert ln.Transform.get(key="a.py") == first
     first.delete()

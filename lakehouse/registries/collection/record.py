@@ -11,7 +11,8 @@ from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.identity import stem_of
 from lakehouse.orm import QuerySet, version_fields
-from lakehouse.orm.families import is_held
+from lakehouse.orm.bootstrap import TRASH
+from lakehouse.orm.families import inherit, is_held
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.collection.content import CollectionContent
 from lakehouse.registries.collection.row import CollectionRow
@@ -98,6 +99,7 @@ class Collection(
             self._revise(revises)
         else:
             self._join_family()
+            inherit(self, "description")
 
     def _checked(self, artifacts: Any) -> list[Any]:
         """The artifacts, each once."""
@@ -129,9 +131,10 @@ class Collection(
         if not is_held(self._lake, "collection", "hash", self._values["hash"]):
             return None
         known: QuerySet[Collection] = QuerySet(Collection, self._lake)
-        visible = self._lake.visible_branches
-        found = known.filter(hash=self._values["hash"], branch_uid__in=visible)
-        for collection in found.order_by("uid"):
+        places = [*self._lake.visible_branches, TRASH]
+        found = list(known.filter(hash=self._values["hash"], branch_uid__in=places).order_by("uid"))
+        found.sort(key=lambda c: c._values.get("branch_uid") == TRASH)
+        for collection in found:
             if revises is None or stem_of(collection.uid) == stem_of(revises.uid):
                 return dict(collection._values)
         return None
