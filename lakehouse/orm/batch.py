@@ -9,7 +9,7 @@ records did beforehand is undone, and they are as unsaved as they were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,9 @@ class Batch:
         self._firsts: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
         self._stagers: list[Callable[[Changes], None]] = []
+        self._refused: dict[int, BaseRecord] = {}
         self._adding: BaseRecord | None = None
+        self._once: dict[tuple[int, Hashable], Callable[[Changes], None]] = {}
         self._owned: dict[int, list[Callable[[Changes], None]]] = {}
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
@@ -83,9 +85,10 @@ class Batch:
         if record._lent is not None:
             take_back(record)
         place = id(record)
-        if place in self._records or place in self._twins:
-            if not record._saved and place in self._records:
-                self._note_keys(record)
+        if place in self._twins:
+            return
+        if place in self._records:
+            self._add_again(record)
             return
         saved = record._saved
         if saved and not record._old and not record._dirty:
@@ -104,6 +107,24 @@ class Batch:
         elif not saved and not self._enter_new(record):
             return
         self._records[place] = record
+
+    def _add_again(self, record: BaseRecord) -> None:
+        """Let a record of this batch that was changed since be checked again.
+
+        Of a new one only the row follows its changes: its bytes and links are staged already.
+        """
+        if not record._saved:
+            self._note_keys(record)
+            return
+        before, self._adding = self._adding, record
+        try:
+            record._before_save(self)
+        except BaseException:
+            self._refused[id(record)] = record
+            raise
+        finally:
+            self._adding = before
+        self._refused.pop(id(record), None)
 
     def delete(self, record: BaseRecord) -> None:
         """Remove a record's row with this batch."""
@@ -132,12 +153,22 @@ class Batch:
         """The uids of the rows of one table that this batch deletes."""
         return {r.uid for r in self._deleted.values() if r.meta.table == table}
 
-    def stage(self, stager: Callable[[Changes], None]) -> None:
+    def stage(self, stager: Callable[[Changes], None], *, once: Hashable = None) -> None:
         """Register a function that adds changes of other tables.
 
         It may be called again, with fresh changes, when a name turned out to be taken; the
         uids of the batch's records may have changed then.
+
+        Args:
+            stager: The function.
+            once: What it stages; it takes the place of what the record that is being added
+                has staged under this name before.
         """
+        if once is not None:
+            key = (id(self._adding), once)
+            former = self._once.get(key)
+            self._stagers = [s for s in self._stagers if s is not former]
+            self._once[key] = stager
         self._stagers.append(stager)
         if self._adding is not None:
             self._owned.setdefault(id(self._adding), []).append(stager)
@@ -335,6 +366,8 @@ class Batch:
             action()
 
     def _flush(self) -> None:
+        for record in list(self._refused.values()):
+            self._add_again(record)  # unless it was mended it is refused once more
         for _ in range(_ADOPTIONS):
             changes = self.changes()
             if changes.empty:

@@ -166,7 +166,7 @@ class Versioned(BaseRecord):
             if name is not None and holder == self.uid:
                 changes.claim(table, claim_of(table, name), self.uid)
 
-        batch.stage(stage)
+        batch.stage(stage, once="rename")
 
     def _before_delete(self, batch: Batch) -> None:
         name = self._family_name()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, InvalidKey
 
 
 def frame(n: int) -> pd.DataFrame:
@@ -64,3 +64,61 @@ def test_values_are_read_before_the_transaction_ends(lake):
         artifact.features.add_values({"n": 3})
         assert artifact.features.get_values() == {"n": 3}
     assert ln.Artifact.get(artifact.uid).features.get_values() == {"n": 3}
+
+
+def test_what_is_saved_twice_is_checked_twice(lake):
+    artifact = ln.Artifact.from_dataframe(frame(1), key="a.parquet").save()
+    with ln.transaction():
+        artifact.description = "first"
+        artifact.save()
+        artifact.key = "../b.parquet"
+        with pytest.raises(InvalidKey):
+            artifact.save()
+        artifact.key = "b.parquet"
+    assert ln.Artifact.get(artifact.uid).key == "b.parquet"
+    with pytest.raises(InvalidKey), ln.transaction():
+        artifact.description = "second"
+        artifact.save()
+        artifact.key = "../b.parquet"
+        with pytest.raises(InvalidKey):
+            artifact.save()
+    assert ln.Artifact.get(artifact.uid).description == "first"
+
+
+def test_a_key_given_up_within_the_transaction_is_free_after_it(lake):
+    artifact = ln.Artifact.from_dataframe(frame(1), key="a.parquet").save()
+    with ln.transaction():
+        for key in ("b.parquet", "c.parquet"):
+            artifact.key = key
+            artifact.save()
+    others = [
+        ln.Artifact.from_dataframe(frame(i), key=key).save()
+        for i, key in enumerate(("a.parquet", "b.parquet", "c.parquet"), 2)
+    ]
+    assert [o.uid[:16] == artifact.uid[:16] for o in others] == [False, False, True]
+
+
+def test_schemas_that_change_twice_in_one_transaction(lake):
+    features = ln.save([ln.Feature(name=name, dtype=int) for name in "abcd"])
+    schema = ln.Schema(features[:1], name="s").save()
+    with ln.transaction():
+        schema.description = "described"
+        schema.save()
+        schema.add_optional_features(features[1:3])
+        schema.add_optional_features(features[3:])
+        schema.remove_optional_features([features[1]])
+    found = ln.Schema.get(name="s")
+    assert [m.name for m in found.members] == ["a", "c", "d"]
+    assert found.n == 3
+    assert found.description == "described"
+
+
+def test_readmes_that_change_twice_in_one_transaction(lake):
+    project = ln.Project(name="p").save()
+    block = ln.models.ProjectBlock(project=project, content="one", kind="readme").save()
+    with ln.transaction():
+        for text in ("two", "three"):
+            block.content = text
+            block.save()
+    again = ln.models.ProjectBlock(project=project, content="three", kind="readme")
+    assert again.uid == block.uid

@@ -78,7 +78,9 @@ class ArtifactSaving(ArtifactContent):
             self._rename(batch, self._old["key"])
         if self._saved and not self._replaced and self._validation is not None:
             annotation, now = self._validation.annotation, batch.now
-            batch.stage(lambda c: annotate.stage(c, annotation, self.uid, self._lake, now))
+            batch.stage(
+                lambda c: annotate.stage(c, annotation, self.uid, self._lake, now), once="annotation"
+            )
             batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and not self._replaced):
             return
@@ -97,7 +99,7 @@ class ArtifactSaving(ArtifactContent):
             self._find_twin(batch)
             if self._saved:
                 return
-        batch.stage(lambda changes: self._stage(changes, batch))
+        batch.stage(lambda changes: self._stage(changes, batch), once="content")
         batch.on_commit(lambda: self._settle(batch))
 
     def _rename(self, batch: Batch, before: str | None) -> None:

@@ -223,7 +223,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             self._set("content", new)
             self._set("hash", new_hash)
             self._set("n_members", (len(members) + (index_uid is not None)) or None)
-            batch.stage(lambda changes: self._stage(changes, members, parts, batch))
+            batch.stage(lambda c: self._stage(c, members, parts, batch), once="members")
             batch.on_commit(self._forget)
             self._change_composites(batch, new_hash)
 
