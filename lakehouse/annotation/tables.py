@@ -188,11 +188,6 @@ def _column_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
-def snapshot_uid_of(artifact_uid: str, slot: str) -> str:
-    """The uid of the row that says which snapshot an artifact's slot has."""
-    return artifact_uid + tail(slot)
-
-
 def content_hash(parts: Iterable[str]) -> str:
     """A 22-character content hash of texts, their order and boundaries included."""
     digest = hashlib.blake2b(digest_size=16)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +121,3 @@ def _fetch(address: str, target: Path, label: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
-
-
-def forget_downloads() -> None:
-    """Remove everything that was fetched."""
-    shutil.rmtree(Shelf.at(None).path / "downloads", ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse.engine.sql import quoted
 from lakehouse.errors import InvalidArgument, MixedLakes
 from lakehouse.orm import under
 from lakehouse.orm.context import active_batch
@@ -31,11 +32,6 @@ _ROW, _UIDS = "{row}", "{uids}"
 _UID_NAMES = ("id", "pk")
 EVERY_BRANCH = ("branch", "branch_id", "branch_uid")
 WELL_KNOWN = frozenset(("main", "archive", "trash", "all"))
-
-
-def quoted(name: str) -> str:
-    """A name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def resolved(meta: RegistryMeta, path: list[str]) -> tuple[str, list[str]]:
@@ -192,6 +188,9 @@ class Compiler:
             return self._records(target, column, rest, value, name)
         if rest[-1] == "isnull" and value is True:
             return self._without(*self._foreign(target, column, rest, value=False, name=name))
+        if value is None and rest[-1] != "ne":  # also where there is nothing to follow
+            names = rest[:-1] if rest[-1] == "exact" else rest
+            return self._foreign(target, column, [*names, "isnull"], value=True, name=name)
         self._certain = False
         alias = self.alias()
         sql, params = self.lookup(target, alias, rest, value)

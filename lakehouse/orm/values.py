@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
+from lakehouse.engine.sql import quoted
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
-from lakehouse.orm.compile import Compiler, quoted
+from lakehouse.orm.compile import Compiler
 from lakehouse.orm.joins import Joins
 from lakehouse.orm.rows import as_lists
 from lakehouse.orm.statement import ROW, Statement, fetch

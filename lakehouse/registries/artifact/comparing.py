@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engine.sql import quoted
 from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.identity import UID_LENGTH
 from lakehouse.schema import SchemaDiff, Snapshot, SnapshotField
@@ -138,7 +139,7 @@ def _rows(older: ArtifactContent, newer: ArtifactContent, on: Sequence[str]) -> 
         return RowDiff(newer.n_observations or 0, older.n_observations or 0)
     if on:
         return _by_key(lake, tables, common, on)
-    columns = ", ".join(_quoted(name) for name in common)
+    columns = ", ".join(quoted(name) for name in common)
     counts = [_count(lake, f"SELECT {columns} FROM {x} EXCEPT ALL SELECT {columns} FROM {y}")
               for x, y in (tables[::-1], tables)]  # fmt: skip
     return RowDiff(counts[0], counts[1])
@@ -146,8 +147,8 @@ def _rows(older: ArtifactContent, newer: ArtifactContent, on: Sequence[str]) -> 
 
 def _by_key(lake: Any, tables: Sequence[str], common: Sequence[str], on: Sequence[str]) -> RowDiff:
     old, new = tables
-    keys = " AND ".join(f"o.{_quoted(k)} IS NOT DISTINCT FROM n.{_quoted(k)}" for k in on)
-    rest = [_quoted(name) for name in common if name not in on]
+    keys = " AND ".join(f"o.{quoted(k)} IS NOT DISTINCT FROM n.{quoted(k)}" for k in on)
+    rest = [quoted(name) for name in common if name not in on]
     differs = " OR ".join(f"o.{c} IS DISTINCT FROM n.{c}" for c in rest) or "false"
     only_new = f"SELECT 1 FROM {new} n WHERE NOT EXISTS (SELECT 1 FROM {old} o WHERE {keys})"
     only_old = f"SELECT 1 FROM {old} o WHERE NOT EXISTS (SELECT 1 FROM {new} n WHERE {keys})"
@@ -162,7 +163,3 @@ def _count(lake: Any, sql: str) -> int:
         return int(lake.sql(f"SELECT count(*) FROM ({sql})").fetchall()[0][0])
     except duckdb.Error as error:
         raise InvalidArgument("The rows can't be compared.", found=str(error)) from error
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
