@@ -167,7 +167,8 @@ class Batch:
         if once is not None:
             key = (id(self._adding), once)
             former = self._once.get(key)
-            self._stagers = [s for s in self._stagers if s is not former]
+            if former is not None:
+                self._stagers = [s for s in self._stagers if s is not former]
             self._once[key] = stager
         self._stagers.append(stager)
         if self._adding is not None:
