@@ -15,20 +15,25 @@ from lakehouse.annotation.specs import registry_tables, resolver_of
 from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.writing import stamps_of
 from lakehouse.config import notify
-from lakehouse.curation import ColumnRule, DatasetSpec, Report, as_arrow, validate
+from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.identity import new_uids
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.record_list import RecordList
 from lakehouse.orm.rows import as_table
 from lakehouse.registries.sheet_export import NAME
+from lakehouse.registries.sheet_input import (
+    names_of,
+    sample_of,
+    table_and_dictionaries,
+    without_own,
+)
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.orm import Batch
     from lakehouse.registries.record import Record
 
-_OWN = ("__lakehouse_record_", "__lamindb_record_")
 _IMPORTS = "Imports"
 
 
@@ -50,7 +55,8 @@ class RecordBatch:
 
         self._registry = registry
         self._lake = current_lake()
-        self._table = _without_own(_as_table(df), name_field)
+        table, self._dictionaries = table_and_dictionaries(df)
+        self._table = without_own(table, name_field)
         self._names = name_field if name_field in self._table.column_names else "name"
         self._made: list[Any] = []
         self._type = self._type_named(type) if isinstance(type, str) else _checked(type)
@@ -58,6 +64,10 @@ class RecordBatch:
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
+
+    def __repr__(self) -> str:
+        saved = "saved" if self._records is not None else "not saved, call .save()"
+        return f"RecordBatch({len(self)} records of type {self._type.name!r}, {saved})"
 
     @property
     def type(self) -> Record:
@@ -148,8 +158,8 @@ class RecordBatch:
         known = table.column_names
         if members is None:
             others = [c for c in known if c != self._names]
-            samples = {c: _sample(table[c]) for c in others}
-            return resolve(lake, others, samples), _names(table, self._names)
+            samples = {c: sample_of(table[c]) for c in others}
+            return resolve(lake, others, samples), names_of(table, self._names)
         columns = {m.name: m for m, _ in members if m.name in known}
         ignored = [c for c in known if c not in columns and c not in (self._names, "name")]
         if ignored and self._type.schema is not None and self._type.schema.maximal_set:
@@ -163,7 +173,7 @@ class RecordBatch:
             notify(f"columns that aren't in the schema are ignored: {ignored}", "warning")
         index = index_of(lake, schema_uid)
         name_column = index if index in columns else self._names
-        return columns, _names(table, name_column or self._names)
+        return columns, names_of(table, name_column or self._names)
 
     def _validated(self, columns: Mapping[str, Known]) -> Report:
         lake = self._lake
@@ -241,6 +251,8 @@ class RecordBatch:
                     )
                 )
                 continue
+            if name in self._dictionaries:
+                column = self._dictionaries[name]
             texts = texts_of(column, known.dtype, convert=known.coerce)
             values.append(value_table(specs["feature_value"], "record", uids, known, texts, stamps))
         return links, values
@@ -268,7 +280,7 @@ def _replace(
 
 def _checked(kind: Any) -> Any:
     """A record type, saved or not."""
-    if getattr(getattr(kind, "meta", None), "table", None) != "record":
+    if isinstance(kind, type) or getattr(getattr(kind, "meta", None), "table", None) != "record":
         raise InvalidArgument(
             "The type of imported records is a record type, or the name of a new one.",
             found=f"{kind!r} ({type(kind).__name__})",
@@ -279,37 +291,3 @@ def _checked(kind: Any) -> Any:
             "`type` needs to be a record type (`is_type=True`).", found=repr(kind)
         )
     return kind
-
-
-def _as_table(df: Any) -> pa.Table:
-    """A data frame as an Arrow table, a named index as a column."""
-    if type(df).__module__.startswith("pandas") and df.index.name is not None:
-        if df.index.name not in df.columns:
-            df = df.reset_index()
-    elif type(df).__module__.startswith("pandas"):
-        df = df.reset_index(drop=True)
-    return as_arrow(df).replace_schema_metadata(None)
-
-
-def _without_own(table: pa.Table, name_field: str) -> pa.Table:
-    """A table without the columns that exports add, except for the names."""
-    names = []
-    for name in table.column_names:
-        own = name.startswith(_OWN)
-        names.append(NAME if own and name.endswith("_name__") and name != name_field else name)
-    table = table.rename_columns(names)
-    kept = [n for n in names if n in (NAME, name_field) or not n.startswith(_OWN)]
-    return table.select(kept)
-
-
-def _sample(column: pa.ChunkedArray) -> Any:
-    """One value, from which a missing feature's dtype can be guessed."""
-    found = pc.drop_null(column.slice(0, 1_000))
-    return found[0].as_py() if len(found) else None
-
-
-def _names(table: pa.Table, column: str) -> list[str | None]:
-    if column not in table.column_names:
-        return [None] * table.num_rows
-    found: list[str | None] = table[column].cast(pa.string()).to_pylist()
-    return found

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.errors import InvalidArgument, LakehouseError, ValidationError
 
 NAME, UID = "__lakehouse_record_name__", "__lakehouse_record_uid__"
 
@@ -342,3 +342,25 @@ def test_columns_that_a_strict_sheet_does_not_have_are_refused(lake):
     exported = kind.to_dataframe()
     ln.Record.from_dataframe(exported, type=kind).save()
     assert kind.records.to_list("name") == ["a"]
+
+
+def test_dictionaries_stay_as_they_are(lake):
+    for name, dtype in (("settings", dict), ("n", int)):
+        ln.Feature(name=name, dtype=dtype).save()
+    kind = ln.Record(name="Runs", is_type=True).save()
+    given = [{"a": 1}, {"b": [1, None]}, None, {"a": "text", "c": {}}, {}, float("nan")]
+    df = pd.DataFrame({"name": list("abcdef"), "settings": given, "n": range(6)})
+    batch = ln.Record.from_dataframe(df, type=kind)
+    assert repr(batch) == "RecordBatch(6 records of type 'Runs', not saved, call .save())"
+    records = batch.save()
+    found = [r.features.get_values().get("settings") for r in records]
+    assert found == [{"a": 1}, {"b": [1, None]}, None, {"a": "text", "c": {}}, None, None]
+    only = pd.DataFrame({"settings": [{"x": 1}, {"y": 2}]})
+    named = ln.Record.from_dataframe(only, type="Imported").save()
+    assert [r.features["settings"] for r in named] == [{"x": 1}, {"y": 2}]
+    for wrong in ("n", "name"):
+        with pytest.raises(LakehouseError):
+            ln.Record.from_dataframe(pd.DataFrame({wrong: [{"x": 1}]}), type=kind).save()
+    with pytest.raises(InvalidArgument, match="record type"):
+        ln.Record.from_dataframe(df, type=ln.Record)
+    assert ln.Record.filter(type=kind).count() == 6
