@@ -11,6 +11,7 @@
     │  ├─ InconsistentKey           a key that contradicts the file or its version family
     │  ├─ UnknownStorageLocation    a storage location that isn't registered
     │  ├─ TypeMismatch              values of another type than the field they're compared with
+    │  ├─ NoLoader                  content of a format that is only stored, not loaded
     │  ├─ OrganismNotSet            it isn't said which organism is meant
     │  └─ MixedLakes                objects of two lakes in one operation
     ├─ LookupFailed               change the query
@@ -20,7 +21,8 @@
     │  ├─ ValidationError           values that don't match a schema; carries the report
     │  │  └─ InvalidFeature           a feature's definition; an InvalidArgument, too
     │  │     └─ UnknownDtype             a dtype outside the dtype language
-    │  └─ UnreadableFile            a file that is missing, empty, truncated or of another format
+    │  └─ UnreadableFile            a file that is empty, truncated or of another format
+    │     └─ MissingFile               there is no such file or folder
     ├─ IntegrityError             somebody else holds the name or changed the row
     │  ├─ KeyConflict               a unique key is taken
     │  ├─ RowConflict               the row was changed by another commit
@@ -123,6 +125,10 @@ class TypeMismatch(InvalidArgument, TypeError):
     """Values of another type than those they are compared with."""
 
 
+class NoLoader(InvalidArgument, NotImplementedError):
+    """Content of a format that can be stored, but not loaded."""
+
+
 class OrganismNotSet(InvalidArgument):
     """The call means one organism, and doesn't say which."""
 
@@ -169,6 +175,10 @@ class UnknownDtype(InvalidFeature):
 
 class UnreadableFile(InvalidData):
     """A file that is empty, truncated, or not of the format its suffix names."""
+
+
+class MissingFile(UnreadableFile, FileNotFoundError):
+    """There is no file or folder at a path."""
 
 
 class IntegrityError(LakehouseError):

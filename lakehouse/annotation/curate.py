@@ -247,6 +247,10 @@ class CanCurate:
             >>> CellType.standardize(["T-cell", "T cell"])  # doctest: +SKIP
             ['T cell', 'T cell']
         """
+        if keep not in ("first", "last", False):
+            raise InvalidArgument(
+                f"Invalid value for keep: {keep!r}.", expected="'first', 'last' or False"
+            )
         texts, single = listed(values)
         name = cls._field_name(field)
         wanted = name if return_field is None else cls._field_name(return_field)

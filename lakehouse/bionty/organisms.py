@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from lakehouse.errors import InvalidArgument, OrganismNotSet, near
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
 from lakehouse.ontology.organisms import known_organisms, organism_of_id
 from lakehouse.orm import current_lake
 
@@ -20,7 +20,7 @@ def organism_record(organism: Any) -> Any:
     """The record of an organism by any of its names, made from what is known if need be.
 
     Raises:
-        OrganismNotSet: Nobody knows an organism of this name.
+        ObjectDoesNotExist: Nobody knows an organism of this name.
     """
     lake = current_lake()
     cls = lake.directory.get("bionty.Organism")
@@ -37,7 +37,7 @@ def organism_record(organism: Any) -> Any:
         if _same(organism) in {_same(row[name]) for name in _NAMES}:
             return _registered(cls, row["ontology_id"]) or cls(**{n: row[n] for n in _NAMES})
     names = [row["name"] for row in known_organisms()]
-    raise OrganismNotSet(
+    raise ObjectDoesNotExist(
         f"There is no organism {organism!r}.",
         expected=", ".join(near(organism, names)) or None,
         hint=f"bt.Organism(name={organism!r}).save() makes one",

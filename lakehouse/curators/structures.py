@@ -9,7 +9,7 @@ from lakehouse.curation.slots import Part, otype_of
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.core import Curator
 from lakehouse.curators.parts import ComponentCurator
-from lakehouse.errors import InvalidArgument, UnreadableFile
+from lakehouse.errors import InvalidArgument, MissingFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.registries import Artifact
@@ -150,7 +150,7 @@ def curator_of(dataset: Any, schema: Any, **options: Any) -> Curator:
     elif is_path(dataset):
         path = Path(dataset)
         if not path.exists():
-            raise UnreadableFile(f"There is no file or folder {str(path)!r}.")
+            raise MissingFile(f"There is no file or folder {str(path)!r}.")
         adapter = format_for(str(path)) or (format_in(path) if path.is_dir() else None)
         otype = None if adapter is None else adapter.otype
         if adapter is not None and adapter.otype == "AnnData":

@@ -85,7 +85,7 @@ def format_for(path: AnyPath) -> Format | None:
 
 
 def format_in(folder: AnyPath) -> Format | None:
-    """The format that all visible files in a folder have, e.g. of a partitioned dataset."""
+    """The table format that all visible files in a folder have: a partitioned dataset."""
     found: set[str] = set()
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
@@ -94,7 +94,8 @@ def format_in(folder: AnyPath) -> Format | None:
                 found.add(_BY_SUFFIX.get(suffix_of(name).lower(), ""))
                 if len(found) > 1 or "" in found:
                     return None
-    return _adapter(found.pop()) if found else None
+    adapter = _adapter(found.pop()) if found else None
+    return adapter if adapter is not None and adapter.otype is not None else None
 
 
 def format_of(obj: object) -> Format | None:

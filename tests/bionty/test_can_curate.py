@@ -126,6 +126,8 @@ def test_ambiguous_synonyms_are_told(lake, capsys):
     assert f"'same': {options[0]}, {options[1]}" in told
     assert bt.CellType.standardize(["same"], keep="last") == options[1:]
     assert bt.CellType.standardize(["same", "a"], keep=False) == [options, "a"]
+    with pytest.raises(ValueError, match="keep"):
+        bt.CellType.standardize(["same"], keep="all")
     assert bt.CellType.inspect(["same"], mute=True).ambiguous == {"same": options}
     found = bt.CellType.from_values(["same"])
     assert found == [a, b] or found == [b, a]

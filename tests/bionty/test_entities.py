@@ -6,7 +6,7 @@ import pytest
 
 import lakehouse.bionty as bt
 from lakehouse.bionty.entities import ENTITIES
-from lakehouse.errors import OrganismNotSet
+from lakehouse.errors import ObjectDoesNotExist, OrganismNotSet
 from lakehouse.orm import current_lake
 
 HIERARCHIES = [name for name, entity in ENTITIES.items() if entity.has_hierarchy]
@@ -56,7 +56,7 @@ def test_the_organism_of_a_gene(lake):
     assert inferred.organism.ontology_id == "NCBITaxon:9606"
     assert bt.Gene(symbol="Cd8a", organism="Mus musculus").save().organism.name == "mouse"
     assert bt.Organism.filter().order_by("name").to_list("name") == ["human", "mouse"]
-    with pytest.raises(OrganismNotSet, match="'hman'") as error:
+    with pytest.raises(ObjectDoesNotExist, match="'hman'") as error:
         bt.Gene(symbol="CD8A", organism="hman")
     assert "human" in str(error.value)
 

@@ -16,7 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import InconsistentKey, InvalidArgument, ObjectDoesNotExist
+from lakehouse.errors import (
+    FieldValidationError,
+    InconsistentKey,
+    InvalidArgument,
+    NoLoader,
+    ObjectDoesNotExist,
+    UnreadableFile,
+)
 
 TABLE = pa.table({"x": [1, 2, 3], "y": ["a", "b", "a"]})
 
@@ -88,7 +95,8 @@ def test_any_file(lake, name):
     assert artifact.cache().read_text() == "text"
     assert artifact.columns == {}
     if name != "notes.txt":
-        assert artifact.load() == artifact.cache()
+        with pytest.raises(NoLoader, match="cache"):
+            artifact.load()
         with pytest.raises(InvalidArgument, match="lazily"):
             artifact.open()
 
@@ -277,3 +285,36 @@ def test_describe(lake):
     text = artifact.describe(return_str=True)
     assert "t.csv" in text
     assert "x  int64" in text
+
+
+def test_what_has_no_loader(lake, tmp_path):
+    contents = {"a.zip": b"PK", "b.py": b"print(1)", "c.svg": b"<svg/>", "d.html": b"<b>x</b>"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    made = {name: ln.Artifact(tmp_path / name, key=name).save() for name in contents}
+    for name in ("a.zip", "b.py"):
+        with pytest.raises(NotImplementedError, match=r"There is no loader for \.\w+ files"):
+            made[name].load()
+        assert made[name].cache().read_bytes() == contents[name]
+    assert made["c.svg"].load().suffix == ".svg"
+    assert made["d.html"].load().read_text() == "<b>x</b>"
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "x.txt").write_text("x")
+    with pytest.raises(NotImplementedError, match="no-suffix"):
+        ln.Artifact(folder, key="texts").save().load()
+
+
+def test_calls_that_mean_no_artifact(lake, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    for call in (
+        lambda: ln.Artifact(tmp_path / "none.txt", key="none.txt"),
+        lambda: ln.Artifact.from_dir(tmp_path / "none"),
+    ):
+        with pytest.raises(FileNotFoundError, match="none"):
+            call()
+    with pytest.raises(UnreadableFile, match="no directory"):
+        ln.Artifact.from_dir(tmp_path / "a.txt")
+    with pytest.raises(FieldValidationError, match="no field 'colour'"):
+        ln.Artifact(tmp_path / "a.txt", key="a.txt", colour="red")
+    assert ln.Artifact.filter().count() == 0

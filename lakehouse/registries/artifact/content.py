@@ -10,7 +10,7 @@ from lakehouse import storage
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.labels import LabelManager
 from lakehouse.config import settings
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
+from lakehouse.errors import InvalidArgument, NoLoader, ObjectDoesNotExist
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
 from lakehouse.orm import Versioned
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from upath import UPath
 
 LINKED = 10_000_000
+
+# What other programs show: loading gives its path.
+_SHOWN = (".html", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".rds")
 
 
 class ArtifactContent(Versioned):
@@ -112,15 +115,26 @@ class ArtifactContent(Versioned):
             )
 
     def load(self, *, is_run_input: bool | None = None, mute: bool = False, **kwargs: Any) -> Any:
-        """The content in memory: a pandas DataFrame, an AnnData …; a path if it has no loader.
+        """The content in memory: a pandas DataFrame, an AnnData …; of pictures the path.
 
         Args:
             is_run_input, mute: Accepted for the peer's sake.
             **kwargs: For the loader.
+
+        Raises:
+            NoLoader: The content is of a format that is only stored.
         """
         path = self.cache()
         adapter = self._format(path)
-        return path if adapter is None else adapter.load(path, **kwargs)
+        if adapter is not None:
+            return adapter.load(path, **kwargs)
+        if self.suffix in _SHOWN:
+            return path
+        raise NoLoader(
+            f"There is no loader for {self.suffix or 'no-suffix'} files. "
+            "Use .cache() to get the path.",
+            found=repr(self),
+        )
 
     def open(
         self,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse import storage
-from lakehouse.errors import InconsistentKey, InvalidArgument, UnreadableFile
+from lakehouse.errors import InconsistentKey, InvalidArgument, MissingFile, UnreadableFile
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
 from lakehouse.formats.base import Description, Format
 from lakehouse.storage import ContentHash
@@ -87,7 +87,7 @@ def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
     """The payload of a file or folder.
 
     Raises:
-        UnreadableFile: Nothing is there.
+        MissingFile: Nothing is there.
         InconsistentKey: The key has another suffix than the file.
     """
     text = os.fspath(path) if not hasattr(path, "protocol") else str(path)
@@ -97,7 +97,7 @@ def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
     if not storage.is_remote(text):
         text = os.path.abspath(os.path.expanduser(storage.local_path(text)))
     if not storage.exists(text, options=options or None):
-        raise UnreadableFile(
+        raise MissingFile(
             f"There is no file or folder {text!r}.",
             hint="check the path, or pass an object in memory",
         )

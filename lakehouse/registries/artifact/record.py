@@ -14,6 +14,7 @@ from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
     InvalidArgument,
     InvalidKey,
+    MissingFile,
     MixedLakes,
     UnreadableFile,
 )
@@ -99,7 +100,10 @@ class Artifact(
         version_tag: str | None = None,
         format: str | None = None,
         write_kwargs: Mapping[str, Any] | None = None,
+        **others: Any,
     ) -> None:
+        if others:
+            raise self.meta.unknown(next(iter(others)))
         if path is None:
             raise InvalidArgument(
                 "An artifact is made from a path or an object.",
@@ -364,7 +368,8 @@ class Artifact(
         """
         folder = Path(path).expanduser().absolute()
         if not folder.is_dir():
-            raise UnreadableFile(f"{str(folder)!r} is no directory.")
+            kind = UnreadableFile if folder.exists() else MissingFile
+            raise kind(f"{str(folder)!r} is no directory.")
         lake = current_lake()
         home = placing.home_of(lake, str(folder))
         prefix = key if key is not None else (home[1] if home else folder.name)
