@@ -28,6 +28,7 @@ _LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "debug": logging
 # A name only: the lake lies in a layer above, and is asked for when it is needed.
 _CURRENT_LAKE = ("lakehouse.orm.current", "current_lake")
 _ACTIVE_LAKE = ("lakehouse.orm.context", "active_lake")
+_STORAGE_SETTINGS = ("lakehouse.orm.instance", "StorageSettings")
 
 
 class Environment(BaseSettings):
@@ -107,8 +108,24 @@ class Settings:
 
     @property
     def storage(self) -> Any:
-        """The default storage location of the current lake."""
-        return _current_lake().storage
+        """The default storage location of the current lake; assigning another one uses that.
+
+        Example:
+            >>> settings.storage = "s3://bucket/project"  # doctest: +SKIP
+            >>> settings.storage.root / "folder"          # doctest: +SKIP
+        """
+        module, name = _STORAGE_SETTINGS
+        return getattr(importlib.import_module(module), name)(_current_lake().storage)
+
+    @storage.setter
+    def storage(self, value: Any) -> None:
+        place, host = value if isinstance(value, tuple) else (value, None)
+        _current_lake().use_storage(place, host)
+
+    @property
+    def instance_uid(self) -> str:
+        """The uid of the current lake."""
+        return str(_current_lake().uid)
 
     @property
     def branch(self) -> Any:

@@ -40,6 +40,7 @@ class Branching:
     directory: Directory
     branch_uid: str = bootstrap.MAIN
     space_uid: str = bootstrap.ALL
+    _storage_uid: str | None = None
     _pinned: State | None
     _view: tuple[State, str, BranchState] | None = None
 
@@ -54,6 +55,33 @@ class Branching:
     def space(self) -> Any:
         """The current space, as a record."""
         return self._record("Space", self.space_uid)
+
+    @property
+    def storage_uid(self) -> str:
+        """The uid of the default storage location."""
+        return self._storage_uid or str(self.engine.info["storage_uid"])
+
+    @property
+    def storage(self) -> Any:
+        """The default storage location, as a record."""
+        return self._record("Storage", self.storage_uid)
+
+    def use_storage(self, place: Any, host: str | None = None) -> Any:
+        """Let new artifacts of this lake object go to a storage location, made if it's new.
+
+        Args:
+            place: The location: the record, a folder or a URI.
+            host: The machine that a local folder is on.
+
+        Returns:
+            The location.
+        """
+        registry = self.directory.get("Storage")
+        found = place if isinstance(place, registry) else registry(root=place, host=host)
+        if not found._saved:
+            found.save()
+        self._storage_uid = found.uid
+        return found
 
     def _record(self, registry: str, uid: str) -> Any:
         cls = self.directory.get(registry)

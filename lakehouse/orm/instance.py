@@ -51,6 +51,11 @@ class StorageSettings:
         self.record = record
 
     @property
+    def uid(self) -> str:
+        """The uid of the location."""
+        return str(self.record.uid)
+
+    @property
     def root(self) -> Any:
         """The root as a path."""
         return self.record.path

@@ -194,16 +194,6 @@ class Lake(Branching):
         return self.User.get(self.user_uid)
 
     @property
-    def storage_uid(self) -> str:
-        """The uid of the default storage location."""
-        return str(self.engine.info["storage_uid"])
-
-    @property
-    def storage(self) -> Any:
-        """The default storage location, as a record."""
-        return self.Storage.get(self.storage_uid)
-
-    @property
     def stamps(self) -> Mapping[str, Any]:
         """What new records are stamped with, beside the time."""
         stamps = dict(self.branch_stamps)

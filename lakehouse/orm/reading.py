@@ -78,7 +78,7 @@ class Reading(Generic[T]):
             include: Fields of related registries, e.g. `"created_by__handle"`; a relation
                 with many records gives sets. `"features"` adds a column per feature that the
                 records are annotated with, `"privates"` all columns.
-            features: Names of features to add.
+            features: Names of features to add; True or `"queryset"` for all that they have.
             limit: At most so many rows; if there are more, that is said.
             order_by: Field to order by, `-name` descending.
         """
@@ -96,7 +96,7 @@ class Reading(Generic[T]):
             if name not in (FEATURES, PRIVATES):
                 Compiler(self._lake).expression(self._meta, ROW, name.split("__"))
         wanted: list[str] | None = None
-        if features is True:
+        if features is True or features == "queryset":
             names.append(FEATURES)
         elif features:
             wanted = [features] if isinstance(features, str) else [str(f) for f in features]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import TypeMismatch
+from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.location import StorageLocation
+
+if TYPE_CHECKING:
+    from lakehouse.orm.base import Deleted
 
 
 class StorageRow(TrackedRow):
@@ -93,3 +96,14 @@ class Storage(
     def root_as_str(self) -> str:
         """The root as text."""
         return str(self._values["root"])
+
+    def delete(self, permanent: bool | None = None) -> Deleted | None:  # noqa: FBT001 - the peer's
+        """Forget the location for good, if nothing is stored there; its files are left alone.
+
+        Raises:
+            InvalidArgument: `permanent` is False; there is no trash for storage locations.
+            ProtectedRecord: Artifacts are stored there.
+        """
+        if permanent is False:
+            raise InvalidArgument(f"{self.meta.name} has no trash.", hint="delete(permanent=True)")
+        return super().delete(permanent=True)

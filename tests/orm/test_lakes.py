@@ -117,7 +117,7 @@ def test_settings(tmp_path, monkeypatch):
     assert setup.settings.branch.name == "main"
     assert setup.settings.storage.root_as_str == str(tmp_path / "store")
     assert setup.settings.storage.root.exists()
-    assert settings.storage == Storage.get(root=str(tmp_path / "store"))
+    assert settings.storage.record == Storage.get(root=str(tmp_path / "store"))
     assert settings.branch.uid == "main"
     monkeypatch.setenv("LAKEHOUSE_VERBOSITY", "hint")
     assert Environment().verbosity == "hint"

@@ -8,7 +8,12 @@ import pyarrow as pa
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import FieldValidationError, InvalidArgument
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    ProtectedRecord,
+    TypeMismatch,
+)
 
 
 @pytest.fixture
@@ -165,6 +170,48 @@ def test_fields_of_storage(lake, tmp_path):
     assert ln.Storage(root=str(tmp_path / "s")) == place
     with pytest.raises(FieldValidationError, match="'root'"):
         ln.Storage()
+
+
+def test_another_default_storage_location(lake, tmp_path):
+    first = ln.settings.storage
+    assert first.root.as_posix() == lake.root
+    assert ln.settings.instance_uid == lake.uid
+    ln.settings.storage = tmp_path / "second"
+    assert ln.settings.storage.root == tmp_path / "second"
+    (tmp_path / "a.txt").write_text("a")
+    artifact = ln.Artifact(tmp_path / "a.txt", key="a.txt").save()
+    assert artifact.storage.uid == ln.settings.storage.uid != first.uid
+    assert artifact.path.is_relative_to(tmp_path / "second")
+    ln.settings.storage = str(tmp_path / "third"), "machine"
+    assert lake.storage.host == "machine"
+    ln.settings.storage = first.record
+    assert lake.storage == first.record
+    with pytest.raises(TypeMismatch):
+        ln.settings.storage = 5
+
+
+def test_storage_locations_have_no_trash(lake, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    place = ln.Storage(root=tmp_path / "second").save()
+    ln.Artifact(tmp_path / "a.txt", key="a.txt", storage=place).save()
+    with pytest.raises(InvalidArgument, match="no trash"):
+        place.delete(permanent=False)
+    with pytest.raises(ProtectedRecord):
+        place.delete()
+    empty = ln.Storage(root=tmp_path / "third").save()
+    assert empty.delete() == (1, {"lakehouse.Storage": 1})
+    assert ln.Storage.filter().count() == 2
+
+
+def test_nothing_at_the_end_of_a_path(lake, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(name)
+    run = ln.Run(ln.Transform(key="t.py").save()).save()
+    ln.Artifact(tmp_path / "a.txt", key="a.txt", run=run).save()
+    ln.Artifact(tmp_path / "b.txt", key="b.txt").save()
+    assert ln.Artifact.filter(transform=None).to_list("key") == ["b.txt"]
+    assert ln.Artifact.filter(run__transform__description=None).count() == 2
+    assert ln.Artifact.filter(run__transform=run.transform).to_list("key") == ["a.txt"]
 
 
 def test_references_to_the_outside(lake):
