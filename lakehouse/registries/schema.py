@@ -52,6 +52,7 @@ class Schema(
     foreign_keys={"type": "Schema", "index": "Feature"},
     relations=relations_of("Schema"),
     private=("slots_uids", "content", "history"),
+    immediate=("hash",),  # what it demands changes with its links to features, which know no branch
 ):
     """What a dataset must look like.
 

@@ -484,3 +484,21 @@ def test_a_branch_that_is_gone_is_told(tmp_path, capsys):
     file.write_text(f'{{"root": "{tmp_path / "lake"}", "branch": "gone"}}')
     assert ln.connect().branch.name == "main"
     assert "gone" in capsys.readouterr().err
+
+
+def test_what_a_schema_demands_is_the_same_on_all_branches(lake):
+    features = ln.save([ln.Feature(name=name, dtype=int) for name in "ab"])
+    schema = ln.Schema(features[:1], name="s").save()
+    lake.switch("side", create=True)
+    found = ln.Schema.get(schema.uid)
+    found.description = "described"
+    found.save()
+    found.add_optional_features(features[1:])
+    lake.switch("main")
+    seen = ln.Schema.get(schema.uid)
+    assert (seen.description, seen.n) == (None, 2)
+    assert [m.name for m in seen.members] == ["a", "b"]
+    assert seen.hash == found.hash != schema.hash
+    lake.merge("side")
+    merged = ln.Schema.get(schema.uid)
+    assert (merged.description, merged.n, merged.hash) == ("described", 2, seen.hash)
