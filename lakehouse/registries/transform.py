@@ -81,6 +81,8 @@ class Transform(
         >>> Transform(key="Cell Ranger", version="7.2.0", kind="pipeline").save()  # doctest: +SKIP
     """
 
+    _hashed: str | None = None  # what the present source gave, if it was changed
+
     def __init__(
         self,
         key: str | None = None,
@@ -158,9 +160,11 @@ class Transform(
 
     def _before_save(self, batch: Batch) -> None:
         changed = self._old or {}
-        if self._saved and "source_code" in changed and "hash" not in changed:
+        given = "hash" in changed and self._values.get("hash") != self._hashed
+        if self._saved and "source_code" in changed and not given:
             source = self._values.get("source_code")
-            self._set("hash", None if source is None else hash_bytes(source.encode()))
+            self._hashed = None if source is None else hash_bytes(source.encode())
+            self._set("hash", self._hashed)
         super()._before_save(batch)
 
     @property

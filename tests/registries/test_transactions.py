@@ -122,3 +122,13 @@ def test_readmes_that_change_twice_in_one_transaction(lake):
             block.save()
     again = ln.models.ProjectBlock(project=project, content="three", kind="readme")
     assert again.uid == block.uid
+
+
+def test_source_code_that_changes_twice_in_one_transaction(lake):
+    transform = ln.Transform(key="t.py", source_code="one").save()
+    with ln.transaction():
+        for text in ("two", "three"):
+            transform.source_code = text
+            transform.save()
+    assert transform.hash == ln.Transform(key="other.py", source_code="three").hash
+    assert ln.Transform.get(transform.uid).hash == transform.hash

@@ -79,7 +79,8 @@ class ArtifactSaving(ArtifactContent):
         if self._saved and not self._replaced and self._validation is not None:
             annotation, now = self._validation.annotation, batch.now
             batch.stage(
-                lambda c: annotate.stage(c, annotation, self.uid, self._lake, now), once="annotation"
+                lambda c: annotate.stage(c, annotation, self.uid, self._lake, now),
+                once="annotation",
             )
             batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and not self._replaced):
