@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lakehouse.errors import InvalidArgument, MixedLakes, ObjectDoesNotExist
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    MixedLakes,
+    ObjectDoesNotExist,
+)
 from lakehouse.identity import new_uid
 from lakehouse.orm.bootstrap import ALL, BUILT_IN, MAIN
 from lakehouse.orm.context import active_batch
@@ -47,6 +52,10 @@ class RecordValues:
     def _set(self, name: str, value: Any) -> None:
         """Change a column; the saved value is kept until the change is saved."""
         values = self._values
+        if name in self.meta.required and (value is None or value == ""):
+            raise FieldValidationError(
+                f"{self.meta.name} needs the field {name!r}.", found=repr(value), field=name
+            )
         if self._related and name.endswith("_uid"):
             self._related.pop(name.removesuffix("_uid"), None)
         if self._saved:

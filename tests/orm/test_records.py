@@ -121,7 +121,8 @@ def test_the_name_of_a_trashed_record_is_free():
 
 def test_what_is_unique_in_the_whole_lake_is_returned_and_restored_on_save(capfd):
     storage = Storage(root="/data").save()
-    storage.delete()
+    storage.branch = Branch.get("trash")
+    storage.save()
     again = Storage(root="/data")
     assert again == storage
     assert "from the trash" in capfd.readouterr().err
@@ -278,7 +279,8 @@ def test_features_normalise_their_dtypes():
         "l": (list[str], "list[str]"),
         "c": (ULabel, "cat[ULabel]"),
         "o": (CellType.ontology_id, "cat[bionty.CellType.ontology_id]"),
-        "ls": ([ULabel], "list[cat[ULabel]]"),
+        "ls": (list[ULabel], "list[cat[ULabel]]"),
+        "u": ([ULabel], "cat[ULabel]"),
         "r": (batches, "cat[Record[Samples[Batches]]]"),
         "t": ("cat[ULabel|bionty.CellType]", "cat[ULabel|bionty.CellType]"),
     }
@@ -419,3 +421,15 @@ def test_save_can_leave_out_what_is_taken():
     made = save([second, ULabel(name="c")], ignore_conflicts=True, batch_size=1)
     assert [r.name for r in made] == ["c"]
     assert ULabel.filter(name="a").one() == first
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_required_fields_cannot_be_emptied(value):
+    label = ULabel(name="raw").save()
+    with pytest.raises(FieldValidationError, match="needs the field 'name'"):
+        label.name = value
+    assert label.save().name == "raw"
+    run = Run(Transform(key="a.py").save()).save()
+    with pytest.raises(FieldValidationError, match="'transform_uid'"):
+        run.transform = None
+    assert run.save().transform.key == "a.py"
