@@ -196,7 +196,10 @@ class LazyUids:
 
     def to_order(self, *_: Any) -> tuple[Condition, bool]:
         """SQL of a record's place among the uids."""
-        return Condition("list_position(?, {row}.uid)", (self._read(),)), False
+        # not list_position, which goes through the list for every record
+        places = "SELECT unnest(l) AS uid, generate_subscripts(l, 1) AS place FROM (SELECT ? AS l)"
+        sql = f"(SELECT o.place FROM ({places}) o WHERE o.uid = {{row}}.uid)"
+        return Condition(sql, (self._read(),)), False
 
     def __repr__(self) -> str:
         return self._shown
