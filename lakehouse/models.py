@@ -16,6 +16,7 @@ from lakehouse.registries import _table
 _MORE = {
     "AttachedBlock": "lakehouse.registries.block:AttachedBlock",
     "BaseBlock": "lakehouse.registries.block:BaseBlock",
+    "BasicQuerySet": "lakehouse.orm:QuerySet",
     "BaseSQLRecord": "lakehouse.orm:BaseRecord",
     "CanCurate": "lakehouse.annotation.curate:CanCurate",
     "FeatureManager": "lakehouse.annotation.features:FeatureManager",

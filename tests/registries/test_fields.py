@@ -229,3 +229,10 @@ def test_where_an_unsaved_record_will_be(lake):
     ln.setup.switch("dev", create=True)
     assert ln.ULabel(name="m").branch.name == "dev"
     assert label.save().branch.name == "dev"
+
+
+def test_arguments_that_artifacts_do_not_have(lake):
+    for make in (ln.Artifact, ln.Artifact.from_dataframe):
+        with pytest.raises(FieldValidationError, match="descripton"):
+            make(pa.table({"x": [1]}), key="t.parquet", descripton="typo")
+    assert isinstance(ln.ULabel.filter(), ln.models.BasicQuerySet)
