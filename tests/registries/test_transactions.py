@@ -132,3 +132,21 @@ def test_source_code_that_changes_twice_in_one_transaction(lake):
             transform.save()
     assert transform.hash == ln.Transform(key="other.py", source_code="three").hash
     assert ln.Transform.get(transform.uid).hash == transform.hash
+
+
+def test_optional_features_of_a_schema_that_the_transaction_makes(lake):
+    a, b = (ln.Feature(name=n, dtype=int).save() for n in "ab")
+    with ln.transaction():
+        schema = ln.Schema([a], name="s").save()
+        schema.add_optional_features([b])
+    found = ln.Schema.get(name="s")
+    assert [(f.name, optional) for f, optional in found.feature_list()] == [
+        ("a", False),
+        ("b", True),
+    ]
+    assert found.n == 2
+    other = ln.Schema([a], name="other")
+    other.add_optional_features([b])
+    assert other.hash == found.hash
+    other.remove_optional_features([b])
+    assert (other.n, [f.name for f in other.members]) == (1, ["a"])

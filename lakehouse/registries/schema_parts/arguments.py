@@ -50,7 +50,7 @@ def members_of(features: Any, optionals: Iterable[Any] = ()) -> Members:
         TypeMismatch: A single record instead of a list, something that is no record, or records
             of several registries.
     """
-    if isinstance(features, BaseRecord | str):
+    if isinstance(features, BaseRecord | str) or not hasattr(features or (), "__iter__"):
         raise TypeMismatch(
             "A schema takes a list of features, not a single one.",
             found=repr(features),

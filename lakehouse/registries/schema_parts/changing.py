@@ -81,6 +81,12 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
     def add_optional_features(self, features: Iterable[Feature]) -> None:
         """Add features that need not be there."""
         added = list(features)
+        if not self._saved:
+            members = self._members or Members()
+            new_ones = [f for f in added if f not in members.records]
+            names = {str(f.name) for f in new_ones}
+            self._give(Members((*members.records, *new_ones), members.optional | names))
+            return
         known = self._current_members()
         new = [Member("feature", f.uid, optional=True) for f in added]
         self._replace_members([*known, *(m for m in new if m.uid not in {k.uid for k in known})])
@@ -97,17 +103,28 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             raise InvalidArgument(
                 f"These features of {self!r} are not optional.", found=", ".join(demanded)
             )
+        if not self._saved:
+            members = self._members or Members()
+            left = tuple(r for r in members.records if r.uid not in gone)
+            self._give(Members(left, members.optional - {str(f.name) for f in gone.values()}))
+            return
         self._replace_members([m for m in known if m.uid not in gone])
 
     def _set_optional(self, uids: set[str]) -> None:
         if not self._saved:
             members = self._members or Members()
             chosen = frozenset(str(f.name) for f in members.records if f.uid in uids)
-            object.__setattr__(self, "_members", Members(members.records, chosen))
-            self._values["content"] = self._demanded(self._values, self._get_related("index"))
-            self._values["hash"] = content.hash_of(self._values["content"])
+            self._give(Members(members.records, chosen))
             return
         self._replace_members([m._replace(optional=m.uid in uids) for m in self._current_members()])
+
+    def _give(self, members: Members) -> None:
+        """Other members of a schema that isn't saved yet."""
+        object.__setattr__(self, "_members", members)
+        index = self._get_related("index")
+        self._values["content"] = self._demanded(self._values, index)
+        self._values["hash"] = content.hash_of(self._values["content"])
+        self._values["n_members"] = (len(members.records) + (index is not None)) or None
 
     def _replace_members(self, members: list[Member]) -> None:
         with batch_on(self._lake) as batch:
