@@ -265,14 +265,14 @@ def test_optional_features_are_added_and_removed(features):
     with pytest.raises(InvalidArgument, match="not optional"):
         schema.remove_optional_features([third, first])
     assert schema.n_members == 2
-    with pytest.raises(TypeError, match="passed by keyword|is a feature"):
+    with pytest.raises(TypeError, match=r"passed by keyword|is a feature"):
         ln.Schema(features, "name")
     with pytest.raises(TypeError, match="list of features"):
         ln.Schema("f1")
 
 
 def test_values_that_an_external_schema_demands_are_changed_as_a_whole(features):
-    first, second, third = features
+    first, second, _ = features
     outside = ln.Schema([second], name="outside").save()
     schema = ln.Schema([first], slots={"__external__": outside}, otype="DataFrame", name="s").save()
     artifact = ln.Artifact.from_dataframe(
