@@ -9,7 +9,7 @@ import pytest
 import lakehouse as ln
 from lakehouse.errors import FieldValidationError, LakehouseError, TypeMismatch, ValidationError
 
-WRONG = [None, 5, float("nan"), "DMSO", b"x", {"DMSO": 1}, [None], [5], ["DMSO"], object()]
+WRONG = [None, 5, float("nan"), "DMSO", b"x", {"DMSO": 1}, [None], [5], ["DMSO"], Ellipsis]
 
 
 @pytest.fixture
