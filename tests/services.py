@@ -69,8 +69,9 @@ def seaweedfs() -> Iterator[S3Server]:
                     cwd=folder,
                 )
             try:
-                if _ready(process, f"http://127.0.0.1:{ports[0]}/healthz"):
-                    yield S3Server(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
+                server = S3Server(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
+                if _ready(process, f"{server.endpoint}/healthz") and _has_bucket(server):
+                    yield server
                     return
             finally:
                 process.kill()
@@ -119,6 +120,29 @@ def _ready(process: subprocess.Popen[bytes], url: str) -> bool:
                 return True
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.05)
+    return False
+
+
+def _has_bucket(server: S3Server) -> bool:
+    """Wait until the bucket is there, which is made after the server says that it is ready."""
+    import botocore.session
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = botocore.session.get_session().create_client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        region_name="us-east-1",
+    )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            client.list_objects_v2(Bucket=BUCKET, Prefix="ready/", Delimiter="")
+        except (BotoCoreError, ClientError):
+            time.sleep(0.05)
+        else:
+            return True
     return False
 
 
