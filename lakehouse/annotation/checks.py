@@ -79,7 +79,7 @@ def check_there(records: Iterable[Any]) -> None:
     for table, found in by_table.items():
         lake = found[0]._lake
         batch = active_batch(lake)
-        gone = set() if batch is None else batch.deleted(table)
+        gone = frozenset() if batch is None else batch.deleted(table)
         there = lake.state.version(table).locate([r.uid for r in found])
         for record in found:
             if record.uid not in there or record.uid in gone:

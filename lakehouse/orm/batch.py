@@ -9,7 +9,7 @@ records did beforehand is undone, and they are as unsaved as they were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,7 @@ class Batch:
         self._twins: dict[int, BaseRecord] = {}
         self._firsts: dict[int, BaseRecord] = {}
         self._deleted: dict[int, BaseRecord] = {}
+        self._deleted_uids: dict[str, set[str]] = {}
         self._stagers: list[Callable[[Changes], None]] = []
         self._refused: dict[int, BaseRecord] = {}
         self._adding: BaseRecord | None = None
@@ -132,6 +133,7 @@ class Batch:
         record._before_delete(self)
         delete_belongings(self, record)
         self._deleted[id(record)] = record
+        self._deleted_uids.setdefault(record.meta.table, set()).add(record.uid)
 
     def withdraw(self, record: BaseRecord) -> None:
         """Let a new record of this batch not be saved after all."""
@@ -149,9 +151,9 @@ class Batch:
         if own := self._owned.pop(place, []):
             self._stagers = [s for s in self._stagers if s not in own]
 
-    def deleted(self, table: str) -> set[str]:
+    def deleted(self, table: str) -> Set[str]:
         """The uids of the rows of one table that this batch deletes."""
-        return {r.uid for r in self._deleted.values() if r.meta.table == table}
+        return self._deleted_uids.get(table, frozenset())
 
     def stage(self, stager: Callable[[Changes], None], *, once: Hashable = None) -> None:
         """Register a function that adds changes of other tables.

@@ -17,6 +17,7 @@ from lakehouse.engine import Changes
 from lakehouse.errors import MixedLakes
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.meta import Condition
+from lakehouse.orm.scans import rows_where
 
 if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
@@ -121,8 +122,7 @@ def links_to(lake: Lake, table: str, target_uid: str) -> list[Row]:
     rows: list[Row] = []
     state = lake.state
     if table in state.pointers and state.count(table):
-        found = state.arrow(table)
-        rows = found.filter(pc.equal(found["target_uid"], target_uid)).select(_READ).to_pylist()
+        rows = rows_where(lake, table, "target_uid", target_uid).select(_READ).to_pylist()
     return _with_staged(rows, staged_links(lake, table), "target_uid", target_uid)
 
 

@@ -7,14 +7,13 @@ its feature values, what is a part of it) goes with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.compute as pc
 
 from lakehouse.errors import ProtectedRecord
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.links import links_from, links_to, staged_links, unlink
+from lakehouse.orm.scans import rows_where
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -78,10 +77,8 @@ def referring(lake: Lake, meta: RegistryMeta, field: str, uid: str) -> list[str]
     column = f"{field}_uid"
     found: set[str] = set()
     state = lake.state
-    if state.count(meta.table):
-        rows = state.arrow(meta.table)
-        if column in rows.column_names:
-            found = set(rows.filter(pc.equal(rows[column], uid))["uid"].to_pylist())
+    if state.count(meta.table) and column in state.arrow(meta.table).column_names:
+        found = set(rows_where(lake, meta.table, column, uid)["uid"].to_pylist())
     batch = active_batch(lake)
     for record in () if batch is None else batch.records(meta.table):
         if record._values.get(column) == uid:
@@ -91,10 +88,10 @@ def referring(lake: Lake, meta: RegistryMeta, field: str, uid: str) -> list[str]
     return sorted(found)
 
 
-def _gone(lake: Lake, table: str) -> set[str]:
+def _gone(lake: Lake, table: str) -> Set[str]:
     """The uids that the open transaction deletes from a table."""
     batch = active_batch(lake)
-    return set() if batch is None else batch.deleted(table)
+    return frozenset() if batch is None else batch.deleted(table)
 
 
 def _link_tables(lake: Lake) -> list[str]:
@@ -108,9 +105,8 @@ def _linked(lake: Lake, table: str, meta: RegistryMeta, uid: str) -> list[Row]:
     rows = [r for r in links_to(lake, table, uid) if r["registry"] == meta.table]
     if meta.table != "feature":
         return rows
-    found = lake.state.arrow(table)
     staged = staged_links(lake, table)
-    by = found.filter(pc.equal(found["feature_uid"], uid)).to_pylist()
+    by = rows_where(lake, table, "feature_uid", uid).to_pylist()
     if staged is not None:
         by = [r for r in by if r["uid"] not in staged.deleted]
         by += [r for r in staged.rows.values() if r["feature_uid"] == uid]
@@ -139,8 +135,7 @@ def _accessor(subject: RegistryMeta, meta: RegistryMeta, table: str, row: Row) -
 def _check_values(lake: Lake, meta: RegistryMeta, uid: str) -> None:
     if _VALUES not in lake.state.pointers or not lake.state.count(_VALUES):
         return
-    rows = lake.state.arrow(_VALUES)
-    for row in rows.filter(pc.equal(rows["feature_uid"], uid)).to_pylist():
+    for row in rows_where(lake, _VALUES, "feature_uid", uid).to_pylist():
         subject = lake.directory.by_table[row["registry"]]
         if row["subject_uid"] not in _gone(lake, row["registry"]):
             raise _protected(lake, meta, uid, "by a value", subject.meta, [row["subject_uid"]])
@@ -205,7 +200,6 @@ def delete_belongings(batch: Batch, record: Any) -> None:
 
 
 def _records(lake: Lake, meta: RegistryMeta, uids: Iterable[str]) -> list[Any]:
-    batch = active_batch(lake)
-    gone = set() if batch is None else batch.deleted(meta.table)
+    gone = _gone(lake, meta.table)
     rows = lake.state.rows(meta.table, [u for u in uids if u not in gone])
     return [meta.cls._from_row(lake, row) for row in rows]

@@ -121,3 +121,23 @@ def test_parts_go_with_what_they_are_a_part_of(lake):
     with pytest.raises(ProtectedRecord, match="1 Artifact by 'run'"):
         transform.delete(permanent=True)
     assert made.run.transform == transform
+
+
+def test_many_deletes_in_one_commit_protect_and_take_along_as_single_ones_do(lake):
+    labels = ln.save([ln.ULabel(name=f"label {i:03d}") for i in range(60)])
+    holder = ln.ULabel(name="holder").save()
+    labels[55].parents.add(labels[54])
+    ln.models.ULabelBlock(ulabel=labels[50], content="# note", kind="readme").save()
+    found = artifact()
+    found.ulabels.add(labels[57])
+    commits = len(lake.log())
+    some = ln.ULabel.filter(name__startswith="label")
+    with pytest.raises(ProtectedRecord, match="label 057"):
+        some.delete(permanent=True)
+    assert ln.ULabel.filter().count() == 61
+    assert len(lake.log()) == commits
+    found.ulabels.clear()
+    some.delete(permanent=True)
+    assert ln.ULabel.filter().one() == holder
+    assert lake.state.count("ulabel_link") == 0
+    assert lake.state.count("ulabel_block") == 0
