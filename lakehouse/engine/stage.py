@@ -8,18 +8,14 @@ files. Nothing here touches the catalog: a staged table is invisible until its p
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine import _avro
-from lakehouse.engine import metadata as md
-from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine._avro import FileEntry
+from lakehouse.engine.assemble import Written, assemble
 from lakehouse.engine.changes import Insert, TableChanges, Update
 from lakehouse.engine.encoding import (
     NewFile,
@@ -33,7 +29,8 @@ from lakehouse.engine.encoding import (
 )
 from lakehouse.engine.keypack import BulkClaim
 from lakehouse.engine.limits import Limits
-from lakehouse.engine.spec import TableSpec, dump_json
+from lakehouse.engine.replacing import replaced_rows
+from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.tables import TableVersion
 from lakehouse.errors import (
     IntegrityError,
@@ -42,8 +39,6 @@ from lakehouse.errors import (
     LakeCorrupt,
     RowConflict,
 )
-
-Written = list[tuple[str, "bytes | pa.Buffer"]]
 
 
 @dataclass
@@ -60,13 +55,6 @@ class StagedTable:
     garbage: list[str] = field(default_factory=list)
     inserted: int = 0
     deleted: int = 0
-
-
-def _same(now: Any, seen: Any) -> bool:
-    """Whether two values of a column are the same; JSON values compare as they are stored."""
-    if isinstance(seen, dict | list | tuple):
-        seen = orjson.loads(dump_json(seen))
-    return bool(now == seen) or (now != now and seen != seen)
 
 
 class TableStage:
@@ -90,9 +78,8 @@ class TableStage:
     def insert(self, insert: Insert, ready: Ready | None = None) -> None:
         """Add rows, which may have been prepared before the lock."""
         if ready is not None and ready.files:
-            for (
-                file
-            ) in ready.files:  # another process may have added columns since they were written
+            # another process may have added columns since they were written
+            for file in ready.files:
                 file.table = fit(file.table, self._base.memory_schema, self._spec.name)
             uids = pa.concat_tables([file.table.select(["uid"]) for file in ready.files])
             self._count_inserted(uids, ready.claims)
@@ -193,7 +180,11 @@ class TableStage:
             self._out.releases += [(k, uid) for k in self._spec.keys_of(row)]
         new = {at: u for at, u in changed.items() if at not in dropped}
         if new:
-            table = self._replace(table, new)
+            before = table
+            table = replaced_rows(self._spec, table, new)
+            if any(self._spec.key_columns & set(u.new) for u in new.values()):
+                places = pa.array(sorted(new))
+                self._move_keys(before.take(places), table.take(places))
         if dropped:
             mask = [i not in dropped for i in range(table.num_rows)]
             table = table.filter(pa.array(mask))
@@ -201,60 +192,6 @@ class TableStage:
         self._gone[entry.path] = entry
         if table.num_rows:
             self._rewritten.append(table)
-
-    def _replace(self, table: pa.Table, changes: Mapping[int, Update]) -> pa.Table:
-        columns: dict[str, dict[int, Any]] = {}
-        before = table
-        for at, update in changes.items():
-            if "uid" in update.new:
-                raise InvalidArgument(f"The uid of a row of {self._spec.name!r} never changes.")
-            for name in (*update.new, *update.old):
-                if name not in table.column_names:
-                    raise InvalidArgument(f"Table {self._spec.name!r} has no column {name!r}.")
-            self._check_seen(table, at, update)
-            for name, value in update.new.items():
-                if name in self._spec.json_columns and value is not None:
-                    value = dump_json(value)
-                columns.setdefault(name, {})[at] = value
-        for name, values in columns.items():
-            index = table.schema.get_field_index(name)
-            old = table.column(index)
-            order = sorted(values)
-            try:
-                fresh = pa.array([values[i] for i in order], old.type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
-                raise InvalidArgument(
-                    f"Column {name!r} of table {self._spec.name!r} takes {old.type}.",
-                    found=str(error),
-                ) from error
-            mask = pc.is_in(pa.array(range(len(old))), value_set=pa.array(order))
-            if pa.types.is_list(old.type):
-                items = old.to_pylist()
-                for i in order:
-                    items[i] = values[i]
-                replaced = pa.array(items, old.type)
-            else:
-                replaced = pc.replace_with_mask(old.combine_chunks(), mask, fresh)
-            table = table.set_column(index, name, replaced)
-        if any(self._spec.key_columns & set(u.new) for u in changes.values()):
-            places = pa.array(sorted(changes))
-            self._move_keys(before.take(places), table.take(places))
-        return table
-
-    def _check_seen(self, table: pa.Table, at: int, update: Update) -> None:
-        for name, seen in update.old.items():
-            now = table.column(name)[at].as_py()
-            if name in self._spec.json_columns and now is not None:
-                now = orjson.loads(now)
-            # equal to the new value isn't enough: of two that count from 5 to 6 one must count again
-            if not _same(now, seen):
-                uid = table.column(0)[at].as_py()
-                raise RowConflict(
-                    f"The row {uid!r} of {self._spec.name!r} was changed by another commit.",
-                    found=f"{name} = {now!r}",
-                    expected=f"{name} = {seen!r}",
-                    hint="query the record again, apply the change, and save",
-                )
 
     def _move_keys(self, before: pa.Table, after: pa.Table) -> None:
         """Release the keys that changed rows had, and claim those that they have now."""
@@ -313,100 +250,19 @@ class TableStage:
         if self._fresh:
             rows = sort_rows(pa.concat_tables(self._fresh))
             new += split(rows, self._base.schema, self._folder, cap)
-        self._assemble(new, operation_id)
+        done = assemble(
+            self._base,
+            new,
+            self._gone,
+            inserts=self._out.inserted > 0,
+            manifest_entries=self._limits.manifest_entries,
+            operation_id=operation_id,
+        )
+        self._out.version = done.version
+        self._out.files += done.files
+        self._out.garbage += done.garbage
         self._check()
         return self._out
-
-    def _assemble(self, new: list[NewFile], operation_id: str) -> None:
-        base, out = self._base, self._out
-        snapshot_id = md.new_snapshot_id()
-        sequence = base.metadata["last-sequence-number"] + 1
-        added = []
-        for file in new:
-            uids = file.table.column(0)
-            low, high = uids[0].as_py(), uids[-1].as_py()
-            added.append(
-                _avro.new_entry(
-                    file.path, file.rows, file.data.size, low, high, snapshot_id, sequence
-                )
-            )
-            if not file.written:
-                out.files.append((file.path, file.data))
-        manifests = self._manifests(added, snapshot_id, sequence)
-        list_path = f"{self._folder}/metadata/snap-{snapshot_id}-{uuid.uuid4().hex}.avro"
-        parent = base.metadata.get("current-snapshot-id")
-        list_data = _avro.encode_manifest_list(manifests, snapshot_id, parent, sequence)
-        out.files.append((list_path, list_data))
-        metadata = md.with_snapshot(
-            base.metadata,
-            base.location,
-            snapshot_id=snapshot_id,
-            manifest_list=list_path,
-            summary=self._summary(added, manifests, operation_id),
-        )
-        location = md.metadata_path(self._folder, base.location)
-        out.files.append((location, md.dump(metadata)))
-        out.version = TableVersion(base._cache, location, metadata, manifests)
-        out.version.inherit(base)
-        for file in new:
-            out.version.put(file.path, file.table)
-        out.garbage += [base.location, *self._gone]
-        if (snapshot := md.current_snapshot(base.metadata)) is not None:
-            out.garbage.append(snapshot["manifest-list"])
-        kept = {m.path for m in manifests}
-        out.garbage += [m.path for m in base.manifests if m.path not in kept]
-
-    def _manifests(self, added: list[FileEntry], snapshot_id: int, sequence: int) -> list[Manifest]:
-        """The next version's manifests; those without removed files are carried over."""
-        limit = self._limits.manifest_entries
-        carried: list[Manifest] = []
-        loose: list[FileEntry] = []
-        for manifest in self._base.manifests:
-            hit = any(e.path in self._gone for e in manifest.entries)
-            if hit or len(manifest.entries) < limit // 2:
-                loose += [e for e in manifest.entries if e.path not in self._gone]
-            elif manifest.entries:
-                carried.append(manifest)
-        pending = [(e, False) for e in loose] + [(e, True) for e in added]
-        pending.sort(key=lambda p: -p[0].rows)
-        gone = tuple(self._gone.values())
-        for start in range(0, max(len(pending), len(gone) and 1), limit):
-            part = pending[start : start + limit]
-            manifest, data = _avro.encode_manifest(
-                f"{self._folder}/metadata/{uuid.uuid4().hex}-m0.avro",
-                self._base.schema_json,
-                [e for e, is_new in part if is_new],
-                [e for e, is_new in part if not is_new],
-                snapshot_id,
-                sequence,
-                gone if start == 0 else (),
-            )
-            self._out.files.append((manifest.path, data))
-            carried.append(manifest)
-        return carried
-
-    def _summary(
-        self, added: list[FileEntry], manifests: list[Manifest], operation_id: str
-    ) -> dict[str, str]:
-        removed = bool(self._gone)
-        files = [e for m in manifests for e in m.entries]
-        operation = "overwrite" if removed else "append"
-        if removed and not self._out.inserted and not added:
-            operation = "delete"
-        return {
-            "operation": operation,
-            "added-data-files": str(len(added)),
-            "deleted-data-files": str(len(self._gone)),
-            "added-records": str(sum(e.rows for e in added)),
-            "deleted-records": str(sum(e.rows for e in self._gone.values())),
-            "total-data-files": str(len(files)),
-            "total-records": str(sum(e.rows for e in files)),
-            "total-files-size": str(sum(e.size for e in files)),
-            "total-delete-files": "0",
-            "total-position-deletes": "0",
-            "total-equality-deletes": "0",
-            "lakehouse.commit-id": operation_id,
-        }
 
     def _check(self) -> None:
         entries = [e.path for m in self._out.version.manifests for e in m.entries]

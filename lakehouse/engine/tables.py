@@ -128,12 +128,16 @@ class TableVersion:
         """Hand over the rows of a file that was just written."""
         self._loaded[path] = self._cache.remember(path, self.metadata["current-schema-id"], table)
 
-    def inherit(self, older: TableVersion) -> None:
-        """Share the loaded rows of the files that an older version has too."""
-        if older.metadata["current-schema-id"] == self.metadata["current-schema-id"]:
-            for entry in self.entries:
-                if (table := older._loaded.get(entry.path)) is not None:
-                    self._loaded[entry.path] = table
+    def successor(
+        self, location: str, metadata: md.Metadata, manifests: Sequence[Manifest]
+    ) -> TableVersion:
+        """The version after this one; it shares the loaded rows of the files that both have."""
+        version = TableVersion(self._cache, location, metadata, manifests)
+        if self.metadata["current-schema-id"] == metadata["current-schema-id"]:
+            for entry in version.entries:
+                if (table := self._loaded.get(entry.path)) is not None:
+                    version._loaded[entry.path] = table
+        return version
 
     def file(self, entry: FileEntry) -> pa.Table:
         """The rows of one data file, in uid order."""
