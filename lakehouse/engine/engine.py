@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import orjson
 
 from lakehouse.engine import gc as collector
-from lakehouse.engine import metadata as md
 from lakehouse.engine import place
-from lakehouse.engine.catalog import Catalog, Commit, Heads, KeysTaken, Swap
+from lakehouse.engine.catalog import Catalog, Commit, Heads, KeysTaken
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
+from lakehouse.engine.evolving import add_tables, missing_tables
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.reconcile import reconcile
@@ -192,25 +192,10 @@ class Engine:
         return str(self.info["uid"])
 
     def _ensure_tables(self, message: str) -> None:
-        if not self._at_heads(self._missing):
-            return
-        with self._catalog.exclusive() as exclusive:
-            # what a stock writer wrote is entered first, or its keys would never be claimed
-            heads = reconcile(exclusive, self._cache, self.specs, exclusive.heads())
-            missing = self._missing(heads)
-            if not missing:
-                return
-            swap = Swap(new_uid(), datetime.now(UTC), message=message)
-            writes = []
-            for name, metadata in missing.items():
-                old = heads.pointers.get(name)
-                location = md.metadata_path(f"{self.folder}/tables/{name}", old)
-                writes.append((location, md.dump(metadata)))
-                swap.pointers[name] = (old, location)
-                if old is not None:
-                    swap.garbage.append(old)
-            self._files.write(writes)
-            exclusive.swap(swap)
+        if self._at_heads(
+            lambda heads: missing_tables(self._cache, self.specs, heads, self.folder)
+        ):
+            add_tables(self._catalog, self._cache, self.specs, self._files, self.folder, message)
 
     def _at_heads(self, action: Callable[[Heads], _T]) -> _T:
         """Act on the newest pointers; again, where gc has overtaken them meanwhile."""
@@ -221,17 +206,6 @@ class Engine:
             except LakeCorrupt:
                 if self._catalog.heads().pointers == heads.pointers:
                     raise
-
-    def _missing(self, heads: Heads) -> dict[str, md.Metadata]:
-        out = {}
-        for name, spec in self.specs.items():
-            if name not in heads.pointers:
-                out[name] = md.new_metadata(spec, f"{self.folder}/tables/{name}")
-                continue
-            version = self._cache.version(heads.pointers[name])
-            if (metadata := md.evolved(version.metadata, spec)) is not None:
-                out[name] = metadata
-        return out
 
     def _follow_move(self, old: str) -> None:
         if place.same_place(old, self.root):

@@ -1,0 +1,64 @@
+"""Tables and columns that a lake lacks: added when it is made, and when newer code opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from lakehouse.engine import metadata as md
+from lakehouse.engine.catalog import Catalog, Heads, Swap
+from lakehouse.engine.files import Files
+from lakehouse.engine.reconcile import reconcile
+from lakehouse.engine.spec import TableSpec
+from lakehouse.engine.tables import TableCache
+from lakehouse.identity import new_uid
+
+
+def missing_tables(
+    cache: TableCache, specs: Mapping[str, TableSpec], heads: Heads, folder: str
+) -> dict[str, md.Metadata]:
+    """The metadata to write for tables that aren't there, or that lack a column.
+
+    Args:
+        cache: The lake's table versions.
+        specs: The tables that it should have.
+        heads: Where its tables are now.
+        folder: The folder of the lake's own files.
+    """
+    out = {}
+    for name, spec in specs.items():
+        if name not in heads.pointers:
+            out[name] = md.new_metadata(spec, f"{folder}/tables/{name}")
+            continue
+        version = cache.version(heads.pointers[name])
+        if (metadata := md.evolved(version.metadata, spec)) is not None:
+            out[name] = metadata
+    return out
+
+
+def add_tables(
+    catalog: Catalog,
+    cache: TableCache,
+    specs: Mapping[str, TableSpec],
+    files: Files,
+    folder: str,
+    message: str,
+) -> None:
+    """Add what is missing, in one commit, which the log describes by `message`."""
+    with catalog.exclusive() as exclusive:
+        # what a stock writer wrote is entered first, or its keys would never be claimed
+        heads = reconcile(exclusive, cache, specs, exclusive.heads())
+        missing = missing_tables(cache, specs, heads, folder)
+        if not missing:
+            return
+        swap = Swap(new_uid(), datetime.now(UTC), message=message)
+        writes = []
+        for name, metadata in missing.items():
+            old = heads.pointers.get(name)
+            location = md.metadata_path(f"{folder}/tables/{name}", old)
+            writes.append((location, md.dump(metadata)))
+            swap.pointers[name] = (old, location)
+            if old is not None:
+                swap.garbage.append(old)
+        files.write(writes)
+        exclusive.swap(swap)
