@@ -211,13 +211,22 @@ def links() -> Iterator[Link]:
     return (link for link in LINKS if _known(link.subject, link.target))
 
 
+@cache
+def _slots() -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """The slots of the links between two registries in one table."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for link in LINKS:
+        if link.slot is not None:
+            found.setdefault((link.link_table, link.subject, link.target), set()).add(link.slot)
+    return {pair: tuple(sorted(slots)) for pair, slots in found.items()}
+
+
+@cache
 def _sides(link: Link) -> tuple[Relation, Relation]:
     """A relation as its two registries see it."""
     apart: tuple[str, ...] = ()
     if link.slot is None:
-        others = (other for other in LINKS if other.link_table == link.link_table)
-        same = (o for o in others if (o.subject, o.target) == (link.subject, link.target))
-        apart = tuple(sorted({o.slot for o in same if o.slot is not None}))
+        apart = _slots().get((link.link_table, link.subject, link.target), ())
     shared: dict[str, Any] = {
         "link": link.link_table,
         "registry": table_name(link.target),
@@ -258,11 +267,10 @@ def relations_of(registry: str) -> dict[str, Relation]:
     """
     found: dict[str, Relation] = {}
     for link in links():
-        forward, backward = _sides(link)
         if link.subject == registry:
-            found[link.name] = forward
+            found[link.name], _ = _sides(link)
         if link.target == registry:
-            found[link.inverse] = backward
+            _, found[link.inverse] = _sides(link)
     for key in KEYS:
         if key.target == registry and _known(key.registry):
             found[key.name] = Relation(
