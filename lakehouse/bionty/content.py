@@ -6,9 +6,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.bionty.tabular import PARENTS, table_terms
 from lakehouse.formats import COLUMNS, format_for, format_of
 from lakehouse.ontology import Ontology, read, registry_rows
 from lakehouse.ontology.genes import read_table
@@ -17,7 +19,6 @@ from lakehouse.ontology.obtaining import Found
 
 Content: TypeAlias = Ontology | pa.Table
 
-PARENTS = "parents"
 RELATIONS = pa.schema([("id", pa.string()), ("relation", pa.string()), ("target", pa.string())])
 _KEPT: OrderedDict[tuple[Any, ...], pa.Table] = OrderedDict()
 _MOST = 4
@@ -65,7 +66,7 @@ def terms_of(registry: type[Any], content: Content, prefix: str | None = None) -
         prefix: Id-space of the terms; by default the ontology's own.
     """
     if not isinstance(content, Ontology):
-        return content
+        return table_terms(registry, content)
     key = (registry.meta.name, content.metadata.content_hash, prefix)
     if key not in _KEPT:
         _KEPT[key] = _ontology_terms(registry, content, prefix)
@@ -102,10 +103,11 @@ def _barred(lists: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined)
 
 
-def _joined_lists(rows: pa.Table) -> pa.Array:
+def _joined_lists(rows: pa.Table) -> pa.ChunkedArray:
     """Parents of the same id-space first, then those of other ones."""
-    pairs = zip(rows["parents"].to_pylist(), rows["foreign_parents"].to_pylist(), strict=True)
-    return pa.array([own + foreign for own, foreign in pairs], pa.list_(pa.string()))
+    frame = pl.DataFrame(pl.from_arrow(rows.select(["parents", "foreign_parents"])))
+    joined = frame.select(pl.concat_list("parents", "foreign_parents").alias(PARENTS))
+    return joined.to_arrow()[PARENTS].cast(pa.list_(pa.string()))
 
 
 def edges_of(terms: pa.Table, content: Content) -> pa.Table:

@@ -14,7 +14,7 @@ from lakehouse.bionty.filling import Filling
 from lakehouse.bionty.merging import Incoming
 from lakehouse.bionty.organisms import inferred_organism, organism_record
 from lakehouse.bionty.source import Source
-from lakehouse.bionty.sources import Given, resolve, source_for, with_source
+from lakehouse.bionty.sources import Given, content_of, resolve, source_for, with_source
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, InvalidData, OrganismNotSet
 from lakehouse.ontology import Ontology
@@ -115,8 +115,12 @@ class Import:
     def _incoming(self, content: Content, *, include_obsolete: bool) -> Incoming:
         if isinstance(content, Ontology):
             return self._from_ontology(content, include_obsolete=include_obsolete)
-        table = from_table(self._registry, content, self._columns)
-        return Incoming(table.column_names[0], table, RELATIONS.empty_table())
+        renamed = [self._columns.get(n, n) for n in content.column_names]
+        terms = terms_of(self._registry, content.rename_columns(renamed))
+        table = from_table(self._registry, terms)
+        key = table.column_names[0]
+        edges = edges_of(terms, content) if key == "ontology_id" else RELATIONS.empty_table()
+        return Incoming(key, table, edges)
 
     def _from_ontology(self, content: Ontology, *, include_obsolete: bool) -> Incoming:
         registry = self._registry
@@ -139,16 +143,19 @@ class Import:
         return Incoming("ontology_id", terms.drop_columns([PARENTS]), edges, omitted)
 
     def _prior(self, digest: str) -> Incoming | None:
-        kept = Shelf.at(None).load(digest)
+        kept: Content | None = Shelf.at(None).load(digest)
+        if kept is None:
+            known = Source.filter(sha256=digest, dataframe_artifact_uid__isnull=False).first()
+            kept = None if known is None else content_of(known, network=False)
         if kept is None:
             return None
         try:
-            return self._from_ontology(kept, include_obsolete=True)
+            return self._incoming(kept, include_obsolete=True)
         except InvalidArgument:  # it had no term of this id-space
             return None
 
 
-def from_table(registry: type[Any], table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+def from_table(registry: type[Any], table: pa.Table) -> pa.Table:
     """The columns of a table that a registry has, its key first, one row per key.
 
     Raises:
@@ -156,7 +163,6 @@ def from_table(registry: type[Any], table: pa.Table, columns: Mapping[str, str])
         InvalidData: Rows have no id.
     """
     fields, unique = registry.meta.fields, registry.meta.unique
-    table = table.rename_columns([columns.get(n, n) for n in table.column_names])
     keys = [names[0] for names in unique if names[0] != "abbr"]
     key = next((name for name in keys if name in table.column_names), None)
     if key is None:
@@ -168,7 +174,7 @@ def from_table(registry: type[Any], table: pa.Table, columns: Mapping[str, str])
         )
     names = [key, *(n for n in table.column_names if n in fields and n not in (key, "uid"))]
     kinds = {c.name: c.arrow_type for c in registry.meta.spec.columns}
-    taken = {n: _plain(table[n]).cast(kinds[n]) for n in names}
+    taken = {n: table[n].cast(kinds[n]) for n in names}
     found = pa.table(taken).combine_chunks()
     empty = pc.or_kleene(pc.is_null(found[key]), pc.equal(found[key], ""))
     if missing := pc.indices_nonzero(empty).to_pylist():
@@ -181,8 +187,3 @@ def from_table(registry: type[Any], table: pa.Table, columns: Mapping[str, str])
     numbered = found.append_column("#", pa.array(range(len(found)), pa.int64()))
     first = numbered.group_by(key).aggregate([("#", "min")])["#_min"]
     return found.take(first.take(pc.sort_indices(first)))
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
