@@ -1,7 +1,8 @@
 """Conditions of a schema's features, as they are stored and as validation takes them.
 
 Stored conditions are plain values. A bound of a date is its ISO text, and `custom` names the
-model class whose own validators are meant, as `module:Class.field`.
+model class whose own validators are meant, as `module:Class.field`; `module:Class` among the
+conditions of `*` means those of whole rows.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lakehouse.config import notify
+from lakehouse.curation import RowJudge
 from lakehouse.curation.coercion import coerce_value
 from lakehouse.schema import DType
 
+ROWS = "*"
 _BOUNDS = ("ge", "gt", "le", "lt")
 
 # Validators of model classes that can't be imported again, e.g. of a notebook's.
-_DEFINED: dict[str, Callable[[Any], Any]] = {}
+_DEFINED: dict[str, Any] = {}
 
 
-def define(place: str, validator: Callable[[Any], Any]) -> None:
-    """Make the validator of a model's field known under its place, for this process."""
+def define(place: str, validator: Callable[[Any], Any] | RowJudge) -> None:
+    """Make the validator of a model's field, or of its rows, known under its place."""
     _DEFINED[place] = validator
 
 
@@ -40,12 +43,21 @@ def conditions(demanded: Mapping[str, Any], dtype: DType, feature: str) -> dict[
     return found
 
 
-def _validator(place: str, feature: str) -> Callable[[Any], Any] | None:
+def row_judge(demanded: Mapping[str, Any], schema: str) -> RowJudge | None:
+    """What judges the rows of a schema, if anything does."""
+    place = demanded.get("custom")
+    found: RowJudge | None = None if place is None else _validator(str(place), f"rows of {schema}")
+    return found
+
+
+def _validator(place: str, feature: str) -> Any:
     """The validator at a place; modules aren't imported because stored data name them."""
     if place not in _DEFINED:
         module, _, path = place.partition(":")
         found: Any = sys.modules.get(module)
-        for name in path.split(".")[:-1]:
+        for name in path.split("."):
+            if hasattr(found, "describe_fields"):
+                break
             found = getattr(found, name, None)
         if hasattr(found, "describe_fields"):
             list(found.describe_fields())  # which defines them

@@ -69,11 +69,13 @@ def _annotation(dtype: DType, resolver: TermResolver) -> Any:
     if dtype.kind == "list":
         return list[Any] if dtype.item is None else list[_annotation(dtype.item, resolver)]  # type: ignore[misc]
     if dtype.kind == "cat":
-        return Annotated[str, pydantic.AfterValidator(_term(dtype, resolver))]
+        return Annotated[str, pydantic.AfterValidator(term_test(dtype, resolver))]
     return PYTHON_TYPES[dtype.kind]
 
 
-def _term(dtype: DType, resolver: TermResolver) -> Callable[[str], str]:
+def term_test(dtype: DType, resolver: TermResolver) -> Callable[[str], str]:
+    """A validator of one text, which must be a term of a dtype's registries."""
+
     def check(value: str) -> str:
         asked = pa.array([value], pa.string())
         near: list[str] = []

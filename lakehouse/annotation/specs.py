@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lakehouse.annotation.conditions import conditions
+from lakehouse.annotation.conditions import ROWS, conditions, row_judge
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
+from lakehouse.curation.coercion import coerce_value
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Lake
@@ -29,6 +30,8 @@ def rule_of(
     dtype = parse_dtype(get("dtype") or "object")
     nullable = demanded.pop("nullable", get("nullable") is not False)
     default = demanded.pop("default", get("default_value"))
+    if isinstance(default, str) and dtype.kind in ("date", "datetime", "time"):
+        default = coerce_value(default, dtype)
     return ColumnRule(
         str(get("name")),
         dtype,
@@ -111,6 +114,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,
         forbidden=frozenset(name for name, c in demanded.items() if c.get("forbidden")),
+        rows=row_judge(demanded.get(ROWS, {}), schema.name or schema.uid),
     )
 
 

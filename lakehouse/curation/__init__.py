@@ -22,7 +22,7 @@ from lakehouse.curation.failure import Failure
 from lakehouse.curation.inputs import Dataset, as_arrow
 from lakehouse.curation.models import model_of
 from lakehouse.curation.report import Report
-from lakehouse.curation.spec import ColumnRule, DatasetSpec
+from lakehouse.curation.spec import ColumnRule, DatasetSpec, RowFault, RowJudge, ValueJudge
 from lakehouse.curation.standardization import standardize, synonyms_in
 from lakehouse.curation.terms import Matches, Resolution, TableResolver, TermResolver
 from lakehouse.curation.validation import validate
@@ -36,8 +36,11 @@ __all__ = [
     "Matches",
     "Report",
     "Resolution",
+    "RowFault",
+    "RowJudge",
     "TableResolver",
     "TermResolver",
+    "ValueJudge",
     "as_arrow",
     "model_of",
     "standardize",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -13,6 +13,39 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget, parse_dtype
 
 INTERNAL_PREFIX = "__lakehouse"
+
+
+@runtime_checkable
+class ValueJudge(Protocol):
+    """A `custom` condition that judges many values in one call."""
+
+    def faults(self, values: Sequence[Any]) -> Mapping[int, str]:
+        """What is wrong with which of the values, by position."""
+        ...
+
+
+class RowFault(NamedTuple):
+    """What is wrong with one row: with a column of it, or with the row as such."""
+
+    row: int
+    column: str | None
+    message: str
+
+
+class RowJudge(Protocol):
+    """Judges whole rows.
+
+    Attributes:
+        name: What reports call it.
+        columns: The columns that rows are given with; None for all.
+    """
+
+    name: str
+    columns: tuple[str, ...] | None
+
+    def faults(self, rows: Sequence[Mapping[str, Any]]) -> Iterable[RowFault]:
+        """What is wrong with rows, given with None where a value is missing."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +114,7 @@ class DatasetSpec:
         flexible: Whether other columns are validated if their name is a `known` one.
         known: Rules by column name, for `flexible`.
         forbidden: Columns that must not be there, whatever else may.
+        rows: Judges whole rows, where what columns may hold depends on each other.
         names: Where the column names themselves are looked up, e.g. gene ids. Unknown names
             are a failure only with `maximal_set`.
     """
@@ -95,6 +129,7 @@ class DatasetSpec:
     known: Mapping[str, ColumnRule] = field(default_factory=lambda: MappingProxyType({}))
     names: CatTarget | None = None
     forbidden: frozenset[str] = frozenset()
+    rows: RowJudge | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))

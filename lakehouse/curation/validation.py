@@ -13,6 +13,8 @@ from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
 from lakehouse.curation.rules.categories import CategoryCheck
+from lakehouse.curation.rules.rows import RowCheck
+from lakehouse.curation.rules.rows import make as row_check
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.terms import Matches, TermResolver
 from lakehouse.errors import InvalidArgument
@@ -73,8 +75,10 @@ def validate(
     names_check = _check_names(source, spec, resolver)
     if names_check is not None and spec.maximal_set:
         failures += names_check.failures(slot, "names")
-    n_rows = _read(source, columns)
+    whole_rows = row_check(spec)
+    n_rows = _read(source, columns, whole_rows)
     failures += [failure for column in columns for failure in column.failures(slot)]
+    failures += [] if whole_rows is None else whole_rows.failures(slot)
     report = Report(
         failures=tuple(failures),
         terms={c.rule.name: c.matches for c in columns if c.matches},
@@ -113,6 +117,12 @@ class _Column:
         return self._coercer.changed
 
     @property
+    def of_text(self) -> bool:
+        """Whether each distinct text is looked at once."""
+        text = self.rule.dtype.kind == "str" and bool(self.rule.checks)
+        return self.rule.dtype.is_categorical or text
+
+    @property
     def matches(self) -> tuple[Matches, ...]:
         return tuple(
             match
@@ -122,6 +132,9 @@ class _Column:
         )
 
     def settled(self, source: Source) -> bool:
+        """Whether type and null count say that all is well; they are asked for only then."""
+        if not all(check.settled(pa.null(), 0) for check in self._checks):
+            return False  # no type would be enough
         arrow = source.type_of(self.key)
         needs_count = not self.rule.nullable or self.rule.default is not None
         null_count = source.null_count(self.key) if needs_count else None
@@ -129,12 +142,13 @@ class _Column:
             check.settled(arrow, null_count) for check in self._checks
         )
 
-    def update(self, chunk: Chunk, start: int) -> None:
+    def update(self, chunk: Chunk, start: int) -> Chunk:
         if self.may_change:
             chunk = self._coercer.apply(chunk, start)
             self._chunks.append(chunk)
         for check in self._checks:
             check.update(chunk, start)
+        return chunk
 
     def failures(self, slot: str) -> Iterator[Failure]:
         yield from self._coercer.failures(slot)
@@ -151,16 +165,20 @@ class _Column:
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
 
 
-def _read(source: Source, columns: list[_Column]) -> int:
+def _read(source: Source, columns: list[_Column], whole_rows: RowCheck | None = None) -> int:
     pending = [column for column in columns if not column.settled(source)]
-    if not pending and source.n_rows is not None:
+    if not pending and source.n_rows is not None and whole_rows is None:
         return source.n_rows
     # A column that may change is read as it is, else its encoding would pass for a change.
-    encoded = {c.key for c in pending if c.rule.dtype.is_categorical and not c.may_change}
+    encoded = {c.key for c in pending if c.of_text and not c.may_change}
+    of_rows = [] if whole_rows is None else whole_rows.columns(source.names)
+    keys = list(dict.fromkeys([*(column.key for column in pending), *of_rows]))
     start = 0
-    for n_rows, chunks in source.read([column.key for column in pending], encoded):
+    for n_rows, chunks in source.read(keys, encoded):
         for column in pending:
-            column.update(chunks[column.key], start)
+            chunks[column.key] = column.update(chunks[column.key], start)
+        if whole_rows is not None:
+            whole_rows.update({name: chunks[name] for name in of_rows}, n_rows, start)
         start += n_rows
     return start
 

@@ -14,6 +14,7 @@ from lakehouse.curation.models import model_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules.categories import make as category_check
 from lakehouse.curation.rules.constraints import ConstraintCheck
+from lakehouse.curation.rules.rows import make as row_check
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.terms import TermResolver
 
@@ -87,6 +88,10 @@ def validate_values(
     for name, rule in rules.items():
         if name in made and name not in wrong and not is_missing(made[name]):
             failures += _unfulfilled(rule, made[name], slot)
+    if (whole := row_check(spec)) is not None:
+        keys = whole.columns(list(made))
+        whole.update({key: Objects([made[key]]) for key in keys}, 1, 0)
+        failures += whole.failures(slot)
     report.failures = tuple(failures)
     return report
 

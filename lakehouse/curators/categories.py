@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.specs import known_rules
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument, UnknownColumn, ValidationError, near
+from lakehouse.errors import InvalidArgument, UnknownColumn, UnknownField, ValidationError, near
 from lakehouse.registries.feature import Feature
 from lakehouse.schema import CatTarget
 
 if TYPE_CHECKING:
     from lakehouse.curators.parts import ComponentCurator
+    from lakehouse.orm import Lake
 
 COLUMNS = "columns"
 
@@ -101,8 +102,10 @@ class DataFrameCatManager:
     def add_new_from(self, key: str, **kwargs: Any) -> None:
         """Save the values of a column that are no terms as terms of its registry.
 
-        Values that the public source of the registry knows are taken from there. Synonyms of
-        terms aren't added: standardize them.
+        Values that the public source of the registry knows are taken from there. Of a column
+        that may hold terms of several registries, each value goes to the first registry whose
+        public source knows it, or else to the first registry. Synonyms of terms aren't added:
+        standardize them.
 
         Args:
             key: The column; `"columns"` for names of genes and the like, `"all"` for all.
@@ -123,9 +126,8 @@ class DataFrameCatManager:
                     "warning",
                 )
             if values:
-                target = self._targets[name][0]
-                _save_new(self._curator, target, values, kwargs)
-                notify(f"added {len(values)} records of {target.registry} from {name!r}", "success")
+                for registry, n in _save_new(self._curator, self._targets[name], values, kwargs):
+                    notify(f"added {n} records of {registry} from {name!r}", "success")
         self._curator.check()
 
     def lookup(self, public: bool = False) -> CatLookup:  # noqa: FBT001, FBT002 - the peer's
@@ -172,34 +174,52 @@ class DataFrameCatManager:
         return f"{type(self).__name__}(categorical_features={n}, {shown})"
 
 
-def _save_new(curator: ComponentCurator, target: CatTarget, values: list[str], fields: Any) -> None:
-    """Save values as terms, in one commit; what the public source knows is taken from there."""
+def _save_new(
+    curator: ComponentCurator, targets: tuple[CatTarget, ...], values: list[str], fields: Any
+) -> list[tuple[str, int]]:
+    """Save values as terms, in one commit; gives how many of which registry.
+
+    What a public source knows is taken from there; the rest becomes terms of the first registry.
+    """
     lake = curator._lake
-    registry = lake.directory.get(target.registry)
-    if target.registry == "Feature":
+    first = targets[0]
+    if first.registry == "Feature":
         raise InvalidArgument(
             "Columns become features with a dtype, which can't be guessed from their names.",
             found=", ".join(values[:10]),
             hint=f"ln.Feature(name={values[0]!r}, dtype=…).save()",
         )
-    organism, source = fields.get("organism"), fields.get("source")
-    public = target.registry.startswith("bionty.") and hasattr(registry, "public")
-    found = (
-        registry.from_values(
-            values, field=target.field, organism=organism, source=source, mute=True
-        )
-        if public
-        else []
-    )
-    known = {getattr(record, target.field) for record in found}
+    new: dict[str, list[Any]] = {}
+    left = values
+    for target in targets:
+        found = _public(lake, target, left, fields)
+        known = {getattr(record, target.field) for record in found}
+        left = [value for value in left if value not in known]
+        new.setdefault(target.registry, []).extend(found)
+    registry = lake.directory.get(first.registry)
     fields = dict(fields)
-    if target.type_path:
-        fields.setdefault("type", _type_of(registry, target))
-    left = [value for value in values if value not in known]
-    if left and organism is None and "organism" in registry.meta.foreign_keys:
+    if first.type_path:
+        fields.setdefault("type", _type_of(registry, first))
+    if left and fields.get("organism") is None and "organism" in registry.meta.foreign_keys:
         fields["organism"] = registry.usual_organism(values)
-    new = [registry(**{target.field: value, **fields}) for value in left]
-    lake.save([*found, *new])
+    new[first.registry] += [registry(**{first.field: value, **fields}) for value in left]
+    lake.save([record for records in new.values() for record in records])
+    return [(name, len(records)) for name, records in new.items() if records]
+
+
+def _public(lake: Lake, target: CatTarget, values: list[str], fields: Any) -> list[Any]:
+    """The records that a registry's public source has for values."""
+    registry = lake.directory.get(target.registry)
+    if not (values and target.registry.startswith("bionty.") and hasattr(registry, "public")):
+        return []
+    found: list[Any] = registry.from_values(
+        values,
+        field=target.field,
+        organism=fields.get("organism"),
+        source=fields.get("source"),
+        mute=True,
+    )
+    return found
 
 
 def _type_of(registry: Any, target: CatTarget) -> Any:
@@ -223,15 +243,19 @@ class CatLookup:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._targets:
-            raise UnknownColumn(
+            raise UnknownField(
                 f"There is no look-up for {name!r}.", expected=", ".join(self._targets)
             )
-        target = self._targets[name][0]
+        found = [self._lookup(target) for target in self._targets[name]]
+        return found[0] if len(found) == 1 else _Either(found)
+
+    def _lookup(self, target: CatTarget) -> Any:
         registry = self._curator._lake.directory.get(target.registry)
         if self._public and hasattr(registry, "public"):
             return registry.public().lookup()
         if target.type_path:
-            return registry.filter(type=_type_of(registry, target)).lookup()
+            kind = _type_of(registry, target)
+            return getattr(kind, f"query_{registry.meta.table}s")().lookup()
         return registry.lookup()
 
     def __getattr__(self, name: str) -> Any:
@@ -244,3 +268,25 @@ class CatLookup:
         listed = "\n".join(f"  lookup[{name!r}]" for name in self._targets)
         more = "" if self._public else "\nin public sources: .lookup(public=True)"
         return f"terms of the {source}:\n{listed}{more}"
+
+
+class _Either:
+    """Look-ups of several registries, of which the first that knows a name answers."""
+
+    def __init__(self, lookups: list[Any]) -> None:
+        self._lookups = lookups
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for lookup in self._lookups[:-1]:
+            found = getattr(lookup, name, None)
+            if found is not None:
+                return found
+        return getattr(self._lookups[-1], name)
+
+    def __dir__(self) -> list[str]:
+        return list(dict.fromkeys(name for lookup in self._lookups for name in dir(lookup)))
+
+    def __repr__(self) -> str:
+        return " or ".join(map(repr, self._lookups))

@@ -40,6 +40,7 @@ class Curator:
     """
 
     otype: ClassVar[str] = ""
+    _called: ClassVar[str] = ""  # what users call such a dataset, where that isn't the otype
 
     def __init__(
         self,
@@ -53,15 +54,21 @@ class Curator:
             schema = schema.to_schema().save()
         if not isinstance(schema, Schema):
             raise InvalidArgument(
-                "A curator needs a schema record.", found=repr(schema), hint="ln.Schema.get(name=…)"
+                "The schema argument must be a Schema record.",
+                found=repr(schema),
+                hint="ln.Schema.get(name=…)",
             )
         if require_saved_schema and not schema._saved:
-            raise InvalidArgument("The schema must be saved before curation.", hint="schema.save()")
+            raise InvalidArgument(
+                "Schema must be saved before curation. Please save it using '.save()'.",
+                hint="schema.save()",
+            )
         self.schema = schema
         self.report: Report | None = None
         self._lake: Lake = current_lake()
         self._features = named(features)
         self._artifact = dataset if isinstance(dataset, Artifact) else None
+        self._saved = self._artifact
         self._data = dataset if self._artifact is None else self._artifact.cache()
         if self._artifact is None and not is_path(dataset):
             self._check_type(dataset)
@@ -71,7 +78,7 @@ class Curator:
         found = otype_of(dataset)
         if found != self.otype:
             raise InvalidArgument(
-                f"The dataset of a {type(self).__name__} must be {self.otype}-like.",
+                f"The dataset must be {self._called or self.otype}-like, for a {type(self).__name__}.",
                 found=f"{type(dataset).__module__}.{type(dataset).__name__}",
                 hint=f"ln.curators.{found}Curator(…)" if found else None,
             )
@@ -182,9 +189,11 @@ class Curator:
             ValidationError: Something is wrong; nothing is saved.
         """
         self.validate()
-        if self._artifact is not None and self._data is not None and self._unchanged():
+        if self._artifact is not None and self._unchanged():
             saved = self._annotate(self._artifact)
         else:
+            if key is None:  # what curation changed in an artifact is its next version
+                revises = revises or self._artifact
             saved = self._make(
                 self.dataset,
                 key=key,
@@ -196,6 +205,7 @@ class Curator:
             ).save()
         if report:
             self._save_report(saved, run)
+        self._saved = saved
         return saved
 
     def _unchanged(self) -> bool:
@@ -237,7 +247,8 @@ class Curator:
         otype = f" ({self.schema.otype})" if self.schema.otype else ""
         slots = [slot for slot in self._parts if slot != COLUMNS]
         shown = f", slots: {slots}" if slots else ""
-        return f"{type(self).__name__}(Schema: {name}{otype}{shown}, {status(self.report)})"
+        saved = f", artifact: {self._saved.uid}" if self._saved is not None else ""
+        return f"{type(self).__name__}{saved}(Schema: {name}{otype}{shown}, {status(self.report)})"
 
 
 class _Slots(dict[str, ComponentCurator]):

@@ -7,19 +7,27 @@ pydantic knows is applied to columns. Conversely, a schema gives a model of its 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
+from pydantic.fields import FieldInfo
 
-from lakehouse.annotation.conditions import define
+from lakehouse.annotation.conditions import ROWS, define
 from lakehouse.curators._annotations import (
     Described,
-    describe_field,
+    column_of,
+    dtype_of,
     evaluated,
-    own_validators,
+    unwrapped,
     with_terms,
 )
+from lakehouse.curators._compiled import Compiled, stored
+from lakehouse.curators._judges import FieldJudge, ModelJudge
+from lakehouse.curators._lookups import Term
+from lakehouse.errors import InvalidArgument
 from lakehouse.registries import Feature, Schema
+from lakehouse.schema import DType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +57,16 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
 
     Annotations are Python types, registries, fields of registries, record types, other models
     for nested dictionaries, or any of these with pydantic's conditions. A field whose type
-    allows None may have missing values; a field with a default need not be there.
+    allows None may have missing values; a field with a default need not be there, and its
+    missing values stand for the default. NaN is a missing value. The column is named by the
+    field's alias, if it has one.
+
+    Conditions are applied to whole columns; validators to each distinct value; what looks at
+    several fields at once (`model_validator`, validators that take `info`) to each row.
+
+    Options of the schema are given with the class, e.g. `coerce=True`, `ordered_set=True`. With
+    `otype`, the fields are the parts of a composite dataset: models of tables or dictionaries,
+    and registries whose terms are names.
 
     Example:
         >>> class Immuno(ln.DatasetModel):                        # doctest: +SKIP
@@ -57,23 +74,39 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
         ...     temperature: Annotated[float, Field(ge=0)]
         ...     donor: str | None
         >>> ln.curators.DataFrameCurator(df, Immuno).validate()   # doctest: +SKIP
+        >>> class Cells(ln.DatasetModel, otype="AnnData"):        # doctest: +SKIP
+        ...     obs: Immuno
+        ...     genes: Annotated[bt.Gene.ensembl_gene_id, Field(alias="var.T")]
     """
 
     model_config = pydantic.ConfigDict(populate_by_name=True)
 
-    _options: ClassVar[dict[str, Any]] = {}
+    _options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keep what is said of the schema."""
+        own = {name: options.pop(name) for name in _OPTIONS & set(options)}
+        cls._options = {**cls._options, **own}
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def __class_getitem__(cls, parameters: Any) -> Any:
+        """A generic model of given types, among which may be registries."""
+        given = parameters if isinstance(parameters, tuple) else (parameters,)
+        return super().__class_getitem__(tuple(with_terms(p) for p in given))
 
     @classmethod
     def describe_fields(cls) -> Iterable[Described]:
-        """What each field demands of its column."""
-        custom = own_validators(cls)
+        """What each field demands of its column.
+
+        Raises:
+            InvalidArgument: A field's alias names no column.
+        """
+        compiled = Compiled.of(cls)
+        if compiled.by_row:
+            define(_place(cls), _model_judge(cls, compiled))
         for name, info in cls.model_fields.items():
-            described = describe_field(info.alias or name, info)
-            if name in custom or described.custom is not None:
-                place = f"{cls.__module__}:{cls.__qualname__}.{name}"
-                define(place, _field_validator(cls, name, described))
-                described.conditions["custom"] = place
-            yield described
+            yield _described(cls, name, info, compiled)
 
     @classmethod
     def to_features(cls) -> list[Feature]:
@@ -87,45 +120,98 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
         Args:
             **options: Further arguments of `Schema`, e.g. `maximal_set=True`.
         """
+        extra = cls.model_config.get("extra")
+        made: dict[str, Any] = {"description": _first_line(cls), **cls._options, **options}
+        name = made.pop("name", cls.__name__)
+        if made.get("otype") not in (None, "DataFrame"):
+            return Schema(slots=dict(_slots(cls)), name=name, **made)
         described = list(cls.describe_fields())
-        extra = cls.model_config.get("extra") == "forbid"
-        made: dict[str, Any] = {"maximal_set": extra, "description": _first_line(cls), **options}
+        constraints = {d.name: d.conditions for d in described if d.conditions}
+        if Compiled.of(cls).by_row:
+            constraints[ROWS] = {"custom": _place(cls)}
         return Schema(
             [_feature(d) for d in described],
-            name=made.pop("name", cls.__name__),
+            name=name,
             optionals=[d.name for d in described if d.optional],
-            constraints={d.name: d.conditions for d in described if d.conditions},
-            **made,
+            constraints=constraints,
+            **{"maximal_set": extra == "forbid", "flexible": extra == "allow", **made},
         )
+
+
+_OPTIONS = {"otype", "coerce", "ordered_set", "maximal_set", "minimal_set", "flexible", "suffix"}
+
+
+def _described(
+    cls: type[DatasetModel], name: str, info: FieldInfo, compiled: Compiled
+) -> Described:
+    dtype = dtype_of(name, info.annotation, list(info.metadata))
+    optional = not info.is_required()
+    made = Described(column_of(name, info), dtype, optional, description=info.description)
+    if name in compiled.of_rows:
+        return made  # what it may be depends on others
+    core = compiled.fields[name]
+    made.conditions = dict(core.conditions)
+    if core.judged:
+        made.conditions["custom"] = f"{_place(cls)}.{name}"
+        define(made.conditions["custom"], _judge(cls, name, dtype))
+    if not optional and not _judge(cls, name, dtype).takes_none:
+        made.conditions["nullable"] = False
+    default = stored(info.default)
+    if optional and type(default) in (str, int, float, bool):
+        made.conditions["default"] = default
+    return made
+
+
+def _judge(cls: type[DatasetModel], name: str, dtype: DType) -> FieldJudge:
+    # what is categorical by its dtype is looked up with its column
+    return FieldJudge(cls, name, look_up=not dtype.is_categorical)
+
+
+def _model_judge(cls: type[DatasetModel], compiled: Compiled) -> ModelJudge:
+    columns = {name: column_of(name, info) for name, info in cls.model_fields.items()}
+    defaulted = [name for name, info in cls.model_fields.items() if not info.is_required()]
+    return ModelJudge(
+        cls,
+        columns=tuple(columns.values()),
+        fields=frozenset(columns[name] for name in compiled.of_rows),
+        absent=frozenset(
+            columns[name]
+            for name in defaulted
+            if not FieldJudge(cls, name, look_up=False).takes_none
+        ),
+        whole=compiled.changes_rows or cls.model_config.get("extra") == "allow",
+    )
+
+
+def _slots(cls: type[DatasetModel]) -> Iterator[tuple[str, Schema]]:
+    """The schemas of the parts of a composite dataset."""
+    for name, info in cls.model_fields.items():
+        annotation, metadata, _ = unwrapped(info.annotation, list(info.metadata))
+        term = next((item for item in metadata if isinstance(item, Term)), None)
+        if term is not None:
+            yield column_of(name, info), Schema(itype=term.of)
+        elif isinstance(annotation, type) and issubclass(annotation, DatasetModel):
+            yield column_of(name, info), annotation.to_schema()
+        else:
+            raise InvalidArgument(
+                f"The field {name!r} of {cls.__name__} describes no part of a dataset.",
+                found=repr(info.annotation),
+                expected="an ln.DatasetModel, or a registry whose terms are names",
+            )
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _feature(described: Described) -> Feature:
     found = Feature.filter(name=described.name, type=None, is_type=False).first()
     if found is not None and found._values.get("dtype") == str(described.dtype):
         return found
-    return Feature(name=described.name, dtype=described.dtype)
+    more = {"description": described.description} if described.description else {}
+    return Feature(name=described.name, dtype=described.dtype, **more)
 
 
 def _first_line(cls: type) -> str | None:
     text = cls.__dict__.get("__doc__")
     return text.strip().splitlines()[0] if text and text.strip() else None
-
-
-def _field_validator(cls: type[pydantic.BaseModel], name: str, described: Described) -> Any:
-    """Applies a field's annotation and the validators that the class has for it to one value."""
-    blank = cls.model_construct()
-
-    def validate(value: Any) -> Any:
-        try:
-            return cls.__pydantic_validator__.validate_assignment(blank, name, value)
-        except pydantic.ValidationError as error:
-            about = [e for e in error.errors(include_url=False) if e["loc"][:1] == (name,)]
-            if about:
-                where = ".".join(str(part) for part in about[0]["loc"][1:])
-                raise ValueError(
-                    f"{where}: {about[0]['msg']}" if where else about[0]["msg"]
-                ) from None
-            return value
-
-    del described
-    return validate

@@ -19,7 +19,7 @@ from lakehouse.curation.slots import EXTERNAL, Part
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.formats.base import COLUMNS
 from lakehouse.registries.artifact.validating import (
     changed_columns,
@@ -112,7 +112,10 @@ class ComponentCurator:
         if failure.rule not in ("category", "names"):
             return failure
         text = _ADD if failure.synonym_of is None else _STANDARDIZE
-        return replace(failure, hint=text.format(where=self._where, key=failure.column))
+        _, line, more = failure.hint.partition("\n")  # what else was advised holds here, too
+        return replace(
+            failure, hint=text.format(where=self._where, key=failure.column) + line + more
+        )
 
     def _take_over(self, report: Report) -> None:
         """Coercion and defaults changed something: the dataset becomes what was validated."""
@@ -203,7 +206,12 @@ class ComponentCurator:
         return mapping
 
     def standardize(self) -> None:
-        """Replace all synonyms, and fill in defaults: missing values and missing columns."""
+        """Replace all synonyms, and fill in defaults: missing values and missing columns.
+
+        Raises:
+            ValidationError: A column is missing that can't be filled: it has no default, and its
+                values must not be missing.
+        """
         for name, rule in self.rules().items():
             if rule.dtype.all_targets:
                 self.standardize_column(name, rule)
@@ -211,18 +219,29 @@ class ComponentCurator:
             return
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
+        writable = self.part.replace is not None or self.slot == COLUMNS
         for rule in self.spec.columns:
-            writable = self.part.replace is not None or self.slot == COLUMNS
-            missing = rule.name not in source.names and writable
-            if missing and (rule.has_default or not rule.required):
-                value = pa.scalar(rule.default, rule.fill_type)
-                filled = pa.chunked_array([pa.repeat(value, n_rows)])
-                if rule.dtype.kind == "cat":
-                    filled = filled.dictionary_encode()
-                self.put({rule.name: filled})
-                notify(f"added the column {rule.name!r}, filled with {rule.default!r}")
+            if rule.name not in source.names and writable:
+                self._add_missing(rule, n_rows)
             elif rule.default is not None and source.type_of(rule.name) is not None:
                 self._fill(rule)
+
+    def _add_missing(self, rule: ColumnRule, n_rows: int) -> None:
+        """Add a column that isn't there, filled with its default, or with missing values."""
+        if not (rule.has_default or rule.nullable):
+            if not self.spec.is_required(rule):
+                return
+            raise ValidationError(
+                f"Missing column {rule.name!r} cannot be added because it is not nullable and has "
+                "no default value.",
+                hint=f"add the column, or give feature {rule.name!r} a default value",
+            )
+        value = pa.scalar(rule.default, rule.fill_type)
+        filled = pa.chunked_array([pa.repeat(value, n_rows)])
+        if rule.dtype.kind == "cat":
+            filled = filled.dictionary_encode()
+        self.put({rule.name: filled})
+        notify(f"added the column {rule.name!r}, filled with {rule.default!r}")
 
     def _fill(self, rule: ColumnRule) -> None:
         """Replace missing values of a column by the default of its feature."""

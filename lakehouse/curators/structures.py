@@ -112,6 +112,7 @@ class TiledbsomaExperimentCurator(Curator):
     """Curates a SOMA experiment: `obs`, and its measurements (`ms:RNA.T`)."""
 
     otype = "tiledbsoma"
+    _called = "SOMAExperiment"
 
     def _make(self, dataset: Any, **options: Any) -> Artifact:
         return Artifact.from_tiledbsoma(dataset, **options)

@@ -17,6 +17,7 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget
 
 _NEAREST = 3
+_LABELS = 20
 _SYNONYM_HINT = "curate synonyms via: {registry}.standardize(values)"
 _HINT = "fix typos, remove non-existent values, or save terms via: {registry}({field}=…).save()"
 
@@ -68,8 +69,7 @@ class CategoryCheck:
             self._seen = pa.concat_arrays([self._seen, fresh])
             self._resolve(fresh)
         if len(self._wrong):
-            for value, count, rows in first_rows(codes, self._wrong, start):
-                self._tally.add(value, count, rows)
+            self._tally.extend(first_rows(codes, self._wrong, start))
 
     def matches(self) -> tuple[Matches, ...]:
         """The valid terms seen, by registry."""
@@ -94,6 +94,9 @@ class CategoryCheck:
         unknown = [value for value, _, _ in found if value not in self._synonym_of]
         nearest = self._nearest(unknown)
         expected = " or ".join(map(str, self._targets))
+        registry, field = _spoken(self._targets[0]), self._targets[0].field
+        add = _HINT.format(registry=registry, field=field)
+        valid = self._valid_labels() if unknown else ""
         for value, count, rows in found:
             standard = self._synonym_of.get(value)
             yield Failure(
@@ -106,10 +109,22 @@ class CategoryCheck:
                 nearest=nearest.get(value, ()),
                 synonym_of=standard,
                 expected=expected,
-                hint=(_HINT if standard is None else _SYNONYM_HINT).format(
-                    registry=_spoken(self._targets[0]), field=self._targets[0].field
-                ),
+                hint=_SYNONYM_HINT.format(registry=registry)
+                if standard is not None
+                else add + valid,
             )
+
+    def _valid_labels(self) -> str:
+        """Further lines of advice: what labels of a type there are, since a type has few."""
+        lines = ""
+        for target in (target for target in self._targets if target.type_path):
+            labels = sorted(self._resolver.labels(target))
+            more = f" and {len(labels) - _LABELS:,} more" if len(labels) > _LABELS else ""
+            lines += (
+                f"\n    → a valid label for subtype {target.type_path[-1]!r} has to be one of "
+                f"{labels[:_LABELS]}{more}"
+            )
+        return lines
 
     def _resolve(self, values: pa.Array) -> None:
         for target in self._targets:

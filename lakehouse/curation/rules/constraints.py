@@ -1,15 +1,17 @@
-"""Values must fulfil the further conditions of a column: bounds, lengths, patterns, choices.
+r"""Values must fulfil the further conditions of a column: bounds, lengths, patterns, choices.
 
 The conditions are named as pydantic names them: `ge`, `gt`, `le`, `lt`, `multiple_of`,
-`min_length`, `max_length`, `pattern`, `enum`, and `custom`, a function that raises ValueError
-for a wrong value. All but `custom` are computed on whole columns; `custom` sees each distinct
-value once.
+`min_length`, `max_length`, `pattern`, `enum`, `allow_inf_nan`, and `custom`, a judge of many
+values or a function that raises ValueError for a wrong one. All but `custom` are computed on whole
+columns; `custom` sees each distinct value once, if the other conditions have nothing against it.
+
+Patterns are those of Rust's `regex`, as in pydantic: `\d` is any digit, `$` is the very end.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -19,9 +21,11 @@ import pyarrow.types as pt
 
 from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing
 from lakehouse.curation.failure import Failure, Tally, rows_kept
-from lakehouse.curation.spec import ColumnRule
+from lakehouse.curation.rules.dicts import dict_of_text
+from lakehouse.curation.spec import ColumnRule, ValueJudge
 from lakehouse.curation.terms import TermResolver
 from lakehouse.errors import InvalidArgument
+from lakehouse.schema import DType
 
 _WORDS = {
     "ge": "a value ≥ {}",
@@ -33,21 +37,47 @@ _WORDS = {
     "max_length": "at most {} long",
     "pattern": "text that matches {!r}",
     "enum": "one of {}",
+    "allow_inf_nan": "a finite number",
+    "null_items": "a list without missing items",
     "custom": "what its validator accepts",
 }
-_NOT_COMPARABLE = (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError)
+_NOT_COMPARABLE = (
+    *(pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError),
+    *(OverflowError, pl.exceptions.PolarsError),
+)
 
 
 def _multiple(values: Any, step: Any) -> Any:
-    ratio = pc.divide(pc.cast(values, pa.float64()), float(step))
-    near = pc.abs(pc.subtract(ratio, pc.round(ratio)))
-    return pc.less(near, 1e-9)
+    if pt.is_integer(values.type) and isinstance(step, int):
+        return pc.equal(values, pc.multiply(pc.divide(values, step), step))
+    # The tolerance is pydantic's.
+    plain = pc.cast(values, pa.float64())
+    nearest = pc.multiply(pc.round(pc.divide(plain, float(step))), float(step))
+    off = pc.abs(pc.subtract(plain, nearest))
+    return pc.invert(pc.greater(off, pc.divide(pc.abs(plain), 1e9)))
+
+
+def _matches(values: Any, pattern: str) -> Any:
+    if not DType("str").accepts(values.type):
+        raise pa.ArrowTypeError("only text can match a pattern")
+    return pl.Series(pl.from_arrow(values)).str.contains(pattern).to_arrow()
+
+
+def _complete(values: Any, allowed: bool) -> Any:  # noqa: FBT001 - the conditions' signature
+    absent = pc.list_parent_indices(values).filter(pc.is_null(pc.list_flatten(values)))
+    return pc.or_(pc.invert(pc.is_in(pa.array(range(len(values))), value_set=absent)), allowed)
+
+
+def _finite(values: Any, allowed: bool) -> Any:  # noqa: FBT001 - the conditions' signature
+    return pc.or_(pc.is_finite(values), pa.scalar(allowed))
 
 
 def _length(values: Any) -> Any:
     if pt.is_list(values.type) or pt.is_large_list(values.type):
         return pc.list_value_length(values)
-    return pc.utf8_length(values) if pt.is_string(values.type) else pc.binary_length(values)
+    if DType("str").accepts(values.type):
+        return pc.utf8_length(values.cast(pa.large_string()))
+    return pc.binary_length(values)
 
 
 def _among(values: Any, allowed: Sequence[Any]) -> Any:
@@ -62,8 +92,10 @@ _VECTORISED: dict[str, Callable[[Any, Any], Any]] = {
     "multiple_of": _multiple,
     "min_length": lambda v, n: pc.greater_equal(_length(v), n),
     "max_length": lambda v, n: pc.less_equal(_length(v), n),
-    "pattern": lambda v, pattern: pc.match_substring_regex(v, pattern),
+    "pattern": _matches,
     "enum": _among,
+    "allow_inf_nan": _finite,
+    "null_items": _complete,
 }
 
 _SINGLE: dict[str, Callable[[Any, Any], bool]] = {
@@ -74,9 +106,17 @@ _SINGLE: dict[str, Callable[[Any, Any], bool]] = {
     "multiple_of": lambda v, step: abs(v / step - round(v / step)) < 1e-9,
     "min_length": lambda v, n: len(v) >= n,
     "max_length": lambda v, n: len(v) <= n,
-    "pattern": lambda v, pattern: re.search(pattern, v) is not None,
+    "pattern": lambda v, pattern: _text_matches(v, pattern),
     "enum": lambda v, allowed: v in allowed,
+    "allow_inf_nan": lambda v, allowed: allowed or math.isfinite(v),
+    "null_items": lambda v, allowed: allowed or all(item is not None for item in v),
 }
+
+
+def _text_matches(value: Any, pattern: str) -> bool:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return bool(pl.Series([value]).str.contains(pattern)[0])
 
 
 def fault(name: str, argument: Any, value: Any) -> str | None:
@@ -89,7 +129,7 @@ def fault(name: str, argument: Any, value: Any) -> str | None:
         return None
     try:
         return None if _SINGLE[name](value, argument) else ""
-    except TypeError:
+    except (TypeError, OverflowError):
         return None  # a value of another type, which the dtype rule says
 
 
@@ -99,6 +139,7 @@ def make(rule: ColumnRule, resolver: TermResolver | None) -> ConstraintCheck | N
         if name not in _WORDS:
             raise InvalidArgument(
                 f"There is no condition {name!r} for column {rule.name!r}.",
+                found=f"{name}={rule.checks[name]!r}",
                 expected=", ".join(_WORDS),
             )
     return ConstraintCheck(rule) if rule.checks else None
@@ -118,28 +159,48 @@ class ConstraintCheck:
 
     def update(self, chunk: Chunk, start: int) -> None:
         """Look at the rows from `start` on."""
-        for name, argument in self._rule.checks.items():
-            if isinstance(chunk, Objects):
-                self._one_by_one(name, argument, enumerate(chunk.values, start))
-            else:
-                self._vectorised(name, argument, chunk, start)
+        others = {n: a for n, a in self._rule.checks.items() if n != "custom"}
+        if isinstance(chunk, Objects):
+            wrong: set[int] = set()
+            for name, argument in others.items():
+                wrong |= self._one_by_one(name, argument, chunk.values, start)
+            left = [None if row in wrong else value for row, value in enumerate(chunk.values)]
+            self._judge_each(left, start)
+            return
+        fine = missing(chunk)
+        for name, argument in others.items():
+            fine = pc.or_(fine, pc.invert(self._vectorised(name, argument, chunk, start)))
+        if (validator := self._rule.checks.get("custom")) is not None:
+            self._judge_column(validator, chunk, fine, start)
 
-    def _vectorised(self, name: str, argument: Any, array: pa.Array, start: int) -> None:
+    def _vectorised(self, name: str, argument: Any, array: pa.Array, start: int) -> pa.Array:
+        """Apply one condition to a column; gives which values fulfil it."""
         values = array.dictionary if pt.is_dictionary(array.type) else array
-        if name == "custom":
-            fine = self._custom(argument, values)
-        else:
-            try:
-                fine = _VECTORISED[name](values, argument)
-            except _NOT_COMPARABLE:
-                self._one_by_one(name, argument, enumerate(array.to_pylist(), start))
-                return
+        try:
+            fine = _VECTORISED[name](values, argument)
+        except _NOT_COMPARABLE:
+            wrong = self._one_by_one(name, argument, array.to_pylist(), start)
+            return pa.array([row not in wrong for row in range(len(array))], pa.bool_())
         if pt.is_dictionary(array.type):
             fine = fine.take(array.indices)
         fine = pc.or_(pc.fill_null(fine, True), missing(array))
+        wrong_rows = pc.indices_nonzero(pc.invert(fine))
+        if len(wrong_rows):
+            self._note(name, array.take(wrong_rows), wrong_rows, start)
+        return fine
+
+    def _judge_column(self, validator: Any, array: pa.Array, done: pa.Array, start: int) -> None:
+        """Give the validator the values that nothing has been said of."""
+        rows = pc.indices_nonzero(pc.invert(done))
+        left = array.take(rows)
+        fine = self._custom(validator, left.dictionary_decode() if _coded(left) else left)
         wrong = pc.indices_nonzero(pc.invert(fine))
         if len(wrong):
-            self._note(name, array.take(wrong), wrong, start)
+            self._note("custom", left.take(wrong), rows.take(wrong), start)
+
+    def _judge_each(self, values: Sequence[Any], start: int) -> None:
+        if (validator := self._rule.checks.get("custom")) is not None:
+            self._one_by_one("custom", validator, values, start)
 
     def _note(self, name: str, values: pa.Array, rows: pa.Array, start: int) -> None:
         """Count each wrong value and keep its first rows."""
@@ -153,35 +214,51 @@ class ConstraintCheck:
         grouped = frame.group_by("value", maintain_order=True).agg(
             pl.len().alias("n"), pl.col("row").cast(pl.Int64).head(rows_kept()) + start
         )
-        for value, count, first in grouped.iter_rows():
-            self._tally[name].add(value, count, first)
+        self._tally[name].extend(grouped.iter_rows())
 
     def _custom(self, validator: Any, values: pa.Array) -> pa.Array:
         encoded = values if pt.is_nested(values.type) else values.dictionary_encode()
         plain = encoded.dictionary if pt.is_dictionary(encoded.type) else encoded
-        verdicts = []
-        for value in plain.to_pylist():
-            said = None if is_missing(value) else fault("custom", validator, value)
-            if said is not None:
-                self._said[value if not pt.is_nested(values.type) else repr(value)] = said
-            verdicts.append(said is None)
-        found = pa.array(verdicts, pa.bool_())
-        return found.take(encoded.indices) if pt.is_dictionary(encoded.type) else found
+        listed = plain.to_pylist()
+        said = self._faults(validator, listed)
+        for position, text in said.items():
+            value = listed[position]
+            self._said[repr(value) if pt.is_nested(values.type) else value] = text
+        verdicts = pa.array([position not in said for position in range(len(listed))], pa.bool_())
+        return verdicts.take(encoded.indices) if pt.is_dictionary(encoded.type) else verdicts
 
-    def _one_by_one(self, name: str, argument: Any, rows: Any) -> None:
-        for row, value in rows:
-            said = None if is_missing(value) else fault(name, argument, value)
-            if said is not None:
-                shown = value if isinstance(value, (str, int, float)) else repr(value)
-                if said:
-                    self._said[shown] = said
-                self._tally[name].add(shown, 1, (row,))
+    def _faults(self, validator: Any, values: Sequence[Any]) -> Mapping[int, str]:
+        """What a validator has against which of the values, by position."""
+        if self._rule.dtype.kind == "dict":
+            values = [_as_dict(value) for value in values]
+        if isinstance(validator, ValueJudge):
+            return validator.faults(values)
+        said = {at: fault("custom", validator, value) for at, value in enumerate(values)}
+        return {at: text for at, text in said.items() if text is not None}
+
+    def _one_by_one(self, name: str, argument: Any, values: Sequence[Any], start: int) -> set[int]:
+        """Apply a condition to Python values; gives the positions of those that are wrong."""
+        present = [row for row, value in enumerate(values) if not is_missing(value)]
+        if name == "custom":
+            faults = self._faults(argument, [values[row] for row in present])
+            said = {present[at]: text for at, text in faults.items()}
+        else:
+            each = {row: fault(name, argument, values[row]) for row in present}
+            said = {row: text for row, text in each.items() if text is not None}
+        for row, text in said.items():
+            value = values[row]
+            shown = value if isinstance(value, (str, int, float)) else repr(value)
+            if text:
+                self._said[shown] = text
+            self._tally[name].add(shown, 1, (row + start,))
+        return set(said)
 
     def failures(self, slot: str) -> Iterator[Failure]:
         """One failure for each condition and value that doesn't fulfil it."""
         for name, tally in self._tally.items():
             argument = self._rule.checks[name]
-            shown = list(argument) if name == "enum" else argument
+            expected = _WORDS[name].format(list(argument) if name == "enum" else argument)
+            hint = f"correct these values of {self._rule.name!r}"
             for value, count, rows in tally:
                 yield Failure(
                     slot,
@@ -191,6 +268,20 @@ class ConstraintCheck:
                     count,
                     rows,
                     found=self._said.get(value, "") if name == "custom" else "",
-                    expected=_WORDS[name].format(shown),
-                    hint=f"correct these values of {self._rule.name!r}",
+                    expected=expected,
+                    hint=hint,
                 )
+
+
+def _coded(array: pa.Array) -> bool:
+    return bool(pt.is_dictionary(array.type))
+
+
+def _as_dict(value: Any) -> Any:
+    """A dictionary that is stored as text; the value itself where the text spells none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return dict_of_text(value)
+    except ValueError:
+        return value

@@ -67,8 +67,7 @@ class DictCheck:
             return
         _, texts = codes.used()
         wrong = [text for text in texts.to_pylist() if not _is_dict_text(text)]
-        for text, count, rows in first_rows(codes, pa.array(wrong, pa.string()), start):
-            self._tally.add(text, count, rows)
+        self._tally.extend(first_rows(codes, pa.array(wrong, pa.string()), start))
 
     def failures(self, slot: str) -> Iterator[Failure]:
         """One failure for each text that is no dictionary."""
