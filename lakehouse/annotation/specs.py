@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lakehouse.annotation.branches import cases_of
 from lakehouse.annotation.conditions import ROWS, conditions, row_judge
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
 from lakehouse.curation.coercion import coerce_value
@@ -30,6 +31,7 @@ def rule_of(
     dtype = parse_dtype(get("dtype") or "object")
     nullable = demanded.pop("nullable", get("nullable") is not False)
     default = demanded.pop("default", get("default_value"))
+    cases = demanded.pop("cases", None) or {}
     if isinstance(default, str) and dtype.kind in ("date", "datetime", "time"):
         default = coerce_value(default, dtype)
     return ColumnRule(
@@ -40,6 +42,7 @@ def rule_of(
         coerce=bool(get("coerce")),
         default=default,
         checks=conditions(demanded, dtype, str(get("name"))),
+        delimiter=cases.get("delimiter"),
     )
 
 
@@ -100,11 +103,12 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         registry, _, field = itype.rpartition(".")
         known = "." in registry or registry in ("ULabel", "Record", "Feature")
         names = CatTarget(registry, field) if known else CatTarget(itype, _name_field(itype))
+    columns = tuple(
+        rule_of(f, optional=o, constraints=demanded.get(str(f.name)))
+        for f, o in schema.feature_list()
+    )
     return DatasetSpec(
-        columns=tuple(
-            rule_of(f, optional=o, constraints=demanded.get(str(f.name)))
-            for f, o in schema.feature_list()
-        ),
+        columns=columns,
         minimal_set=bool(schema.minimal_set),
         maximal_set=bool(schema.maximal_set),
         ordered_set=bool(schema.ordered_set),
@@ -115,6 +119,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         names=names,
         forbidden=frozenset(name for name, c in demanded.items() if c.get("forbidden")),
         rows=row_judge(demanded.get(ROWS, {}), schema.name or schema.uid),
+        cases=cases_of(demanded, columns, state),
     )
 
 

@@ -66,6 +66,17 @@ def _object_codes(chunk: Objects) -> Codes | None:
     return Codes(encoded.indices, encoded.dictionary, pa.array(rows, pa.int64()))
 
 
+def parted(codes: Codes, delimiter: str) -> Codes:
+    """The texts between delimiters instead of whole texts."""
+    if not pc.any(pc.match_substring(codes.dictionary, delimiter)).as_py():
+        return codes
+    lists = pc.split_pattern(codes.dictionary, delimiter).take(codes.indices)
+    encoded = pc.list_flatten(lists).dictionary_encode()
+    rows = pc.list_parent_indices(lists)
+    rows = rows if codes.rows is None else codes.rows.take(rows)
+    return Codes(encoded.indices, encoded.dictionary, rows)
+
+
 def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str, int, list[int]]]:
     """For each of the texts in `wrong`: in how many rows it stands, and the first of them."""
     positions, values = codes.used()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget, parse_dtype
+
+if TYPE_CHECKING:
+    from lakehouse.curation.rules.cases import Cases
 
 INTERNAL_PREFIX = "__lakehouse"
 
@@ -62,6 +65,7 @@ class ColumnRule:
         has_default: Whether there is a default; True as soon as `default` is given.
         checks: Further conditions that values must fulfil, e.g. `{"ge": 0, "lt": 10}`; see
             `curation.rules.constraints`.
+        delimiter: What separates several categories in one text, e.g. `" || "`.
 
     Example:
         >>> ColumnRule("cell_type", "cat[bionty.CellType]", nullable=False).dtype.kind
@@ -76,6 +80,7 @@ class ColumnRule:
     default: Any = None
     has_default: bool = False
     checks: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", parse_dtype(self.dtype))
@@ -115,6 +120,8 @@ class DatasetSpec:
         known: Rules by column name, for `flexible`.
         forbidden: Columns that must not be there, whatever else may.
         rows: Judges whole rows, where what columns may hold depends on each other.
+        cases: What columns may hold by other columns or by branches of ontologies; see
+            `curation.rules.cases`.
         names: Where the column names themselves are looked up, e.g. gene ids. Unknown names
             are a failure only with `maximal_set`.
     """
@@ -130,6 +137,7 @@ class DatasetSpec:
     names: CatTarget | None = None
     forbidden: frozenset[str] = frozenset()
     rows: RowJudge | None = None
+    cases: Mapping[str, Cases] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from lakehouse.curation.failure import Failure, every_row
 from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
+from lakehouse.curation.rules.cases import CaseCheck
 from lakehouse.curation.rules.categories import CategoryCheck
 from lakehouse.curation.rules.rows import RowCheck
 from lakehouse.curation.rules.rows import make as row_check
@@ -76,9 +78,11 @@ def validate(
     if names_check is not None and spec.maximal_set:
         failures += names_check.failures(slot, "names")
     whole_rows = row_check(spec)
-    n_rows = _read(source, columns, whole_rows)
+    cases = CaseCheck(spec.cases) if spec.cases else None
+    n_rows = _read(source, columns, [c for c in (whole_rows, cases) if c is not None])
     failures += [failure for column in columns for failure in column.failures(slot)]
     failures += [] if whole_rows is None else whole_rows.failures(slot)
+    failures += [] if cases is None else list(cases.failures(slot, failures))
     report = Report(
         failures=tuple(failures),
         terms={c.rule.name: c.matches for c in columns if c.matches},
@@ -165,20 +169,22 @@ class _Column:
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
 
 
-def _read(source: Source, columns: list[_Column], whole_rows: RowCheck | None = None) -> int:
+def _read(
+    source: Source, columns: list[_Column], of_rows: Sequence[RowCheck | CaseCheck] = ()
+) -> int:
     pending = [column for column in columns if not column.settled(source)]
-    if not pending and source.n_rows is not None and whole_rows is None:
+    if not pending and source.n_rows is not None and not of_rows:
         return source.n_rows
     # A column that may change is read as it is, else its encoding would pass for a change.
     encoded = {c.key for c in pending if c.of_text and not c.may_change}
-    of_rows = [] if whole_rows is None else whole_rows.columns(source.names)
-    keys = list(dict.fromkeys([*(column.key for column in pending), *of_rows]))
+    needed = [check.columns(source.names) for check in of_rows]
+    keys = list(dict.fromkeys([*(column.key for column in pending), *chain(*needed)]))
     start = 0
     for n_rows, chunks in source.read(keys, encoded):
         for column in pending:
             chunks[column.key] = column.update(chunks[column.key], start)
-        if whole_rows is not None:
-            whole_rows.update({name: chunks[name] for name in of_rows}, n_rows, start)
+        for check, names in zip(of_rows, needed, strict=True):
+            check.update({name: chunks[name] for name in names}, n_rows, start)
         start += n_rows
     return start
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.curation.chunks import Chunk
-from lakehouse.curation.encoded import first_rows, text_codes
+from lakehouse.curation.encoded import first_rows, parted, text_codes
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import Matches, TermResolver
@@ -38,13 +38,20 @@ def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | Non
             expected=str(rule.dtype),
             hint="pass resolver=",
         )
-    return CategoryCheck(rule.name, rule.dtype.all_targets, resolver)
+    return CategoryCheck(rule.name, rule.dtype.all_targets, resolver, rule.delimiter)
 
 
 class CategoryCheck:
     """Looks each distinct value up once."""
 
-    def __init__(self, column: str, targets: tuple[CatTarget, ...], resolver: TermResolver) -> None:
+    def __init__(
+        self,
+        column: str,
+        targets: tuple[CatTarget, ...],
+        resolver: TermResolver,
+        delimiter: str | None = None,
+    ) -> None:
+        self._delimiter = delimiter
         self._column = column
         self._targets = targets
         self._resolver = resolver
@@ -61,6 +68,8 @@ class CategoryCheck:
     def update(self, chunk: Chunk, start: int) -> None:
         """Look at the rows from `start` on."""
         codes = text_codes(chunk)
+        if codes is not None and self._delimiter is not None:
+            codes = parted(codes, self._delimiter)
         if codes is None:  # no text: the dtype rule says so
             return
         _, values = codes.used()
