@@ -117,7 +117,7 @@ class Filling:
             linking = Linking(self._lake, meta.table, incoming)
             linking.add_uids(keyed[incoming.key], keyed["uid"])
             linking.add_uids(pa.array(list(done.uids), pa.string()), list(done.uids.values()))
-            linking.add_uids(fresh[incoming.key] if len(fresh) else [], uids)
+            linking.add_uids(fresh[incoming.key] if len(fresh) else [], uids, new=True)
             linking.stage(changes, batch, rows, before)
 
     # -- rows ----------------------------------------------------------------------------

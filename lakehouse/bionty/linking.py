@@ -37,10 +37,10 @@ class Linking:
         self._incoming = incoming
         self._uids: list[pl.DataFrame] = []
 
-    def add_uids(self, keys: Any, uids: Any) -> None:
-        """Say which records have which keys."""
+    def add_uids(self, keys: Any, uids: Any, *, new: bool = False) -> None:
+        """Say which records have which keys, and whether they are made by this import."""
         frame = {"key": pl.Series(keys, dtype=pl.String), "uid": pl.Series(uids, dtype=pl.String)}
-        self._uids.append(pl.DataFrame(frame))
+        self._uids.append(pl.DataFrame(frame).with_columns(new=pl.lit(new)))
 
     def stage(
         self,
@@ -54,8 +54,13 @@ class Linking:
         wanted = _between(self._incoming.edges, uids)
         there = pl.DataFrame(pl.from_arrow(edges(self._lake, self._table, None)))
         missing = wanted.join(there, on=_PAIR, how="anti")
-        if len(missing):
-            changes.insert(LINK_TABLE, self._links(missing, batch), if_absent=True)
+        # a new record has no links yet, so that theirs needn't be looked for under the lock
+        for part, absent in (
+            (missing.filter("new"), False),
+            (missing.filter(~pl.col("new")), True),
+        ):
+            if len(part):
+                changes.insert(LINK_TABLE, self._links(part, batch), if_absent=absent)
         gone = [
             _between(b.incoming.edges, uids).join(
                 pl.DataFrame({"id": _of_source(rows, source)}), on="id", how="semi"
@@ -69,21 +74,24 @@ class Linking:
                 changes.delete(LINK_TABLE, ended["uid"].unique().sort().to_list())
 
     def _links(self, missing: pl.DataFrame, batch: Batch) -> pa.Table:
-        children, slots, parents = (missing[name].to_list() for name in _PAIR)
         table, n = self._table, len(missing)
         # what a link's uid ends with is the same for all links to one term
-        pairs = list(zip(slots, parents, strict=True))
-        ends = {
-            (slot, parent): link_uid("", table, parent, slot=slot) for slot, parent in set(pairs)
-        }
-        uids = [child + ends[pair] for child, pair in zip(children, pairs, strict=True)]
+        ends = missing.select("slot", "parent").unique()
+        tails = [link_uid("", table, parent, slot=slot) for slot, parent in ends.iter_rows()]
+        named = missing.join(
+            ends.with_columns(end=pl.Series(tails, dtype=pl.String)),
+            on=["slot", "parent"],
+            maintain_order="left",
+        )
+        columns = named.select(
+            uid=pl.col("id") + pl.col("end"), subject_uid="id", target_uid="parent", slot="slot"
+        ).to_arrow()
         stamps = link_stamps(self._lake, batch.now)
         constants = as_table(ONTOLOGY_LINK, [{"uid": "", "registry": table, **stamps}])
-        own = {"uid": uids, "subject_uid": children, "target_uid": parents, "slot": slots}
         return pa.table(
             {
-                name: pa.array(own[name], pa.string())
-                if name in own
+                name: columns[name].cast(pa.string())
+                if name in columns.column_names
                 else pa.repeat(constants[name][0], n)
                 for name in ONTOLOGY_LINK.column_names
             }
@@ -96,7 +104,7 @@ def _between(relations: pa.Table, uids: pl.DataFrame) -> pl.DataFrame:
     pairs = frame.join(uids, left_on="id", right_on="key").join(
         uids, left_on="target", right_on="key", suffix="_parent"
     )
-    found = pairs.select(id="uid", slot="relation", parent="uid_parent")
+    found = pairs.select(id="uid", slot="relation", parent="uid_parent", new="new")
     return found.filter(pl.col("id") != pl.col("parent")).unique(maintain_order=True)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -27,6 +28,8 @@ _PIECE = 32 * 1024 * 1024
 _TAIL = 64 * 1024
 # the end of one term and the beginning of the next: inner keys, e.g. cross_ontology_terms, are no ids
 _BETWEEN = re.compile(rb'\},"[A-Za-z]+(?::[^"]+|_[0-9A-Z]+)":\{')
+# the farther ancestors of a term, behind those at distance 1: most of a file, and of no use
+_FARTHER = re.compile(rb',(?<=":1,)"[^"]++":(?!1[,}])\d++(?:,"[^"]++":(?!1[,}])\d++)*+(?=\})')
 _VERSION = re.compile(r"-ontology-v?(.+)$")
 
 
@@ -111,7 +114,7 @@ def _pieces(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _loaded(data: bytes) -> dict[str, Any]:
-    found = orjson.loads(data)
+    found = orjson.loads(_FARTHER.sub(b"", data))
     if not isinstance(found, dict):
         raise TypeError("no object of terms")
     return found
@@ -119,50 +122,65 @@ def _loaded(data: bytes) -> dict[str, Any]:
 
 def _columns(terms: dict[str, Any]) -> dict[str, list[Any]]:
     """The columns of the tables that the package has something for."""
-    rows = terms.values()
-    size = len(terms)
-    synonyms = [
-        (key, text)
-        for key, term in terms.items()
-        for text in dict.fromkeys(term.get("synonyms", ()))
-    ]
-    xrefs = [
-        (key, other)
-        for key, term in terms.items()
-        for value in term.get("cross_ontology_terms", {}).values()
-        for other in _listed(value)
-    ]
-    parents = [(key, up) for key, term in terms.items() for up in _parents(term)]
+    rows, size = list(terms.values()), len(terms)
+    said: set[str] = set().union(*rows)
+    synonyms = _pairs(terms, "synonyms", dict.fromkeys, said)
+    nothing = pa.nulls(size, pa.string())
     return {
         "terms": [
             list(terms),
             [row.get("label") or None for row in rows],
-            [row.get("description") or None for row in rows],
-            [None] * size,
+            [row.get("description") or None for row in rows] if "description" in said else nothing,
+            nothing,
             [bool(row.get("deprecated")) for row in rows],
-            [_listed(row.get("replaced_by")) for row in rows],
-            [_listed(row.get("consider")) for row in rows],
-            [None] * size,
-            [False] * size,
+            _lists(rows, "replaced_by", said),
+            _lists(rows, "consider", said),
+            nothing,
+            pa.repeat(pa.scalar(False), size),
         ],
         "synonyms": [
-            [key for key, _ in synonyms],
-            [text for _, text in synonyms],
-            ["EXACT"] * len(synonyms),
-            [None] * len(synonyms),
+            *synonyms,
+            pa.repeat(pa.scalar("EXACT"), len(synonyms[0])),
+            pa.nulls(len(synonyms[0]), pa.string()),
         ],
-        "xrefs": [[key for key, _ in xrefs], [other for _, other in xrefs]],
-        "parents": [[key for key, _ in parents], [up for _, up in parents]],
+        "xrefs": _pairs(terms, "cross_ontology_terms", _crossed, said),
+        "parents": _pairs(terms, "ancestors", _nearest, said),
     }
 
 
-def _parents(term: dict[str, Any]) -> list[str]:
+def _lists(rows: list[dict[str, Any]], name: str, said: set[str]) -> Any:
+    if name in said:
+        return [_listed(row.get(name)) for row in rows]
+    return pa.ListArray.from_arrays(np.zeros(len(rows) + 1, np.int32), pa.array([], pa.string()))
+
+
+def _pairs(
+    terms: dict[str, Any], name: str, several: Callable[[Any], Iterable[str]], said: set[str]
+) -> list[list[str]]:
+    """Ids and what they have under a name, a pair for each of the several."""
+    ids: list[str] = []
+    others: list[str] = []
+    if name not in said:
+        return [ids, others]
+    for key, term in terms.items():
+        value = term.get(name)
+        if value:
+            found = several(value)
+            others += found
+            ids += [key] * (len(others) - len(ids))
+    return [ids, others]
+
+
+def _nearest(above: dict[str, int]) -> Iterable[str]:
     """The nearest ancestors; those in between may belong to an ontology that is left out."""
-    above = term.get("ancestors")
-    if not above:
-        return []
+    if len(above) == 1:
+        return above
     nearest = min(above.values())
     return [key for key, distance in above.items() if distance == nearest]
+
+
+def _crossed(others: dict[str, Any]) -> list[str]:
+    return [key for value in others.values() for key in _listed(value)]
 
 
 def _listed(value: Any) -> list[str]:

@@ -90,13 +90,11 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
     rows = terms.drop("name").join(
         names.select("id", name="unique"), on="id", maintain_order="left"
     )
-    rows = rows.join(synonyms, on="id", how="left", maintain_order="left")
+    rows = _beside(rows, synonyms)
     for name, inside in (("parents", True), ("foreign_parents", False)):
         listed = edges.filter(pl.col("inside") == inside).group_by("id").agg(pl.col("parent"))
-        rows = rows.join(
-            listed.rename({"parent": name}), on="id", how="left", maintain_order="left"
-        )
-    rows = rows.join(notes, on="id", how="left", maintain_order="left").sort("id")
+        rows = _beside(rows, listed.rename({"parent": name}))
+    rows = _beside(rows, notes).sort("id")
     none = pl.lit([], dtype=pl.List(pl.String))
     lists = [pl.col(n).fill_null(none) for n in ("parents", "foreign_parents", "notes", "consider")]
     rows = rows.rename({"id": "ontology_id", "definition": "description"}).with_columns(lists)
@@ -105,6 +103,14 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
 
 def _frame(table: pa.Table) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(table))
+
+
+def _beside(rows: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the further columns of their ids; taxonomies lack most of those."""
+    if more.is_empty():
+        kinds = ((name, kind) for name, kind in more.schema.items() if name != "id")
+        return rows.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in kinds)
+    return rows.join(more, on="id", how="left", maintain_order="left")
 
 
 def _perhaps(space: str, known: list[str]) -> str:
@@ -161,10 +167,10 @@ def _synonyms(ontology: Ontology, names: pl.DataFrame) -> tuple[pl.DataFrame, pl
         .sort("id", "rank", "text")
         .unique(["id", "text"], keep="first", maintain_order=True)
     )
-    found = names.select("id")
+    found = texts.select("id").unique()
     for rank, column in _COLUMNS.items():
         joined = texts.filter(pl.col("rank") == rank).group_by("id").agg(pl.col("text"))
         joined = joined.select("id", pl.col("text").list.join("|").alias(column))
-        found = found.join(joined, on="id", how="left")
+        found = _beside(found, joined)
     notes = pl.concat([names.select("id", "note").filter(pl.col("note").is_not_null()), barred])
     return found, notes.group_by("id", maintain_order=True).agg(notes=pl.col("note"))

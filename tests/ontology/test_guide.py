@@ -91,3 +91,21 @@ def test_damaged_files_are_refused(path, tmp_path):
 def test_read_takes_them_too(path, tmp_path):
     assert len(read(path, keep=tmp_path / "kept")) == 4
     assert len(read(str(path), keep=False)) == 4
+
+
+def test_parents_are_the_nearest_in_any_order(tmp_path):
+    ancestors = {
+        "A:1": {"A:5": 1, "A:6": 1, "A:7": 2, "A:8": 10},
+        "A:2": {"A:5": 2, "A:6": 1, "A:7": 2},
+        "A:3": {"A:5": 1, "A:6": 2, "A:7": 1, "A:8": 12, "A:9": 1},
+        "A:4": {"A:5": 11, "A:6": 2, "A:7": 2},
+        "A:5": {"A:6": 1},
+    }
+    path = tmp_path / "A-ontology-v1.json.zst"
+    terms = {key: {"ancestors": up, "label": key} for key, up in ancestors.items()}
+    data = json.dumps(terms, separators=(",", ":")).encode()
+    path.write_bytes(pa.compress(data, codec="zstd", asbytes=True))
+    found: dict[str, str] = {}
+    for row in read_guide(path, keep=False).parents.to_pylist():
+        found[row["id"]] = found.get(row["id"], "") + row["parent"][-1]
+    assert found == {"A:1": "56", "A:2": "6", "A:3": "579", "A:4": "67", "A:5": "6"}
