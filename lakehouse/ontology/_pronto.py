@@ -29,6 +29,12 @@ from pronto.relationship import RelationshipData
 from pronto.term import TermData
 from pronto.utils.meta import typechecked
 
+from lakehouse.ontology.ids import compact
+
+# what says that an obsolete term was replaced, where it is written as a mere annotation
+_REPLACED = re.compile(r"(?:.*IAO[:_]0100001|(?:.*#)?(?:term_)?replaced_?by)$", re.IGNORECASE)
+_CONSIDER = re.compile(r"(?:.*[#:])?consider$")
+
 # pronto wraps `dataclass` in a way that type checkers can't follow
 _term_data: Any = TermData
 _relationship_data: Any = RelationshipData
@@ -36,6 +42,8 @@ _relationship_data: Any = RelationshipData
 _PARSE_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
 # warnings of pronto's that tell of lost content; the others tell of OWL that has no place in tables
 _TELLING = ("could not", "several names", "`rdfs:label` without")
+_OWL = "{http://www.w3.org/2002/07/owl#}"
+_UNDERSCORED = re.compile(r"http://purl\.obolibrary\.org/obo/[A-Za-z]\w*_[A-Za-z]\w*_\d+$")
 _LABEL = "{http://www.w3.org/2000/01/rdf-schema#}label"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _EXPRESSION = "cannot process `rdfs:subClassOf` in this context"
@@ -119,19 +127,30 @@ class _Json(_Lenient, OboJSONParser):
         document = fastobo.load_graph(io.BytesIO(data)).compact_ids()
         self.ont.metadata = self.extract_metadata(document.header)
         self.take_frames(document, raw)
-        for term in self.ont._terms.entities.values():
-            # this one list isn't taken over from graphs, but stays among the annotations
-            marks = [a for a in term.annotations if a.property.endswith("oboInOwl#consider")]
-            term.consider |= {getattr(mark, "resource", None) or mark.literal for mark in marks}
         self.symmetrize_lineage()
 
 
 class _Owl(_Lenient, RdfXMLParser):
     raw: Raw
 
-    def load(self, data: bytes, threads: int, raw: Raw) -> None:
+    def _compact_id(self, iri: str) -> str:
+        # pronto would take APOLLO_SV_1 for APOLLO:SV_1
+        return compact(iri) if _UNDERSCORED.match(iri) else super()._compact_id(iri)
+
+    def load(self, data: ElementTree.Element, threads: int, raw: Raw) -> None:
         self.raw = raw
-        self.parse_from(io.BytesIO(data), threads=1)  # type: ignore[no-untyped-call]
+        self.ont.metadata = self._extract_meta(data.find(_OWL + "Ontology"))
+        tree: Any = data
+        curies = self._make_curies(tree)
+        for kind, extract in (
+            ("ObjectProperty", self._extract_object_property),
+            ("AnnotationProperty", self._extract_annotation_property),
+            ("Class", self._extract_term),
+            ("Axiom", self._process_axiom),
+        ):
+            for element in data.iterfind(_OWL + kind):
+                extract(element, curies)
+        self.symmetrize_lineage()
 
     def _extract_meta(self, elem: Any) -> Any:
         good = ElementTree.Element(elem.tag, elem.attrib)
@@ -181,8 +200,8 @@ class _Owl(_Lenient, RdfXMLParser):
 _PARSERS: dict[str, type[Any]] = {"obo": _Obo, "json": _Json, "owl": _Owl}
 
 
-def load(format: str, data: bytes, threads: int | None = None) -> Raw:
-    """Load content of a format with pronto and take its rows.
+def load(format: str, data: Any, threads: int | None = None) -> Raw:
+    """Load content of a format, bytes or an XML element, with pronto and take its rows.
 
     Raises:
         Refused: pronto or its parser can't take the content as a whole.
@@ -244,12 +263,25 @@ def _refusals() -> Iterator[None]:
         raise Refused(f"the parser failed: {error}") from error
 
 
+def _take_successors(data: Any) -> None:
+    """Successors of an obsolete term that are written as annotations."""
+    for annotation in data.annotations:
+        name = str(annotation.property)
+        value = str(getattr(annotation, "resource", None) or annotation.literal)
+        if ":" in value and _REPLACED.match(name):
+            data.replaced_by.add(value)
+        elif ":" in value and _CONSIDER.match(name):
+            data.consider.add(value)
+
+
 def _take(ontology: Any, raw: Raw) -> None:
     # in sorted order throughout, so that tables need no sorting of their own; each term is let go
     # once it is read, or both forms would be in memory at the end
     entities, lineage = ontology._terms.entities, ontology._terms.lineage
     for key in sorted(entities):
         data = entities.pop(key)
+        if data.obsolete and data.annotations:
+            _take_successors(data)
         raw.terms.append(
             (
                 key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _PURL = re.compile(r"https?://purl\.obolibrary\.org/obo/(?:[\w./-]+#)(\w+)$")
-_IRI = re.compile(r"https?://\S*[/#]([A-Za-z][A-Za-z0-9.]*)_(\d\w*)$")
+_IRI = re.compile(r"https?://\S*[/#]([A-Za-z][A-Za-z0-9.]*(?:_[A-Za-z]+)?)_(\d\w*)$")
 # OBO graphs: pato#reciprocal_of comes back from the parser as pato#reciprocal:of
 _SPLIT_SHORTHAND = re.compile(r"[\w./-]*#([^\W_]+):(\w+)$")
 
@@ -19,7 +19,9 @@ def compact(key: str) -> str:
     """
     if key.startswith("http"):
         found = _PURL.match(key)
-        if found and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]*_\d\w*", found.group(1)):
+        if found and not re.fullmatch(
+            r"[A-Za-z][A-Za-z0-9.]*(?:_[A-Za-z]+)?_\d\w*", found.group(1)
+        ):
             return found.group(1)
         found = _IRI.match(key)
         key = f"{found.group(1)}:{found.group(2)}" if found else key

@@ -20,7 +20,7 @@ from lakehouse.ontology.model import SCHEMAS, Metadata, Ontology, Repair
 Keep = Path | str | Literal[False] | None
 
 # raise it whenever the same file would give other tables
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 _ABOUT = "about.json"
 
 

@@ -21,6 +21,7 @@ def load(content: Content) -> tuple[_pronto.Raw, list[Repair], Lines]:
     """
     data, raw, repairs = _LOADERS[content.format](content.data)
     lines = Lines(data if content.format == "obo" else b"")
+    repairs += lines.place(_former_parents(raw))
     reason = "the parent isn't defined in this file: stub added"
     notes = [*raw.notes, *((f"is_a: {stub}", reason) for stub in raw.stubs)]
     repairs += lines.place(notes)
@@ -44,6 +45,8 @@ def _obo(data: bytes) -> Loaded:
     repairs += _undeclared(data, raw)
     if raw.instances:
         repairs += _instances(data)
+    if data.count(b"\nsynonym:") > len(raw.synonyms):
+        raw.synonyms += _other_types(data, raw)
     return data, raw, repairs
 
 
@@ -62,24 +65,19 @@ def _json(data: bytes) -> Loaded:
         raw = _pronto.load("json", data)
     types = repair_json.synonym_types(graph)
     raw.synonyms = [
-        (key, text, scope, kind or types.get((compact(key), text), ""))
+        (key, text, scope, other)
         for key, text, scope, kind in raw.synonyms
+        for other in ([kind] if kind else types.get((compact(key), text, scope), [""]))
     ]
     return data, raw, repairs
 
 
 def _owl(data: bytes) -> Loaded:
-    repairs: list[Repair] = []
-    if not repair_owl.needs_repair(data):
-        try:
-            return data, _pronto.load("owl", data), repairs
-        except _pronto.Refused:
-            repairs = []
     try:
-        data, repairs = repair_owl.repair(data)
+        root, repairs = repair_owl.parse(data)
     except repair_owl.NotXml as error:
         raise _pronto.Refused(str(error)) from error
-    return data, _pronto.load("owl", data), repairs
+    return data, _pronto.load("owl", root), repairs
 
 
 _LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
@@ -97,10 +95,11 @@ class Lines:
         wanted = {clause.encode(): 0 for clause, _ in notes}
         lines = self._data.split(b"\n") if wanted and self._data else ()
         for number, line in enumerate(lines, 1):
-            if line.startswith((b"is_a:", b"id:")):
-                clause = re.split(rb"\s+[!{]", line, maxsplit=1)[0].rstrip()
-                if wanted.get(clause) == 0:
-                    wanted[clause] = number
+            tag, _, value = line.partition(b":")
+            if tag in (b"is_a", b"id"):
+                held = tag + b": " + re.split(rb"[!{]", value, maxsplit=1)[0].strip()
+                if wanted.get(held) == 0:
+                    wanted[held] = number
         for clause, reason in notes:
             yield Repair(wanted[clause.encode()], clause, reason)
 
@@ -129,6 +128,49 @@ def _instances(data: bytes) -> Iterator[Repair]:
             yield Repair(number, line, "an [Instance] is no term: left out")
 
 
+def _former_parents(raw: _pronto.Raw) -> list[tuple[str, str]]:
+    """Parents that aren't defined, but are former ids of a term: that one is meant."""
+    now: dict[str, set[str]] = {}
+    for key, other in raw.alt_ids:
+        if other in raw.stubs:
+            now.setdefault(other, set()).add(key)
+    heirs = {other: min(keys) for other, keys in now.items() if len(keys) == 1}
+    if heirs:
+        raw.stubs -= heirs.keys()
+        raw.terms = [row for row in raw.terms if row[0] not in heirs]
+        raw.parents = [(key, heirs.get(up, up)) for key, up in raw.parents]
+    return [(f"is_a: {o}", f"a former id of {k}, which is taken") for o, k in heirs.items()]
+
+
+_SYNONYM = re.compile(
+    rb'synonym:\s*"((?:[^"\\]|\\.)*)"\s+(EXACT|BROAD|NARROW|RELATED)\s*([^\s\[{]*)'
+)
+
+
+def _other_types(data: bytes, raw: _pronto.Raw) -> Iterator[tuple[str, str, str, str]]:
+    """Synonyms that differ from another of their term in the type only, which pronto drops."""
+    held = set(raw.synonyms)
+    key, inside = "", False
+    seen: dict[bytes, bytes] = {}
+    for line in data.split(b"\n"):
+        if line.startswith(b"["):
+            inside = line.startswith(b"[Term]")
+        elif line.startswith(b"id:"):
+            key = re.split(rb"\s+[!{]", line[3:], maxsplit=1)[0].strip().decode()
+            seen = {}
+        elif inside and line.startswith(b"synonym:") and (found := _SYNONYM.match(line)):
+            text, scope, kind = found.groups()
+            if seen.setdefault(text + scope, kind) != kind:
+                shown = re.sub(r"\\(.)", lambda e: _ESCAPES.get(e[1], e[1]), text.decode())
+                row = (key, shown, scope.decode())
+                yield from (
+                    (*row, k.decode())
+                    for k in (kind, seen[text + scope])
+                    if (*row, k.decode()) not in held
+                )
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _SINGLE = (b"name", b"def", b"comment", b"namespace", b"is_obsolete")
 
 
@@ -136,7 +178,7 @@ def _repeated(data: bytes, raw: _pronto.Raw) -> bool:
     """Whether a clause that may stand once in a stanza stands more often, where pronto keeps one."""
     # typedefs have no table, so what is lost of them isn't counted
     others = data.count(b"\n[Typedef]") + data.count(b"\n[Instance]")
-    held = {b"name": 1, b"def": 2, b"is_obsolete": 4, b"comment": 7}
+    held = {b"name": 1, b"def": 2, b"namespace": 3, b"is_obsolete": 4, b"comment": 7}
     return any(
         data.count(b"\n" + tag + b":")
         > others + sum(row[column] not in (None, False) for row in raw.terms)

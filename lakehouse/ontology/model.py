@@ -79,7 +79,9 @@ class Metadata:
             found = re.search(r"\d{4}-\d{2}-\d{2}", text or "")
             if found:
                 return found.group()
-        return re.sub(r"^releases/", "", self.data_version) if self.data_version else None
+        # a version may be told in a paragraph of text
+        told = " ".join((self.data_version or "").split())
+        return re.sub(r"^releases/", "", told)[:100] or None
 
 
 @dataclass(frozen=True)

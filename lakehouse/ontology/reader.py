@@ -58,7 +58,8 @@ def _parse(content: Content, digest: str) -> Ontology:
             content.name, f"{content.format.upper()} beyond repair: {error}"
         ) from error
     if built["terms"].num_rows == 0 and not raw.relation_names:
-        raise unreadable(content.name, f"{content.format.upper()} without a single term")
+        why = f", {len(repairs)} lines left out, e.g. {min(repairs)}" if repairs else ""
+        raise unreadable(content.name, f"{content.format.upper()} without a single term{why}")
     repairs += lines.place(notes)
     metadata = _metadata(raw.header, content.format, digest)
     return Ontology(**built, metadata=metadata, repairs=tuple(sorted(set(repairs))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from lakehouse.ontology.model import Repair
 Refusal = Callable[[bytes], str | None]
 Node = dict[str, Any]
 _CHUNK = 256
+_UNDERSCORED = re.compile(rb'"http://purl\.obolibrary\.org/obo/([A-Za-z]+_[A-Za-z]+)_(\d+)"')
 
 
 class NotAGraph(Exception):
@@ -25,6 +27,8 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
     Raises:
         NotAGraph: Not JSON, or JSON of another kind.
     """
+    # the parser would take APOLLO_SV_1 for APOLLO:SV_1
+    data = _UNDERSCORED.sub(rb'"\1:\2"', data)
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -34,7 +38,8 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
     graphs = document.get("graphs") if isinstance(document, dict) else None
     graphs = [graph for graph in graphs or () if isinstance(graph, dict)]
     if not graphs:
-        raise NotAGraph("JSON without an OBO graph (no 'graphs')")
+        linked = isinstance(document, list | dict) and b'"@' in data[:4096]
+        raise NotAGraph("JSON-LD" if linked else "JSON without an OBO graph (no 'graphs')")
     repairs: list[Repair] = []
     graph = dict(graphs[0])
     graph.setdefault("id", "")
@@ -47,15 +52,15 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
     return graph, repairs
 
 
-def synonym_types(graph: Node) -> dict[tuple[str, str], str]:
-    """The declared type of each (id, synonym), which the parser doesn't take over."""
-    types: dict[tuple[str, str], str] = {}
+def synonym_types(graph: Node) -> dict[tuple[str, str, str], list[str]]:
+    """The declared types of each (id, synonym, scope), which the parser doesn't take over."""
+    types: dict[tuple[str, str, str], list[str]] = {}
     for node in graph["nodes"]:
         for synonym in _meta(node).get("synonyms") or ():
             if isinstance(synonym, dict) and isinstance(synonym.get("synonymType"), str):
-                types[compact(node["id"]), str(synonym.get("val"))] = compact(
-                    synonym["synonymType"]
-                )
+                scope = str(synonym.get("pred"))[3:].removesuffix("Synonym").upper()
+                key = compact(node["id"]), str(synonym.get("val")), scope
+                types.setdefault(key, []).append(compact(synonym["synonymType"]))
     return types
 
 

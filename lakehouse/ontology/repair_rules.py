@@ -158,9 +158,15 @@ def _identifier(tag: str, value: str) -> Iterator[Candidate]:
     plain = value.replace("\\:", ":")
     if plain != value:
         yield f"{tag}: {plain}", "escaped colon in an identifier unescaped"
-    first = plain.split()[0].rstrip(",;")
+    apart = re.match(r"([A-Za-z]\w*:)\s+(\d\w*)(?=\s*(?:[!{]|$))", plain)
+    if apart:
+        yield f"{tag}: {apart.group(1)}{apart.group(2)}", "a blank in an identifier left out"
+    words = [word.rstrip(",;.") for word in plain.split()]
+    first = words[0]
+    if tag in _REFERRING and ":" not in first:
+        first = next((word for word in words if re.fullmatch(r"[\w.]+:\w\S*", word)), first)
     if first != plain and (tag != "id" or ":" in first):
-        yield f"{tag}: {first}", "text after the identifier left out"
+        yield f"{tag}: {first}", "text around the identifier left out"
 
 
 def _relationship(tag: str, value: str) -> Iterator[Candidate]:
@@ -188,6 +194,7 @@ def _declaration(tag: str, value: str) -> Iterator[Candidate]:
     yield f'{tag}: {name} "{rest.strip()}"', "quotes around the description added"
 
 
+_REFERRING = ("is_a", "replaced_by", "consider", "alt_id")
 _IDENTIFIERS = (
     "id",
     "is_a",

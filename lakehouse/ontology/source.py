@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import io
-import lzma
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -16,21 +12,24 @@ from typing import IO, Any, Literal
 from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
 from lakehouse.ontology.network import stream
+from lakehouse.ontology.unpacking import Damaged, unpack
 
 Format = Literal["obo", "owl", "json"]
 Source = str | Path | bytes | IO[Any]
 
-EXPECTED = "an ontology as OBO, OWL (RDF/XML) or OBO-graph JSON, plain or .gz, .bz2, .xz"
+EXPECTED = (
+    "an ontology as OBO, OWL (RDF/XML) or OBO-graph JSON, plain or .gz, .bz2, .xz, .zst, .zip"
+)
 _ONLINE = "download it again, e.g. from http://purl.obolibrary.org/obo/<ontology>.obo"
 
 _CONVERT = "convert it: robot convert -i IN -o OUT.obo"
 _OTHER_KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
-    ((b"<!doctype html", b"<html"), "a web page (HTML)", _ONLINE),
     ((b"@prefix", b"@base", b"prefix "), "Turtle", _CONVERT),
+    ((b"<http://", b"<https://", b"<urn:", b"_:"), "N-Triples or Turtle", _CONVERT),
     ((b"prefix(", b"ontology("), "OWL functional syntax", _CONVERT),
-    ((b"prefix:",), "OWL Manchester syntax", _CONVERT),
-    ((b"pk\x03\x04",), "a ZIP archive", "unzip it and pass the ontology file inside"),
-    ((b"\x28\xb5\x2f\xfd",), "Zstandard compression", "decompress it first: unzstd FILE"),
+    ((b"prefix:", b"ontology: <"), "OWL Manchester syntax", _CONVERT),
+    ((b"graphs:", b"---\ngraphs:"), "OBO graphs as YAML", "convert it to JSON"),
+    ((b"%pdf",), "a PDF document", "pass an ontology file"),
     ((b"par1",), "a Parquet file", "pass the ontology file that it was made from"),
     ((b"\x89hdf",), "an HDF5 file", "pass an ontology file"),
     ((b"sqlite format 3",), "a SQLite database", "pass the ontology file that it was made from"),
@@ -53,6 +52,17 @@ class Content:
     format: Format
     data: bytes
     repairs: tuple[Repair, ...]
+
+
+_BINARY = (
+    b"PAR1",
+    b"\x89HDF",
+    b"SQLite format 3",
+    b"%PDF",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"\x80\x04",
+)
 
 
 def unreadable(name: str, found: str, hint: str = _ONLINE) -> UnreadableFile:
@@ -149,32 +159,21 @@ def prepare(name: str, raw: bytes) -> Content:
     Raises:
         UnreadableFile: Empty, truncated, or of another kind.
     """
-    data = _decompress(name, raw)
+    try:
+        data = unpack(raw)
+    except Damaged as error:
+        raise unreadable(name, error.found, error.hint or _ONLINE) from error
+    if data.startswith(_BINARY) or data[257:262] == b"ustar":
+        raise unreadable(name, *_describe(data))
     if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
         raise unreadable(name, "an empty file" if not raw else "nothing but blanks")
-    if _kind(data[:4096]) == "owl":
+    if _kind(data[: 1 << 20]) == "owl":
         return Content(name, "owl", data, ())
     text, repairs = decode(data)
     kind = _kind(text[:65536])
     if kind is None:
         raise unreadable(name, *_describe(data))
     return Content(name, kind, text, tuple(repairs))
-
-
-def _decompress(name: str, data: bytes) -> bytes:
-    for _ in range(2):
-        try:
-            if data.startswith(b"\x1f\x8b"):
-                data = gzip.decompress(data)
-            elif data.startswith(b"BZh"):
-                data = bz2.decompress(data)
-            elif data.startswith(b"\xfd7zXZ\x00"):
-                data = lzma.decompress(data)
-            else:
-                break
-        except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-            raise unreadable(name, f"a truncated or damaged compressed file ({error})") from error
-    return data
 
 
 def decode(data: bytes) -> tuple[bytes, list[Repair]]:
@@ -187,6 +186,8 @@ def decode(data: bytes) -> tuple[bytes, list[Repair]]:
     encoding = _wide_encoding(data[:400])
     if encoding:
         data = data.decode(encoding, errors="replace").encode()
+        if (lost := data.count("\ufffd".encode())) > 0:
+            repairs.append(Repair(0, encoding, f"{lost} characters that it doesn't have: marked"))
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -222,19 +223,18 @@ def _decode_by_line(data: bytes, repairs: list[Repair]) -> bytes:
         try:
             line.decode()
         except UnicodeDecodeError:
-            text = "".join(_western(byte) for byte in line)
+            text = line.decode("latin-1").translate(_WESTERN)
             lines[number - 1] = text.encode()
             repairs.append(Repair(number, text, "not valid UTF-8: read as latin-1"))
     return b"\n".join(lines)
 
 
-def _western(byte: int) -> str:
+def _western(code: int) -> str:
     # five bytes are undefined in Windows-1252; latin-1 has a meaning for every one
-    try:
-        return bytes([byte]).decode("cp1252")
-    except UnicodeDecodeError:
-        return bytes([byte]).decode("latin-1")
+    return bytes([code]).decode("cp1252", errors="ignore") or chr(code)
 
+
+_WESTERN = {code: _western(code) for code in range(128, 160)}
 
 _OBO_START = re.compile(
     rb"^\s*(?:!.*\n\s*)*(?:\[[A-Za-z]\w+\]|(?:format-version|data-version|date|ontology|saved-by|"
@@ -249,22 +249,44 @@ def _kind(head: bytes) -> Format | None:
         encoding = _wide_encoding(head[:400])
         head = head[: len(head) // 4 * 4].decode(encoding or "latin-1", "replace").encode()
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head.startswith((b"{", b"[{")):
+    if head.startswith(b"{") or re.match(rb"\[\s*\{", head):
         return "json"
     if head.startswith(b"<"):
-        root = re.search(rb"<(?:\w+:)?([A-Za-z]+)[\s>]", re.sub(rb"(?s)<!--.*?-->", b"", head))
-        return "owl" if root and root.group(1) == b"RDF" else None
+        return "owl" if _root(head) == "RDF" else None
     return "obo" if _OBO_START.match(head) or _OBO_STANZA.search(head) else None
 
 
+_PROLOGUE = re.compile(rb"(?s)\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)")
+
+
+def _root(head: bytes) -> str:
+    """The name of the root element of XML."""
+    at = 0
+    while found := _PROLOGUE.match(head, at):
+        at = found.end()
+    root = re.compile(rb"\s*<(?:[\w.-]+:)?([\w.-]+)[\s/>]").match(head, at)
+    return root.group(1).decode(errors="replace") if root else ""
+
+
 def _describe(data: bytes) -> tuple[str, str]:
-    head = data[:400].lstrip()
+    if data[257:262] == b"ustar":
+        return "a tar archive", "unpack it and pass the ontology file inside"
+    # Turtle and functional syntax may begin with comments
+    head = re.sub(rb"\A(?:\s*#[^\n]*\n)+", b"", data[:65536]).lstrip()
     for starts, found, hint in _OTHER_KINDS:
         if head.lower().startswith(starts):
             return found, hint
     if head.startswith(b"<"):
-        return "XML that isn't RDF/XML", "convert it: robot convert -i IN -o OUT.obo"
-    first = head.split(b"\n", 1)[0][:80]
+        return _markup(_root(head) or head[:40].decode(errors="replace"))
+    first = data[:400].lstrip().split(b"\n", 1)[0][:80]
     if any(byte < 9 for byte in first):
         return f"binary data starting with {first[:16]!r}", _ONLINE
     return f"text starting with {first.decode(errors='replace')!r}", _ONLINE
+
+
+def _markup(root: str) -> tuple[str, str]:
+    if root.lower() in ("html", "!doctype"):
+        return "a web page (HTML)", _ONLINE
+    if root == "Ontology":
+        return "XML that isn't RDF/XML, but OWL/XML", _CONVERT
+    return f"XML that isn't RDF/XML (its root is {root})", _ONLINE

@@ -49,7 +49,9 @@ def build(raw: Raw) -> tuple[dict[str, pa.Table], list[tuple[str, str]]]:
     relation = _relation_namer(raw, key)
     return {
         "terms": _table("terms", (terms[key] for key in sorted(terms))),
-        "synonyms": _table("synonyms", _unique((key(r[0]), *r[1:]) for r in raw.synonyms if r[1])),
+        "synonyms": _table(
+            "synonyms", _unique((key(r[0]), *r[1:]) for r in raw.synonyms if r[1].strip())
+        ),
         "alt_ids": _table("alt_ids", _unique(alt_ids)),
         "xrefs": _table("xrefs", _unique((key(term), _plain(x)) for term, x in raw.xrefs)),
         "parents": _table("parents", _unique(edge for edge in parents if edge not in own)),
@@ -89,12 +91,23 @@ def _terms(
             _text(definition),
             namespace or (None if stub else default),
             obsolete,
-            sorted({key(other) for other in replaced_by}) if replaced_by else replaced_by,
-            sorted({key(other) for other in consider}) if consider else consider,
+            _ids(short, replaced_by, key, notes) if replaced_by else replaced_by,
+            _ids(short, consider, key, notes) if consider else consider,
             _text(comment),
             stub,
         )
     return terms
+
+
+def _ids(
+    term: str, given: list[str], key: Callable[[str], str], notes: list[tuple[str, str]]
+) -> list[str]:
+    """Other terms that a term names; free text, which some files have there, is none."""
+    found = {key(other) for other in given}
+    for text in [other for other in found if re.search(r"\s", other)]:
+        found.remove(text)
+        notes.append((f"{term} {text}", "not the id of a term: left out"))
+    return sorted(re.sub(r"^([A-Za-z]+)_(\d+)$", r"\1:\2", other) for other in found)
 
 
 def _text(value: str | None) -> str | None:
@@ -128,7 +141,7 @@ def _relation_namer(raw: Raw, key: Callable[[str], str]) -> Callable[[str], str]
     taken = {ident for ident in slugs if ":" not in ident}
 
     def name(ident: str) -> str:
-        short = key(ident)
+        short = _spelt(key(ident))
         if ":" not in short:
             return short
         slug = _KNOWN_RELATIONS.get(short) or slugs.get(short, "")
@@ -136,6 +149,14 @@ def _relation_namer(raw: Raw, key: Callable[[str], str]) -> Callable[[str], str]
         return slug if slug and slug not in shared | (taken - {short}) else short
 
     return name
+
+
+def _spelt(ident: str) -> str:
+    """A relation as the current ontologies spell it: OBO_REL:part_of, obo:BFO_0000050, BFO_0000050."""
+    if ident.startswith("OBO_REL:"):
+        return ident.removeprefix("OBO_REL:")
+    found = re.fullmatch(r"(?:obo:)?(BFO|RO)_(\d{7})", ident)
+    return f"{found.group(1)}:{found.group(2)}" if found else ident
 
 
 def _slug(name: str) -> str:
