@@ -10,6 +10,7 @@ from rich.text import Text
 from lakehouse.curation.failure import Failure
 
 _SHOWN_VALUES = 10
+LONGEST = 120
 
 
 def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str:
@@ -21,6 +22,16 @@ def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str
         what = failure.expected if failure.rule == "constraint" else failure.rule
         groups.setdefault((failure.slot, what, failure.column), []).append(failure)
     return "\n".join(_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
+
+
+def spoken(value: object, limit: int = LONGEST) -> str:
+    """A value on one line, with nothing in it that a terminal would obey, cut where too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def _quoted(value: object) -> str:
+    return f'"{spoken(value)[1:-1] if isinstance(value, str) else spoken(value)}"'
 
 
 def _plural(count: int, noun: str) -> str:
@@ -45,7 +56,7 @@ def _rows(failure: Failure) -> str:
 
 
 def _listed(group: Sequence[Failure]) -> str:
-    return ", ".join(repr(f.value) for f in group[:_SHOWN_VALUES]) + _more(group)
+    return ", ".join(spoken(f.value) for f in group[:_SHOWN_VALUES]) + _more(group)
 
 
 def _arrow(hint: str) -> str:
@@ -104,7 +115,7 @@ def _nulls(group: Sequence[Failure]) -> str:
 
 def _values(group: Sequence[Failure]) -> str:
     first = group[0]
-    shown = ", ".join(f"{f.value!r}{_rows(f)}" for f in group[:_SHOWN_VALUES])
+    shown = ", ".join(f"{spoken(f.value)}{_rows(f)}" for f in group[:_SHOWN_VALUES])
     return (
         f"{_plural(len(group), 'value')} of column {first.column!r} not valid{_where(first)}, "
         f"expected {first.expected}: {shown}{_more(group)}{_arrow(first.hint)}"
@@ -120,7 +131,7 @@ def _terms(group: Sequence[Failure]) -> str:
     synonyms = [f for f in group if f.synonym_of is not None]
     others = [f for f in group if f.synonym_of is None]
     if synonyms:
-        mapped = [f'"{f.value}" → "{f.synonym_of}"' for f in synonyms[:_SHOWN_VALUES]]
+        mapped = [f'{_quoted(f.value)} → "{f.synonym_of}"' for f in synonyms[:_SHOWN_VALUES]]
         lines += [
             f"{_plural(len(synonyms), 'synonym')} found: {', '.join(mapped)}{_more(synonyms)}",
             f"→ {synonyms[0].hint}",
@@ -134,7 +145,7 @@ def _terms(group: Sequence[Failure]) -> str:
 
 
 def _nearest(failure: Failure) -> str:
-    said = f'"{failure.value}"{_rows(failure)}'
+    said = f"{_quoted(failure.value)}{_rows(failure)}"
     near = " or ".join(f'"{value}"' for value in failure.nearest)
     return (
         f"{said}: did you mean {near}?" if near else f"{said}: nothing near in {failure.expected}"
@@ -144,12 +155,18 @@ def _nearest(failure: Failure) -> str:
 def _constraint(group: Sequence[Failure]) -> str:
     first = group[0]
     shown = "; ".join(
-        f"{f.value!r}{_rows(f)}{f' ({f.found})' if f.found else ''}" for f in group[:_SHOWN_VALUES]
+        f"{spoken(f.value)}{_rows(f)}{f' ({f.found})' if f.found else ''}" for f in group[:_SHOWN_VALUES]
     )
     return (
         f"{_plural(len(group), 'value')} of column {first.column!r} not allowed{_where(first)}, "
         f"expected {first.expected}: {shown}{_more(group)}{_arrow(first.hint)}"
     )
+
+
+def _of_rows(group: Sequence[Failure]) -> str:
+    shown = "; ".join(f"{f.found}{_rows(f)}" for f in group[:_SHOWN_VALUES])
+    where = _where(group[0])
+    return f"rows not accepted{where}: {shown}{_more(group)}{_arrow(group[0].hint)}"
 
 
 _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
@@ -161,6 +178,7 @@ _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
     "dtype": _dtype,
     "null": _nulls,
     "constraint": _constraint,
+    "rows": _of_rows,
     "category": _terms,
     "names": _terms,
 }
@@ -174,7 +192,7 @@ def rich_table(failures: Sequence[Failure]) -> Table:
     for failure in failures:
         slot = "" if failure.slot == "columns" else f"{failure.slot}: "
         column_wide = failure.rule in ("presence", "index", "extra", "order")
-        value = failure.found if failure.value is None else repr(failure.value)
+        value = failure.found if failure.value is None else spoken(failure.value)
         suggestion = failure.synonym_of or " or ".join(failure.nearest) or failure.hint
         cells = (
             f"{slot}{failure.column}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -48,6 +49,19 @@ def missing(chunk: Chunk) -> pa.BooleanArray:
     return pc.is_null(chunk, nan_is_null=True)
 
 
+def python_values(chunk: Chunk) -> list[Any]:
+    """The values as Python's own, None where one is missing."""
+    if isinstance(chunk, Objects):
+        return [None if is_missing(value) else value for value in chunk.values]
+    if pt.is_floating(chunk.type):
+        chunk = pc.if_else(missing(chunk), None, chunk)
+    try:
+        # several times faster than Arrow's own
+        return pl.Series(pl.from_arrow(chunk)).to_list()
+    except (pl.exceptions.PolarsError, ValueError, TypeError):
+        return list(chunk.to_pylist())
+
+
 def array_of(values: Iterable[Any]) -> Chunk:
     """Python values as Arrow if they are of one type, else as they are."""
     listed = values if hasattr(values, "__getitem__") else list(values)
@@ -61,8 +75,17 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def is_text(value: Any) -> bool:
+    """Whether a value is text that can be stored; a lone surrogate can't."""
+    return isinstance(value, str) and (value.isascii() or _encodes(value))
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_real(value: Any) -> bool:
@@ -74,9 +97,9 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "int": lambda v: isinstance(v, numbers.Integral) and not isinstance(v, bool),
     "float": _is_real,
     "num": _is_real,
-    "str": _is_text,
-    "cat": _is_text,
-    "url": _is_text,
+    "str": is_text,
+    "cat": is_text,
+    "url": is_text,
     "path": lambda v: isinstance(v, (str, PurePath)),
     "bool": lambda v: isinstance(v, bool) or type(v).__name__ in ("bool_", "bool"),
     "date": lambda v: isinstance(v, datetime.date) and not isinstance(v, datetime.datetime),

@@ -9,7 +9,7 @@ import typing
 from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, ForwardRef, Literal, Union, get_args, get_origin
 
 import pydantic
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -59,16 +59,23 @@ class Described:
 
 def evaluated(annotation: Any, scope: Mapping[str, Any]) -> Any:
     """An annotation that was written as text, as an object if its names are known."""
-    if not isinstance(annotation, str):
+    text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
+    if not isinstance(text, str):
         return annotation
     try:
-        return eval(annotation, {**vars(typing), **scope})
+        return evaluated(eval(text, {**vars(typing), **scope}), scope)
     except (NameError, AttributeError, TypeError):
         return annotation  # pydantic resolves it later
 
 
-def with_terms(annotation: Any) -> Any:
-    """An annotation in which registries stand, with text that is marked in their place."""
+def with_terms(annotation: Any, scope: Mapping[str, Any]) -> Any:
+    """An annotation in which registries stand, with text that is marked in their place.
+
+    Args:
+        annotation: The annotation.
+        scope: The names that annotations written as text may use.
+    """
+    annotation = evaluated(annotation, scope)
     if isinstance(annotation, type) and issubclass(annotation, BaseRecord):
         return Annotated[str, Term(annotation)]
     if isinstance(annotation, FieldRef | BaseRecord):
@@ -76,12 +83,12 @@ def with_terms(annotation: Any) -> Any:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marked = (Term(a) if isinstance(a, FieldRef | BaseRecord) else a for a in arguments[1:])
-        return Annotated[(with_terms(arguments[0]), *marked)]
+        return Annotated[(with_terms(arguments[0], scope), *marked)]
     if origin in _UNIONS:
-        return Union[tuple(with_terms(a) for a in arguments)]  # noqa: UP007 - made at run time
+        return Union[tuple(with_terms(a, scope) for a in arguments)]  # noqa: UP007 - made at run time
     if origin in (None, Literal, ClassVar) or not arguments:
         return annotation
-    inner = tuple(a if isinstance(a, list) else with_terms(a) for a in arguments)
+    inner = tuple(a if isinstance(a, list) else with_terms(a, scope) for a in arguments)
     return annotation if inner == arguments else origin[inner]
 
 

@@ -148,11 +148,16 @@ class ModelJudge:
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[RowFault]:
         """What is wrong with rows."""
-        given = [
-            {k: v for k, v in row.items() if v is not None or k not in self._absent} for row in rows
-        ]
+        given = (
+            rows
+            if not self._absent
+            else [
+                {k: v for k, v in row.items() if v is not None or k not in self._absent}
+                for row in rows
+            ]
+        )
         try:
-            self._rows.validate_python(given)
+            self._rows.validate_python(list(given))
         except pydantic.ValidationError as error:
             for detail in error.errors(include_url=False, include_context=False):
                 position, *path = detail["loc"]

@@ -243,7 +243,7 @@ class CatLookup:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._targets:
-            raise UnknownField(
+            raise UnknownColumn(
                 f"There is no look-up for {name!r}.", expected=", ".join(self._targets)
             )
         found = [self._lookup(target) for target in self._targets[name]]
@@ -261,6 +261,10 @@ class CatLookup:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name not in self._targets:
+            raise UnknownField(
+                f"There is no look-up for {name!r}.", expected=", ".join(self._targets)
+            )
         return self[name]
 
     def __repr__(self) -> str:

@@ -18,7 +18,6 @@ from lakehouse.curators._annotations import (
     Described,
     column_of,
     dtype_of,
-    evaluated,
     unwrapped,
     with_terms,
 )
@@ -47,7 +46,7 @@ class DatasetMeta(_Meta):  # type: ignore[misc]
         frame = sys._getframe(1)
         scope = {**vars(module or object), **frame.f_locals}
         namespace["__annotations__"] = {
-            field: with_terms(evaluated(annotation, scope)) for field, annotation in given.items()
+            field: with_terms(annotation, scope) for field, annotation in given.items()
         }
         return super().__new__(cls, name, bases, namespace, **kwargs)
 
@@ -93,7 +92,7 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
     def __class_getitem__(cls, parameters: Any) -> Any:
         """A generic model of given types, among which may be registries."""
         given = parameters if isinstance(parameters, tuple) else (parameters,)
-        return super().__class_getitem__(tuple(with_terms(p) for p in given))
+        return super().__class_getitem__(tuple(with_terms(p, {}) for p in given))
 
     @classmethod
     def describe_fields(cls) -> Iterable[Described]:
@@ -119,10 +118,15 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
 
         Args:
             **options: Further arguments of `Schema`, e.g. `maximal_set=True`.
+
+        Raises:
+            InvalidArgument: It has no fields, or a field that describes no column.
         """
         extra = cls.model_config.get("extra")
         made: dict[str, Any] = {"description": _first_line(cls), **cls._options, **options}
         name = made.pop("name", cls.__name__)
+        if not cls.model_fields:
+            raise InvalidArgument(f"{cls.__name__} has no fields.", hint="write one: donor: str")
         if made.get("otype") not in (None, "DataFrame"):
             return Schema(slots=dict(_slots(cls)), name=name, **made)
         described = list(cls.describe_fields())

@@ -6,6 +6,8 @@ import datetime
 import enum
 from typing import Annotated, Literal
 
+import anndata as ad
+import numpy as np
 import pandas as pd
 import pydantic
 import pytest
@@ -13,7 +15,7 @@ from pydantic import Field
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.errors import ValidationError
+from lakehouse.errors import InvalidArgument, ValidationError
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -188,3 +190,138 @@ def test_instances_of_models():
     assert Immuno(**rows().iloc[0].to_dict()).cell_type == "B cell"
     with pytest.raises(pydantic.ValidationError):
         Immuno(**{**rows().iloc[0].to_dict(), "temperature": -1})
+
+
+class Study(ln.DatasetModel):
+    """Annotations may be texts, and name what is defined later."""
+
+    tissue: bt.Tissue | None
+    near: list[bt.CellType | None]
+    place: Place
+
+
+class Place(pydantic.BaseModel):
+    name: str
+
+
+def test_annotations_that_are_texts():
+    dtypes = {d.name: str(d.dtype) for d in Study.describe_fields()}
+    assert dtypes == {
+        "tissue": "cat[bionty.Tissue]",
+        "near": "list[cat[bionty.CellType]]",
+        "place": "dict",
+    }
+
+
+def test_rows_are_judged_as_wholes():
+    class Span(ln.DatasetModel):
+        start: int
+        end: int | None
+
+        @pydantic.model_validator(mode="after")
+        def ends_late(self):
+            if self.end is not None and self.end < self.start:
+                raise ValueError("ends before it starts")
+            return self
+
+    df = pd.DataFrame({"start": [1, 5, 2, 9], "end": [2, 4, None, 8]}).convert_dtypes()
+    curator = ln.curators.DataFrameCurator(df, Span)
+    (failure,) = curator.check(all_rows=True).failures
+    assert (failure.column, failure.rule, failure.count, failure.rows) == ("*", "rows", 2, (1, 3))
+    assert "ends before it starts (2 rows: 1, 3)" in str(curator.report)
+    assert curator.filter().bad["start"].to_list() == [5, 9]
+    row = curator.schema.to_pydantic()
+    assert row(start=1, end=None).end is None
+    with pytest.raises(pydantic.ValidationError, match="ends before it starts"):
+        row(start=2, end=1)
+    df.attrs = {"start": 2, "end": 1}
+    of_attrs = ln.Schema(slots={"attrs": Span.to_schema()}, otype="DataFrame").save()
+    with pytest.raises(ValidationError, match="ends before it starts"):
+        ln.curators.DataFrameCurator(df, of_attrs).validate()
+
+
+def test_the_parts_of_a_composite_dataset():
+    class Cells(ln.DatasetModel):
+        cell_type: bt.CellType
+
+    class Spatial(ln.DatasetModel):
+        is_single: bool
+        organism: bt.Organism
+        images: Annotated[dict[str, Site], Field(default_factory=dict)]
+
+    class Uns(ln.DatasetModel):
+        spatial: Spatial
+
+    class Sections(ln.DatasetModel, otype="AnnData"):
+        obs: Cells
+        genes: Annotated[bt.Gene.ensembl_gene_id, Field(alias="var.T")]
+        uns: Uns
+
+    human = bt.Organism(name="human").save()
+    bt.Gene(symbol="CD8A", ensembl_gene_id="ENSG00000153563", organism=human).save()
+
+    def section(cell_type, **spatial):
+        made = {"is_single": True, "organism": "human", **spatial}
+        return ad.AnnData(
+            np.ones((1, 1), dtype="float32"),
+            obs=pd.DataFrame({"cell_type": [cell_type]}, index=["a"]),
+            var=pd.DataFrame(index=["ENSG00000153563"]),
+            uns={"spatial": made},
+        )
+
+    artifact = ln.Artifact.from_anndata(section("B cell"), key="s.h5ad", schema=Sections).save()
+    assert set(artifact.features.slots) == {"obs", "var.T", "uns"}
+    for wrong, said in (
+        (section("C cell"), "C cell"),
+        (section("B cell", organism="humen"), "did you mean 'human'"),
+        (section("B cell", images={"x": {"floor": 1}}), "images.x.name: Field required"),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            ln.curators.AnnDataCurator(wrong, Sections).validate()
+
+    class Bad(ln.DatasetModel, otype="AnnData"):
+        obs: int
+
+    with pytest.raises(InvalidArgument, match="'obs' of Bad"):
+        Bad.to_schema()
+
+
+def test_options_of_the_class_and_of_its_config():
+    class Wells(ln.DatasetModel, coerce=True, ordered_set=True):
+        dose: Annotated[float, Field(description="of the drug")]
+
+    schema = Wells.to_schema().save()
+    assert (schema.coerce, schema.ordered_set) == (True, True)
+    assert ln.Feature.get(name="dose").description == "of the drug"
+    curator = ln.curators.DataFrameCurator(pd.DataFrame({"dose": ["1.5"]}), Wells)
+    curator.validate()
+    assert curator.dataset["dose"].to_list() == [1.5]
+
+    class Welcoming(Wells):
+        model_config = pydantic.ConfigDict(extra="allow")
+
+    assert Welcoming.to_schema().flexible
+    assert Welcoming.to_schema().ordered_set
+
+
+def test_names_that_no_field_can_have_are_aliases():
+    class Odd(ln.DatasetModel):
+        of_class: Annotated[int, Field(alias="class")]
+        of_schema: Annotated[int, Field(validation_alias="schema")]
+        of_two: Annotated[int, Field(validation_alias=pydantic.AliasChoices("a b", "c"))]
+
+    assert [d.name for d in Odd.describe_fields()] == ["class", "schema", "a b"]
+
+    class Deep(ln.DatasetModel):
+        x: Annotated[int, Field(validation_alias=pydantic.AliasPath("a", 0))]
+
+    with pytest.raises(InvalidArgument, match="'x' has no column"):
+        Deep.to_schema()
+
+
+def test_a_model_without_fields_is_no_schema():
+    class Nothing(ln.DatasetModel):
+        pass
+
+    with pytest.raises(InvalidArgument, match="Nothing has no fields"):
+        Nothing.to_schema()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing
+from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing, python_values
 from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.rules.dicts import dict_of_text
 from lakehouse.curation.spec import ColumnRule, ValueJudge
@@ -179,7 +179,7 @@ class ConstraintCheck:
         try:
             fine = _VECTORISED[name](values, argument)
         except _NOT_COMPARABLE:
-            wrong = self._one_by_one(name, argument, array.to_pylist(), start)
+            wrong = self._one_by_one(name, argument, python_values(array), start)
             return pa.array([row not in wrong for row in range(len(array))], pa.bool_())
         if pt.is_dictionary(array.type):
             fine = fine.take(array.indices)
@@ -219,7 +219,7 @@ class ConstraintCheck:
     def _custom(self, validator: Any, values: pa.Array) -> pa.Array:
         encoded = values if pt.is_nested(values.type) else values.dictionary_encode()
         plain = encoded.dictionary if pt.is_dictionary(encoded.type) else encoded
-        listed = plain.to_pylist()
+        listed = python_values(plain)
         said = self._faults(validator, listed)
         for position, text in said.items():
             value = listed[position]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lakehouse.curation.chunks import Chunk, Objects, is_missing
+from lakehouse.curation.chunks import Chunk, Objects, python_values
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import DatasetSpec, RowJudge
 
 ALL = "*"
 """The column that failures of whole rows name."""
 
-_BATCH = 1 << 14
+_BATCH = 1 << 9  # larger batches keep the garbage collector busy
 
 
 def make(spec: DatasetSpec) -> RowCheck | None:
@@ -21,7 +21,7 @@ def make(spec: DatasetSpec) -> RowCheck | None:
 
 
 class RowCheck:
-    """Gives rows to a judge, some thousands at a time."""
+    """Gives rows to a judge, some hundreds at a time."""
 
     def __init__(self, judge: RowJudge) -> None:
         self._judge = judge
@@ -37,7 +37,7 @@ class RowCheck:
         """Look at the rows from `start` on."""
         for begin in range(0, n_rows, _BATCH):
             stop = min(begin + _BATCH, n_rows)
-            columns = [_values(chunk, begin, stop) for chunk in chunks.values()]
+            columns = [python_values(_part(chunk, begin, stop)) for chunk in chunks.values()]
             names = list(chunks)
             rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
             self._judged(rows or [{} for _ in range(begin, stop)], start + begin)
@@ -69,8 +69,7 @@ class RowCheck:
             )  # fmt: skip
 
 
-def _values(chunk: Chunk, start: int, stop: int) -> list[Any]:
-    plain = (
-        chunk.values[start:stop] if isinstance(chunk, Objects) else chunk[start:stop].to_pylist()
-    )
-    return [None if is_missing(value) else value for value in plain]
+def _part(chunk: Chunk, start: int, stop: int) -> Chunk:
+    if isinstance(chunk, Objects):
+        return Objects(chunk.values[start:stop])
+    return chunk.slice(start, stop - start)
