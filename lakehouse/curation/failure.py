@@ -27,15 +27,15 @@ def every_row() -> Iterator[None]:
         _KEPT.reset(token)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """One thing that is wrong, with every place where it is.
 
     Attributes:
         slot: The component of the dataset, e.g. `"columns"` or `"obs"`.
-        column: The column.
+        column: The column; `*` where rows as wholes are wrong.
         rule: Which rule failed: presence, index, extra, order, duplicates, names, dtype,
-            dicts, coerce, null, category or constraint.
+            dicts, coerce, null, category, constraint or rows.
         value: The offending value; None where the column as such is wrong.
         count: In how many rows; 0 where that can't be said.
         rows: The first of them, at most five, from 0; all of them where that was asked for.
@@ -67,10 +67,19 @@ class Tally:
 
     def add(self, value: Any, count: int, rows: Iterable[int]) -> None:
         """Note a value seen `count` times, first in `rows`, which follow all earlier ones."""
-        seen, first = self._found.get(value, (0, ()))
-        if len(first) < (kept := rows_kept()):
-            first = (*first, *rows)[:kept]
-        self._found[value] = (seen + count, first)
+        self.extend([(value, count, rows)])
+
+    def extend(self, found: Iterable[tuple[Any, int, Iterable[int]]]) -> None:
+        """Note many values, each with its count and its first rows."""
+        kept, known = rows_kept(), self._found
+        for value, count, rows in found:
+            before = known.get(value)
+            if before is None:
+                known[value] = (count, tuple(rows)[:kept])
+            elif len(before[1]) < kept:
+                known[value] = (before[0] + count, (*before[1], *rows)[:kept])
+            else:
+                known[value] = (before[0] + count, before[1])
 
     def __bool__(self) -> bool:
         return bool(self._found)
