@@ -58,11 +58,17 @@ def new_uid() -> str:
     return _eight(time.time_ns() // 1_000_000) + _eight(random % (_BASE4 * _BASE4))
 
 
-def new_uids(n: int) -> list[str]:
-    """`n` new uids in ascending order, all of the present millisecond."""
+def new_uids(n: int, *, after: str | None = None) -> list[str]:
+    """`n` new uids in ascending order, all of one millisecond.
+
+    Args:
+        n: How many.
+        after: A uid that all of them come after; by default they are of the present.
+    """
     import numpy as np
 
-    head = _eight(time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    head = _eight(now if after is None else max(now, decode(after[:8]) + 1))
     space = np.uint64(_BASE4 * _BASE4)
     numbers = np.unique(np.frombuffer(os.urandom(8 * n), np.uint64) % space)
     while len(numbers) < n:

@@ -12,9 +12,9 @@ from lakehouse.annotation.class_only import ClassOnly
 from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
 from lakehouse.annotation.making import created_records, existing_records, tell_records
 from lakehouse.annotation.standards import Standardizing
-from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, is_missing, listed
+from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, UnknownColumn
 from lakehouse.orm import QuerySet, current_lake
 from lakehouse.orm.record_list import RecordList
 
@@ -96,7 +96,17 @@ class CanCurate:
 
     @classmethod
     def _compared(cls, name: str, synonyms: str = SYNONYMS) -> str | None:
-        """The column of synonyms, which only names have."""
+        """The column of synonyms, which only names have.
+
+        Raises:
+            UnknownColumn: A column was chosen that the registry doesn't have.
+        """
+        wrong = synonyms not in cls.meta.fields or synonyms == name
+        if wrong and SYNONYMS in cls.meta.fields and name == cls.meta.name_field:
+            raise UnknownColumn(
+                f"{cls.meta.name} has no synonyms in {synonyms!r}.",
+                expected=", ".join(f for f in cls.meta.fields if f.endswith(SYNONYMS)),
+            )
         has = synonyms in cls.meta.fields and name == cls.meta.name_field
         return synonyms if has else None
 
@@ -277,8 +287,7 @@ class CanCurate:
         if return_mapper:
             return work.mapper
         get = work.mapper.get
-        whole = {v: get(v, None if is_missing(v) else v) for v in dict.fromkeys(texts)}
-        found = list(map(whole.__getitem__, texts))
+        found = [get(v, v) for v in texts]
         return found[0] if single and found else found
 
     @ClassOnly

@@ -10,6 +10,7 @@ from lakehouse.annotation.vocabulary import distinct
 from lakehouse.config import notify
 
 _SHOWN = 20
+_FORMER = {"mapped": "validated", "not_mapped": "non_validated"}
 
 
 class InspectResult:
@@ -53,7 +54,8 @@ class InspectResult:
         return pd.DataFrame({"__validated__": valid}, index=self._values)
 
     def __getitem__(self, key: str) -> list[Any]:
-        if key in ("validated", "non_validated"):
+        key = _FORMER.get(key, key)
+        if key in _FORMER.values():
             found: list[Any] = getattr(self, key)
             return found
         raise KeyError(key)
@@ -122,7 +124,9 @@ def advise(
     """
     if result.synonyms_mapper:
         count, names = len(result.synonyms_mapper), list(result.synonyms_mapper)
-        notify(f"detected {counted(count, 'unique term')} that are synonyms: {shown(names, 10)}")
+        cased = any(str(v).lower() == str(s).lower() for v, s in result.synonyms_mapper.items())
+        what = f"{'inconsistent casing/' if cased else ''}synonym{'' if count == 1 else 's'}"
+        notify(f"detected {counted(count, 'unique term')} with {what}: {shown(names, 10)}")
         notify("standardize terms via .standardize()")
     if result.ambiguous:
         notify(f"of several terms each: {shown(list(result.ambiguous))}", "warning")

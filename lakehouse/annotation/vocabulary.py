@@ -26,12 +26,12 @@ def listed(values: Any) -> tuple[list[Any], bool]:
     """Values of any iterable as a flat list, and whether a single value was given.
 
     Raises:
-        InvalidArgument: They aren't values that can be compared.
+        TypeMismatch: They aren't values that can be compared.
     """
     if isinstance(values, str):
         return [values], True
     if isinstance(values, bytes) or not isinstance(values, Iterable):
-        raise InvalidArgument(
+        raise TypeMismatch(
             "Several values are compared at once.", found=repr(values), hint=f"[{values!r}]"
         )
     for method in ("to_pylist", "tolist", "to_list"):

@@ -16,6 +16,9 @@ from lakehouse.registries._table import DIRECTORY
 if TYPE_CHECKING:
     from lakehouse.bionty import base as base
     from lakehouse.bionty import core as core
+    from lakehouse.bionty import models as models
+    from lakehouse.bionty import uids as ids
+    from lakehouse.bionty import uids as uids
     from lakehouse.bionty.bound import Bound, GeneTerm
     from lakehouse.bionty.configuration import settings as settings
     from lakehouse.bionty.public import PublicOntology as PublicOntology
@@ -54,10 +57,13 @@ __all__ = [
     "Tissue",
     "base",
     "core",
+    "ids",
+    "models",
     "settings",
+    "uids",
 ]
 
-_MODULES = ("base", "core")
+_MODULES = {"base": "base", "core": "core", "ids": "uids", "models": "models", "uids": "uids"}
 _OTHERS = {
     "settings": "lakehouse.bionty.configuration",
     "PublicOntology": "lakehouse.bionty.public",
@@ -69,9 +75,11 @@ def __getattr__(name: str) -> Any:
     if full in DIRECTORY.registries:
         return DIRECTORY.get(full)
     if name in _MODULES:
-        return importlib.import_module(f"lakehouse.bionty.{name}")
+        return importlib.import_module(f"lakehouse.bionty.{_MODULES[name]}")
     if name in _OTHERS:
         return getattr(importlib.import_module(_OTHERS[name]), name)
+    if name == "__version__":
+        return importlib.import_module("lakehouse").__version__
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

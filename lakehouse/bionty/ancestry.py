@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.annotation.making import existing_records, quiet_creation
-from lakehouse.annotation.tables import link_row
 from lakehouse.bionty.content import PARENTS
-from lakehouse.bionty.related import IS_A, LINK_TABLE, link_stamps
+from lakehouse.bionty.given import add_after
+from lakehouse.bionty.related import stage_parents
 
 if TYPE_CHECKING:
     from lakehouse.bionty.source import Source
-    from lakehouse.engine import Changes
     from lakehouse.orm.batch import Batch
 
 
@@ -48,29 +47,16 @@ class Ancestry:
             batch.add(self._source)
         own = record._values.get("ontology_id")
         self._made[own] = record
-        above = self._above(own)
+        above = sorted(self._above(own), key=self._places.__getitem__)
         records = {own: record, **self._records([key for key in above if key != own])}
-        for other in records.values():
-            if other is not record:
-                batch.add(other)
+        add_after(record, [r for r in records.values() if r is not record], batch)
         pairs = [
             (records[child], records[parent])
             for child in records
             for parent in self._parents.get(child, ())
             if parent in records
         ]
-        table, lake = self._registry.meta.table, record._lake
-
-        def stage(changes: Changes) -> None:
-            stamps = link_stamps(lake, batch.now)
-            rows = [
-                link_row(child.uid, table, parent.uid, slot=IS_A, **stamps)
-                for child, parent in pairs
-            ]
-            if rows:
-                changes.insert(LINK_TABLE, rows, if_absent=True)
-
-        batch.stage(stage)
+        stage_parents(batch, record._lake, pairs)
 
     def _above(self, key: str) -> list[str]:
         found: dict[str, None] = {}

@@ -13,19 +13,25 @@ from typing import Any
 from lakehouse._lazy import require
 from lakehouse.bionty.content import read_found, terms_of
 from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.public import PublicField as PublicField
 from lakehouse.bionty.public import PublicOntology as PublicOntology
+from lakehouse.bionty.public import PublicOntologyField as PublicOntologyField
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.ontology.manifest import Manifest, manifests
 from lakehouse.ontology.obtaining import obtain
 from lakehouse.registries._table import DIRECTORY
 
 PUBLIC_ONLY = ("BioSample", "Drug")
+_OTHERS = (
+    "PublicOntology",
+    "PublicOntologyField",
+    "display_currently_used_sources",
+    "display_sources",
+)
 _PREFERRED = ("vertebrates", "all", "human")
 
 
 def display_sources() -> Any:
-    """The public sources that are known, as a pandas data frame."""
+    """The public sources that are known, as a pandas data frame by entity."""
     pd = require("pandas", "make data frames")
     rows = [
         {
@@ -34,13 +40,21 @@ def display_sources() -> Any:
             "name": m.source_name,
             "version": version,
             "url": m.address(version),
+            "description": m.title,
+            "source_website": m.homepage,
             "licence": m.licence,
             "currently_used": m.used and version == m.version,
         }
         for m in manifests().values()
         for version in m.versions
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index("entity")
+
+
+def display_currently_used_sources() -> Any:
+    """The sources that a new lake uses, as a pandas data frame by entity."""
+    known = display_sources()
+    return known[known["currently_used"]][["organism", "name", "version"]]
 
 
 def public_ontology(
@@ -95,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*ENTITIES, *PUBLIC_ONLY, "PublicField", "PublicOntology", "display_sources"])
+    return sorted([*ENTITIES, *PUBLIC_ONLY, *_OTHERS])

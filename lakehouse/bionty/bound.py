@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from lakehouse.bionty.configuration import settings
+from lakehouse.bionty.given import values_of
 from lakehouse.bionty.organisms import inferred_organism, organism_by_uid, organism_record
 from lakehouse.bionty.term import Term, TermRow
 from lakehouse.engine import RowModel
@@ -66,13 +67,15 @@ class Bound(Term):
     `bt.settings.organism`.
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *found: Any, **fields: Any) -> None:
+        if found and (values := values_of(type(self), found)) is not None:
+            found, fields = (), {**values, **fields}
         if fields.get("organism") is None and fields.get("organism_uid") is None:
             inferred = inferred_organism([fields.get("ensembl_gene_id")])
             fields["organism"] = inferred or settings.organism
         elif isinstance(fields.get("organism"), str):
             fields["organism"] = organism_record(fields["organism"])
-        super().__init__(**fields)
+        super().__init__(*found, **fields)
         if self._values.get("organism_uid") is None:
             name = self.meta.cls.__name__
             raise OrganismNotSet(

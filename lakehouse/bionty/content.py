@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.bionty.tabular import PARENTS, table_terms
+from lakehouse.bionty.tabular import PARENTS as PARENTS
+from lakehouse.bionty.tabular import table_terms
 from lakehouse.formats import COLUMNS, format_for, format_of
 from lakehouse.ontology import Ontology, read, registry_rows
 from lakehouse.ontology.genes import read_table

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from lakehouse.bionty.configuration import Settings as Settings
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.public import PublicOntology as StaticReference
 from lakehouse.bionty.source import Source, known_sources
+from lakehouse.bionty.term import Term as BioRecord
 from lakehouse.config import notify
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
 
-__all__ = ["Settings", "sync_public_sources"]
+__all__ = [
+    "BioRecord",
+    "Settings",
+    "StaticReference",
+    "sync_all_sources_to_latest",
+    "sync_public_sources",
+]
 
 
 def sync_public_sources(
@@ -37,3 +45,6 @@ def sync_public_sources(
                 source.currently_used = True
             batch.add(source)
     notify(f"{new} new public sources")
+
+
+sync_all_sources_to_latest = sync_public_sources

@@ -67,13 +67,13 @@ def _by_organism(
 
 
 def _found(
-    registry: type[Any], terms: pa.Table, values: list[Any], field: str
+    registry: type[Any], terms: pa.Table, values: list[Any], field: str, *, exactly: bool = False
 ) -> dict[Any, list[Any]]:
     """The standard values that values stand for, those of obsolete terms left out."""
     current = terms
     if "is_obsolete" in terms.column_names and field == registry.meta.name_field:
         current = terms.filter(pc.invert(pc.fill_null(terms["is_obsolete"], False)))
-    words = registry._words(current, field, registry._compared(field))
+    words = registry._words(current, field, None if exactly else registry._compared(field))
     found: dict[Any, list[Any]] = words.standards(values).found
     return found
 
@@ -131,6 +131,8 @@ def from_source(
     """See `Term.from_source`."""
     source, organism = given.pop("source", None), given.pop("organism", None)
     fields = {n: v for n, v in given.items() if v is not None}
+    # a text by itself may be a synonym, a field's value is taken as it stands
+    exactly = string is None
     if string is not None:
         fields = {registry.meta.name_field: string, **fields}
     if len(fields) != 1:
@@ -145,7 +147,12 @@ def from_source(
     if species is None and registry.require_organism():
         species = inferred_organism([value])
     existing = registry._rows(species)
-    hits = existing["uid"].filter(pc.equal(existing[name], value)).to_pylist()
+    values = [value]
+    if not exactly:
+        words = registry._words(existing, name, registry._compared(name))
+        values = words.standards([value]).found.get(value, [value])
+    asked = pa.array(values, existing[name].type)
+    hits = existing["uid"].filter(pc.is_in(existing[name], value_set=asked)).to_pylist()
     if hits:
         return _one([registry.get(uid) for uid in hits])
     if species is None and registry.require_organism(name):
@@ -155,7 +162,9 @@ def from_source(
         )
     meant = source_of(registry, species, source)
     terms = terms_of(registry, content_of(meant, network=True))
-    found = _found(registry, terms, [value], name)
+    if name not in terms.column_names:
+        raise _nothing(registry, terms, meant, name, value)
+    found = _found(registry, terms, [value], name, exactly=exactly)
     made = _Maker(registry, terms, species, meant).records(found, name)
     if value not in made:
         raise _nothing(registry, terms, meant, name, value)
@@ -169,8 +178,11 @@ def _one(records: list[Any]) -> Any:
 def _nothing(
     registry: type[Any], terms: pa.Table, source: Source, field: str, value: Any
 ) -> ObjectDoesNotExist:
-    known = pc.drop_null(terms[field]).to_pylist() if len(terms) < _NEIGHBOURS else []
+    shown = field in terms.column_names and len(terms) < _NEIGHBOURS
+    known = pc.drop_null(terms[field]).to_pylist() if shown else []
     own = f"bt.{registry.__name__}({field}={value!r}) makes a term of your own"
+    if field == registry.meta.name_field and _found(registry, terms, [value], field):
+        own = f"bt.{registry.__name__}.from_source({value!r}) takes synonyms, too"
     return ObjectDoesNotExist(
         f"The source {source.name!r} {source.version or ''} has no term {value!r}.",
         expected=", ".join(near(str(value), known)) or None,

@@ -72,6 +72,7 @@ ENTITIES: dict[str, Entity] = {
     "Organism": Entity(
         "organism", "Organisms, by their common names.",
         row=OrganismRow, base=OrganismTerm, unique=(*_BY_ID, ("scientific_name",)),
+        match=(("ontology_id",), ("name",), ("scientific_name",)),
     ),
     "Gene": Entity(
         "gene", "Genes, known by Ensembl id, or by the stable id of another source.",

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from lakehouse._lazy import require
 from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
 from lakehouse.annotation.standards import Standardizing
-from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, is_missing, listed
+from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.bionty.content import PARENTS, Content
 from lakehouse.bionty.public_lookup import PublicLookup
 from lakehouse.bionty.ranking import ranked
-from lakehouse.errors import InvalidArgument, UnknownField, near
+from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology
 
 if TYPE_CHECKING:
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SYNONYMS = "synonyms"
-_SHOWN = {"description": "definition"}
+_DEFINITION, _DESCRIPTION = "definition", "description"
 _INNER = ("is_obsolete", "broad_synonyms", "narrow_synonyms", "related_synonyms", "replaced_by")
 
 
-class PublicField:
+class PublicOntologyField:
     """A field of a public ontology, as its attribute.
 
     Attributes:
+        parent: The ontology.
         name: The field's name.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, parent: PublicOntology, name: str) -> None:
+        self.parent = parent
         self.name = name
 
     def __str__(self) -> str:
@@ -71,7 +73,7 @@ class PublicOntology:
         url: str | None = None,
         path: Path | None = None,
     ) -> None:
-        self._terms = terms
+        self._terms = _with_definitions(terms)
         self._content = content
         self._path = path
         self.entity = entity
@@ -89,10 +91,13 @@ class PublicOntology:
     def __len__(self) -> int:
         return int(self._current.num_rows)
 
-    def __getattr__(self, name: str) -> PublicField:
-        if not name.startswith("_") and name in self._terms.column_names:
-            return PublicField(name)
+    def __getattr__(self, name: str) -> PublicOntologyField:
+        if not name.startswith("_") and self._known(name) in self._terms.column_names:
+            return PublicOntologyField(self, self._known(name))
         raise AttributeError(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._terms.column_names]
 
     @property
     def fields(self) -> set[str]:
@@ -106,14 +111,20 @@ class PublicOntology:
             return self._terms
         return self._terms.filter(pc.invert(pc.fill_null(self._terms["is_obsolete"], False)))
 
+    def _known(self, name: str) -> str:
+        """What a field is called here: descriptions of ontologies are definitions."""
+        names = self._terms.column_names
+        renamed = name == _DESCRIPTION and name not in names and _DEFINITION in names
+        return _DEFINITION if renamed else name
+
     def _field(self, field: Any) -> str:
         if field is None:
             names = ("name", "symbol")
             return next(n for n in names if n in self._terms.column_names)
-        name = str(getattr(field, "name", field))
+        name = self._known(str(getattr(field, "name", field)))
         if name not in self._terms.column_names:
             known = self._terms.column_names
-            raise UnknownField(
+            raise UnknownColumn(
                 f"The source {self.source!r} has no field {name!r}.",
                 expected=", ".join(near(name, known) or known),
             )
@@ -126,16 +137,15 @@ class PublicOntology:
     # -- comparing -----------------------------------------------------------------------
 
     def validate(self, values: Any, field: Any = None, *, mute: bool = False) -> Any:
-        """Which values are terms; see `CellType.validate`."""
+        """Which values are terms, as an array, also for one text; see `CellType.validate`."""
         import numpy as np
 
-        texts, single = listed(values)
+        texts, _ = listed(values)
         name = self._field(field)
         known = self._words(name).known(distinct(texts))
         if not mute:
             tell_validation(InspectResult(texts, known), name)
-        found = np.fromiter(map(known.__contains__, texts), dtype=bool, count=len(texts))
-        return found[0] if single else found
+        return np.fromiter(map(known.__contains__, texts), dtype=bool, count=len(texts))
 
     def inspect(
         self, values: Any, field: Any = None, *, standardize: bool = True, mute: bool = False
@@ -165,8 +175,8 @@ class PublicOntology:
         keep: Keep = "first",
         synonyms_field: Any = _SYNONYMS,
     ) -> Any:
-        """Replace synonyms by the terms that they mean; see `CellType.standardize`."""
-        texts, single = listed(values)
+        """Replace synonyms by the terms that they mean, as a list; see `CellType.standardize`."""
+        texts, _ = listed(values)
         name, wanted = self._field(field), self._field(return_field or field)
         synonyms = self._field(synonyms_field) if name == self._field(None) else None
         work = Standardizing(
@@ -179,9 +189,7 @@ class PublicOntology:
         if return_mapper:
             return work.mapper
         get = work.mapper.get
-        whole = {v: get(v, None if is_missing(v) else v) for v in dict.fromkeys(texts)}
-        found = list(map(whole.__getitem__, texts))
-        return found[0] if single and found else found
+        return [get(v, v) for v in texts]
 
     # -- looking -------------------------------------------------------------------------
 
@@ -210,19 +218,20 @@ class PublicOntology:
 
     def lookup(self, field: Any = None) -> Any:
         """The terms as attributes, for completion: `public.lookup().t_cell`."""
-        return PublicLookup(self._current, self._field(field), self.entity)
+        return PublicLookup(self._current, self._field(field), self)
 
     def to_dataframe(self) -> Any:
         """All terms as a pandas data frame, by their ids where they have any."""
         return self._frame(self._current)
 
+    def df(self) -> Any:
+        """The former name of `to_dataframe`."""
+        return self.to_dataframe()
+
     def _frame(self, rows: pa.Table) -> Any:
         require("pandas", "make data frames")
         shown = [c for c in rows.column_names if c not in _INNER and c != "consider"]
-        table = rows.select(shown)
-        if PARENTS in shown:
-            table = table.rename_columns([_SHOWN.get(c, c) for c in shown])
-        frame = table.to_pandas()
+        frame = rows.select(shown).to_pandas()
         if PARENTS in shown:
             frame[PARENTS] = [list(p) for p in frame[PARENTS]]
         return frame.set_index("ontology_id") if "ontology_id" in frame.columns else frame
@@ -278,3 +287,11 @@ class PublicOntology:
         common = ours.index.intersection(theirs.index)
         changed = ours.loc[common].compare(theirs.loc[common][ours.columns])
         return pd.concat([added, gone]), changed
+
+
+def _with_definitions(terms: pa.Table) -> pa.Table:
+    """What registries call a description, ontologies call a definition."""
+    names = terms.column_names
+    if "ontology_id" not in names or _DEFINITION in names:
+        return terms
+    return terms.rename_columns([_DEFINITION if n == _DESCRIPTION else n for n in names])

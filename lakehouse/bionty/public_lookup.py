@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm.lookup import attribute_names
+
+
+class Origin(Protocol):
+    """The public source that a term is from."""
+
+    entity: str
+    organism: str | None
+    source: str | None
+    version: str | None
 
 
 class PublicLookup:
@@ -20,10 +29,10 @@ class PublicLookup:
         'CL:0000084'
     """
 
-    def __init__(self, terms: pa.Table, field: str, entity: str) -> None:
+    def __init__(self, terms: pa.Table, field: str, origin: Origin) -> None:
         self._terms = terms.filter(pc.is_valid(terms[field]))
         self._field = field
-        self._entity = entity
+        self._origin = origin
 
     @cached_property
     def _rows(self) -> dict[str, list[int]]:
@@ -39,7 +48,8 @@ class PublicLookup:
         if rows is None:
             close = near(name, list(self._rows))
             raise UnknownField(
-                f"No {self._entity} is looked up as {name!r}.", expected=", ".join(close) or None
+                f"No {self._origin.entity} is looked up as {name!r}.",
+                expected=", ".join(close) or None,
             )
         return self._given(rows)
 
@@ -50,13 +60,13 @@ class PublicLookup:
         return self._given(hits)
 
     def _given(self, rows: list[int]) -> Any:
-        found = [PublicTerm(self._entity, row) for row in self._terms.take(rows).to_pylist()]
+        found = [PublicTerm(self._origin, row) for row in self._terms.take(rows).to_pylist()]
         return found[0] if len(found) == 1 else found
 
     def dict(self) -> dict[str, Any]:
         """All terms by their values of the field."""
         values = self._terms[self._field].to_pylist()
-        terms = (PublicTerm(self._entity, row) for row in self._terms.to_pylist())
+        terms = (PublicTerm(self._origin, row) for row in self._terms.to_pylist())
         return dict(zip(values, terms, strict=True))
 
     def __dir__(self) -> list[str]:
@@ -64,15 +74,36 @@ class PublicLookup:
 
 
 class PublicTerm:
-    """A term of a public source: its fields as attributes."""
+    """A term of a public source: its fields as attributes.
 
-    def __init__(self, entity: str, values: dict[str, Any]) -> None:
-        self._entity = entity
+    A registry makes a record of it: `bt.CellType(bt.CellType.public().lookup().t_cell)`.
+    """
+
+    def __init__(self, origin: Origin, values: dict[str, Any]) -> None:
+        self._origin = origin
+        self._fields = tuple(values)
         self.__dict__.update(values)
 
+    @property
+    def origin(self) -> Origin:
+        """The source that it is from."""
+        return self._origin
+
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a term of {self._entity} has no field {name!r}")
+        if name == "_origin":
+            raise AttributeError(name)
+        raise AttributeError(f"a term of {self._origin.entity} has no field {name!r}")
+
+    def __getitem__(self, name: str) -> Any:
+        return self._asdict()[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field, if there is one."""
+        return self._asdict().get(name, default)
+
+    def _asdict(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in self._fields}
 
     def __repr__(self) -> str:
-        shown = {k: v for k, v in vars(self).items() if not k.startswith("_") and v}
-        return f"{self._entity}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+        shown = {k: v for k, v in self._asdict().items() if v}
+        return f"{self._origin.entity}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.annotation.tables import link_row
+
 if TYPE_CHECKING:
+    from lakehouse.engine import Changes
+    from lakehouse.orm.batch import Batch
     from lakehouse.orm.lake import Lake
 
 LINK_TABLE = "ontology_link"
@@ -18,6 +22,21 @@ def link_stamps(lake: Lake, now: Any) -> dict[str, Any]:
     """What new links are stamped with."""
     stamps = {k: v for k, v in lake.stamps.items() if k in ("created_by_uid", "run_uid")}
     return {"created_at": now, **stamps}
+
+
+def stage_parents(batch: Batch, lake: Lake, pairs: list[tuple[Any, Any]]) -> None:
+    """Let pairs of a record and one of its parents be linked with a batch."""
+
+    def stage(changes: Changes) -> None:
+        stamps = link_stamps(lake, batch.now)
+        rows = [
+            link_row(child.uid, child.meta.table, parent.uid, slot=IS_A, **stamps)
+            for child, parent in pairs
+        ]
+        if rows:
+            changes.insert(LINK_TABLE, rows, if_absent=True)
+
+    batch.stage(stage)
 
 
 def edges(lake: Lake, table: str, relation: str | None = IS_A) -> pa.Table:

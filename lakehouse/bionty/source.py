@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.annotation.making import quiet_creation
 from lakehouse.identity import new_uids
@@ -56,6 +56,15 @@ class Source(
         """The manifest of this source, if it is a known one."""
         entity = str(self.entity).removeprefix("bionty.")
         return manifest_of(entity, str(self.name), self.organism)
+
+    def save(self) -> Self:
+        """Save the source; what is `currently_used` here becomes it, whoever was it meanwhile."""
+        row = self._lake.state.row("source", self.uid) if self._saved else None
+        used = self._values.get("currently_used")
+        if row is not None and used and not row["currently_used"]:
+            self._values = {**self._values, "currently_used": False}
+            self._set("currently_used", True)
+        return super().save()
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)

@@ -116,10 +116,11 @@ def used_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> 
 
 def _no_source(meta: RegistryMeta, organism: str | None) -> InvalidArgument:
     name = meta.cls.__name__
+    error = OrganismNotSet if organism and meta.cls.require_organism() else InvalidArgument
     own = [m for m in manifests().values() if m.entity == name]
     organisms = sorted({m.organism for m in own})
     close = near(organism, organisms) if organism else organisms
-    return InvalidArgument(
+    return error(
         f"{meta.name} has no source{f' for {organism!r}' if organism else ''}.",
         expected=", ".join(close or organisms) or None,
         hint=f"bt.{name}.import_source('path/to/file'), or bt.{name}.add_source(…)",

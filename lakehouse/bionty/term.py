@@ -9,7 +9,10 @@ import pyarrow as pa
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.synonyms import HasAbbreviation
+from lakehouse.bionty.given import checked_parents, save_parents, values_of
+from lakehouse.config import notify
 from lakehouse.engine import RowModel
+from lakehouse.identity import new_uids
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents
 
@@ -56,6 +59,14 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
     _everybodys = True
     # terms of a public source that are saved with this one, until it is saved
     _ancestry: Ancestry | None = None
+
+    def _set_given(self, given: dict[str, Any]) -> None:
+        name = self.meta.name_field
+        own, other = self._values.get(name), given.get(name)
+        if own is not None and other not in (None, own):
+            notify(f"{self!r} exists already and keeps its {name}, not {other!r}", "warning")
+            given = {n: v for n, v in given.items() if n != name}
+        super()._set_given(given)
 
     @classmethod
     def import_source(
@@ -161,10 +172,10 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
         Saving a new one saves its ancestors with it, and their hierarchy.
 
         Args:
-            string: The term's name or one of its synonyms.
+            string: The term's name in any case, or one of its synonyms.
             mute: Tell nothing.
-            **field: Instead of `string` one field and its value, e.g. `ontology_id="CL:0000084"`;
-                beside it `source` for another source than the one that is currently used, and
+            **field: Instead of `string` one field and its exact value, e.g.
+                `ontology_id="CL:0000084"`; beside it `source` for another source than the one that is currently used, and
                 `organism`.
 
         Returns:
@@ -207,6 +218,14 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
         """The columns of a term that a source gives; registries with more columns add them."""
         return values
 
+    @classmethod
+    def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
+        super()._before_save_many(batch, records)
+        # what is asked for comes before the ancestors that are saved with it
+        new = [r for r in records if r._ancestry is not None and "uid" not in r._values]
+        for record, uid in zip(new, new_uids(len(new)) if new else [], strict=True):
+            record._values["uid"] = uid
+
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)
         ancestry, self._ancestry = self._ancestry, None
@@ -219,6 +238,26 @@ class OntologyTerm(HasParents, Term):
 
     parents: Any
     children: Any
+    # ids or records that are to become parents when this one is saved
+    _parents: list[Any] | None = None
+
+    def __init__(self, *found: Any, parents: Any = None, **fields: Any) -> None:
+        looked_up = values_of(type(self), found) if found else None
+        if looked_up is not None:
+            above = looked_up.pop("parents", None)
+            found, fields = (), {**looked_up, **fields}
+        super().__init__(*found, **fields)
+        if looked_up is not None and parents is None and not self._saved:
+            parents = above
+        if parents is not None:
+            self._parents = checked_parents(type(self), parents)
+            self._dirty = bool(self._saved and self._parents)
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        parents, self._parents = self._parents, None
+        if parents:
+            save_parents(self, parents, batch)
 
     def ancestors(self, distance: int | None = None, *, relation: str = "is_a") -> dict[Self, int]:
         """The terms above this one with the length of the shortest way, nearest first.

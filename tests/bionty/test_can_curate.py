@@ -66,8 +66,9 @@ def test_empty_input(cells):
     assert bt.CellType.from_values([None, "", float("nan")]) == []
     result = bt.CellType.inspect([])
     assert (result.validated, result.frac_validated, result.n_unique) == ([], 0, 0)
-    assert bt.CellType.standardize([None, float("nan"), pd.NA, "", "T-cell"], mute=True) == [
-        None, None, None, "", "T cell"
+    nan = float("nan")
+    assert bt.CellType.standardize([None, nan, pd.NA, "", "T-cell"], mute=True) == [
+        None, nan, pd.NA, "", "T cell"
     ]  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def test_inspect_gives_advice(cells, capsys):
         "1 unique term (25.00%) is validated for name",
         "3 unique terms (75.00%) are not validated for name: 'T-cell', 't cell', 'blob'",
         "2 empty or repeated ones ignored",
-        "detected 2 unique terms that are synonyms",
+        "detected 2 unique terms with inconsistent casing/synonyms",
         ".standardize()",
         "couldn't validate 1 term: 'blob'",
         "create new record via CellType()",

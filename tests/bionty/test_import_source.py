@@ -290,10 +290,14 @@ def test_from_source(lake, obo):
     path = obo((1, "cell"), (2, "T cell", 'synonym: "T-cell" EXACT []'))
     bt.CellType.import_source(path)
     bt.CellType.get(ontology_id="ZZ:2").delete(permanent=True)
-    new = bt.CellType.from_source(name="T-cell")
+    new = bt.CellType.from_source("T-cell")
     assert (new.ontology_id, new._saved) == ("ZZ:2", False)
     new.save()
     assert bt.CellType.from_source(ontology_id="ZZ:2") == new
+    new.add_synonym("mine")
+    assert bt.CellType.from_source("mine") == bt.CellType.from_source("t CELL") == new
+    with pytest.raises(LookupError, match=r"from_source\('T-cell'\) takes synonyms"):
+        bt.CellType.from_source(name="T-cell")
     with pytest.raises(LookupError, match="no term 'T cel'") as error:
         bt.CellType.from_source(name="T cel")
     assert "T cell" in str(error.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import lakehouse.bionty as bt
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownColumn, UnknownField
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_compare(public):
     assert public.standardize(values, return_mapper=True) == {"T-cell": "T cell"}
     assert public.standardize(["T-cell"], return_field="ontology_id") == ["CL:0000084"]
     assert not public.validate(["obsolete lymph cell"]).any()
-    with pytest.raises(UnknownField, match="no field 'nam'"):
+    with pytest.raises(UnknownColumn, match="no field 'nam'"):
         public.validate(["a"], "nam")
 
 

@@ -228,7 +228,9 @@ def test_public_ontologies_without_a_lake(packages):
     with pytest.raises(InvalidArgument, match="no public source"):
         bt.base.CellType(source="no-such")
     frame = bt.base.display_sources()
-    assert {"Drug", "CellType", "Gene"} <= set(frame["entity"])
+    assert {"Drug", "CellType", "Gene"} <= set(frame.index)
+    used = bt.base.display_currently_used_sources()
+    assert used.loc["CellType", "version"] == "2026-03-26"
 
 
 def test_sample_attributes(monkeypatch, tmp_path):
