@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pydantic
 from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.curation.models import PYTHON_TYPES
 from lakehouse.curation.rules.constraints import fault
-from lakehouse.curation.spec import ColumnRule, DatasetSpec
+from lakehouse.curation.spec import ColumnRule, DatasetSpec, RowJudge
 
 if TYPE_CHECKING:
     from lakehouse.curation import TermResolver
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from lakehouse.schema import DType
 
 # Conditions that pydantic applies, and shows in JSON schemas, itself.
-_OWN = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
+_OWN = (
+    *("ge", "gt", "le", "lt", "multiple_of"),
+    *("min_length", "max_length", "pattern", "allow_inf_nan"),
+)
 
 
 def row_model(schema: Any, lake: Lake) -> type[pydantic.BaseModel]:
@@ -44,8 +47,24 @@ def row_model(schema: Any, lake: Lake) -> type[pydantic.BaseModel]:
     config = pydantic.ConfigDict(
         extra="forbid" if spec.maximal_set else "allow", populate_by_name=True
     )
-    label = "".join(part for part in (schema.name or "Row").title() if part.isalnum()) or "Row"
-    return pydantic.create_model(label, __config__=config, **fields)
+    given = str(schema.name or "Row")
+    title = given if given.isidentifier() else given.title()
+    label = "".join(part for part in title if part.isalnum() or part == "_") or "Row"
+    validators: dict[str, Any] = {}
+    if spec.rows is not None:
+        validators["rows"] = pydantic.model_validator(mode="before")(_row_test(spec.rows))
+    return pydantic.create_model(label, __config__=config, __validators__=validators, **fields)
+
+
+def _row_test(judge: RowJudge) -> Callable[[Any], Any]:
+    def check(values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for fault in judge.faults([values]):
+                where = "" if fault.column is None else f"{fault.column}: "
+                raise ValueError(where + fault.message)
+        return values
+
+    return check
 
 
 def _field(

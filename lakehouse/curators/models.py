@@ -25,6 +25,7 @@ from lakehouse.curators._compiled import Compiled, stored
 from lakehouse.curators._judges import FieldJudge, ModelJudge
 from lakehouse.curators._lookups import Term
 from lakehouse.errors import InvalidArgument
+from lakehouse.orm import current_lake
 from lakehouse.registries import Feature, Schema
 from lakehouse.schema import DType
 
@@ -114,7 +115,7 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
 
     @classmethod
     def to_schema(cls, **options: Any) -> Schema:
-        """The schema of the model, unsaved unless an equal one exists.
+        """The schema of the model, unsaved unless an equal one exists; its features are saved.
 
         Args:
             **options: Further arguments of `Schema`, e.g. `maximal_set=True`.
@@ -133,8 +134,10 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
         constraints = {d.name: d.conditions for d in described if d.conditions}
         if Compiled.of(cls).by_row:
             constraints[ROWS] = {"custom": _place(cls)}
+        features = [_feature(d) for d in described]
+        current_lake().save([feature for feature in features if not feature._saved])
         return Schema(
-            [_feature(d) for d in described],
+            features,
             name=name,
             optionals=[d.name for d in described if d.optional],
             constraints=constraints,
