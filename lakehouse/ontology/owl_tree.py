@@ -48,7 +48,7 @@ _RENAMED = {
 _SOME = ("someValuesFrom", "onClass")
 _NUMBERS = ("qualifiedCardinality", "minQualifiedCardinality")
 _RELATIVE = re.compile(
-    rb"""\w+:(?:about|resource)\s*=\s*["'](?![A-Za-z][\w+.-]*:|&)|\w+:ID\s*=\s*["']"""
+    rb""":(?:about|resource)\s*=\s*["'](?![A-Za-z][\w+.-]*:|&)|:ID\s*=\s*["']"""
 )
 _ABSOLUTE = re.compile(r"[A-Za-z][\w+.-]*:")
 

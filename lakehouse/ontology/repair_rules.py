@@ -43,7 +43,8 @@ def candidates(line: str) -> Iterator[Candidate]:
         ('is_obsolete: true', "'True' is no OBO boolean: read as true")
     """
     tag, colon, value = line.partition(":")
-    written, value = tag, value.strip()
+    # the rules take a time that grows with the square of a run of blanks
+    written, value = tag, re.sub(r"\s{64,}", " ", value.strip())
     tag = re.sub(r"[\s-]+", "_", tag.strip().lower()) if colon else ""
     if not tag or not value:
         return
@@ -121,8 +122,9 @@ def _split_quoted(value: str) -> tuple[str, str]:
 
 
 def _brackets(rest: str) -> str:
-    found = re.search(r"\[(.*)\]", rest) or re.search(r"\[(.*)$", rest)
-    return f"[{found.group(1).strip()}]" if found else "[]"
+    _, opened, inside = rest.partition("[")
+    inner, closed, after = inside.rpartition("]")
+    return f"[{(inner if closed else after).strip()}]" if opened else "[]"
 
 
 def _xref(tag: str, value: str) -> Iterator[Candidate]:
