@@ -116,6 +116,8 @@ class Bench:
     folder: Path
     peer: Peer | None = None
     quick: bool = False
+    pandera: str | None = None  # an interpreter that has pandera
+    versions: dict[str, str] = field(default_factory=dict)
 
     def fresh(self, name: str) -> Path:
         """A new empty folder of this run."""

@@ -1,9 +1,10 @@
 """Run the benchmarks.
 
-    python -m benchmarks.run [--peer-python PATH] [--only NAME ...] [--quick] [--record]
+    python -m benchmarks.run [--peer-python PATH] [--pandera-python PATH] [--only NAME ...]
+        [--quick] [--record]
 
-NAME is a group (`saves`) or one measure (`saves.commit`). lamindb is measured in the same run
-when the interpreter of an environment that has it is given.
+NAME is a group (`saves`) or one measure (`saves.commit`). lamindb and pandera are measured in the
+same run when the interpreters of environments that have them are given.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def main() -> None:
     """Parse the command line, measure, print, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="an interpreter that has lamindb")
+    parser.add_argument("--pandera-python", help="an interpreter that has pandera and polars")
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that all runs")
     parser.add_argument("--json", default="benchmarks.json", help="where the figures go")
@@ -98,11 +100,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="lakehouse-bench-"))
     try:
         peer = Peer(options.peer_python, folder / "peer") if options.peer_python else None
-        bench = Bench(folder, peer, quick=options.quick)
+        bench = Bench(folder, peer, quick=options.quick, pandera=options.pandera_python)
         lines = measure(bench, measures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    machine = report.machine(peer.versions if peer else {})
+    machine = report.machine({**(peer.versions if peer else {}), **bench.versions})
     Path(options.json).write_text(
         json.dumps(
             {"machine": machine, "lines": [{**asdict(x), "ok": x.ok} for x in lines]}, indent=1

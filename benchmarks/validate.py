@@ -1,18 +1,24 @@
-"""Validating a frame of eight columns, two of them categorical, beside lamindb.
+"""Validating frames of eight columns, beside lamindb and pandera.
 
-    python benchmarks/validate.py [--rows 10000000] [--peer-python PATH]
+    python benchmarks/validate.py [--rows 10000000] [--frame plain --frame "mixed, 1% bad"]
+        [--peer-python PATH] [--pandera-python PATH]
 
-Each measurement runs in a process of its own, which builds the frame, notes its memory, then
-validates three times. Printed are the best wall time, the time of the first run, and the peak
-of memory, the frame included, in multiples of the frame's size. `--peer-python` names the
-interpreter of an environment with lamindb; without it, only our side is measured.
+Each measurement runs in a process of its own, which makes the frame, notes its memory, then
+validates three times, collecting everything that is wrong. Printed are the best wall time, its
+CPU time, the time of the first run, and the peak of memory, the frame included, in multiples of
+the frame's size. The paths name interpreters of environments with lamindb and with pandera;
+without them, only our side is measured.
 
-This file runs in both environments, so it imports neither library at the top.
+lamindb has no conditions on values, so the ranges and patterns of the mixed frame are checked by
+us and by pandera only. With wrong values lamindb raises; the time is that to its verdict.
+
+This file runs in all environments, so it imports no library at the top.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import platform
@@ -20,41 +26,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
-CELL_TYPES = [f"cell type {i}" for i in range(100)]
-TISSUES = [f"tissue {i}" for i in range(40)]
-DTYPES = {
-    "cell_type": "cat[ULabel]",
-    "tissue": "cat[ULabel]",
-    "n_counts": "int",
-    "n_genes": "int",
-    "pct_mito": "float",
-    "score": "float",
-    "is_doublet": "bool",
-    "batch": "int",
-}
-FORMS = ("pandas", "pandas, bad values", "arrow", "polars", "parquet")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from frames import CONDITIONS, FRAMES, LABELS, MIXED, PLAIN, make_frame
+
+FORMS = ("pandas", "arrow", "polars", "parquet")
+PANDERA = ("pandera, pandas", "pandera, polars")
 RUNS = 3
-
-
-def make_frame(rows: int):
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(0)
-    codes = {"cell_type": CELL_TYPES, "tissue": TISSUES}
-    frame = {
-        name: pd.Categorical.from_codes(rng.integers(0, len(terms), rows, dtype="int8"), terms)
-        for name, terms in codes.items()
-    }
-    frame["n_counts"] = rng.integers(0, 10_000, rows)
-    frame["n_genes"] = rng.integers(0, 5_000, rows)
-    frame["pct_mito"] = rng.random(rows)
-    frame["score"] = rng.normal(size=rows)
-    frame["is_doublet"] = rng.random(rows) < 0.1
-    frame["batch"] = rng.integers(0, 8, rows)
-    return pd.DataFrame(frame)
 
 
 def memory(field: str) -> int:
@@ -65,52 +46,73 @@ def memory(field: str) -> int:
     raise LookupError(field)
 
 
-def measured(run, size: int) -> dict[str, float]:
+def measured(run, size: int, runs: int = RUNS) -> dict[str, Any]:
+    """Time and memory of a function that returns how many things were wrong."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before, times = memory("VmRSS"), []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
+    before, times, wrong = memory("VmRSS"), [], 0
+    for _ in range(runs):
+        start, used = time.perf_counter(), time.process_time()
+        wrong = run()
+        times.append((time.perf_counter() - start, time.process_time() - used))
+    best, cpu = min(times)
     grown = memory("VmHWM") - before
-    return {"best": min(times), "first": times[0], "grown": grown, "size": size}
+    found = {"best": best, "cpu": cpu, "first": times[0][0], "grown": grown, "size": size}
+    return {**found, "wrong": wrong, "pandera": version("pandera")}
 
 
-def ours(rows: int, form: str) -> dict[str, float]:
+def version(package: str) -> str:
+    """The version of a package of this environment, or nothing."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def size_of(frame) -> int:
+    """Bytes of a frame; texts count as the pointers that pandas holds."""
+    return int(frame.memory_usage(index=False).sum())
+
+
+def dtypes_of(kind: str) -> dict[str, str]:
+    return PLAIN if kind == "plain" else MIXED
+
+
+def ours(rows: int, kind: str, form: str) -> dict[str, Any]:
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, validate
 
-    frame = make_frame(rows)
-    size = int(frame.memory_usage(index=False).sum())
-    if form == "pandas, bad values":
-        column = frame["cell_type"].cat.rename_categories({"cell type 7": "cell-type 7"})
-        frame = frame.assign(cell_type=column, n_genes=frame["n_genes"].where(frame.index % 9 > 0))
-    data = frame
+    data = make_frame(rows, kind)
+    size = size_of(data)
     with tempfile.TemporaryDirectory() as folder:
-        if form not in ("pandas", "pandas, bad values"):
-            data = pa.Table.from_pandas(frame, preserve_index=False)
+        if form != "pandas":
+            data = pa.Table.from_pandas(data, preserve_index=False)
         if form == "polars":
             data = pl.from_arrow(data)
         elif form == "parquet":
             pq.write_table(data, f"{folder}/frame.parquet")
             data = f"{folder}/frame.parquet"
-        del frame
-        labels = [*CELL_TYPES, *TISSUES]
+        pa.default_memory_pool().release_unused()
+        labels = [label for names in LABELS.values() for label in names]
         terms = pa.table({"uid": [str(i) for i in range(len(labels))], "name": labels})
-        spec = DatasetSpec(tuple(ColumnRule(*item, nullable=False) for item in DTYPES.items()))
+        conditions = {} if kind == "plain" else CONDITIONS
+        spec = DatasetSpec(
+            tuple(
+                ColumnRule(name, dtype, nullable=False, checks=conditions.get(name, {}))
+                for name, dtype in dtypes_of(kind).items()
+            )
+        )
 
-        def run() -> None:
+        def run() -> int:
             report = validate(data, spec, TableResolver({"ULabel": terms}))
-            if report.ok != (form != "pandas, bad values"):
-                raise SystemExit(str(report))
+            return sum(failure.count for failure in report.failures)
 
         return measured(run, size)
 
 
-def peer(rows: int) -> dict[str, float]:
+def lamindb(rows: int, kind: str) -> dict[str, Any]:
     """The same frame through lamindb's DataFrameCurator, in a throw-away instance."""
     with tempfile.TemporaryDirectory() as folder:
         # Settings go to a home of their own, which must not be the working directory.
@@ -124,55 +126,123 @@ def peer(rows: int) -> dict[str, float]:
 
         ln.setup.settings.instance._is_on_hub = False  # else it asks the network
         ln.settings.verbosity = "error"
-        ln.save([ln.ULabel(name=name) for name in [*CELL_TYPES, *TISSUES]])
-        types = {"int": int, "float": float, "bool": bool, "cat[ULabel]": ln.ULabel}
+        ln.save([ln.ULabel(name=label) for names in LABELS.values() for label in names])
+        from datetime import datetime
+
+        types = {"int": int, "float": float, "bool": bool, "str": str, "datetime": datetime}
         features = [
-            ln.Feature(name=name, dtype=types[dtype], nullable=False).save()
-            for name, dtype in DTYPES.items()
+            # of text it takes categories only where they are coerced
+            ln.Feature(
+                name=name,
+                dtype=types.get(dtype, ln.ULabel),
+                nullable=False,
+                coerce=True if name == "donor" else None,
+            ).save()
+            for name, dtype in dtypes_of(kind).items()
         ]
         schema = ln.Schema(name="benchmark", features=features).save()
-        frame = make_frame(rows)
+        frame = make_frame(rows, kind)
 
-        def run() -> None:
-            ln.curators.DataFrameCurator(frame, schema).validate()
+        def run() -> int:
+            try:
+                ln.curators.DataFrameCurator(frame, schema).validate()
+            except ln.errors.ValidationError:
+                return 1
+            return 0
 
-        return measured(run, int(frame.memory_usage(index=False).sum()))
+        return measured(run, size_of(frame), RUNS if kind != FRAMES[-1] else 1)
 
 
-def in_process(python: str, rows: int, side: str) -> dict[str, float]:
-    command = [python, __file__, "--rows", str(rows), "--side", side]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def pandera(rows: int, kind: str, backend: str) -> dict[str, Any]:
+    """The same frame through pandera, which collects all that is wrong (`lazy=True`)."""
+    import importlib
+
+    module = importlib.import_module(f"pandera.{backend}")
+    frame = make_frame(rows, kind)
+    size = size_of(frame)
+    if backend == "polars":
+        import polars as pl
+
+        frame = pl.from_pandas(frame)
+    from pandera.errors import SchemaErrors
+
+    def checks(name: str, dtype: str) -> list:
+        if dtype.startswith("cat"):
+            return [module.Check.isin(LABELS[name])]
+        if kind == "plain":
+            return []
+        made = {
+            "pattern": module.Check.str_matches,
+            "enum": module.Check.isin,
+            "ge": module.Check.ge,
+            "le": module.Check.le,
+            "lt": module.Check.lt,
+        }
+        return [made[rule](value) for rule, value in CONDITIONS.get(name, {}).items()]
+
+    columns = {
+        name: module.Column(frame[name].dtype, checks(name, dtype), nullable=False)
+        for name, dtype in dtypes_of(kind).items()
+    }
+    schema = module.DataFrameSchema(columns)
+
+    def run() -> int:
+        try:
+            schema.validate(frame, lazy=True)
+        except SchemaErrors as error:
+            return len(error.failure_cases)
+        return 0
+
+    return measured(run, size, RUNS if kind != FRAMES[-1] else 1)
+
+
+def in_process(python: str, rows: int, kind: str, side: str, env=None) -> dict[str, Any]:
+    """One measurement, by an interpreter in a process of its own."""
+    command = [python, __file__, "--rows", str(rows), "--frame", kind, "--side", side]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
-        raise SystemExit(done.stderr)
+        raise RuntimeError(done.stderr.strip()[-2000:])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def one(rows: int, kind: str, side: str) -> dict[str, Any]:
+    """The measurement that this process is for."""
+    warnings.simplefilter("ignore")
+    if side == "lamindb":
+        return lamindb(rows, kind)
+    if side in PANDERA:
+        return pandera(rows, kind, side.removeprefix("pandera, "))
+    return ours(rows, kind, side)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--frame", action="append", choices=FRAMES, help="by default all")
     parser.add_argument("--peer-python", help="interpreter of an environment with lamindb")
+    parser.add_argument("--pandera-python", help="interpreter of an environment with pandera")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        result = peer(options.rows) if options.side == "peer" else ours(options.rows, options.side)
-        print(json.dumps(result))
+        print(json.dumps(one(options.rows, options.frame[0], options.side)))
         return
     print(f"{options.rows:,} rows, 8 columns; Python {platform.python_version()}")
-    baseline = None
-    sides = (["peer"] if options.peer_python else []) + list(FORMS)
-    for side in sides:
-        python = options.peer_python if side == "peer" else sys.executable
-        result = in_process(python, options.rows, side)
-        baseline = result["best"] if side == "peer" else baseline
-        name = "lamindb, pandas" if side == "peer" else f"lakehouse, {side}"
-        ratio = f"{baseline / result['best']:6.1f}x" if baseline else ""
-        # A Parquet file's data isn't in memory before, so all of it is growth.
-        held = 0 if side == "parquet" else result["size"]
-        print(
-            f"{name:30} {result['best']:7.3f} s (first {result['first']:.3f}) {ratio}  "
-            f"peak {(held + result['grown']) / result['size']:.2f}x the data "
-            f"(+{result['grown'] / 1e6:.0f} MB on {result['size'] / 1e6:.0f})"
-        )
+    sides = [("lamindb", options.peer_python)] if options.peer_python else []
+    sides += [(side, options.pandera_python) for side in PANDERA if options.pandera_python]
+    sides += [(form, sys.executable) for form in FORMS]
+    for kind in options.frame or FRAMES:
+        print(f"{kind}:")
+        for side, python in sides:
+            found = in_process(python, options.rows, kind, side)
+            # A Parquet file's data isn't in memory before, so all of it is growth.
+            held = 0 if side == "parquet" else found["size"]
+            print(
+                f"  {side:16} {found['best']:7.3f} s (CPU {found['cpu']:.3f}, first "
+                f"{found['first']:.3f}), {found['wrong']:,} wrong, "
+                f"peak {(held + found['grown']) / found['size']:.2f}x the data "
+                f"(+{found['grown'] / 1e6:.0f} MB on {found['size'] / 1e6:.0f})",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
