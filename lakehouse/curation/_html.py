@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from lakehouse.curation._text import spoken
 from lakehouse.curation.failure import Failure
 
 _SHOWN = 1000
@@ -75,7 +76,7 @@ def _counts(failures: Sequence[Failure], columns: Mapping[str, str]) -> Iterable
 
 
 def _failure(failure: Failure) -> Sequence[str]:
-    value = failure.found if failure.value is None else repr(failure.value)
+    value = failure.found if failure.value is None else spoken(failure.value)
     near = failure.synonym_of or " or ".join(failure.nearest)
     advice = f"{near} · {failure.hint}" if near else failure.hint
     more = ", …" if failure.count > len(failure.rows) and failure.rows else ""

@@ -15,6 +15,7 @@ from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, array_of, is_m
 from lakehouse.errors import InvalidData
 
 _UNNAMED_INDEX = "__index__"
+_SAMPLE = 1_000
 _NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
 
 # What pandas' own scan of an object column says, where that settles the Arrow type.
@@ -158,6 +159,9 @@ def _encoded(series: Any) -> Chunk:
     if not _is_object(series):
         return _chunk(series)
     try:
+        sample = _rows(series, 0, _SAMPLE)
+        if len(sample) == _SAMPLE and len(set(sample)) > _SAMPLE / 2:
+            return array_of(series)  # hashing pays only where values repeat
         codes, uniques = require("pandas", "validate pandas frames").factorize(series)
     except TypeError:  # lists and dictionaries can't be hashed
         return array_of(series)

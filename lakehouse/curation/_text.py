@@ -31,7 +31,10 @@ def spoken(value: object, limit: int = LONGEST) -> str:
 
 
 def _quoted(value: object) -> str:
-    return f'"{spoken(value)[1:-1] if isinstance(value, str) else spoken(value)}"'
+    text = spoken(value)
+    if not isinstance(value, str):
+        return f'"{text}"'
+    return f'"{text[1:]}"' if text.endswith("…") else f'"{text[1:-1]}"'
 
 
 def _plural(count: int, noun: str) -> str:
@@ -155,7 +158,8 @@ def _nearest(failure: Failure) -> str:
 def _constraint(group: Sequence[Failure]) -> str:
     first = group[0]
     shown = "; ".join(
-        f"{spoken(f.value)}{_rows(f)}{f' ({f.found})' if f.found else ''}" for f in group[:_SHOWN_VALUES]
+        f"{spoken(f.value)}{_rows(f)}{f' ({f.found})' if f.found else ''}"
+        for f in group[:_SHOWN_VALUES]
     )
     return (
         f"{_plural(len(group), 'value')} of column {first.column!r} not allowed{_where(first)}, "
@@ -167,6 +171,19 @@ def _of_rows(group: Sequence[Failure]) -> str:
     shown = "; ".join(f"{f.found}{_rows(f)}" for f in group[:_SHOWN_VALUES])
     where = _where(group[0])
     return f"rows not accepted{where}: {shown}{_more(group)}{_arrow(group[0].hint)}"
+
+
+def _whole(group: Sequence[Failure]) -> str:
+    lines = []
+    for failure in group:
+        value = "" if failure.value is None else f" {failure.value!r}"
+        shown = f"{failure.column!r}{_where(failure)} has{value} {failure.found}{_counted(failure)}"
+        lines.append(f"{shown}, expected {failure.expected}{_arrow(failure.hint)}")
+    return "\n".join(lines)
+
+
+def _counted(failure: Failure) -> str:
+    return _rows(failure) if failure.rows else ""
 
 
 _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
@@ -181,6 +198,7 @@ _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
     "rows": _of_rows,
     "category": _terms,
     "names": _terms,
+    "dataset": _whole,
 }
 
 

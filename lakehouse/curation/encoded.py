@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, is_missing
+from lakehouse.curation.chunks import Chunk, Objects, is_text
 from lakehouse.curation.failure import rows_kept
 from lakehouse.schema import DType
 
@@ -59,7 +59,7 @@ def _object_codes(chunk: Objects) -> Codes | None:
     for row, value in enumerate(chunk.values):
         items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
         for item in items:
-            if isinstance(item, str) and not is_missing(item):
+            if is_text(item):
                 rows.append(row)
                 texts.append(item)
     encoded = pa.array(texts, pa.string()).dictionary_encode()

@@ -41,24 +41,39 @@ def split(data: Any, report: Report) -> Filtered:
     Raises:
         InvalidArgument: The report keeps only the first rows of each failure.
     """
+    given, data = data, _whole(data)
     rows = report.to_rows()["row"].unique()
-    n_rows = len(data) if hasattr(data, "__len__") else report.n_rows
-    bad = pl.int_range(n_rows, eager=True).is_in(rows.implode())
-    return Filtered(_chosen(data, ~bad), _chosen(data, bad), report)
+    bad = pl.int_range(len(data), eager=True).is_in(rows.implode())
+    good, bad = _chosen(data, ~bad), _chosen(data, bad)
+    if isinstance(given, pl.LazyFrame):
+        good, bad = good.lazy(), bad.lazy()
+    return Filtered(good, bad, report)
+
+
+def _whole(data: Any) -> Any:
+    """The dataset as something that has rows: files and streams are read."""
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    if hasattr(data, "iloc") or isinstance(data, pl.DataFrame):
+        return data
+    if hasattr(data, "obs"):
+        if not data.obs.columns.is_unique:
+            raise InvalidArgument(
+                "An AnnData whose obs has several columns of one name can't be filtered.",
+                hint="rename or drop the repeated columns",
+            )
+        return data
+    table = source_of(data).table()
+    if not isinstance(table, pa.Table):
+        raise InvalidArgument("Only rows of tables can be filtered.", found=type(data).__name__)
+    return table
 
 
 def _chosen(data: Any, mask: pl.Series) -> Any:
     if isinstance(data, pl.DataFrame):
         return data.filter(mask)
-    if isinstance(data, pl.LazyFrame):
-        return data.collect().filter(mask).lazy()
     if hasattr(data, "iloc"):
         return data.iloc[mask.to_numpy()]
     if hasattr(data, "obs"):
         return data[mask.to_numpy()]
-    if isinstance(data, pa.Table):
-        return data.filter(mask.to_arrow())
-    table = source_of(data).table()
-    if not isinstance(table, pa.Table):
-        raise InvalidArgument("Only rows of tables can be filtered.", found=type(data).__name__)
-    return table.filter(mask.to_arrow())
+    return data.filter(mask.to_arrow())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lakehouse.curation import _html, _text
+from lakehouse.curation.chunks import is_text
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.terms import Matches
 from lakehouse.errors import InvalidArgument, ValidationError
@@ -96,7 +97,7 @@ class Report:
                     "slot": f.slot,
                     "column": f.column,
                     "rule": f.rule,
-                    "value": None if f.value is None else str(f.value),
+                    "value": None if f.value is None else _stored(f.value),
                     "count": f.count,
                     "rows": list(f.rows),
                     "nearest": list(f.nearest),
@@ -166,6 +167,11 @@ class Report:
 
     def __rich__(self) -> Table | str:
         return _text.rich_table(self.failures) if self.failures else f"[green]{self}[/green]"
+
+
+def _stored(value: Any) -> str:
+    text = str(value)
+    return text if is_text(text) else repr(value)
 
 
 _SCHEMA: dict[str, pl.DataType] = {

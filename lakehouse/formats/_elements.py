@@ -271,6 +271,11 @@ def array_of(values: Any) -> pa.Array:
     kind = values.dtype.kind
     if kind in "iufb":
         return pa.array(values.astype(values.dtype.newbyteorder("="), copy=False))
+    if kind in "mM":
+        return pa.array(values)
+    if kind == "c":
+        parts = [pa.array(values.real.copy()), pa.array(values.imag.copy())]
+        return pa.StructArray.from_arrays(parts, ["real", "imag"])
     if kind == "S":
         return pa.array(values.tolist(), pa.binary()).cast(pa.string())
     if kind in "UT":

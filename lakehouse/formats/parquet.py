@@ -80,7 +80,12 @@ class Parquet(Tabular):
         pandas = require("pandas", "load a table as a data frame")
         damage = (pa.ArrowException, json.JSONDecodeError, UnicodeDecodeError)
         with reading(path, self.expected, *damage):
-            return pandas.read_parquet(path, **kwargs)
+            try:
+                return pandas.read_parquet(path, **kwargs)
+            except ValueError as error:
+                if kwargs or "is not recognized" not in str(error):
+                    raise
+            return _readable(pq.read_table(path)).to_pandas()
 
     def scan(self, paths: list[str], **kwargs: Any) -> pl.LazyFrame:
         """See `Tabular.scan`."""
@@ -91,7 +96,8 @@ class Parquet(Tabular):
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`."""
         path = Path(path)
-        with writing(path, self.expected, *ARROW_ERRORS):
+        # sparse columns and numbers beyond 64 bits are refused by these two
+        with writing(path, self.expected, *ARROW_ERRORS, TypeError, OverflowError):
             if is_pandas(obj):
                 table_of(obj, ())  # refuses repeated names, which pandas tells less clearly
                 obj.to_parquet(path, engine="pyarrow", **kwargs)
@@ -101,6 +107,15 @@ class Parquet(Tabular):
                 table_of(obj, ())
                 table = obj if isinstance(obj, pa.Table) else pa.Table.from_batches([obj])
                 pq.write_table(table, path, **kwargs)
+
+
+def _readable(table: pa.Table) -> pa.Table:
+    """A table without pandas' own names of Arrow's nested types, which it writes and can't read."""
+    noted = json.loads(table.schema.metadata[b"pandas"])
+    for column in noted["columns"]:
+        if str(column["numpy_type"]).endswith("[pyarrow]"):
+            column["numpy_type"] = "object"
+    return table.replace_schema_metadata({"pandas": json.dumps(noted)})
 
 
 def _write_polars(obj: Any, path: Path, kwargs: dict[str, Any]) -> None:

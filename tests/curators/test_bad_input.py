@@ -5,11 +5,12 @@ from __future__ import annotations
 import anndata as ad
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.errors import InvalidArgument, InvalidData, ValidationError
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -20,7 +21,10 @@ def schema(lake):
     for name in ("a", "b", "1"):
         ln.Record(name=name, type=kinds).save()
     return ln.Schema(
-        [ln.Feature(name="kind", dtype=kinds), ln.Feature(name="n", dtype=float, nullable=False)],
+        [
+            ln.Feature(name="kind", dtype=kinds).save(),
+            ln.Feature(name="n", dtype=float, nullable=False).save(),
+        ],
         name="bad input",
     ).save()
 
@@ -123,7 +127,9 @@ def test_a_schema_of_the_wrong_type_of_object(schema):
 
 
 def test_numpy_values_in_dictionaries(lake):
-    study = ln.Schema([ln.Feature(name="t", dtype=float), ln.Feature(name="k", dtype=int)]).save()
+    study = ln.Schema(
+        [ln.Feature(name="t", dtype=float).save(), ln.Feature(name="k", dtype=int).save()]
+    ).save()
     schema = ln.Schema(slots={"attrs": study}, otype="DataFrame").save()
     df = pd.DataFrame({"x": [1]})
     df.attrs = {"t": np.float32(1.5), "k": np.int64(3)}
@@ -131,3 +137,79 @@ def test_numpy_values_in_dictionaries(lake):
     df.attrs = {"t": np.array([1.0, 2.0]), "k": None}
     found = ln.curators.DataFrameCurator(df, schema).check()
     assert {(f.column, f.rule) for f in found.failures} == {("t", "dtype")}
+
+
+def test_parting_the_rows_of_files_and_lazy_frames(schema, tmp_path):
+    path = tmp_path / "n.parquet"
+    frame(n=[1.0, np.nan], kind=["a", "b"]).to_parquet(path)
+    parted = ln.curators.DataFrameCurator(str(path), schema).filter()
+    assert parted.good["n"].to_pylist() == [1.0]
+    assert parted.bad["kind"].to_pylist() == ["b"]
+    lazy = pl.LazyFrame({"x": [1, 2]})
+    found = ln.curators.DataFrameCurator(lazy, schema).filter()
+    assert found.good.collect().height == 2
+    assert found.bad.collect().height == 0
+
+
+def test_an_obs_with_repeated_names_cant_be_parted(schema):
+    obs = ln.Schema(slots={"obs": schema}, otype="AnnData").save()
+    adata = ad.AnnData(
+        np.ones((2, 1), dtype="float32"), obs=frame().set_index(pd.Index(["x", "y"]))
+    )
+    adata.obs.columns = ["kind", "kind"]
+    curator = ln.curators.AnnDataCurator(adata, obs)
+    assert ("kind", "duplicates") in {(f.column, f.rule) for f in curator.check().failures}
+    with pytest.raises(InvalidArgument, match="several columns of one name"):
+        curator.filter()
+
+
+def test_texts_that_are_no_unicode(schema):
+    found = check(frame(kind=["\ud800", "a"]), schema)
+    assert [(f.column, f.rule, f.rows) for f in found.failures] == [("kind", "dtype", (0,))]
+    assert "no valid Unicode" in str(found)
+    assert found.to_polars()["value"].to_list() == ["'\\ud800'"]
+    str(found).encode()
+
+
+def test_texts_that_are_long_or_hold_line_ends(schema):
+    found = check(frame(kind=["x" * 100_000, "b\n[red]c[/red]"]), schema)
+    assert len(str(found)) < 2_000
+    assert len(found.to_html()) < 10_000
+    assert '"b\\n[red]c[/red]"' in str(found)
+    assert found.failures[0].value == "x" * 100_000
+
+
+def test_numbers_in_categories_are_called_so(schema):
+    assert "got categories of int" in str(check(frame(kind=pd.Categorical([1, 2])), schema))
+
+
+def test_columns_of_files_that_hold_no_usual_type(schema, tmp_path):
+    obs = ln.Schema(slots={"obs": schema}, otype="AnnData").save()
+    df = frame(z=np.array([1 + 1j, 2])).set_index(pd.Index(["x", "y"]))
+    adata = ad.AnnData(np.ones((2, 1), dtype="float32"), obs=df)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    ln.curators.AnnDataCurator(tmp_path / "a.h5ad", obs).validate()
+    adata.obs["n"] = np.array([1 + 1j, 2])
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    found = ln.curators.AnnDataCurator(tmp_path / "b.h5ad", obs).check()
+    assert {(f.column, f.rule) for f in found.failures} == {("n", "dtype")}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pd.arrays.SparseArray([1.0, 0.0], fill_value=0.0), [10**30, 1]],
+    ids=["sparse", "huge"],
+)
+def test_valid_columns_that_a_file_cant_hold(schema, values):
+    curator = ln.curators.DataFrameCurator(frame(n=values), schema)
+    curator.validate()
+    with pytest.raises(InvalidData, match="can't be written as a Parquet file"):
+        curator.save_artifact(key="x.parquet")
+
+
+def test_categories_of_arrow_in_pandas_come_back(schema):
+    kinds = pd.array(["a", "b"], pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())))
+    artifact = ln.curators.DataFrameCurator(frame(kind=kinds), schema).save_artifact(
+        key="x.parquet"
+    )
+    assert artifact.load()["kind"].tolist() == ["a", "b"]

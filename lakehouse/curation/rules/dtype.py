@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing, missing
+from lakehouse.curation._text import spoken
+from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing, is_text, missing
 from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
@@ -73,23 +74,30 @@ class DtypeCheck:
         for row, value in enumerate(chunk.values, start):
             as_text = self._dtype.kind == "dict" and isinstance(value, str)
             if not is_missing(value) and not as_text and not accepts_value(self._dtype, value):
-                found = type(value).__name__
+                found = _kind_of(value)
                 self._example.setdefault(found, value)
                 self._tally.add(found, 1, (row,))
 
     def _hint(self, found: str, *, mixed: bool) -> str:
         name = self._rule.name
         if mixed:
-            shown = ", ".join(f"{value!r} ({kind})" for kind, value in self._example.items())
+            shown = ", ".join(
+                f"{spoken(value, 60)} ({kind})" for kind, value in self._example.items()
+            )
             return f"the column mixes types, e.g. {shown}: give all its values one type"
         if self._dtype.kind in ("dict", "object", "bytes") or self._rule.coerce:
             return f"convert column {name!r} to {self._dtype}"
         return f"convert column {name!r}, or set coerce=True on feature {name!r}"
 
 
+def _kind_of(value: Any) -> str:
+    broken = isinstance(value, str) and not is_text(value)
+    return "str that is no valid Unicode" if broken else type(value).__name__
+
+
 def found_text(arrow: pa.DataType) -> str:
     """An Arrow type in the dtype language, with Arrow's word where ours has none."""
     ours = str(infer_dtype(arrow))
     if pt.is_dictionary(arrow):
-        return f"{ours} of {infer_dtype(arrow.value_type)}"
+        return f"categories of {found_text(arrow.value_type)}"
     return f"{ours} ({arrow})" if ours == "object" else ours
