@@ -56,6 +56,10 @@ class TermResolver(Protocol):
         """The valid values nearest to each invalid one, best first."""
         ...
 
+    def labels(self, target: CatTarget) -> Sequence[str]:
+        """All valid values."""
+        ...
+
 
 Provider = Callable[[CatTarget], pa.Table]
 
@@ -113,6 +117,11 @@ class TableResolver:
             )
             found.append(list(dict.fromkeys(standards[hit[2]] for hit in hits))[:limit])
         return found + [[] for _ in values[affordable:]]
+
+    def labels(self, target: CatTarget) -> Sequence[str]:
+        """All valid values."""
+        found: list[str] = pc.unique(self._table(target)["value"]).to_pylist()
+        return found
 
     def _choice(self, target: CatTarget) -> tuple[list[str], list[str]]:
         if target not in self._choices:
