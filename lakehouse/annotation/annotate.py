@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pyarrow.compute as pc
 
+from lakehouse.annotation import feature_sets
+from lakehouse.annotation.feature_sets import FeatureSet
 from lakehouse.annotation.specs import registry_tables, type_of_features
-from lakehouse.annotation.tables import content_hash, link_row
+from lakehouse.annotation.tables import link_row
 from lakehouse.annotation.values import Prepared
 from lakehouse.annotation.writing import external, links_of, rows_of, values_of
 from lakehouse.config import notify, settings
@@ -29,6 +31,7 @@ class Annotation:
         labels: `(slot, feature uid, target table, target uid)`.
         external: Values that somebody set; they replace those that were set before.
         features: The uids of the features of every validated slot.
+        itypes: What the features of a slot are of, where that is one feature type.
         members: By slot whose names are looked up themselves, e.g. gene ids: what they are of
             (the schema's itype), the registry's table, the uids found.
     """
@@ -36,10 +39,20 @@ class Annotation:
     labels: list[tuple[str, str, str, str]] = field(default_factory=list)
     external: Prepared | None = None
     features: dict[str, list[str]] = field(default_factory=dict)
+    itypes: dict[str, str] = field(default_factory=dict)
     members: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.labels or self.external or self.features or self.members)
+
+    def feature_sets(self) -> Iterator[tuple[str, FeatureSet]]:
+        """The features or the other members of every slot that has some."""
+        for slot, uids in self.features.items():
+            if uids:
+                yield slot, FeatureSet.of(self.itypes.get(slot, "Feature"), "feature", uids)
+        for slot, (itype, table, uids) in self.members.items():
+            if uids:
+                yield slot, FeatureSet.of(itype, table, uids)
 
 
 def feature_uids(lake: Lake, names: list[str], schema: Any = None) -> dict[str, str]:
@@ -90,6 +103,8 @@ def from_reports(
         schema = (schemas or {}).get(slot)
         uids = feature_uids(lake, list(report.columns), schema)
         out.features[slot] = [uids[c] for c in report.columns if c in uids]
+        if schema is not None and type_of_features(schema.itype) is not None:
+            out.itypes[slot] = schema.itype
         for column, matches in report.terms.items():
             for match in matches:
                 table = tables[match.target.registry]
@@ -119,14 +134,9 @@ def stage(
         link_row(artifact_uid, table, target, feature_uid=feature, slot=slot, **stamps)
         for slot, feature, table, target in annotation.labels
     ]
-    for slot, features in annotation.features.items():
-        if features:
-            uid = _stage_inferred(changes, "Feature", "feature", features, lake, now)
-            links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
-    for slot, (itype, table, members) in annotation.members.items():
-        if members:
-            uid = _stage_inferred(changes, itype, table, members, lake, now)
-            links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
+    for slot, found in annotation.feature_sets():
+        uid = feature_sets.staged(changes, found, lake, now)
+        links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
     values: list[dict[str, Any]] = []
     if annotation.external is not None:
         more, values = rows_of("artifact", artifact_uid, annotation.external, stamps)
@@ -155,36 +165,8 @@ def _replace(
     ):
         if uids := [r["uid"] for r in rows if gone(r)]:
             changes.delete(table, uids)
-
-
-def _stage_inferred(
-    changes: Changes, itype: str, table: str, uids: list[str], lake: Lake, now: datetime
-) -> str:
-    """The inferred schema of a set of features or terms: a row addressed by the set."""
-    members = sorted(set(uids))
-    uid = content_hash(members)[:16]
-    if lake.state.row("schema", uid) is not None:
-        return uid
-    row = {
-        "uid": uid,
-        "n_members": len(members),
-        "itype": itype,
-        "minimal_set": True,
-        "maximal_set": False,
-        "ordered_set": False,
-        "coerce": False,
-        "flexible": False,
-        "is_type": False,
-        "branch_uid": "main",
-        "space_uid": "all",
-        "created_at": now,
-        "updated_at": now,
-        "created_by_uid": lake.user_uid or None,
-    }
-    changes.insert("schema", [row], if_absent=True)
-    links = [
-        link_row(uid, table, member, position=i, optional=False, created_at=now)
-        for i, member in enumerate(members)
-    ]
-    changes.insert("schema_link", links, if_absent=True)
-    return uid
+    slots = {slot for slot, _ in annotation.feature_sets()}
+    links = lake.state.prefix("artifact_link", artifact_uid, 10_000_000) if slots else []
+    sets = [r for r in links if r["registry"] == "schema" and r["slot"] in slots]
+    if former := [r["uid"] for r in sets if r["uid"] not in kept]:
+        changes.delete("artifact_link", former)

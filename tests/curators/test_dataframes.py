@@ -104,7 +104,7 @@ def test_what_is_no_column(schema):
 def test_what_is_no_dataset_or_schema(schema):
     with pytest.raises(InvalidArgument, match="DataFrame-like"):
         ln.curators.DataFrameCurator(3, schema)
-    with pytest.raises(InvalidArgument, match="schema record"):
+    with pytest.raises(InvalidArgument, match="Schema record"):
         ln.curators.DataFrameCurator(frame(), "immuno")
     with pytest.raises(ValueError, match="must be saved"):
         ln.curators.DataFrameCurator(frame(), ln.Schema([ln.Feature(name="x", dtype=int)]))
@@ -291,3 +291,87 @@ def test_standardize_fills_in_defaults(lake):
     assert data["unit"].tolist() == ["mg", "mg"]
     assert data["left"].isna().tolist() == [True, False]
     curator.validate()
+
+
+def test_missing_columns_are_added_where_that_is_possible(lake):
+    bt.CellType(name="B cell").save()
+    made = [
+        ln.Feature(name="n", dtype=int).save(),
+        ln.Feature(name="when", dtype="datetime").save(),
+        ln.Feature(name="cell", dtype=bt.CellType).save(),
+        ln.Feature(name="site", dtype=str, default_value="Bonn").save(),
+    ]
+    df = pd.DataFrame({"n": [1, 2]})
+    curator = ln.curators.DataFrameCurator(df, ln.Schema(made).save())
+    with pytest.raises(ValidationError, match="column 'when' not in dataframe"):
+        curator.validate()
+    curator.standardize()
+    curator.validate()
+    assert df["site"].tolist() == ["Bonn", "Bonn"]
+    assert df[["when", "cell"]].isna().all().all()
+    strict = ln.Feature(name="strict", dtype=str, nullable=False).save()
+    curator = ln.curators.DataFrameCurator(df, ln.Schema([strict]).save())
+    with pytest.raises(ValidationError, match="not nullable and has no default"):
+        curator.standardize()
+    optional = ln.Schema([strict.with_config(optional=True), made[0]]).save()
+    ln.curators.DataFrameCurator(df, optional).standardize()
+    assert "strict" not in df
+
+
+def test_labels_of_a_type_are_named(lake):
+    kinds = ln.Record(name="Perturbation", is_type=True).save()
+    for name in ("IFNG", "DMSO"):
+        ln.Record(name=name, type=kinds).save()
+    schema = ln.Schema([ln.Feature(name="perturbation", dtype=kinds).save()]).save()
+    wrong = pd.DataFrame({"perturbation": ["Aspirin"]})
+    said = r"a valid label for subtype 'Perturbation' has to be one of \['DMSO', 'IFNG'\]"
+    with pytest.raises(ValidationError, match=said):
+        ln.curators.DataFrameCurator(wrong, schema).validate()
+    with pytest.raises(ValidationError, match=said):
+        ln.Artifact.from_dataframe(wrong, key="a.parquet", schema=schema).save()
+
+
+def test_new_values_of_a_union_go_where_they_belong(lake):
+    bt.CellType(name="neuron", ontology_id="CL:0000540").save()
+    bt.Tissue(name="blood", ontology_id="UBERON:0000178").save()
+    either = ln.Feature(name="either", dtype="cat[ULabel|bionty.CellType|bionty.Tissue]").save()
+    curator = ln.curators.DataFrameCurator(
+        pd.DataFrame({"either": ["neuron", "blood", "thing"]}), ln.Schema([either]).save()
+    )
+    curator.cat.add_new_from("either")
+    curator.validate()
+    assert ln.ULabel.filter().to_list("name") == ["thing"]
+    lookup = curator.cat.lookup()["either"]
+    assert lookup.thing.name == "thing"
+    assert lookup.blood.ontology_id == "UBERON:0000178"
+    artifact = curator.save_artifact(key="either.parquet")
+    assert artifact.features.get_values() == {"either": {"neuron", "blood", "thing"}}
+
+
+def test_lookups_of_typed_labels_reach_below(lake):
+    top = ln.ULabel(name="Top", is_type=True).save()
+    below = ln.ULabel(name="Below", is_type=True, type=top).save()
+    ln.ULabel(name="deep", type=below).save()
+    feature = ln.Feature(name="label", dtype=top).save()
+    curator = ln.curators.DataFrameCurator(
+        pd.DataFrame({"label": ["deep"]}), ln.Schema([feature]).save()
+    )
+    assert curator.cat.lookup()["label"].deep.type == below
+    with pytest.raises(AttributeError, match="no look-up for 'other'"):
+        _ = curator.cat.lookup().other
+
+
+def test_a_changed_artifact_gets_a_new_version(lake):
+    bt.CellType(name="B cell", synonyms="B-cell").save()
+    cell = ln.Feature(name="cell", dtype=bt.CellType).save()
+    schema = ln.Schema([cell], name="cells").save()
+    first = ln.Artifact.from_dataframe(pd.DataFrame({"cell": ["B-cell"]}), key="a.parquet").save()
+    curator = ln.curators.DataFrameCurator(first, schema)
+    curator.cat.standardize("cell")
+    second = curator.save_artifact()
+    assert second.key == "a.parquet"
+    assert second.uid[:16] == first.uid[:16]
+    assert second.uid != first.uid
+    assert second.load()["cell"].tolist() == ["B cell"]
+    assert first.load()["cell"].tolist() == ["B-cell"]
+    assert repr(curator).startswith(f"DataFrameCurator, artifact: {second.uid}(Schema: cells")

@@ -294,3 +294,55 @@ def test_values_that_an_external_schema_demands_are_changed_as_a_whole(features)
     ).save()
     other.features.add_values({"f3": 0.5})
     assert other.features.get_values() == {"f3": 0.5}
+
+
+def test_what_a_dataset_has_is_the_schema_that_demands_exactly_this(features):
+    f1, f2, _ = features
+    schema = ln.Schema([f2, f1], name="both").save()
+    strict = ln.Schema([f1, f2], name="strict", maximal_set=True).save()
+    for n, used in enumerate((schema, strict)):
+        df = pd.DataFrame({"f1": ["a"], "f2": [n]})
+        artifact = ln.Artifact.from_dataframe(df, key=f"{n}.parquet", schema=used).save()
+        assert artifact.features.slots["columns"] == schema
+        assert artifact.feature_sets.to_list("name") == ["both"]
+    assert sorted(schema.artifacts.to_list("key")) == ["0.parquet", "1.parquet"]
+    assert schema.validated_artifacts.to_list("key") == ["0.parquet"]
+
+
+def test_what_a_dataset_has_stays_when_the_schema_changes(features):
+    f1, f2, f3 = features
+    schema = ln.Schema([f1, f2], name="both").save()
+    df = pd.DataFrame({"f1": ["a"], "f2": [1]})
+    artifact = ln.Artifact.from_dataframe(df, key="a.parquet", schema=schema).save()
+    schema.features.add(f3)
+    schema.save()
+    assert names(schema) == ["f1", "f2", "f3"]
+    found = artifact.features.slots["columns"]
+    assert found != schema
+    assert set(names(found)) == {"f1", "f2"}
+    assert schema.artifacts.count() == 0
+    schema.features.remove(f3)
+    schema.save()
+    other = ln.Artifact.from_dataframe(df.assign(f2=2), key="b.parquet", schema=schema).save()
+    assert other.features.slots["columns"] == schema
+
+
+def test_a_dataset_that_is_annotated_again_has_one_set_per_slot(features):
+    f1, f2, _ = features
+    df = pd.DataFrame({"f1": ["a"], "f2": [1]})
+    artifact = ln.Artifact.from_dataframe(df, key="a.parquet").save()
+    for schema in (ln.Schema([f1]).save(), ln.Schema([f1, f2]).save()):
+        ln.curators.DataFrameCurator(artifact, schema).save_artifact()
+        assert artifact.features.slots["columns"] == schema
+        assert artifact.schemas.count() == 1
+
+
+def test_sets_of_one_feature_type(lake):
+    kind = ln.Feature(name="Kind", is_type=True).save()
+    inside = ln.Feature(name="inside", dtype=str, type=kind).save()
+    schema = ln.Schema(itype=kind).save()
+    df = pd.DataFrame({"inside": ["a"], "other": [1]})
+    artifact = ln.Artifact.from_dataframe(df, key="a.parquet", schema=schema).save()
+    found = artifact.features.slots["columns"]
+    assert found.itype == f"Feature[{kind.uid}]"
+    assert found.members.to_list() == [inside]

@@ -69,7 +69,7 @@ def test_slots_of_an_anndata(lake):
     artifact = ln.Artifact.get(key="examples/dataset1.h5ad")
     lines = lines_of(artifact)
     start = lines.index("var.T (3 bionty.Gene.ensembl_gene_id)")
-    assert lines[start + 1 : start + 4] == ["CD14", "CD4", "CD8A"]
+    assert lines[start + 1 : start + 4] == ["CD14  num", "CD4   num", "CD8A  num"]
     assert "obs (4 Feature, 8 columns)" in lines
 
 

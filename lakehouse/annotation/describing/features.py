@@ -43,7 +43,8 @@ def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) 
         ]
         own = [] if slot.endswith(".T") else snapshots.get(slot, [])
         others = [(name, kind, "") for name, kind in own if name not in members]
-        count = f"{len(members)} {schema.itype or 'Feature'}" if schema is not None else ""
+        of = "" if schema is None else (schema.itype or "Feature").partition("[")[0]
+        count = f"{len(members)} {of}" if of else ""
         total = f"{len(own)} column{'' if len(own) == 1 else 's'}" if others else ""
         head = ", ".join(t for t in (count, total) if t)
         lines = [*rows, *others]

@@ -187,6 +187,11 @@ class ArtifactContent(Versioned):
         """All labels of the artifact, whatever their registry."""
         return LabelManager(self)
 
+    @property
+    def feature_sets(self) -> Any:
+        """The schemas of what was found in the dataset, an older name of `schemas`."""
+        return self.schemas
+
     def diff(
         self,
         other: ArtifactContent | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from lakehouse.annotation import feature_sets
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.config import notify
@@ -236,6 +237,11 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
                     f"the schema {self.name or self.uid!r} changes; datasets that were validated "
                     f"with it keep their version of it: schema.version({old_hash!r})",
                     "warning",
+                )
+            if old_hash and before:
+                batch.stage(
+                    lambda c: feature_sets.part_ways(c, self.uid, before, self._lake, batch.now),
+                    once="feature sets",
                 )
             self._set("content", new)
             self._set("hash", new_hash)

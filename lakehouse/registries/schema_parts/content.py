@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.compute as pc
 
-from lakehouse.annotation.tables import content_hash, link_row
-from lakehouse.engine.spec import dump_json
+from lakehouse.annotation.feature_sets import hash_of
+from lakehouse.annotation.tables import link_row
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from lakehouse.engine import Changes
     from lakehouse.orm import Lake
+
+__all__ = ["content_of", "hash_of", "links_of", "stage_members", "was_used"]
 
 INDEX = "index"
 
@@ -67,15 +69,6 @@ def content_of(
     if slots:
         content["slots"] = {slot: list(part) for slot, part in sorted(slots.items())}
     return content
-
-
-def hash_of(content: Mapping[str, Any]) -> str:
-    """The hash of a content; the order of members counts only where the schema says so."""
-    members = content["members"]
-    ordered = members if content.get("ordered_set") else sorted(members)
-    # a flag that is off and one that was never given demand the same
-    said = {k: v for k, v in content.items() if v not in (None, False)}
-    return content_hash([dump_json({**said, "members": ordered})])
 
 
 def links_of(lake: Lake, schema_uid: str, *, index: bool = False) -> list[dict[str, Any]]:

@@ -1,0 +1,143 @@
+"""Sets of features and of terms that datasets were found to have, kept as schemas.
+
+A set that a schema demands exactly is that schema. Any other set is a schema without a name,
+addressed by its members. A schema that is changed stays the set of no dataset: what datasets
+were found to have doesn't change with what is demanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pyarrow.compute as pc
+
+from lakehouse.annotation.tables import content_hash, link_row
+from lakehouse.engine import Changes
+from lakehouse.engine.spec import dump_json
+from lakehouse.orm import Lake
+
+_STAMPS = ("created_at", "created_by_uid", "run_uid")
+
+
+class FeatureSet(NamedTuple):
+    """What a dataset was found to have in one slot.
+
+    Attributes:
+        itype: What names the members: `Feature`, a feature type, a field of another registry.
+        table: The table of the members' registry.
+        members: Their uids.
+    """
+
+    itype: str
+    table: str
+    members: tuple[str, ...]
+
+    @classmethod
+    def of(cls, itype: str, table: str, uids: list[str]) -> FeatureSet:
+        """A set, whatever the order of its members."""
+        return cls(itype, table, tuple(sorted(set(uids))))
+
+    @property
+    def uid(self) -> str:
+        """The uid of the schema without a name."""
+        return content_hash(list(self.members))[:16]
+
+    @property
+    def dtype(self) -> str | None:
+        """The dtype of all members: measurements of genes and the like are numbers."""
+        return None if self.table == "feature" else "num"
+
+    @property
+    def hash(self) -> str:
+        """The hash of a schema that demands exactly these members."""
+        return hash_of(
+            {
+                "itype": self.itype,
+                "dtype": self.dtype,
+                "minimal_set": True,
+                "members": [[self.table, uid, False] for uid in self.members],
+            }
+        )
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """The hash of what a schema demands; the order of members counts only where it says so."""
+    members = content["members"]
+    ordered = members if content.get("ordered_set") else sorted(members)
+    # a flag that is off and one that was never given demand the same
+    said = {k: v for k, v in content.items() if v not in (None, False)}
+    return content_hash([dump_json({**said, "members": ordered})])
+
+
+def staged(changes: Changes, found: FeatureSet, lake: Lake, now: datetime) -> str:
+    """The uid of the schema of a set; one is staged where no schema demands exactly this."""
+    equal = lake.engine.holder("schema", ("hash",), (found.hash,))
+    row = None if equal is None else lake.state.row("schema", equal)
+    if row is not None and row["branch_uid"] in lake.visible_branches:
+        return str(row["uid"])
+    return _stage_nameless(changes, found, lake, now)
+
+
+def _stage_nameless(changes: Changes, found: FeatureSet, lake: Lake, now: datetime) -> str:
+    if lake.state.row("schema", found.uid) is not None:
+        return found.uid
+    row = {
+        "uid": found.uid,
+        "n_members": len(found.members),
+        "itype": found.itype,
+        "dtype": found.dtype,
+        "minimal_set": True,
+        "maximal_set": False,
+        "ordered_set": False,
+        "coerce": False,
+        "flexible": False,
+        "is_type": False,
+        "branch_uid": "main",
+        "space_uid": "all",
+        "created_at": now,
+        "updated_at": now,
+        "created_by_uid": lake.user_uid or None,
+    }
+    changes.insert("schema", [row], if_absent=True)
+    links = [
+        link_row(found.uid, found.table, member, position=i, optional=False, created_at=now)
+        for i, member in enumerate(found.members)
+    ]
+    changes.insert("schema_link", links, if_absent=True)
+    return found.uid
+
+
+def part_ways(
+    changes: Changes, schema_uid: str, content: Mapping[str, Any], lake: Lake, now: datetime
+) -> None:
+    """Datasets whose set a schema was keep their set when the schema changes.
+
+    Args:
+        changes: What is to be committed.
+        schema_uid: The schema that changes.
+        content: What it demanded before.
+        lake: The lake.
+        now: The time of the change.
+    """
+    links = lake.state.arrow("artifact_link")
+    hits = pc.and_(pc.equal(links["registry"], "schema"), pc.equal(links["target_uid"], schema_uid))
+    rows = [r for r in links.filter(hits).to_pylist() if r["slot"] is not None]
+    members = content["members"]
+    if not (rows and members):
+        return
+    found = FeatureSet.of(content.get("itype") or "Feature", members[0][0], [m[1] for m in members])
+    uid = _stage_nameless(changes, found, lake, now)
+    changes.delete("artifact_link", [r["uid"] for r in rows])
+    new = [
+        link_row(
+            r["subject_uid"],
+            "schema",
+            uid,
+            slot=r["slot"],
+            **{name: r[name] for name in _STAMPS if name in r},
+        )
+        for r in rows
+    ]
+    changes.insert("artifact_link", new, if_absent=True)
