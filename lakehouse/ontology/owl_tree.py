@@ -47,9 +47,7 @@ _RENAMED = {
 # an exact or least number of related things, if there are any, says that there are some
 _SOME = ("someValuesFrom", "onClass")
 _NUMBERS = ("qualifiedCardinality", "minQualifiedCardinality")
-_RELATIVE = re.compile(
-    rb""":(?:about|resource)\s*=\s*["'](?![A-Za-z][\w+.-]*:|&)|:ID\s*=\s*["']"""
-)
+_RELATIVE = re.compile(rb""":(?:about|resource)\s*=\s*["'](?![A-Za-z][\w+.-]*:|&)|:ID\s*=\s*["']""")
 _ABSOLUTE = re.compile(r"[A-Za-z][\w+.-]*:")
 
 
@@ -123,7 +121,7 @@ class _Flattening:
     def _nodes(self) -> Iterator[Element]:
         """The top elements, and those found nested in them, which are added meanwhile."""
         for element in self._waiting:
-            if len(element.attrib) > 1:
+            if len(element.attrib) > 1 and element.tag != f"{OWL}Axiom":
                 self._spread(element)
             for child in list(element):
                 if len(child) or _NODE in child.attrib:
@@ -133,10 +131,7 @@ class _Flattening:
     def _spread(self, element: Element) -> None:
         """Attributes instead of children."""
         for name in list(element.attrib):
-            if not name.startswith((RDF, "{http://www.w3.org/XML/")) and element.tag in (
-                _CLASS,
-                _DESCRIPTION,
-            ):
+            if not name.startswith((RDF, "{http://www.w3.org/XML/")):
                 SubElement(element, name).text = element.attrib.pop(name)
 
     def _name(self, element: Element) -> None:

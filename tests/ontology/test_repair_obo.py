@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lakehouse.ontology import read
@@ -244,3 +246,97 @@ def test_other_clauses_of_the_file_are_untouched_by_a_repair():
     for name in ("synonyms", "xrefs"):
         assert getattr(alone, name).equals(getattr(beside, name))
     assert column(alone, "terms", "name") == column(beside, "terms", "name")[:1] == ["a\tb {c}"]
+
+
+def test_synonyms_of_one_text_and_several_types():
+    kinds = 'synonymtypedef: A "a"\nsynonymtypedef: B "b"\n'
+    text = (
+        f"format-version: 1.4\n{kinds}\n[Term]\nid: X:1\n"
+        'synonym: "s\\n" EXACT A []\nsynonym: "s\\n" EXACT B []\nsynonym: "s\\n" EXACT []\n'
+    )
+    onto = read(text.encode(), keep=False)
+    assert [tuple(row.values())[1:] for row in onto.synonyms.to_pylist()] == [
+        ("s\n", "EXACT", None),
+        ("s\n", "EXACT", "A"),
+        ("s\n", "EXACT", "B"),
+    ]
+
+
+def test_a_former_id_as_parent_is_the_term_that_has_it():
+    other = "[Term]\nid: X:2\nalt_id: X:9\n"
+    onto = read(f"{HEADER}[Term]\nid: X:1\nis_a: X:9\n\n{other}".encode(), keep=False)
+    assert column(onto, "terms", "id") == ["X:1", "X:2"]
+    assert column(onto, "parents", "parent") == ["X:2"]
+    assert reasons(onto) == [(6, "a former id of X:2, which is taken")]
+
+
+def test_a_former_id_of_two_terms_is_not_guessed():
+    others = "".join(f"[Term]\nid: X:{n}\nalt_id: X:9\n\n" for n in (2, 3))
+    onto = read(f"{HEADER}[Term]\nid: X:1\nis_a: X:9\n\n{others}".encode(), keep=False)
+    assert column(onto, "parents", "parent") == ["X:9"]
+    assert "stub added" in only(onto).reason
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "property_value: term_replaced_by X:2",
+        "property_value: IAO:0100001 X:2",
+        'property_value: http://purl.obolibrary.org/obo/IAO_0100001 "X:2" xsd:string',
+        "replaced_by: X:2",
+        "replaced_by: obsolete, see X:2",
+    ],
+)
+def test_replacements_however_they_are_written(clause: str):
+    assert column(term(f"is_obsolete: true\n{clause}"), "terms", "replaced_by") == [["X:2"]]
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        "part_of",
+        "BFO:0000050",
+        "BFO_0000050",
+        "obo:BFO_0000050",
+        "OBO_REL:part_of",
+        "http://purl.obolibrary.org/obo/BFO_0000050",
+    ],
+)
+def test_part_of_in_all_its_spellings(relation: str):
+    assert column(term(f"relationship: {relation} X:2"), "relations", "relation") == ["part_of"]
+
+
+@pytest.mark.parametrize("clause", ["is_a:X:2", "is_a:\tX:2", "is_a: X:2! b", "is_a: X:2 {a}"])
+def test_lines_of_stubs_are_found(clause: str):
+    assert 6 in {repair.line_number for repair in term(clause).repairs if "stub" in repair.reason}
+
+
+def test_ids_with_a_blank_after_the_colon():
+    onto = read(f"{HEADER}[Term]\nid: X: 1\nis_a: X: 2\n".encode(), keep=False)
+    assert column(onto, "terms", "id") == ["X:1", "X:2"]
+    assert (5, "a blank in an identifier left out") in reasons(onto)
+
+
+def test_a_second_namespace_is_reported():
+    assert "replaced by" in only(term("namespace: a\nnamespace: b")).reason
+
+
+def test_blank_synonyms_are_none():
+    assert term('synonym: " " EXACT []').synonyms.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "xref: A:1" + " " * 200_000 + "b",
+        'def: "a" [' + "[" * 20_000,
+        'def: "a" ' + "x" * 100_000,
+        "name: " + "{" * 20_000,
+        'synonym: "a" EXACT ' + "y" * 20_000,
+    ],
+    ids=["blanks", "brackets", "word", "braces", "type"],
+)
+def test_long_lines_are_repaired_in_time(clause: str):
+    before = time.process_time()
+    assert term(clause).repairs
+    assert time.process_time() - before < 5  # what grows with the square takes minutes

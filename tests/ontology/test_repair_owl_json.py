@@ -196,3 +196,22 @@ def test_owl_with_entities_and_comments():
     start = RDF.replace("<rdf:RDF", doctype + "<rdf:RDF", 1)
     body = '<owl:Ontology/><owl:Class rdf:about="&obo;X_1"/></rdf:RDF>'
     assert column(read((start + body).encode(), keep=False), "terms", "id") == ["X:1"]
+
+
+def test_json_synonym_types_belong_to_one_scope():
+    def synonym(scope: str, kind: str | None) -> dict[str, str]:
+        made = {"pred": f"has{scope}Synonym", "val": "s"}
+        return made if kind is None else {**made, "synonymType": f"{PURL}x#{kind}"}
+
+    synonyms = [synonym("Exact", "A"), synonym("Exact", "B"), synonym("Related", None)]
+    onto = read(_graph(_node(1, meta={"synonyms": synonyms})), keep=False)
+    assert [tuple(row.values())[2:] for row in onto.synonyms.to_pylist()] == [
+        ("EXACT", "A"),
+        ("EXACT", "B"),
+        ("RELATED", None),
+    ]
+
+
+def test_json_id_spaces_with_an_underscore():
+    node = {"id": f"{PURL}APOLLO_SV_00000008", "type": "CLASS", "lbl": "a"}
+    assert column(read(_graph(node), keep=False), "terms", "id") == ["APOLLO_SV:00000008"]

@@ -6,10 +6,12 @@ import bz2
 import gzip
 import io
 import lzma
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
 import pytest
 
 from lakehouse.errors import InvalidData, StorageError, UnreadableFile
@@ -168,3 +170,73 @@ def test_an_unreachable_address_is_a_storage_error(monkeypatch: pytest.MonkeyPat
     with pytest.raises(StorageError) as caught:
         read("s3://bucket/x.obo")
     assert "s3://bucket/x.obo" in caught.value.message
+
+
+def _zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        _zipped(x=PLAIN),
+        _zipped(**{"x": PLAIN, "__MACOSX/x": b"?"}),
+        lzma.compress(PLAIN, format=lzma.FORMAT_ALONE),
+        pa.compress(PLAIN, codec="zstd", asbytes=True),
+        gzip.compress(PLAIN) + gzip.compress(b"[Term]\nid: X:2\n") + b"\0" * 512,
+        gzip.compress(lzma.compress(_zipped(x=bz2.compress(PLAIN)))),
+    ],
+    ids=["zip", "zip of a Mac", "lzma", "zst", "members", "four times"],
+)
+def test_more_ways_of_compression(packed: bytes):
+    assert column(read(packed, keep=False), "terms", "name")[0] == "caf\u00e9"
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9, 40])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        gzip.compress,
+        bz2.compress,
+        lzma.compress,
+        lambda data: pa.compress(data, codec="zstd", asbytes=True),
+        lambda data: _zipped(x=data),
+    ],
+    ids=["gz", "bz2", "xz", "zst", "zip"],
+)
+def test_truncated_compression_is_one_error(pack: Callable[[bytes], bytes], cut: int):
+    with pytest.raises(UnreadableFile) as caught:
+        read(pack(PLAIN)[:-cut], keep=False)
+    assert "damaged" in str(caught.value.found)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (_zipped(x=PLAIN, y=PLAIN), "a ZIP archive of 2 files (x, y)"),
+        (b"x.obo".ljust(257, b"\0") + b"ustar" + PLAIN, "a tar archive"),
+        (b"# made by hand\n@prefix a: <b> .\n", "Turtle"),
+        (b"<http://x> <http://y> <http://z> .\n", "N-Triples or Turtle"),
+        (b"Ontology: <http://x>\nClass: a\n", "Manchester"),
+        (b"# c\nPrefix(:=<http://x>)\n", "functional"),
+        (b'[{"@id": "x"}]', "JSON-LD"),
+        (b"graphs:\n- nodes: []\n", "YAML"),
+        (b'<?xml version="1.0"?>\n<html></html>', "web page"),
+        (b"%PDF-1.4\n[Term]\nid: X:1\n", "PDF"),
+        (f"{HEADER}[Term]\nname: a\n".encode(), "line 4: '[Term]': a stanza without an id"),
+    ],
+)
+def test_what_was_found_instead(data: bytes, found: str):
+    with pytest.raises(UnreadableFile) as caught:
+        read(data, keep=False)
+    assert found in str(caught.value.found)
+    assert caught.value.hint
+
+
+def test_cut_wide_characters_are_reported():
+    onto = read(TEXT.encode("utf-16")[:-3], keep=False)
+    assert "1 characters" in only(onto).reason
