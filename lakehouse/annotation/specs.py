@@ -13,7 +13,7 @@ from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Lake
 from lakehouse.orm.visibility import branches_of
-from lakehouse.schema import CatTarget, parse_dtype
+from lakehouse.schema import CatTarget, DType, parse_dtype
 
 
 def rule_of(
@@ -32,6 +32,8 @@ def rule_of(
     nullable = demanded.pop("nullable", get("nullable") is not False)
     default = demanded.pop("default", get("default_value"))
     cases = demanded.pop("cases", None) or {}
+    if demanded.pop("integers", False) and dtype.kind == "float":
+        dtype = DType("num")
     if isinstance(default, str) and dtype.kind in ("date", "datetime", "time"):
         default = coerce_value(default, dtype)
     return ColumnRule(

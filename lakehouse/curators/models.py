@@ -158,6 +158,8 @@ def _described(
         return made  # what it may be depends on others
     core = compiled.fields[name]
     made.conditions = dict(core.conditions)
+    if dtype.kind == "float":
+        made.conditions["integers"] = True  # as pydantic reads them
     if core.judged:
         made.conditions["custom"] = f"{_place(cls)}.{name}"
         define(made.conditions["custom"], _judge(cls, name, dtype))

@@ -474,3 +474,14 @@ def test_memory_stays_small_beside_the_data(resolver: TableResolver) -> None:
     finally:
         pa.set_memory_pool(before)
     assert 0 < pool.max_memory() < 0.3 * frame.memory_usage(deep=False).sum()
+
+
+@pytest.mark.parametrize("integers", [pa.array([1, 2]), pa.array([1, 2]).dictionary_encode()])
+def test_integers_are_no_floats_unless_they_are_coerced(integers: pa.Array) -> None:
+    table = pa.table({"x": integers})
+    assert validate(table, spec_of(ColumnRule("x", "num"))).ok
+    failure = validate(table, spec_of(ColumnRule("x", float))).failures[0]
+    assert (failure.rule, failure.expected, failure.rows) == ("dtype", "float", (0, 1))
+    coerced = validate(table, spec_of(ColumnRule("x", float, coerce=True)))
+    assert coerced.ok
+    assert validate(pa.table({"x": pa.nulls(2, pa.int64())}), spec_of(ColumnRule("x", float))).ok

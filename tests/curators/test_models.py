@@ -325,3 +325,13 @@ def test_a_model_without_fields_is_no_schema():
 
     with pytest.raises(InvalidArgument, match="Nothing has no fields"):
         Nothing.to_schema()
+
+
+def test_floats_of_models_take_integers_as_pydantic_does(lake):
+    class Warm(ln.DatasetModel):
+        temperature: Annotated[float, Field(ge=0)]
+
+    df = pd.DataFrame({"temperature": [21, 22]})
+    assert ln.curators.DataFrameCurator(df, Warm).check().ok
+    cold = ln.curators.DataFrameCurator(df - 30, Warm).check()
+    assert [failure.rule for failure in cold.failures] == ["constraint", "constraint"]

@@ -67,6 +67,9 @@ class DtypeCheck:
     def _accepts(self, arrow: pa.DataType) -> bool:
         # Dictionaries may be stored as text, which DictCheck reads.
         as_text = self._dtype.kind == "dict" and DType("str").accepts(arrow)
+        plain = arrow.value_type if pt.is_dictionary(arrow) else arrow
+        if self._dtype.kind == "float" and pt.is_integer(plain):
+            return False  # counts are no measurements: what may be either is "num"
         return as_text or self._dtype.accepts(arrow)
 
     def _update_objects(self, chunk: Objects, start: int) -> None:
