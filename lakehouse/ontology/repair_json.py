@@ -33,10 +33,7 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise NotAGraph(f"damaged or truncated JSON ({error})") from error
-    if isinstance(document, dict) and "nodes" in document and "graphs" not in document:
-        document = {"graphs": [document]}
-    graphs = document.get("graphs") if isinstance(document, dict) else None
-    graphs = [graph for graph in graphs or () if isinstance(graph, dict)]
+    graphs = list(_graphs(document))
     if not graphs:
         linked = isinstance(document, list | dict) and b'"@' in data[:4096]
         raise NotAGraph("JSON-LD" if linked else "JSON without an OBO graph (no 'graphs')")
@@ -50,6 +47,17 @@ def graph_of(data: bytes) -> tuple[Node, list[Repair]]:
         repairs.append(Repair(0, names, "further graphs of the document merged into the first"))
     _complete(graph, repairs)
     return graph, repairs
+
+
+def _graphs(document: Any) -> Iterator[Node]:
+    """The graphs of a document, also where the lists around them are missing, or too many."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _graphs(item)
+    elif isinstance(document, dict) and "graphs" in document:
+        yield from _graphs(document["graphs"])
+    elif isinstance(document, dict) and document.keys() & {"nodes", "edges"}:
+        yield document
 
 
 def synonym_types(graph: Node) -> dict[tuple[str, str, str], list[str]]:
@@ -83,14 +91,14 @@ def repair(graph: Node, refusal: Refusal) -> tuple[Node, list[Repair]]:
             continue
         for node in chunk:
             nodes += _mended(node, frame, refusal, repairs)
-    known = {node["id"] for node in nodes}
+    kinds = {node["id"]: node["type"] for node in nodes}
     edges: list[Node] = []
-    for chunk in _chunks([edge for edge in graph["edges"] if edge["sub"] in known]):
-        if refusal(dump({**frame, "nodes": nodes[:0], "edges": chunk})) is None:
+    for chunk in _chunks([edge for edge in graph["edges"] if edge["sub"] in kinds]):
+        if refusal(dump({**frame, "nodes": _bare(chunk, kinds), "edges": chunk})) is None:
             edges += chunk
             continue
         for edge in chunk:
-            refused = refusal(dump({**frame, "nodes": _stub_nodes(edge), "edges": [edge]}))
+            refused = refusal(dump({**frame, "nodes": _bare([edge], kinds), "edges": [edge]}))
             if refused is None:
                 edges.append(edge)
             else:
@@ -110,6 +118,9 @@ def _items(graphs: list[Node], key: str, needed: str, repairs: list[Repair]) -> 
 
 
 def _complete(graph: Node, repairs: list[Repair]) -> None:
+    for edge in graph["edges"]:
+        if str(edge.get("pred")).endswith(("#subClassOf", ":subClassOf")):
+            edge["pred"] = "is_a"
     subjects = {edge["sub"] for edge in graph["edges"] if edge.get("pred") == "is_a"}
     nodes: dict[str, Node] = {}
     for node in graph["nodes"]:
@@ -131,7 +142,52 @@ def _complete(graph: Node, repairs: list[Repair]) -> None:
     for key in sorted(subjects - set(nodes)):
         repairs.append(Repair(0, key, "the subject of an edge isn't defined: term added"))
         nodes[key] = {"id": key, "type": "CLASS"}
-    graph["nodes"] = [_one_comment(node) for node in nodes.values()]
+    graph["edges"] = [edge for edge in graph["edges"] if _usual(edge, nodes, repairs)]
+    graph["nodes"] = [_one_comment(_typed(node, repairs)) for node in nodes.values()]
+
+
+def _usual(edge: Node, nodes: dict[str, Node], repairs: list[Repair]) -> bool:
+    """Whether an edge relates what it is said to relate."""
+    relation = edge.get("pred")
+    about_relations = relation in ("inverseOf", "subPropertyOf")
+    of_a_class = nodes.get(edge["sub"], {}).get("type") == "CLASS"
+    good = isinstance(relation, str) and isinstance(edge.get("obj"), str)
+    if not good or (about_relations and of_a_class):
+        repairs.append(Repair(0, _show(edge), "no relation between two terms: edge dropped"))
+        return False
+    return True
+
+
+_DEPRECATED = {"true": True, "1": True, "false": False, "0": False, "none": False}
+
+
+def _typed(node: Node, repairs: list[Repair]) -> Node:
+    """A node whose values have the types that the format asks for, where that is sure."""
+    meta = _meta(node)
+    changed: Node = {}
+    mark = meta.get("deprecated", False)
+    if not isinstance(mark, bool):
+        changed["deprecated"] = _DEPRECATED.get(str(mark).lower(), False)
+        reason = f"no Boolean: read as {changed['deprecated']}".lower()
+        repairs.append(Repair(0, f"{node['id']} deprecated: {_show(mark)}", reason))
+    for key in ("synonyms", "xrefs", "basicPropertyValues"):
+        listed = meta.get(key)
+        # the parser reads null as the text "null"
+        if isinstance(listed, list) and any(_empty(item) for item in listed):
+            changed[key] = [item for item in listed if not _empty(item)]
+            reason = f"{len(listed) - len(changed[key])} {key} without a value: dropped"
+            repairs.append(Repair(0, node["id"], reason))
+    for synonym in meta.get("synonyms") or ():
+        if isinstance(synonym, dict) and "#" in str(synonym.get("pred")):
+            synonym["pred"] = synonym["pred"].rpartition("#")[2]
+    if meta.get("comments"):
+        said = meta["comments"] if isinstance(meta["comments"], list) else [meta["comments"]]
+        changed["comments"] = [text for text in said if isinstance(text, str)]
+    return {**node, "meta": {**meta, **changed}} if changed else node
+
+
+def _empty(item: Any) -> bool:
+    return isinstance(item, dict) and "val" in item and item["val"] in (None, "")
 
 
 def _merged(first: Node, second: Node) -> Node:
@@ -161,10 +217,18 @@ def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) ->
     def refused(candidate: Node) -> str | None:
         return refusal(dump({**frame, "nodes": [candidate], "edges": []}))
 
+    def within(key: str, *, listed: bool = False) -> Callable[[Any], str | None]:
+        def judge(part: Any) -> str | None:
+            return refused({**bare, "meta": {key: [part] if listed else part}})
+
+        return judge
+
     if refused(node) is None:
         yield node
         return
     bare = {key: node[key] for key in ("id", "type", "lbl") if isinstance(node.get(key), str)}
+    if "lbl" not in bare and node.get("lbl") is not None:
+        repairs.append(Repair(0, f"{node['id']} {_show(node['lbl'])}", "no label: dropped"))
     reason = refused(bare)
     if reason is not None:
         repairs.append(Repair(0, _show(node), f"{reason}: node dropped"))
@@ -174,23 +238,35 @@ def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) ->
         if isinstance(value, list):
             good = []
             for item in value:
-                reason = refused({**bare, "meta": {key: [item]}})
-                if reason is None:
-                    good.append(item)
-                else:
-                    repairs.append(Repair(0, f"{node['id']} {_show(item)}", f"{reason}: dropped"))
+                kept, reason = _best(item, within(key, listed=True))
+                if reason is not None:
+                    repairs.append(Repair(0, f"{node['id']} {_show(item)}", reason))
+                good += [] if kept is None else [kept]
             meta[key] = good
-        else:
-            reason = refused({**bare, "meta": {key: value}})
-            if reason is None:
-                meta[key] = value
-            else:
-                repairs.append(Repair(0, f"{node['id']} {_show(value)}", f"{reason}: dropped"))
+        elif value is not None:
+            kept, reason = _best(value, within(key))
+            if reason is not None:
+                repairs.append(Repair(0, f"{node['id']} {_show(value)}", reason))
+            if kept is not None:
+                meta[key] = kept
     yield {**bare, "meta": meta}
 
 
-def _stub_nodes(edge: Node) -> list[Node]:
-    return [{"id": edge["sub"], "type": "CLASS"}]
+def _best(value: Any, refused: Callable[[Any], str | None]) -> tuple[Any, str | None]:
+    """A value, or what is left of it without its references, or None; and why."""
+    reason = refused(value)
+    if reason is None:
+        return value, None
+    if isinstance(value, dict) and "xrefs" in value:
+        without = {key: part for key, part in value.items() if key != "xrefs"}
+        if refused(without) is None:
+            return without, f"{reason}: unreadable references left out"
+    return None, f"{reason}: dropped"
+
+
+def _bare(edges: list[Node], kinds: dict[str, str]) -> list[Node]:
+    """The subjects of edges, without which the parser doesn't look at the edges."""
+    return [{"id": key, "type": kinds[key]} for key in {edge["sub"] for edge in edges}]
 
 
 def _chunks(items: list[Node]) -> Iterator[list[Node]]:

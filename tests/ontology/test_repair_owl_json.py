@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -215,3 +216,47 @@ def test_json_synonym_types_belong_to_one_scope():
 def test_json_id_spaces_with_an_underscore():
     node = {"id": f"{PURL}APOLLO_SV_00000008", "type": "CLASS", "lbl": "a"}
     assert column(read(_graph(node), keep=False), "terms", "id") == ["APOLLO_SV:00000008"]
+
+
+def test_json_values_of_other_types():
+    meta = {
+        "deprecated": "true",
+        "synonyms": [
+            {"pred": f"{OIO}hasBroadSynonym", "val": "s"},
+            {"pred": "hasExactSynonym", "val": None},
+            {"pred": "hasExactSynonym", "val": "t", "xrefs": ["not a reference"]},
+        ],
+        "definition": {"val": "d", "xrefs": ["not a reference", None]},
+        "comments": "said",
+        "xrefs": [{"val": None}, {"val": "A:1"}],
+    }
+    onto = read(_graph(_node(1, meta=meta)), keep=False)
+    assert column(onto, "terms", "obsolete") == [True]
+    assert column(onto, "terms", "definition") == ["d"]
+    assert column(onto, "terms", "comment") == ["said"]
+    assert column(onto, "xrefs", "xref") == ["A:1"]
+    assert [tuple(row.values())[1:3] for row in onto.synonyms.to_pylist()] == [
+        ("s", "BROAD"),
+        ("t", "EXACT"),
+    ]
+    assert len(onto.repairs) == 5
+
+
+@pytest.mark.parametrize("relation", ["inverseOf", "subPropertyOf", "", None, "a b"])
+def test_json_edges_that_are_no_relations_of_terms(relation: Any):
+    edges = [{**_edge(1, 2), "pred": relation}, _edge(1, 2)]
+    onto = read(_graph(_node(1), _node(2), edges=edges), keep=False)
+    assert column(onto, "parents", "parent") == ["X:2"]
+    assert onto.relations.num_rows == 0
+    assert "edge dropped" in only(onto).reason
+
+
+def test_json_is_a_as_rdf_says_it():
+    edge = _edge(1, 2, "http://www.w3.org/2000/01/rdf-schema#subClassOf")
+    assert column(read(_graph(_node(1), _node(2), edges=[edge]), keep=False), "parents", "id")
+
+
+@pytest.mark.parametrize("wrapped", ["[{}]", '{{"graphs": {}}}', '[{{"graphs": [{}]}}]'])
+def test_json_lists_around_a_graph(wrapped: str):
+    graph = json.dumps({"id": "x", "nodes": [_node(1)]})
+    assert column(read(wrapped.format(graph).encode(), keep=False), "terms", "id") == ["X:1"]
