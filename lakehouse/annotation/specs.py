@@ -91,7 +91,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         InvalidArgument: The schema is composite, so it has one specification per slot.
     """
     itype = schema.itype or "Feature"
-    if itype == "Composite":
+    if schema.itype is None and schema.slots:
         raise InvalidArgument(
             f"The schema {schema.name or schema.uid!r} has slots; it describes no table.",
             found=", ".join(schema.slots),
@@ -141,7 +141,7 @@ def registry_tables(lake: Lake) -> dict[str, str]:
 
 
 def resolver_of(lake: Lake) -> TableResolver:
-    """A resolver of terms over the lake's present state."""
-    from lakehouse.annotation.terms import resolver
+    """A resolver of terms over the lake's present state, and its public sources."""
+    from lakehouse.annotation.adopting import AdoptingResolver
 
-    return resolver(lake.state, registry_tables(lake))
+    return AdoptingResolver(lake, registry_tables(lake))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from lakehouse.annotation.adopting import adopt
 from lakehouse.annotation.encoding import encodable
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.labels_named import found_by, fulfil, is_under, suggestions
@@ -159,6 +160,10 @@ class Preparation:
     # -- categorical values --------------------------------------------------------------
 
     def _add_labels(self, out: Prepared, feature: Known, value: Any) -> None:
+        if isinstance(value, Mapping):
+            found = f"a dictionary: {_short(value)}"
+            self._fail(feature, "dtype", value, found, "a name, a record, or several in a list")
+            return
         several = isinstance(value, _SEVERAL) or (
             not isinstance(value, str) and hasattr(value, "__iter__") and not hasattr(value, "meta")
         )
@@ -213,6 +218,10 @@ class Preparation:
                         "one record", f"pass the {target.registry} record instead of its name",
                     )  # fmt: skip
                 known[text] = found[0]
+        for target in targets:
+            left = [t for t in texts if t not in known]
+            if left and adopt(self._lake, target, left):
+                known.update((t, f[0]) for t, f in found_by(self._lake, target, left).items())
         if missing := [t for t in texts if t not in known]:
             self._miss(feature, targets[0], missing)
         for prepared, text, place in terms.uses:

@@ -1,8 +1,9 @@
 """Ranked search as one SQL expression.
 
 Exact matches rank before prefixes, prefixes before whole words, words before parts of words;
-names before synonyms, synonyms before other texts. Only where nothing matches literally do
-similar names count (Jaro-Winkler).
+names before synonyms, synonyms before other texts. Synonyms of other scopes than the exact one
+(narrow, related, broad, former symbols) rank below names that hold the text. Only where nothing
+matches literally do similar names count (Jaro-Winkler).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 _OTHERS = ("synonyms", "ontology_id", "symbol", "ensembl_gene_id", "stable_id", "ncbi_gene_ids",
            "abbr", "handle", "key", "title", "root", "description", "reference", "url", "doi",
-           "text")  # fmt: skip
+           "text", "narrow_synonyms", "related_synonyms", "broad_synonyms",
+           "previous_symbols")  # fmt: skip
+_LOOSE = ("narrow_synonyms", "related_synonyms", "broad_synonyms", "previous_symbols")
 RANK = "lh_rank"
 _SIMILAR = 0.84
 _MOST_SIMILAR = 200
@@ -72,8 +75,8 @@ class Search:
                 continue
             text = f'"{name}"' if self.case_sensitive else f'lower("{name}")'
             texts.append(f"{text} AS lh_{place}")
-            below = 8 * min(place, 2)
-            tests = _in_synonyms if name == "synonyms" else _in_text
+            below = 0 if name in _LOOSE else 8 * min(place, 2)
+            tests = _TESTS.get(name, _in_text)
             found = tests(f"lh_{place}", self.wanted)
             whens += [(rank - below, sql, values) for rank, sql, values in found]
         whens.sort(key=lambda w: -w[0])
@@ -204,3 +207,15 @@ def _in_synonyms(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
         (74, f"contains({around}, ?)", [f"|{wanted}"]),
         (44, f"contains({column}, ?)", [wanted]),
     ]
+
+
+def _in_loose_synonyms(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
+    around = f"'|' || {column} || '|'"
+    return [
+        (34, f"contains({around}, ?)", [f"|{wanted}|"]),
+        (18, f"contains({around}, ?)", [f"|{wanted}"]),
+        (12, f"contains({column}, ?)", [wanted]),
+    ]
+
+
+_TESTS = {"synonyms": _in_synonyms, **dict.fromkeys(_LOOSE, _in_loose_synonyms)}
