@@ -10,6 +10,7 @@ from rich.text import Text
 from lakehouse.curation.failure import Failure
 
 _SHOWN_VALUES = 10
+_SHOWN_ROWS = 100
 LONGEST = 120
 
 
@@ -203,11 +204,14 @@ _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
 
 
 def rich_table(failures: Sequence[Failure]) -> Table:
-    """All failures as a table for the terminal."""
+    """The failures as a table for the terminal: the first hundred, and how many more there are."""
     table = Table(title=f"{_plural(len(failures), 'failure')}", title_style="bold red")
     for header in ("column", "rule", "value", "rows", "expected", "suggestion"):
         table.add_column(header, overflow="fold")
-    for failure in failures:
+    hidden = len(failures) - _SHOWN_ROWS
+    if hidden > 0:
+        table.caption = f"… and {hidden:,} more, which report.to_polars() has"
+    for failure in failures[:_SHOWN_ROWS]:
         slot = "" if failure.slot == "columns" else f"{failure.slot}: "
         column_wide = failure.rule in ("presence", "index", "extra", "order")
         value = failure.found if failure.value is None else spoken(failure.value)

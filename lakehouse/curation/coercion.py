@@ -248,6 +248,10 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
 }
 
 
+CONVERTIBLE = frozenset(_CONVERT)
+"""The dtypes to which values are converted."""
+
+
 def coerce_value(value: Any, dtype: DType) -> Any:
     """One Python value as its dtype; the value itself where it already is.
 

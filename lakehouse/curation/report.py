@@ -91,25 +91,21 @@ class Report:
 
     def to_polars(self) -> pl.DataFrame:
         """All failures as a data frame, one row each; values as text."""
-        return pl.DataFrame(
-            [
-                {
-                    "slot": f.slot,
-                    "column": f.column,
-                    "rule": f.rule,
-                    "value": None if f.value is None else _stored(f.value),
-                    "count": f.count,
-                    "rows": list(f.rows),
-                    "nearest": list(f.nearest),
-                    "synonym_of": f.synonym_of,
-                    "found": f.found,
-                    "expected": f.expected,
-                    "hint": f.hint,
-                }
-                for f in self.failures
-            ],
-            schema=_SCHEMA,
-        )
+        found = self.failures
+        columns: dict[str, list[Any]] = {
+            "slot": [f.slot for f in found],
+            "column": [f.column for f in found],
+            "rule": [f.rule for f in found],
+            "value": [None if f.value is None else str(f.value) for f in found],
+            "count": [f.count for f in found],
+            "rows": [f.rows for f in found],
+            "nearest": [f.nearest for f in found],
+            "synonym_of": [f.synonym_of for f in found],
+            "found": [f.found for f in found],
+            "expected": [f.expected for f in found],
+            "hint": [f.hint for f in found],
+        }
+        return pl.DataFrame(columns, schema=_SCHEMA)
 
     def to_rows(self) -> pl.DataFrame:
         """Every failing row: slot, column, rule, value and row, from 0.

@@ -149,7 +149,7 @@ class Curator:
 
         Args:
             slot: Of which part the rows count: by default the table's columns, or `obs`, whose
-                rows are those of the whole AnnData.
+                rows are those of the whole AnnData or MuData; `rna:obs` gives the modality.
 
         Example:
             >>> good, bad = curator.filter().good, curator.filter().bad  # doctest: +SKIP
@@ -158,8 +158,18 @@ class Curator:
         chosen = slot or next(s for s in (COLUMNS, "obs", *self._parts) if s in self._parts)
         part = self._parts[chosen]
         assert part.report is not None
-        whole = chosen == "obs" and hasattr(self.dataset, "obs")
-        return split(self.dataset if whole else part.part.data, part.report)
+        return split(self._holder(chosen, part.part.data), part.report)
+
+    def _holder(self, slot: str, data: Any) -> Any:
+        """What has the rows of a slot: the AnnData or MuData of its `obs`, or its table."""
+        if is_path(self.dataset) or slot.rpartition(":")[2] != "obs":
+            return data
+        inner = slot.split(":")[:-1]
+        if not inner:
+            return self.dataset
+        parts = getattr(self.dataset, "mod" if len(inner) == 1 else inner[0], {})
+        found = parts.get(inner[-1]) if hasattr(parts, "get") else None
+        return data if found is None else found
 
     def standardize(self) -> None:
         """Replace synonyms in all parts, and add optional and default columns that are missing."""
@@ -183,7 +193,8 @@ class Curator:
             description: What it is.
             revises: The artifact of which this is a new version.
             run: The run that made it.
-            report: Save the report of the validation beside it, as `<key>.report.html`.
+            report: Save the report of the validation beside it, as `<key>.report.html`, which
+                `artifact.artifacts.get(kind="report")` finds.
 
         Raises:
             ValidationError: Something is wrong; nothing is saved.
@@ -233,7 +244,7 @@ class Curator:
             path = Path(folder) / "report.html"
             path.write_text(self.report.to_html(), encoding="utf-8")
             stem = artifact.key or artifact.uid
-            Artifact(
+            saved = Artifact(
                 path,
                 key=f"{stem}.report.html",
                 kind="report",
@@ -241,6 +252,7 @@ class Curator:
                 run=run,
                 skip_hash_lookup=True,
             ).save()
+        artifact.artifacts.add(saved)
 
     def __repr__(self) -> str:
         name = self.schema.name or f"uid={self.schema.uid}"

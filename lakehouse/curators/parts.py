@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from lakehouse.curation.slots import EXTERNAL, Part
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
+from lakehouse.curators.mending import Mending
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.formats.base import COLUMNS
 from lakehouse.registries.artifact.validating import (
@@ -30,11 +30,8 @@ from lakehouse.registries.artifact.validating import (
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
-_ADD = "fix typos, remove non-existent values, or save terms via: {where}.cat.add_new_from({key!r})"
-_STANDARDIZE = 'curate synonyms via: {where}.cat.standardize("{key}")'
 
-
-class ComponentCurator:
+class ComponentCurator(Mending):
     """Validates and standardizes one part of a dataset.
 
     Attributes:
@@ -51,11 +48,6 @@ class ComponentCurator:
         self._where = where
 
     @property
-    def slot(self) -> str:
-        """The slot."""
-        return self.part.slot
-
-    @property
     def dataset(self) -> Any:
         """The data of the part, as curation left it."""
         return self.part.data
@@ -66,7 +58,12 @@ class ComponentCurator:
         return DataFrameCatManager(self)
 
     @property
-    def spec(self) -> DatasetSpec:
+    def slot(self) -> str:  # type: ignore[override]
+        """The slot."""
+        return self.part.slot
+
+    @property
+    def spec(self) -> DatasetSpec:  # type: ignore[override]
         """What the part must look like, by the present state of the registries."""
         return spec_of(self.schema, self._lake.state)
 
@@ -106,16 +103,6 @@ class ComponentCurator:
             ValidationError: Something is wrong with it; the error carries the report.
         """
         self.check().raise_for_failures()
-
-    def _advised(self, failure: Any) -> Any:
-        """The failure with the call on the curator that mends it."""
-        if failure.rule not in ("category", "names"):
-            return failure
-        text = _ADD if failure.synonym_of is None else _STANDARDIZE
-        _, line, more = failure.hint.partition("\n")  # what else was advised holds here, too
-        return replace(
-            failure, hint=text.format(where=self._where, key=failure.column) + line + more
-        )
 
     def _take_over(self, report: Report) -> None:
         """Coercion and defaults changed something: the dataset becomes what was validated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,26 @@ class DataFrameCurator(Curator):
     def cat(self) -> DataFrameCatManager:
         """What to do about values that are no terms: standardize, add, look up."""
         return self._table.cat
+
+    def rename(self, columns: Mapping[str, str]) -> None:
+        """Give columns other names: `curator.rename({"celltype": "cell_type"})`."""
+        self._table.rename(columns)
+
+    def drop(self, *columns: str) -> None:
+        """Leave columns out: `curator.drop("note")`."""
+        self._table.drop(*columns)
+
+    def reorder(self) -> None:
+        """Put the columns of the schema first, in its order."""
+        self._table.reorder()
+
+    def convert(self, column: str) -> None:
+        """Convert the values of one column to its feature's dtype.
+
+        Raises:
+            ValidationError: Values can't be converted; nothing is changed.
+        """
+        self._table.convert(column)
 
     @property
     def dataset(self) -> Any:
