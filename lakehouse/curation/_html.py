@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from lakehouse.curation._text import spoken
+from lakehouse.curation._text import shown, spoken
 from lakehouse.curation.failure import Failure
 
 _SHOWN = 1000
+_LONGEST = 500
 
 _STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; max-width: 75rem }
 table { border-collapse: collapse; margin: 1rem 0; width: 100% }
-th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd; vertical-align: top }
+th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd; vertical-align: top;
+  overflow-wrap: anywhere }
 th { background: #f4f4f4 } td.n { text-align: right } code { background: #f4f4f4; padding: 0 .2rem }
 .bad { color: #b00020 } .good { color: #1b7f3b }
 @media (prefers-color-scheme: dark) {
@@ -42,11 +44,11 @@ def page(
     )
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(shown(title))}</title>',
+        f"<style>{_STYLE}</style></head><body><h1>{escape(shown(title))}</h1>",
         verdict,
         f"<p>{len(columns):,} columns, {n_rows:,} rows</p>",
-        _table(("column", "dtype", "failures", "rows concerned"), _counts(failures, columns)),
+        _table(("column", "dtype", "failures", "occurrences"), _counts(failures, columns)),
     ]
     if failures:
         rows = [_failure(f) for f in failures[:_SHOWN]]
@@ -68,7 +70,7 @@ def _counts(failures: Sequence[Failure], columns: Mapping[str, str]) -> Iterable
     for name, (n, rows) in found.items():
         mark = "bad" if n else "good"
         yield (
-            f'<td class="{mark}">{escape(name)}</td>',
+            f'<td class="{mark}">{escape(shown(name))}</td>',
             f"<td><code>{escape(columns.get(name, ''))}</code></td>",
             f'<td class="n">{n:,}</td>',
             f'<td class="n">{rows:,}</td>',
@@ -88,9 +90,18 @@ def _failure(failure: Failure) -> Sequence[str]:
         f"{failure.count:,}" if failure.count else "",
         ", ".join(map(str, failure.rows)) + more,
         failure.expected,
-        advice,
     )
-    return [f"<td>{escape(text)}</td>" for text in texts]
+    cells = [escape(shown(text, _LONGEST)) for text in texts]
+    return [f"<td>{cell}</td>" for cell in (*cells, _advice(advice))]
+
+
+def _advice(text: str) -> str:
+    """What to do, with the call that does it set as code."""
+    lines = []
+    for line in shown(text).split("\n"):
+        said, via, call = line.partition(" via: ")
+        lines.append(f"{escape(said)} via: <code>{escape(call)}</code>" if via else escape(said))
+    return "<br>".join(lines)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

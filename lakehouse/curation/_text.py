@@ -11,7 +11,9 @@ from lakehouse.curation.failure import Failure
 
 _SHOWN_VALUES = 10
 _SHOWN_ROWS = 100
+_LONGEST_CELL = 500
 LONGEST = 120
+_LONGEST_TEXT = 5000
 
 
 def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str:
@@ -22,7 +24,20 @@ def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str
     for failure in failures:
         what = failure.expected if failure.rule == "constraint" else failure.rule
         groups.setdefault((failure.slot, what, failure.column), []).append(failure)
-    return "\n".join(_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
+    told = (_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
+    return "\n".join(shown(text) for text in told)
+
+
+def shown(text: str, limit: int = _LONGEST_TEXT) -> str:
+    """A text without what a terminal would obey, each line cut where it is too long."""
+    lines = ["".join(c if c.isprintable() else _escaped(c) for c in t) for t in text.split("\n")]
+    return "\n".join(
+        t if len(t) <= limit else f"{t[:limit]}… ({len(t):,} characters)" for t in lines
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def spoken(value: object, limit: int = LONGEST) -> str:
@@ -225,5 +240,5 @@ def rich_table(failures: Sequence[Failure]) -> Table:
             suggestion,
         )
         # Text, not str: brackets in values and dtypes are no markup.
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(shown(cell, _LONGEST_CELL)) for cell in cells))
     return table

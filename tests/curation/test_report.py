@@ -89,3 +89,47 @@ def test_every_line_of_the_rule_table_leads_to_a_rule() -> None:
     assert [type(check).__name__ for check in made] == ["DtypeCheck", "NullCheck"]
     assert all(check.settled(pa.int64(), 0) for check in made)
     assert not any(check.settled(None, None) for check in made)
+
+
+def test_nothing_that_a_terminal_obeys_is_shown() -> None:
+    name = "\x1b[31m<b>\u202e"
+    rule = ColumnRule(name, str, checks={"max_length": 1, "custom": _refuse})
+    report = validate(pa.table({name: ["\x1b]0;x\x07", "é\x1b"]}), DatasetSpec((rule,)))
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(report)
+    for text in (str(report), captured.get().replace("\x1b[1;31m", ""), report.to_html()):
+        assert "\u202e" not in text
+        assert "\\x1b[31m" in text
+        assert not {c for c in text if not c.isprintable()} - {"\n", "\x1b"}
+        assert "\x1b[31m<" not in text
+    assert "<b>" not in report.to_html()
+    assert report.to_polars()["column"].unique().to_list() == [name]
+
+
+def _refuse(value: str) -> str:
+    raise ValueError(f"refused {value}")
+
+
+def test_very_much_is_cut_aloud_where_people_read() -> None:
+    columns = {f"column {i}": [1] for i in range(20_000)}
+    spec = DatasetSpec((ColumnRule("donor", str), ColumnRule("age", int)))
+    report = validate(pa.table(columns), spec)
+    assert len(str(report)) < 12_000
+    assert "characters)" in str(report)
+    assert len(report.to_html()) < 10_000
+    assert len(report.to_polars()["found"][0]) > 200_000
+    values = pa.table({"age": [f"{i}" for i in range(150)]})
+    rule = ColumnRule("age", str, checks={"enum": ["x"]})
+    many = validate(values, DatasetSpec((rule,)))
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(many)
+    assert "150 failures" in captured.get()
+    assert "… and 50 more" in captured.get()
+
+
+def test_calls_are_code_in_pages(resolver: TableResolver) -> None:
+    spec = DatasetSpec((ColumnRule("cell_type", "cat[bionty.CellType]"),))
+    page = validate(pa.table({"cell_type": ["B-cell"]}), spec, resolver).to_html()
+    assert "via: <code>bt.CellType.standardize(" in page
