@@ -7,7 +7,7 @@ A schema stores, among the constraints of a feature,
         {"when": {"tissue_type": {"not": ["cell line"]}}, "allow": {"under": ["CL:0000000"]}},
     ]}}
 
-`values` are permitted, and all terms below those `under`; `not` and `not_under` are refused.
+`values` are permitted, texts with one of the `prefixes`, and all terms below those `under`; `not` and `not_under` are refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lakehouse.curation.rules.cases import Case, Cases, Permit
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 
-_KNOWN = {"values", "under", "not", "not_under", "words"}
+_KNOWN = {"values", "prefixes", "under", "not", "not_under", "words"}
 _SHOWN = 8
 
 
@@ -43,7 +43,10 @@ def _cases(name: str, stored: Mapping[str, Any], branches: Branches) -> Cases:
         tuple(
             Case(
                 branches.permit(name, case["allow"]),
-                {other: branches.permit(other, c) for other, c in case.get("when", {}).items()},
+                {
+                    other: branches.permit(other, c, cautious=True)
+                    for other, c in case.get("when", {}).items()
+                },
             )
             for case in stored.get("cases", ())
         ),
@@ -70,8 +73,14 @@ class Branches:
         self._below: dict[tuple[str, str], frozenset[str] | None] = {}
         self._edges: dict[str, pl.DataFrame] = {}
 
-    def permit(self, column: str, stored: Mapping[str, Any]) -> Permit:
+    def permit(self, column: str, stored: Mapping[str, Any], *, cautious: bool = False) -> Permit:
         """A stored condition on the terms of a column.
+
+        Args:
+            column: The column.
+            stored: The condition.
+            cautious: Whether a branch that isn't registered has no terms; else it is taken to
+                be its whole ontology.
 
         Raises:
             InvalidArgument: It has unknown parts.
@@ -84,16 +93,19 @@ class Branches:
             )
         values = set(stored.get("values", ()))
         refused = set(stored.get("not", ()))
-        prefixes = []
+        prefixes = list(stored.get("prefixes", ()))
         for root in stored.get("under", ()):
             below = self.below(column, root)
+            if below is None and cautious:
+                continue
             if below is None:  # the branch isn't known: its ontology has to do
+                self._tell(column, root)
                 prefixes.append(f"{root.partition(':')[0]}:")
             else:
                 values |= below
         for root in stored.get("not_under", ()):
             refused |= self.below(column, root) or set()
-        limited = "values" in stored or "under" in stored
+        limited = not stored.keys().isdisjoint(("values", "prefixes", "under"))
         return Permit(
             frozenset(values) if limited else None,
             tuple(prefixes),
@@ -109,12 +121,14 @@ class Branches:
                 self._below[key] = self._descendants(table, root)
             if (found := self._below[key]) is not None:
                 return found
+        return None
+
+    def _tell(self, column: str, root: str) -> None:
         notify(
             f"{root} isn't registered, so the terms of {column!r} are judged by their ontology "
             "alone: import_source() of its registry has the whole hierarchy",
             "warning",
         )
-        return None
 
     def _descendants(self, table: str, root: str) -> frozenset[str] | None:
         if table not in self._state.tables:
@@ -158,6 +172,8 @@ def _words(stored: Mapping[str, Any]) -> str:
     said = []
     if under := stored.get("under"):
         said.append(f"a term below {' or '.join(under)}")
+    if prefixes := stored.get("prefixes"):
+        said.append(f"a term of {', '.join(prefixes)}")
     if values := stored.get("values"):
         said.append(_some(values))
     words = " or ".join(said)

@@ -16,7 +16,12 @@ from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.orm import current_lake
 from lakehouse.registries import Artifact, Schema
-from lakehouse.registries.artifact.validating import joined_report, named, parts_of
+from lakehouse.registries.artifact.validating import (
+    dataset_failures,
+    joined_report,
+    named,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
@@ -134,6 +139,9 @@ class Curator:
         with every_row() if all_rows else nullcontext():
             reports = {slot: part.check() for slot, part in self._parts.items()}
         self.report = joined_report(reports) if reports else Report()
+        with every_row() if all_rows else nullcontext():
+            found = dataset_failures(self._lake, self.schema, self._source())
+        self.report.failures += found
         return self.report
 
     def validate(self) -> None:

@@ -1,12 +1,13 @@
-"""The requirements of CELLxGENE 7.1 for AnnData, as far as registries and columns cover them.
+"""The requirements of CELLxGENE 7.1 for AnnData, as far as registries cover them.
 
 Written after the published schema (https://github.com/chanzuckerberg/single-cell-curation).
-Covered: the required columns of `obs` with their ontologies and controlled words, columns that
-are deprecated or reserved, gene ids, `feature_is_filtered`, and the required keys of `uns`.
-Not covered: which branch of an ontology a term lies in, several terms in one value
-(`MONDO:1 || MONDO:2`), and conditions on matrices.
+`create_cellxgene_schema()` demands columns, ontologies and keys. With `strict=True` it demands
+what the published schema demands: branches of ontologies, several terms in one value
+(`MONDO:1 || MONDO:2`), what columns demand of each other, raw counts, embeddings, colors.
+Not covered: experimental conditions, and which genes a perturbation intends.
 
 Example:
+    >>> schema = ln.examples.schemas.cellxgene("human")                # doctest: +SKIP
     >>> ln.examples.cellxgene.save_cellxgene_defaults()                # doctest: +SKIP
     >>> schema = ln.examples.cellxgene.create_cellxgene_schema()       # doctest: +SKIP
     >>> ln.curators.AnnDataCurator(adata, schema).validate()           # doctest: +SKIP
@@ -18,6 +19,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.errors import InvalidArgument, near
+from lakehouse.examples._cellxgene_cases import ORGANISMS, cases
 
 if TYPE_CHECKING:
     from lakehouse.registries import Schema
@@ -26,14 +28,6 @@ __all__ = ["create_cellxgene_schema", "save_cellxgene_defaults"]
 
 FieldType = Literal["ontology_id", "name"]
 
-ORGANISMS = {
-    "human": "NCBITaxon:9606",
-    "mouse": "NCBITaxon:10090",
-    "zebrafish": "NCBITaxon:7955",
-    "fruitfly": "NCBITaxon:7227",
-    "roundworm": "NCBITaxon:6239",
-    "rat": "NCBITaxon:10116",
-}
 TISSUE_TYPES = ("tissue", "organoid", "primary cell culture", "cell line")
 SUSPENSIONS = ("cell", "nucleus", "na")
 SEXES = {
@@ -45,7 +39,7 @@ SEXES = {
 _CATEGORIES = {
     "assay": ("ExperimentalFactor",),
     "cell_type": ("CellType",),
-    "development_stage": ("DevelopmentalStage",),
+    "development_stage": ("DevelopmentalStage", "Tissue"),
     "disease": ("Disease",),
     "self_reported_ethnicity": ("Ethnicity",),
     "sex": ("Phenotype",),
@@ -55,6 +49,7 @@ _CONTROLS = {
     "CellType": ("unknown", "na"),
     "DevelopmentalStage": ("unknown", "na"),
     "Ethnicity": ("unknown", "na"),
+    "Phenotype": ("na",),
 }
 _NEVER = (
     "ethnicity",
@@ -68,6 +63,22 @@ _NEVER = (
 _NEVER_IN_VAR = tuple(
     f"feature_{what}" for what in ("name", "reference", "biotype", "length", "type")
 )
+_DEPRECATED_IN_UNS = (
+    "X_normalization", "default_field", "layer_descriptions", "tags", "version", "contributors",
+    "preprint_doi", "project_description", "project_links", "project_name", "publication_doi",
+)  # fmt: skip
+# ids that are allowed beside those of any organism's genes
+_SPIKE_INS = (
+    2, 3, 4, 9, 12, 13, 14, 16, 17, 19, 22, 24, 25, 28, 31, 33, 34, 35, 39, 40, 41, 42, 43, 44, 46,
+    48, 51, 53, 54, 57, 58, 59, 60, 61, 62, 67, 69, 71, 73, 74, 75, 76, 77, 78, 79, 81, 83, 84, 85,
+    86, 92, 95, 96, 97, 98, 99, 104, 108, 109, 111, 112, 113, 116, 117, 120, 123, 126, 130, 131, 134,
+    136, 137, 138, 142, 143, 144, 145, 147, 148, 150, 154, 156, 157, 158, 160, 162, 163, 164, 165,
+    168, 170, 171,
+)  # fmt: skip
+_VIRUS = (
+    "ORF1ab", "ORF1ab", "S", "N", "ORF3a", "M", "ORF8", "ORF7a", "E", "ORF6", "ORF7b", "ORF10",
+)  # fmt: skip
+_ALWAYS = {"ERCC": "NCBITaxon:32630", "SARS-CoV-2": "NCBITaxon:2697049"}
 _NEVER_IN_UNS = ("schema_version", "schema_reference", "citation", "is_pre_analysis", "organism")
 
 
@@ -84,7 +95,7 @@ def save_cellxgene_defaults() -> None:
             _save_terms(getattr(bt, registry), {word: word for word in words})
         kinds = {"TissueType": TISSUE_TYPES, "SuspensionType": SUSPENSIONS}
         for kind, choices in kinds.items():
-            above = ULabel(name=kind, is_type=True).save()
+            above = ULabel(name=kind, is_type=True, type=None).save()
             for word in choices:
                 ULabel(name=word, type=above).save()
 
@@ -94,6 +105,7 @@ def create_cellxgene_schema(
     field_types: FieldType | Collection[FieldType] = "ontology_id",
     spatial_library_id: str | None = None,
     organism: str = "human",
+    strict: bool = False,
 ) -> Schema:
     """The schema of a CELLxGENE AnnData, with the features that it needs.
 
@@ -101,7 +113,8 @@ def create_cellxgene_schema(
         field_types: Whether columns hold ontology ids (`tissue_ontology_term_id`), names
             (`tissue`), or both.
         spatial_library_id: Demand what spatial data of this library need in `uns`, too.
-        organism: Of which organism the genes are.
+        organism: Of which organism the data are.
+        strict: Demand all that is published, not only columns, ontologies and keys.
 
     Raises:
         InvalidArgument: The field type or the organism isn't known.
@@ -118,27 +131,31 @@ def create_cellxgene_schema(
             f"CELLxGENE knows no organism {organism!r}.",
             expected=", ".join(near(organism, known) or known),
         )
+    species = ORGANISMS[organism]
     with transaction(message="schema of CELLxGENE"):
+        if strict:
+            save_cellxgene_defaults()
+            _save_genes()
         slots: dict[str, Any] = {
-            "obs": _obs(types),
-            "var": _var(organism),
+            "obs": _obs(types, cases(species) if strict else {}),
+            "var": _var(organism, strict=strict),
             "uns": Schema(
                 [_feature("title", str), _feature("organism_ontology_term_id", str)],
                 constraints={
-                    **_forbidden(_NEVER_IN_UNS),
+                    **_forbidden((*_NEVER_IN_UNS, *(_DEPRECATED_IN_UNS if strict else ()))),
                     "title": {"nullable": False, "min_length": 1},
-                    "organism_ontology_term_id": {"enum": [ORGANISMS[organism]]},
+                    "organism_ontology_term_id": {"enum": [species.ontology_id]},
                 },
             ),
         }
         if spatial_library_id is not None:
             slots |= _spatial(spatial_library_id)
-        return Schema(
-            name=f"cellxgene_{organism}_{'_'.join(types)}", otype="AnnData", slots=slots
-        ).save()
+        name = f"cellxgene_{organism}_{'_'.join(types)}{'_strict' if strict else ''}"
+        rules = {"*": {"dataset": {"rules": "cellxgene"}}} if strict else None
+        return Schema(name=name, otype="AnnData", slots=slots, constraints=rules).save()
 
 
-def _obs(types: list[str]) -> Schema:
+def _obs(types: list[str], demanded: dict[str, dict[str, Any]]) -> Schema:
     from lakehouse.registries import Schema, ULabel
 
     features: list[Any] = []
@@ -157,17 +174,25 @@ def _obs(types: list[str]) -> Schema:
     features += [_feature("donor_id", str), _feature("is_primary_data", bool)]
     conditions["donor_id"] = {"nullable": False, "min_length": 1}
     conditions["is_primary_data"] = {"nullable": False}
+    for name, found in demanded.items():
+        if name in conditions:
+            conditions[name]["cases"] = found
     return Schema(features, constraints=conditions)
 
 
-def _var(organism: str) -> Schema:
+def _var(organism: str, *, strict: bool) -> Schema:
     from lakehouse.registries import Feature, Schema
 
-    genes = Feature(
-        name=f"{organism}_gene_id",
-        dtype="cat[bionty.Gene.ensembl_gene_id]",
-        cat_filters={"organism__name": organism},
-    )
+    name = ORGANISMS[organism].gene_organism
+    if strict:
+        kinds = (f"bionty.Gene[organism__name={n!r}].ensembl_gene_id" for n in (name, *_ALWAYS))
+        genes = Feature(name=f"{organism}_feature_id", dtype=f"cat[{'|'.join(kinds)}]").save()
+    else:
+        genes = Feature(
+            name=f"{organism}_gene_id",
+            dtype="cat[bionty.Gene.ensembl_gene_id]",
+            cat_filters={"organism__name": name},
+        ).save()
     return Schema(
         [_feature("feature_is_filtered", bool)],
         index=genes,
@@ -176,6 +201,24 @@ def _var(organism: str) -> Schema:
             "feature_is_filtered": {"nullable": False},
         },
     )
+
+
+def _save_genes() -> None:
+    """Save the spike-ins and the genes of the virus that any organism's data may have."""
+    from lakehouse import bionty as bt
+
+    if bt.Gene.filter(organism__name="ERCC").count() == len(_SPIKE_INS):
+        return
+    spike_ins, virus = (
+        bt.Organism(name=name, ontology_id=ontology_id).save()
+        for name, ontology_id in _ALWAYS.items()
+    )
+    for number in _SPIKE_INS:
+        name = f"ERCC-{number:05}"
+        bt.Gene(symbol=name, ensembl_gene_id=name, organism=spike_ins).save()
+    for number, symbol in zip((2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), _VIRUS, strict=True):
+        gene_id = f"ENSSASG000050000{number:02}"
+        bt.Gene(symbol=symbol, ensembl_gene_id=gene_id, organism=virus).save()
 
 
 def _spatial(library: str) -> dict[str, Schema]:
@@ -197,7 +240,7 @@ def _forbidden(names: Collection[str]) -> dict[str, dict[str, Any]]:
 def _feature(name: str, dtype: Any) -> Any:
     from lakehouse.registries import Feature
 
-    return Feature(name=name, dtype=dtype)
+    return Feature(name=name, dtype=dtype).save()
 
 
 def _save_terms(registry: Any, words: dict[str, str]) -> None:

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakehouse.registries import Schema
 
-__all__ = ["anndata_ensembl_gene_ids_and_valid_features_in_obs", "valid_features"]
+__all__ = [
+    "anndata_ensembl_gene_ids_and_valid_features_in_obs",
+    "cellxgene",
+    "valid_features",
+]
 
 
 def valid_features() -> Schema:
@@ -26,6 +30,24 @@ def anndata_ensembl_gene_ids_and_valid_features_in_obs() -> Schema:
     The slot `var.T` is the transposed `var`: what is validated is its index, the gene ids.
     """
     return _built_in("anndata_ensembl_gene_ids_and_valid_features_in_obs")
+
+
+def cellxgene(organism: str = "human") -> Schema:
+    """The schema of CELLxGENE 7.1, with all that it demands of an AnnData.
+
+    Terms and genes come from the registries: import their sources first. A branch of an
+    ontology that isn't registered is taken to be the whole ontology, which is said.
+
+    Args:
+        organism: Of which organism the data are: human, mouse, zebrafish, fruitfly, roundworm ….
+
+    Example:
+        >>> schema = ln.examples.schemas.cellxgene("mouse")               # doctest: +SKIP
+        >>> ln.curators.AnnDataCurator("cells.h5ad", schema).validate()   # doctest: +SKIP
+    """
+    from lakehouse.examples.cellxgene import create_cellxgene_schema
+
+    return create_cellxgene_schema(organism=organism, strict=True)
 
 
 def _built_in(name: str) -> Schema:

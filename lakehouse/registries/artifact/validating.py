@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from lakehouse.annotation import annotate
 from lakehouse.annotation.annotate import Annotation
+from lakehouse.annotation.branches import Branches
+from lakehouse.annotation.conditions import ROWS
 from lakehouse.annotation.known import unknown_text
 from lakehouse.annotation.sheet_rules import members_of
 from lakehouse.annotation.specs import known_rules, resolver_of, spec_of
@@ -18,6 +20,8 @@ from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.chunks import missing
+from lakehouse.curation.datasets import check_dataset
+from lakehouse.curation.failure import Failure
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
@@ -25,7 +29,7 @@ from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
-from lakehouse.registries.schema import COMPOSITE, Schema
+from lakehouse.registries.schema import Schema
 from lakehouse.registries.schema_parts.arguments import of_features
 
 _BUILT_IN = ("valid_features", "ensembl_gene_ids_and_valid_features_in_obs")
@@ -105,13 +109,32 @@ def validate_payload(
     if features is not None or EXTERNAL in externals:
         reports[EXTERNAL], external = external_values(lake, features or {}, externals.get(EXTERNAL))
     if reports:
-        joined_report(reports).raise_for_failures()
+        joined = joined_report(reports)
+        if schema is not None:
+            joined.failures += dataset_failures(lake, schema, _source(payload, schema.otype))
+        joined.raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
     demanded_by = {slot: demanded for slot, (_, demanded) in parts.items()}
     out.annotation = annotate.from_reports(lake, content, demanded_by)
     out.annotation.external = external
     out.table = _changed(payload, parts, content)
     return out
+
+
+def dataset_failures(lake: Lake, schema: Any, source: Any) -> tuple[Failure, ...]:
+    """What is wrong with a dataset as a whole, by the rules that its schema names.
+
+    Args:
+        lake: Whose terms count.
+        schema: The schema of the whole dataset.
+        source: The dataset, or its path.
+    """
+    demanded = (schema.constraints or {}).get(ROWS, {}).get("dataset")
+    if demanded is None:
+        return ()
+    parts = [part for slot, part in schema.slots.items() if slot == "obs"]
+    rules = [rule for part in parts for rule in spec_of(part, lake.state).columns]
+    return check_dataset(source, demanded, Branches(lake.state, rules).permit)
 
 
 def _changed(
@@ -207,7 +230,7 @@ def parts_of(source: Any, otype: str | None, schema: Any) -> dict[str, tuple[Par
         UnknownField: The structure has no such slot.
     """
     slots = {slot: part for slot, part in schema.slots.items() if slot != EXTERNAL}
-    own = bool(schema.feature_list()) or schema.itype != COMPOSITE
+    own = bool(schema.feature_list()) or schema.itype is not None
     shown = schema.name or schema.uid
     if not slots and not own:
         return {}
@@ -219,7 +242,7 @@ def parts_of(source: Any, otype: str | None, schema: Any) -> dict[str, tuple[Par
         )
     if schema.otype not in (None, otype) or (otype != "DataFrame" and not slots):
         raise InvalidArgument(
-            f"The schema {shown!r} is for another type of object: its otype must be {otype!r}.",
+            f"Schema otype must be {otype!r}: {shown!r} is for another type of object.",
             found=schema.otype or "a schema of one table",
             expected=otype,
             hint=None if slots else f"ln.Schema(slots={{'obs': schema}}, otype={otype!r})",

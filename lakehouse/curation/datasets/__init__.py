@@ -1,0 +1,11 @@
+"""Rules about datasets as wholes: matrices, embeddings, and what parts demand of each other.
+
+A composite schema names the rules in its constraints, `{"*": {"dataset": {"rules": "cellxgene"}}}`;
+further keys are the rules' own. `_table` says which module has them.
+"""
+
+from __future__ import annotations
+
+from lakehouse.curation.datasets._table import check_dataset
+
+__all__ = ["check_dataset"]
