@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +18,7 @@ from lakehouse.formats import COLUMNS, format_for, format_of
 from lakehouse.ontology import Ontology, read, registry_rows
 from lakehouse.ontology.genes import read_table
 from lakehouse.ontology.guide import SUFFIX, read_guide
+from lakehouse.ontology.manifest import Manifest
 from lakehouse.ontology.obtaining import Found
 
 Content: TypeAlias = Ontology | pa.Table
@@ -53,6 +56,18 @@ def as_content(value: Any) -> Content | None:
     return reader.table(value, COLUMNS) if reader is not None else None
 
 
+def as_meant(content: Content, manifest: Manifest | None) -> Content:
+    """The content with the id-space that its manifest names: a file may hold several."""
+    if manifest is None or not isinstance(content, Ontology) or not manifest.prefix:
+        return content
+    space = manifest.prefix.lower()
+    if re.split(r"[/.#]", (content.metadata.ontology or "").lower())[0] == space:
+        return content
+    if not pc.any(pc.starts_with(content.terms["id"], f"{manifest.prefix}:")).as_py():
+        return content
+    return replace(content, metadata=replace(content.metadata, ontology=space))
+
+
 def digest_of(content: Content) -> str | None:
     """The content hash of what was read, where it is known."""
     return content.metadata.content_hash if isinstance(content, Ontology) else None
@@ -68,7 +83,8 @@ def terms_of(registry: type[Any], content: Content, prefix: str | None = None) -
     """
     if not isinstance(content, Ontology):
         return table_terms(registry, content)
-    key = (registry.meta.name, content.metadata.content_hash, prefix)
+    about = content.metadata
+    key = (registry.meta.name, about.content_hash, about.ontology, prefix)
     if key not in _KEPT:
         _KEPT[key] = _ontology_terms(registry, content, prefix)
         while len(_KEPT) > _MOST:

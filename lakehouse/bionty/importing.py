@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.bionty.configuration import settings
-from lakehouse.bionty.content import PARENTS, RELATIONS, Content, edges_of, terms_of
+from lakehouse.bionty.content import PARENTS, RELATIONS, Content, as_meant, edges_of, terms_of
 from lakehouse.bionty.filling import Filling
+from lakehouse.bionty.merged import merged_ids
 from lakehouse.bionty.merging import Incoming
 from lakehouse.bionty.organisms import inferred_organism, organism_record
 from lakehouse.bionty.source import Source
@@ -20,6 +21,7 @@ from lakehouse.errors import InvalidArgument, InvalidData, OrganismNotSet
 from lakehouse.ontology import Ontology
 from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.kept import Shelf
+from lakehouse.ontology.manifest import Manifest
 from lakehouse.orm.current import current_lake
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Import:
         self._what = what
         self._organism = organism
         self._prefix = prefix
+        self._manifest: Manifest | None = None
         self._columns = columns or {}
 
     def run(self, *, include_obsolete: bool, update_records: bool) -> Source:
@@ -57,6 +60,7 @@ class Import:
         registry, lake = self._registry, current_lake()
         given = self._resolved()
         with without_collection():
+            self._manifest = given.source.manifest() if given.source else given.manifest
             # nothing is made in the lake before everything is read
             incoming = self._incoming(given.content, include_obsolete=include_obsolete)
             species = self._species(given, incoming)
@@ -140,6 +144,10 @@ class Import:
             is_a = pc.and_(current, pc.equal(edges["relation"], "is_a"))
             named = edges["target"].filter(is_a)
             omitted = frozenset(gone.filter(pc.invert(pc.is_in(gone, value_set=named))).to_pylist())
+        # what was merged into another term becomes obsolete, but is no term to add
+        merged = merged_ids(terms, content)
+        omitted |= frozenset(merged["ontology_id"].to_pylist())
+        terms = pa.concat_tables([terms, merged]) if len(merged) else terms
         return Incoming("ontology_id", terms.drop_columns([PARENTS]), edges, omitted)
 
     def _prior(self, digest: str) -> Incoming | None:
@@ -150,7 +158,7 @@ class Import:
         if kept is None:
             return None
         try:
-            return self._incoming(kept, include_obsolete=True)
+            return self._incoming(as_meant(kept, self._manifest), include_obsolete=True)
         except InvalidArgument:  # it had no term of this id-space
             return None
 

@@ -10,10 +10,14 @@ import pyarrow.compute as pc
 
 from lakehouse._lazy import require
 from lakehouse.annotation.tables import link_uid
-from lakehouse.bionty.access import local_terms
+from lakehouse.bionty.access import source_of
+from lakehouse.bionty.content import terms_of
 from lakehouse.bionty.creating import public_records
+from lakehouse.bionty.merged import merged_ids
+from lakehouse.bionty.related import IS_A, LINK_TABLE
+from lakehouse.bionty.sources import content_of
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument
+from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
 
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
     from lakehouse.orm.lake import Lake
 
-_SUBJECTS = ("artifact_link", "record_link", "run_link", "collection_link", "transform_link")
+_SUBJECTS = (
+    "artifact_link", "record_link", "run_link", "collection_link", "transform_link",
+    "project_link", "ulabel_link",
+)  # fmt: skip
+_KNOWN = ["ontology_id", "is_obsolete", "replaced_by", "consider"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +42,14 @@ class ObsoleteLabel:
         replaced_by: Ids of the terms that replace it; one means that it can be applied.
         consider: Ids of terms that a person should consider instead.
         links: The links to it, by link table.
+        children: The links of terms of your own that it is a parent of; they follow it.
     """
 
     record: Any
     replaced_by: tuple[str, ...]
     consider: tuple[str, ...]
     links: dict[str, list[dict[str, Any]]] = field(repr=False)
+    children: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def n_labelled(self) -> int:
@@ -126,7 +136,7 @@ class ObsoleteReport:
             with batch_on(self._lake, f"replace {len(done)} obsolete labels") as batch:
                 for _, target in pairs:
                     batch.add(target)
-                batch.stage(lambda changes: _relink(changes, batch, pairs))
+                batch.stage(lambda changes: _relink(changes, batch, self._lake, pairs))
         notify(f"replaced {len(done)} obsolete labels; {len(left)} stay")
         return left
 
@@ -140,9 +150,16 @@ class ObsoleteReport:
         return found
 
 
-def _relink(changes: Changes, batch: Batch, pairs: list[tuple[ObsoleteLabel, Any]]) -> None:
+def _relink(
+    changes: Changes, batch: Batch, lake: Lake, pairs: list[tuple[ObsoleteLabel, Any]]
+) -> None:
+    """Let links lead to other terms: those of the report that are still there."""
     for label, target in pairs:
-        for table, rows in label.links.items():
+        for table, links in (*label.links.items(), (LINK_TABLE, label.children)):
+            there = {row["uid"] for row in lake.state.rows(table, [row["uid"] for row in links])}
+            rows = [row for row in links if row["uid"] in there]
+            if not rows:
+                continue
             new = [
                 {
                     **row,
@@ -171,10 +188,11 @@ def obsolete_labels(registry: type[Any]) -> ObsoleteReport:
     links = _links(lake, registry.meta.table)
     used = {row["target_uid"] for rows in links.values() for row in rows}
     rows = [r for r in lake.state.rows(registry.meta.table, sorted(used)) if r["ontology_id"]]
-    told = _told_by_source(registry, [row["ontology_id"] for row in rows])
+    said = _Said(registry)
+    said.ask([row["ontology_id"] for row in rows])
     labels = []
     for row in rows:
-        now = told.get(row["ontology_id"], row)
+        now = said.of(row["ontology_id"]) or row
         if not now["is_obsolete"]:
             continue
         own = {
@@ -184,9 +202,10 @@ def obsolete_labels(registry: type[Any]) -> ObsoleteReport:
         labels.append(
             ObsoleteLabel(
                 registry._from_row(lake, row),
-                _split(now["replaced_by"]),
-                _split(now["consider"]),
+                said.current(_split(now["replaced_by"])),
+                said.current(_split(now["consider"])),
                 {table: found for table, found in own.items() if found},
+                _own_children(lake, registry.meta.table, row["uid"]),
             )
         )
     return ObsoleteReport(registry, lake, labels)
@@ -205,12 +224,63 @@ def _links(lake: Lake, registry: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _told_by_source(registry: type[Any], ids: list[str]) -> dict[str, dict[str, Any]]:
-    """What the currently used source says of terms, if it is on this machine."""
-    terms, _ = local_terms(registry, None, None)
-    if terms is None or not ids or "is_obsolete" not in terms.column_names:
-        return {}
-    asked = pa.array(ids, pa.string())
-    rows = terms.filter(pc.is_in(terms["ontology_id"], value_set=asked))
-    names = ["ontology_id", "is_obsolete", "replaced_by", "consider"]
-    return {row["ontology_id"]: row for row in rows.select(names).to_pylist()}
+def _own_children(lake: Lake, table: str, uid: str) -> list[dict[str, Any]]:
+    """The links by which terms without a source have a term as their parent."""
+    links = lake.state.arrow(LINK_TABLE)
+    mask = pc.and_(pc.equal(links["target_uid"], uid), pc.equal(links["slot"], IS_A))
+    found = links.filter(pc.and_(mask, pc.equal(links["registry"], table))).to_pylist()
+    rows = lake.state.rows(table, [link["subject_uid"] for link in found])
+    own = {row["uid"] for row in rows if row["source_uid"] is None}
+    return [link for link in found if link["subject_uid"] in own]
+
+
+class _Said:
+    """What the currently used source says of terms, if it is on this machine.
+
+    Of what it doesn't know, the registry says what it knows.
+    """
+
+    def __init__(self, registry: type[Any]) -> None:
+        self._registry = registry
+        self._found: dict[str, dict[str, Any]] = {}
+        self._tables = [*_tables(registry), registry._rows().select(_KNOWN)]
+
+    def ask(self, ids: list[str]) -> None:
+        """Look ids up that weren't looked up before."""
+        asked = [i for i in ids if i not in self._found]
+        for table in self._tables if asked else ():
+            rows = table.filter(pc.is_in(table["ontology_id"], pa.array(asked, pa.string())))
+            for row in rows.to_pylist():
+                self._found.setdefault(row["ontology_id"], row)
+
+    def of(self, key: str) -> dict[str, Any] | None:
+        """What is said of an id, after it was asked for."""
+        return self._found.get(key)
+
+    def current(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """The terms that ids stand for now: what replaces them may be replaced, too."""
+        found: dict[str, None] = {}
+        for given in ids:
+            key, seen = given, {given}
+            while True:
+                self.ask([key])
+                now = self._found.get(key)
+                next_ones = _split(now["replaced_by"]) if now and now["is_obsolete"] else ()
+                if len(next_ones) != 1 or next_ones[0] in seen:
+                    break
+                key = next_ones[0]
+                seen.add(key)
+            found[key] = None
+        return tuple(found)
+
+
+def _tables(registry: type[Any]) -> list[pa.Table]:
+    """The terms of the currently used source, and the ids that were merged into them."""
+    try:
+        content = content_of(source_of(registry, None, None), network=False)
+    except (SourceUnavailable, InvalidArgument):
+        return []
+    terms = terms_of(registry, content)
+    if not set(_KNOWN) <= set(terms.column_names):
+        return []
+    return [terms.select(_KNOWN), merged_ids(terms, content).select(_KNOWN)]

@@ -79,3 +79,58 @@ def test_replacements_come_from_the_source(lake, obo):
     bt.CellType.obsolete_labels().apply()
     assert artifact.cell_types.to_list("name") == ["new"]
     assert bt.CellType.get(name="new").parents.to_list("name") == ["cell"]
+
+
+def test_merged_ids_are_obsolete(lake, obo):
+    bt.CellType.import_source(obo((1, "cell"), (2, "left", 'synonym: "l" EXACT []'), (3, "right")))
+    artifact = ln.Artifact.from_dataframe(pd.DataFrame({"a": [1]}), key="a.parquet").save()
+    artifact.cell_types.add(bt.CellType.get(name="left"))
+    merged = obo((1, "cell"), (3, "right", "alt_id: ZZ:2", "alt_id: ZZ:7"), version="2025-01-01")
+    bt.CellType.import_source(merged)
+    left = bt.CellType.get(ontology_id="ZZ:2")
+    assert (left.name, left.is_obsolete, left.replaced_by) == ("left", True, "ZZ:3")
+    assert bt.CellType.filter().count() == 3
+    assert bt.CellType.obsolete_labels().apply() == []
+    assert artifact.cell_types.to_list("name") == ["right"]
+
+
+def test_what_replaces_may_be_replaced_too(labelled, obo):
+    obsolete = "is_obsolete: true"
+    bt.CellType.import_source(
+        obo(
+            (1, "cell"),
+            (2, "old", obsolete, "replaced_by: ZZ:5"),
+            (5, "new", obsolete, "replaced_by: ZZ:6"),
+            (6, "newest"),
+            (7, "round", obsolete, "replaced_by: ZZ:8"),
+            (8, "about", obsolete, "replaced_by: ZZ:7"),
+            version="2026-01-01",
+        )
+    )
+    found = {x.record.name: x.replaced_by for x in bt.CellType.obsolete_labels().labels}
+    assert found["old"] == ("ZZ:6",)
+
+
+def test_what_was_unlabelled_meanwhile_stays_so(labelled):
+    report = bt.CellType.obsolete_labels()
+    labelled.cell_types.remove(bt.CellType.get(name="old"))
+    report.apply()
+    assert set(labelled.cell_types.to_list("name")) == {"cell", "older", "oldest"}
+
+
+def test_terms_of_ones_own_follow(labelled):
+    mine = bt.CellType(name="mine", parents=[bt.CellType.get(name="old")]).save()
+    bt.CellType.obsolete_labels().apply()
+    assert mine.parents.to_list("name") == ["new"]
+    assert mine in bt.CellType.get(name="cell").query_children()
+
+
+def test_records_runs_and_labels_of_their_own(lake, labelled):
+    feature = ln.Feature(name="cell", dtype=bt.CellType).save()
+    record = ln.Record(name="sample").save()
+    record.features.set_values({"cell": bt.CellType.get(name="old")})
+    state = lake.log()[0].id
+    bt.CellType.obsolete_labels().apply()
+    assert record.features.get_values() == {feature.name: "new"}
+    past = lake.at(state).Record.get(name="sample")
+    assert past.features.get_values() == {feature.name: "old"}
