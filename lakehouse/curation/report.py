@@ -105,7 +105,11 @@ class Report:
             "expected": [f.expected for f in found],
             "hint": [f.hint for f in found],
         }
-        return pl.DataFrame(columns, schema=_SCHEMA)
+        try:
+            return pl.DataFrame(columns, schema=_SCHEMA)
+        except UnicodeEncodeError:  # lone surrogates, which no other text may hold
+            texts = {name: [_encodable(v) for v in values] for name, values in columns.items()}
+            return pl.DataFrame(texts, schema=_SCHEMA)
 
     def to_rows(self) -> pl.DataFrame:
         """Every failing row: slot, column, rule, value and row, from 0.
@@ -168,6 +172,10 @@ class Report:
 def _stored(value: Any) -> str:
     text = str(value)
     return text if is_text(text) else repr(value)
+
+
+def _encodable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 _SCHEMA: dict[str, pl.DataType] = {

@@ -189,7 +189,8 @@ class Mending:
         if failure.rule == "order":
             return f"reorder the columns via: {where}.reorder()"
         if failure.rule == "dtype" and failure.expected.partition("[")[0] in CONVERTIBLE:
-            return f"convert it via: {where}.convert({key!r})"
+            said = failure.hint if "mixes types" in failure.hint else "convert it"
+            return f"{said} via: {where}.convert({key!r})"
         own = "" if self.slot == COLUMNS else repr(self.slot)
         rows = self.slot == COLUMNS or self.slot.rpartition(":")[2] == "obs"
         if rows and failure.rule in ("null", "constraint", "rows", "coerce"):

@@ -22,8 +22,8 @@ def schema(lake):
         ln.Record(name=name, type=kinds).save()
     return ln.Schema(
         [
-            ln.Feature(name="kind", dtype=kinds),
-            ln.Feature(name="n", dtype=float, nullable=False),
+            ln.Feature(name="kind", dtype=kinds).save(),
+            ln.Feature(name="n", dtype=float, nullable=False).save(),
         ],
         constraints={"n": {"ge": 0}},
     ).save()
