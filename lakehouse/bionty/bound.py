@@ -12,7 +12,7 @@ from lakehouse.bionty.given import values_of
 from lakehouse.bionty.organisms import inferred_organism, organism_by_uid, organism_record
 from lakehouse.bionty.term import Term, TermRow
 from lakehouse.engine import RowModel
-from lakehouse.errors import OrganismNotSet
+from lakehouse.errors import ObjectDoesNotExist, OrganismNotSet
 from lakehouse.ontology.organisms import without_version
 
 if TYPE_CHECKING:
@@ -93,7 +93,14 @@ class Bound(Term):
     @classmethod
     def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
         if organism is not None:
-            return organism_record(organism)
+            try:
+                return organism_record(organism)
+            except ObjectDoesNotExist as error:
+                raise OrganismNotSet(
+                    f"There is no organism {organism!r} to compare {cls.meta.name} values with.",
+                    expected=error.expected,
+                    hint=error.hint,
+                ) from error
         # unique ids mean one entity whatever its organism is
         return None if (field,) in cls.meta.unique else settings.organism
 
@@ -132,7 +139,8 @@ class GeneTerm(Bound):
     def map_symbols(cls, symbols: Iterable[str], *, organism: Any = None) -> SymbolMap:
         """Ensembl ids of symbols, with a report of what is ambiguous and what is unknown.
 
-        A current symbol counts before an alias, and an alias before a previous symbol.
+        A current symbol counts before an alias, an alias before a previous symbol, and all of
+        them before other spellings by case.
 
         Args:
             symbols: The symbols.

@@ -70,17 +70,23 @@ def map_symbols(registry: type[Any], symbols: Iterable[str], organism: Any) -> S
 
 
 def _mapped(genes: pa.Table, symbols: list[str], found: SymbolMap) -> list[str]:
-    """Map symbols by current ones, then aliases, then previous ones; gives the rest."""
+    """Map symbols by current ones, then aliases, then previous ones; gives the rest.
+
+    Other spellings by case come last: many tools write all symbols in capitals.
+    """
     left = symbols
     words = Vocabulary(genes, "symbol")
     exact = words.known(left)
     meanings = {s: [s] for s in left if s in exact}
     left = [s for s in left if s not in exact]
-    for column in ("synonyms", "previous_symbols"):
-        if left and column in genes.column_names:
-            by_alias = Vocabulary(genes, "symbol", column).standards(left, case_sensitive=True)
+    columns = [c for c in ("synonyms", "previous_symbols") if c in genes.column_names]
+    for case_sensitive, column in ((c, name) for c in (True, False) for name in columns):
+        if left:
+            words = Vocabulary(genes, "symbol", column)
+            by_alias = words.standards(left, case_sensitive=case_sensitive)
             meanings.update(by_alias.found)
             left = [s for s in left if s not in by_alias.found]
+    words = Vocabulary(genes, "symbol")
     ids = words.other({c for current in meanings.values() for c in current}, _ID)
     for symbol, current in meanings.items():
         options = [i for c in current for i in ids.get(c, ())]

@@ -40,6 +40,10 @@ def test_symbols_to_ids(genes, capsys):
     }
     assert found.unmapped == ["nothing"]
     assert "unmapped=1" in repr(found)
+    spelled = bt.Gene.map_symbols(["brca2", "Fancd1", "cd8a"], organism="human")
+    assert spelled.renamed == {"brca2": "BRCA2", "Fancd1": "BRCA2", "cd8a": "CD8A"}
+    with pytest.raises(OrganismNotSet, match="no organism 'hobbit'"):
+        bt.Gene.validate(["BRCA2"], organism="hobbit")
     frame = found.to_dataframe()
     assert frame.loc["FANCD1", ["status", "symbol"]].tolist() == ["mapped", "BRCA2"]
     with pytest.raises(OrganismNotSet):
