@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.bionty.content import read_found, terms_of
+from lakehouse.bionty.content import as_meant, read_found, terms_of
 from lakehouse.bionty.entities import ENTITIES
 from lakehouse.bionty.public import PublicOntology as PublicOntology
 from lakehouse.bionty.public import PublicOntologyField as PublicOntologyField
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.ontology.manifest import Manifest, manifests
-from lakehouse.ontology.obtaining import obtain
+from lakehouse.ontology.obtaining import PUBLIC_ONLY, obtain
+from lakehouse.ontology.organisms import usual_name
 from lakehouse.registries._table import DIRECTORY
 
-PUBLIC_ONLY = ("BioSample", "Drug")
 _OTHERS = (
     "PublicOntology",
     "PublicOntologyField",
@@ -71,7 +71,7 @@ def public_ontology(
     """
     manifest = _manifest(entity, source, organism)
     found = obtain(manifest, version)
-    content = read_found(found, manifest.organism)
+    content = as_meant(read_found(found, manifest.organism), manifest)
     registry = DIRECTORY.get(f"bionty.{entity if entity in ENTITIES else 'Disease'}")
     return PublicOntology(
         terms_of(registry, content),
@@ -87,6 +87,7 @@ def public_ontology(
 
 def _manifest(entity: str, source: str | None, organism: str | None) -> Manifest:
     own = [m for m in manifests().values() if m.entity == entity]
+    organism = None if organism is None else usual_name(organism)
     fitting = [
         m for m in own if source in (None, m.source_name, m.name) and organism in (None, m.organism)
     ]

@@ -17,9 +17,10 @@ from lakehouse.bionty.tabular import table_terms
 from lakehouse.formats import COLUMNS, format_for, format_of
 from lakehouse.ontology import Ontology, read, registry_rows
 from lakehouse.ontology.genes import read_table
-from lakehouse.ontology.guide import SUFFIX, read_guide
+from lakehouse.ontology.guide import read_guide
 from lakehouse.ontology.manifest import Manifest
 from lakehouse.ontology.obtaining import Found
+from lakehouse.ontology.source import looks_like_one
 
 Content: TypeAlias = Ontology | pa.Table
 
@@ -39,10 +40,8 @@ def read_found(found: Found, organism: str) -> Content:
 
 def read_path(path: Path) -> Content:
     """A local file: an ontology, or a table of genes, proteins or markers."""
-    if path.name.endswith(SUFFIX):
-        return read_guide(path)
     reader = format_for(path)
-    if reader is not None and reader.otype == "DataFrame":
+    if reader is not None and reader.otype == "DataFrame" and not looks_like_one(path):
         table: pa.Table = reader.table(path, COLUMNS)
         return table
     return read(path)

@@ -104,7 +104,7 @@ def known_sources(entities: set[str]) -> list[dict[str, Any]]:
     return [
         {**source_values(m), "currently_used": m.used}
         for m in manifests().values()
-        if m.entity in entities
+        if m.entity in entities and m.listed
     ]
 
 

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.annotation.making import quiet_creation
-from lakehouse.bionty.content import Content, as_content, digest_of, read_found, read_path
+from lakehouse.bionty.content import (
+    Content,
+    as_content,
+    as_meant,
+    digest_of,
+    read_found,
+    read_path,
+)
 from lakehouse.bionty.source import Source, manifest_source
 from lakehouse.errors import InvalidArgument, OrganismNotSet, SourceUnavailable, near
 from lakehouse.ontology import Ontology, extract, manifests, own_prefix, read
 from lakehouse.ontology.kept import Shelf
 from lakehouse.ontology.manifest import Manifest, manifest_of
 from lakehouse.ontology.obtaining import locate, obtain, unavailable
+from lakehouse.ontology.organisms import usual_name
 from lakehouse.orm import QuerySet, current_lake
 
 if TYPE_CHECKING:
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 _PREFERRED = ("vertebrates", ALL)
+# what is meant where nobody names an organism
+_USUAL = (*_PREFERRED, "human")
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,8 @@ def resolve(registry: type[Any], what: Any, organism: str | None = None) -> Give
         return Given(content_of(what, network=True), what.url, what, what.manifest())
     if isinstance(what, Manifest):
         found = obtain(what)
-        return Given(read_found(found, what.organism), found.origin, None, what)
+        content = as_meant(read_found(found, what.organism), what)
+        return Given(content, found.origin, None, what)
     content = as_content(what)
     if content is not None:
         return Given(content)
@@ -76,7 +87,8 @@ def _resolve_text(meta: RegistryMeta, text: str, organism: str | None) -> Given:
     shipped = {Path(m.extract).stem for m in manifests().values() if m.extract}
     if text.removesuffix(".obo") in shipped:
         return Given(read(extract(text)), str(extract(text)))
-    known = manifest_of(meta.cls.__name__, text.lower(), organism) or manifests().get(text.lower())
+    species = None if organism is None else usual_name(organism)
+    known = manifest_of(meta.cls.__name__, text.lower(), species) or manifests().get(text.lower())
     if known is not None:
         return resolve(meta.cls, known)
     return Given(read_path(path), str(path.absolute()))  # the error for a missing file
@@ -98,7 +110,8 @@ def used_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> 
         name = meta.cls.__name__
         found = [m for m in manifests().values() if m.entity == name and m.used]  # type: ignore[misc]
     if organism is not None:
-        found = [s for s in found if s.organism == organism] or [
+        organism = usual_name(organism)
+        found = [s for s in found if usual_name(str(s.organism)) == organism] or [
             s for s in found if s.organism in _PREFERRED
         ]
     if len(found) > 1 and meta.cls.require_organism():
@@ -107,7 +120,7 @@ def used_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> 
             expected=f"one of {', '.join(sorted(str(s.organism) for s in found))}",
             hint=f"bt.{meta.cls.__name__}.…(organism='human'), or bt.settings.organism = 'human'",
         )
-    for preferred in _PREFERRED:
+    for preferred in _USUAL:
         found = [s for s in found if s.organism == preferred] or found
     if not found:
         raise _no_source(meta, organism)
@@ -140,18 +153,18 @@ def content_of(source: Source, *, network: bool) -> Content:
     if source.dataframe_artifact_uid is not None:
         table: pa.Table = pa.Table.from_pandas(source.dataframe_artifact.load())
         return table.drop_columns([c for c in table.column_names if c.startswith("__index")])
+    known = source.manifest()
     kept = Shelf.at(None).load(source.sha256) if source.sha256 else None
     if kept is not None:
-        return kept
+        return as_meant(kept, known)
     if source.url and "://" not in source.url and Path(source.url).exists():
         return read_path(Path(source.url))
-    known = source.manifest()
     if known is not None:
         release = str(source.version or known.version)
         found = obtain(known, release) if network else locate(known, release)
         if found is None:
             raise unavailable(known, release)
-        return read_found(found, known.organism)
+        return as_meant(read_found(found, known.organism), known)
     if network and source.url and "://" in source.url:
         return read(source.url)
     raise SourceUnavailable(

