@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
+
 from lakehouse.ontology import kept
 from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.guide import SUFFIX, read_guide
@@ -31,8 +33,9 @@ def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
         >>> read("cl.obo").terms.num_rows  # doctest: +SKIP
         3596
     """
-    if isinstance(source, str | Path) and str(source).endswith(SUFFIX) and "://" not in str(source):
-        return read_guide(Path(source), keep=keep)
+    local = isinstance(source, str | Path) and "://" not in str(source)
+    if local and str(source).endswith(SUFFIX) and not _is_graph(Path(str(source))):
+        return read_guide(Path(str(source)), keep=keep)
     name, raw = fetch(source)
     digest = content_hash(raw)
     if keep is False:
@@ -43,6 +46,16 @@ def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
         found = _parse(prepare(name, raw), digest)
         shelf.store(digest, found)
     return found
+
+
+def _is_graph(path: Path) -> bool:
+    """Whether a `.json.zst` is an OBO graph rather than a file of cellxgene-ontology-guide."""
+    try:
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            head = bytes(stream.read(1 << 16))
+    except OSError:
+        return False
+    return re.match(rb'\s*\{\s*"(?:graphs|nodes|id|meta)"\s*:', head) is not None
 
 
 def _parse(content: Content, digest: str) -> Ontology:

@@ -72,6 +72,13 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
     """
     space = own_prefix(ontology) if prefix is None else prefix.rstrip(":")
     terms = _frame(ontology.terms).filter(~pl.col("stub"))
+    if terms.is_empty():
+        raise InvalidArgument(
+            f"{ontology.metadata.ontology or 'The ontology'} defines no terms.",
+            found="relations only" if not ontology.terms.num_rows else "mere mentions of terms",
+            expected="an ontology with terms",
+            hint="read(path).terms shows what it holds",
+        )
     if space:
         terms = terms.filter(pl.col("id").str.starts_with(f"{space}:"))
     if terms.is_empty():

@@ -72,6 +72,16 @@ def unreadable(name: str, found: str, hint: str = _ONLINE) -> UnreadableFile:
     )
 
 
+def looks_like_one(path: Path) -> bool:
+    """Whether a file begins like OBO or RDF/XML, whatever it is called."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(65536)
+    except OSError:
+        return False
+    return _kind(head) in ("obo", "owl")
+
+
 def fetch(source: Source) -> tuple[str, bytes]:
     """A source's name and raw bytes.
 
@@ -289,4 +299,6 @@ def _markup(root: str) -> tuple[str, str]:
         return "a web page (HTML)", _ONLINE
     if root == "Ontology":
         return "XML that isn't RDF/XML, but OWL/XML", _CONVERT
+    if root.startswith("<"):
+        return "damaged or truncated XML", _ONLINE
     return f"XML that isn't RDF/XML (its root is {root})", _ONLINE

@@ -303,3 +303,10 @@ def test_from_source(lake, obo):
     assert "T cell" in str(error.value)
     with pytest.raises(InvalidArgument):
         bt.CellType.from_source()
+
+
+@pytest.mark.parametrize("name", ["cells.csv", "cells.tsv", "cells.parquet", "cells.h5ad", "cells"])
+def test_content_counts_and_not_the_suffix(lake, obo, tmp_path, name):
+    path = obo((1, "cell"), (2, "neuron", "is_a: ZZ:1")).rename(tmp_path / name)
+    bt.CellType.import_source(path)
+    assert sorted(bt.CellType.filter().to_list("name")) == ["cell", "neuron"]

@@ -113,3 +113,9 @@ def test_description_is_the_definition():
     rows = registry_rows(read(OBO.encode(), keep=False)).to_pylist()
     assert rows[0]["description"] == "What there is."
     assert [row["obsolete"] for row in rows] == [False, False, False, True]
+
+
+def test_an_ontology_of_relations_fills_no_registry():
+    onto = read(f"{HEADER}[Typedef]\nid: part_of\nname: part of\n".encode(), keep=False)
+    with pytest.raises(InvalidArgument, match="defines no terms"):
+        registry_rows(onto)

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,17 @@ def test_what_was_found_instead(data: bytes, found: str):
 def test_cut_wide_characters_are_reported():
     onto = read(TEXT.encode("utf-16")[:-3], keep=False)
     assert "1 characters" in only(onto).reason
+
+
+def test_graphs_in_the_compression_of_the_guide(tmp_path: Path):
+    path = tmp_path / "x.json.zst"
+    path.write_bytes(pa.compress(JSON, codec="zstd", asbytes=True))
+    assert read(path, keep=False).terms.equals(read(JSON, keep=False).terms)
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", b"\x28\xb5\x2f\xfd\x00"])
+def test_damaged_file_of_the_guide(data: bytes, tmp_path: Path):
+    path = tmp_path / "x.json.zst"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFile, match=re.escape(str(path))):
+        read(path, keep=False)
