@@ -174,6 +174,8 @@ class Mending:
 
     def _advice(self, failure: Failure) -> str | None:
         where, key = self._where, failure.column
+        if failure.rule == "names" and failure.synonym_of is not None:
+            return f"rename {failure.value!r} to {failure.synonym_of!r} in the dataset"
         if failure.rule in ("category", "names"):
             text = _ADD if failure.synonym_of is None else _STANDARDIZE
             return text.format(where=where, key=key)

@@ -17,13 +17,13 @@ def test_a_message_says_what_where_and_what_to_do(resolver: TableResolver) -> No
         "3 terms not validated in feature 'cell_type' in slot 'obs': "
         "'B-cell', 'CD8-pos alpha-beta T cell', 'qqqqqq'",
         '    1 synonym found: "B-cell" → "B cell"',
-        "    → curate synonyms via: bt.CellType.standardize(values)",
+        "    → curate synonyms via: bt.CellType.standardize(['B-cell'])",
         "    for remaining terms:",
         '    "CD8-pos alpha-beta T cell" (1 row: 1): '
         'did you mean "CD8-positive, alpha-beta T cell"?',
         '    "qqqqqq" (10 rows: 3, 4, 5, 6, 7, …): nothing near in bionty.CellType',
         "    → fix typos, remove non-existent values, or save terms via: "
-        "bt.CellType(name=…).save()",
+        "ln.save([bt.CellType(name=value) for value in ['CD8-pos alpha-beta T cell', 'qqqqqq']])",
     ]
 
 

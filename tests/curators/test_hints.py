@@ -120,3 +120,22 @@ def test_dictionaries(lake):
     part.drop("more")
     part.validate()
     assert df.attrs == {"title": "x"}
+
+
+def test_errors_of_artifacts(lake):
+    kinds = ln.ULabel(name="Kind", is_type=True).save()
+    schema = ln.Schema(
+        [
+            ln.Feature(name="cell_type", dtype=bt.CellType).save(),
+            ln.Feature(name="kind", dtype=kinds).save(),
+        ]
+    ).save()
+    df = pd.DataFrame({"cell_type": ["B-cell", "new"], "kind": ["a", "a"]})
+    with pytest.raises(ValidationError) as error:
+        ln.Artifact.from_dataframe(df, key="a.parquet", schema=schema).save()
+    calls = [line.partition(" via: ")[2] for line in str(error.value).splitlines()]
+    values = [eval(call, {"ln": ln, "bt": bt}) for call in calls if call]
+    assert values[0] == ["B cell"]
+    df["cell_type"] = [*values[0], "new"]
+    ln.Artifact.from_dataframe(df, key="a.parquet", schema=schema).save()
+    assert ln.ULabel.get(name="a").type == kinds

@@ -18,14 +18,27 @@ from lakehouse.schema import CatTarget
 
 _NEAREST = 3
 _LABELS = 20
-_SYNONYM_HINT = "curate synonyms via: {registry}.standardize(values)"
-_HINT = "fix typos, remove non-existent values, or save terms via: {registry}({field}=…).save()"
+_SYNONYM_HINT = "curate synonyms via: {registry}.standardize({values})"
+_HINT = (
+    "fix typos, remove non-existent values, or save terms via: "
+    "ln.save([{registry}({field}=value{of_type}) for value in {values}])"
+)
+_NAMED, _LONGEST = 10, 100
 
 
 def _spoken(target: CatTarget) -> str:
     """A registry as users write it."""
     module, _, name = target.registry.rpartition(".")
     return f"{'bt' if module == 'bionty' else 'ln'}.{name}"
+
+
+def _call(text: str, target: CatTarget, values: Sequence[str]) -> str:
+    """Advice whose call can be pasted; it names the first values."""
+    registry, of_type = _spoken(target), ""
+    for name in target.type_path[-1:]:
+        of_type = f", type={registry}.get(name={name!r}, is_type=True)"
+    short = [value for value in values[:_NAMED] if len(value) <= _LONGEST]
+    return text.format(registry=registry, field=target.field, of_type=of_type, values=short)
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | None:
@@ -103,8 +116,8 @@ class CategoryCheck:
         unknown = [value for value, _, _ in found if value not in self._synonym_of]
         nearest = self._nearest(unknown)
         expected = " or ".join(map(str, self._targets))
-        registry, field = _spoken(self._targets[0]), self._targets[0].field
-        add = _HINT.format(registry=registry, field=field)
+        add = _call(_HINT, self._targets[0], unknown)
+        standardize = _call(_SYNONYM_HINT, self._targets[0], [*self._synonym_of])
         valid = self._valid_labels() if unknown else ""
         for value, count, rows in found:
             standard = self._synonym_of.get(value)
@@ -118,9 +131,7 @@ class CategoryCheck:
                 nearest=nearest.get(value, ()),
                 synonym_of=standard,
                 expected=expected,
-                hint=_SYNONYM_HINT.format(registry=registry)
-                if standard is not None
-                else add + valid,
+                hint=add + valid if standard is None else standardize,
             )
 
     def _valid_labels(self) -> str:
