@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from upath import UPath as UPath
+
     from lakehouse import curators as curators
     from lakehouse import errors as errors
     from lakehouse import examples as examples
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from lakehouse.orm import scan as scan
     from lakehouse.orm import sql as sql
     from lakehouse.orm import transaction as transaction
+    from lakehouse.orm.unset import UNSET as UNSET
+    from lakehouse.orm.unset import Unset as Unset
     from lakehouse.registries import Artifact as Artifact
     from lakehouse.registries import Branch as Branch
     from lakehouse.registries import Collection as Collection
@@ -90,6 +94,9 @@ _EXPORTS = {
     "sql": "lakehouse.orm:sql",
     "transaction": "lakehouse.orm:transaction",
     "view": "lakehouse.registries.view:view",
+    "UNSET": "lakehouse.orm.unset:UNSET",
+    "UPath": "upath:UPath",
+    "Unset": "lakehouse.orm.unset:Unset",
     "settings": "lakehouse.config:settings",
     "DatasetModel": "lakehouse.curators:DatasetModel",
     "curators": "lakehouse.curators",
@@ -123,6 +130,9 @@ __all__ = [
     "Sum",
     "Transform",
     "ULabel",
+    "UNSET",
+    "UPath",
+    "Unset",
     "User",
     "connect",
     "curators",

@@ -14,7 +14,7 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import platformdirs
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -80,17 +80,21 @@ class Settings:
 
     @property
     def verbosity(self) -> Verbosity:
-        """Which messages are shown: `error`, `warning`, `success`, `info`, `hint` or `debug`."""
+        """Which messages are shown: `error`, `warning`, `success`, `info`, `hint` or `debug`.
+
+        May be set by its number, too: 0 is `error`, 5 is `debug`.
+        """
         if self._verbosity is None:
             self._verbosity = Environment().verbosity
         return self._verbosity
 
     @verbosity.setter
-    def verbosity(self, value: Verbosity) -> None:
+    def verbosity(self, value: Verbosity | int) -> None:
+        if type(value) is int and 0 <= value < len(_LEVELS):
+            value = cast(Verbosity, _LEVELS[value])
         if value not in _LEVELS:
-            raise InvalidArgument(
-                "There is no such verbosity.", found=value, expected=", ".join(_LEVELS)
-            )
+            numbered = ", ".join(f"{i} {name!r}" for i, name in enumerate(_LEVELS))
+            raise InvalidArgument("There is no such verbosity.", found=value, expected=numbered)
         self._verbosity = value
 
     @property
@@ -121,6 +125,19 @@ class Settings:
     def storage(self, value: Any) -> None:
         place, host = value if isinstance(value, tuple) else (value, None)
         _current_lake().use_storage(place, host)
+
+    @property
+    def local_storage(self) -> Any:
+        """There is none: one storage location is the default one.
+
+        Raises:
+            InvalidArgument: Always; the peer raises it where no local storage was asked for.
+        """
+        raise InvalidArgument(
+            "Artifacts aren't kept locally beside another default storage location.",
+            hint="choose where one is stored: ln.Artifact(path, key=…, storage=ln.Storage.get(…)), "
+            "or where all are: ln.settings.storage = './folder'",
+        )
 
     @property
     def instance_uid(self) -> str:

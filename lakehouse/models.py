@@ -14,6 +14,7 @@ from lakehouse.registries import _table
 
 # further public classes → where they are
 _MORE = {
+    "ArtifactSet": "lakehouse.registries.artifact.sets:ArtifactSet",
     "AttachedBlock": "lakehouse.registries.block:AttachedBlock",
     "BaseBlock": "lakehouse.registries.block:BaseBlock",
     "BasicQuerySet": "lakehouse.orm:QuerySet",

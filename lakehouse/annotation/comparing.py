@@ -39,6 +39,18 @@ TEXT: dict[str, Callable[[str, str], bool]] = {
     "iregex": lambda a, b: re.search(b, a, re.IGNORECASE) is not None,
 }
 LOOKUPS = ("exact", "in", "ne", "range", "isnull", *ORDER, *TEXT)
+_DAY = ("year", "quarter", "month", "day", "week", "week_day", "iso_year", "iso_week_day")
+_CLOCK = ("hour", "minute", "second")
+PARTS = {"date": _DAY, "datetime": (*_DAY, *_CLOCK), "time": _CLOCK}
+"""The parts of dates and times that can be asked for, by the dtype's kind."""
+_TAKE: dict[str, Callable[[Any], int]] = {
+    **{name: operator.attrgetter(name) for name in ("year", "month", "day", *_CLOCK)},
+    "quarter": lambda day: (day.month + 2) // 3,
+    "week": lambda day: day.isocalendar()[1],
+    "week_day": lambda day: day.isoweekday() % 7 + 1,  # Sunday is 1
+    "iso_year": lambda day: day.isocalendar()[0],
+    "iso_week_day": lambda day: day.isoweekday(),
+}
 _NUMBERS = ("int", "float", "num")
 _AS_WRITTEN = ("str", "path", "url", "bool", "date", "time")
 _WRITTEN_ORDER = ("date", "time")
@@ -72,6 +84,8 @@ def fulfilling(
         FieldValidationError: The value is of the wrong type.
     """
     keys, look_up = parted(name, dtype, rest)
+    if part := _part(dtype, keys):
+        return _of_part(texts, dtype, part, _test(name, DType("int"), look_up, value, ()))
     if keys or dtype.kind in ("dict", "object"):
         return _by_python(texts, _test(name, dtype, look_up, value, keys), dtype)
     if look_up == "ne":
@@ -105,15 +119,31 @@ def parted(name: str, dtype: DType, rest: Sequence[str]) -> tuple[list[str], str
     *keys, last = rest or ["exact"]
     if last not in LOOKUPS:
         keys, last = [*keys, last], "exact"
+    if _part(dtype, keys):
+        return keys, last
     if keys and dtype.kind not in ("dict", "object"):
         unknown = "__".join(keys)
         close = near(unknown, LOOKUPS)
         raise UnknownField(
             f"There is no look-up {unknown!r} on the feature {name!r} ({dtype}).",
-            expected=", ".join(close or LOOKUPS),
+            expected=", ".join(close or (*LOOKUPS, *PARTS.get(dtype.kind, ()))),
             hint=f"did you mean {close[0]!r}?" if close else None,
         )
     return keys, last
+
+
+def _part(dtype: DType, keys: Sequence[str]) -> str | None:
+    """The part of a date or time that a look-up names, e.g. `year`."""
+    return keys[0] if len(keys) == 1 and keys[0] in PARTS.get(dtype.kind, ()) else None
+
+
+def _of_part(texts: pa.ChunkedArray, dtype: DType, part: str, test: Callable[[Any], bool]) -> Mask:
+    def fulfils(found: Any) -> bool:
+        if isinstance(found, str):
+            found = _moment(part, dtype.kind, found)
+        return found is not None and test(_TAKE[part](found))
+
+    return _by_python(texts, fulfils, dtype)
 
 
 # -- operands --------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from lakehouse.schema import CatTarget, DType
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
-    from lakehouse.orm import Batch
+    from lakehouse.orm import Batch, Lake
 
 _ENDING = set("[]|,=")
 
@@ -44,6 +44,44 @@ def follow_rename(batch: Batch, record: Any, before: str, after: str) -> None:
 
     if changed:
         batch.stage(stage)
+
+
+def with_uids(lake: Lake, dtype: DType) -> DType:
+    """A dtype that names its types by uid, as the peer writes it: `cat[Record[<uid>]]`."""
+
+    def spelt(types: pa.Table, path: tuple[str, ...]) -> tuple[str, ...]:
+        found = _at(types, path)
+        return (found.pop(),) if len(found) == 1 else path
+
+    return _spelt(lake, dtype, spelt)
+
+
+def with_names(lake: Lake, dtype: DType) -> DType:
+    """A dtype that names its types by the names on the way to them, where it has a uid."""
+
+    def spelt(types: pa.Table, path: tuple[str, ...]) -> tuple[str, ...]:
+        rows = {r["uid"]: r for r in types.select(["uid", "name", "type_uid"]).to_pylist()}
+        row = rows.get(path[0]) if len(path) == 1 else None
+        names: list[str] = []
+        while row is not None and len(names) < len(rows):
+            names.insert(0, name_in_dtype(row["name"], row["uid"]))
+            row = rows.get(row["type_uid"])
+        return tuple(names) or path
+
+    return _spelt(lake, dtype, spelt)
+
+
+def _spelt(lake: Lake, dtype: DType, spelt: Callable[[pa.Table, tuple[str, ...]], Any]) -> DType:
+    if dtype.item is not None:
+        return replace(dtype, item=_spelt(lake, dtype.item, spelt))
+    targets = []
+    for target in dtype.targets:
+        if target.type_path:
+            types = lake.state.arrow(lake.directory.get(target.registry).meta.table)
+            types = types.filter(pc.fill_null(types["is_type"], False))
+            target = replace(target, type_path=spelt(types, target.type_path))
+        targets.append(target)
+    return replace(dtype, targets=tuple(targets))
 
 
 def _renamed(dtype: DType, types: pa.Table, record: Any, before: str, after: str) -> DType:

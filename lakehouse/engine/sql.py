@@ -144,5 +144,6 @@ def _refused(query: str, error: duckdb.Error, names: list[str]) -> InvalidArgume
         close = near(wanted, names)
         listed = ", ".join(close) if close else ", ".join(sorted(names))
         hint = f"{'did you mean' if close else 'there are'}: {listed}"
+        text = text.partition("\n")[0]  # what follows are DuckDB's own guesses
     shown = query if len(query) < 200 else query[:200] + " …"
     return InvalidArgument(f"The SQL can't be run: {shown}", found=text, hint=hint)

@@ -17,6 +17,6 @@ def save_features(kind: str, dtypes: Mapping[str, type]) -> None:
     from lakehouse.registries import Feature
 
     with transaction(message=f"features of {kind}"):
-        parent = Feature(name=kind, is_type=True).save()
+        parent = Feature(name=kind, is_type=True, type=None).save()
         for name, dtype in dtypes.items():
             Feature(name=name, dtype=dtype, type=parent).save()

@@ -39,6 +39,7 @@ from lakehouse.orm.fields import (
     ForeignIdDescriptor,
     ForeignKeyDescriptor,
     RelationDescriptor,
+    is_blank,
     lend,
     together,
 )
@@ -55,6 +56,7 @@ from lakehouse.orm.queries import RegistryQueries
 from lakehouse.orm.query import QuerySet
 from lakehouse.orm.record_values import RecordValues
 from lakehouse.orm.showing import Showing
+from lakehouse.orm.unset import UNSET
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 Deleted = tuple[int, dict[str, int]]
 _UID = re.compile(r"[0-9A-Za-z]{1,64}")
 _assign = object.__setattr__
+_TYPE = frozenset(("type", "type_id", "type_uid"))
 _COMMON_KEYS = {
     "created_by": "User",
     "run": "Run",
@@ -219,20 +222,25 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
         if others is not None:
             self._set_others(others)
         for name in meta.required:
-            if values.get(name) is None or values[name] == "":
+            if values.get(name) is None or is_blank(values[name]):
                 raise FieldValidationError(
                     f"{meta.name} needs the field {name!r}.",
                     hint=f"{meta.name}({name}=…)",
                     field=name,
                 )
+        if "\0" in str(values.get(meta.name_field, "")):
+            raise meta.fields[meta.name_field].refused(values[meta.name_field], "no NUL character")
         if "uid" in values:
             self._check_uid()
         else:
-            self._match()
+            given = fields.keys() & _TYPE if "type" in meta.foreign_keys else _TYPE
+            self._match(any_type=not given or fields.get("type") is UNSET)
 
     def _set_others(self, others: dict[str, Any]) -> None:
         meta = self.meta
         for name, value in others.items():
+            if value is UNSET:
+                continue
             if name in meta.foreign_keys:
                 self._set_related(name, None if value is False else value)
             elif name.removesuffix("_id") in meta.foreign_keys:
@@ -258,14 +266,23 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
         elif (row := self._lake.state.row(meta.table, uid)) is not None:
             self._adopt(row)
 
-    def _match(self) -> None:
-        """Become the existing record, where one has this unique name."""
-        meta = self.meta
+    def _match(self, *, any_type: bool) -> None:
+        """Become the existing record, where one has this unique name.
+
+        Args:
+            any_type: Whether one of another type may be meant, since none was given.
+        """
+        meta, values = self.meta, self._values
         batch = active_batch(self._lake)
-        if batch is not None and (first := batch.staged(meta, self._values)) is not None:
+        if batch is not None and (first := batch.staged(meta, values)) is not None:
             self._join(batch, first)
             return
-        row = self._lake.matcher.find(meta, self._values)
+        row = self._lake.matcher.find(meta, values, any_type=any_type)
+        if row is None and any_type and batch is not None:
+            first = batch.staged_named(meta, values)
+            if first is not None:
+                self._join(batch, first)
+                return
         if row is None:
             name = self._values.get(meta.name_field)
             named = any(meta.name_field in columns for columns in meta.match)
@@ -357,7 +374,7 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
         if not self._saved and not staged:
             raise InvalidArgument(f"{self!r} isn't saved, so it can't be deleted.")
         if self.meta.has_branch and not permanent:
-            if self._values.get("branch_uid") != TRASH:
+            if self._branch_now() != TRASH:
                 with batch_on(self._lake) as batch:
                     self._set("branch_uid", TRASH)
                     batch.add(self)
@@ -374,6 +391,16 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
                 batch.delete(self)
         name = self.meta.name
         return 1, {name if "." in name else f"lakehouse.{name}": 1}
+
+    def _branch_now(self) -> Any:
+        """The branch of the record, which somebody may have restored since it was read."""
+        branch = self._values.get("branch_uid")
+        if branch != TRASH or self._old:
+            return branch
+        row = self._lake.state.row(self.meta.table, self.uid)
+        if row is not None and row["branch_uid"] != TRASH:
+            branch = self._values["branch_uid"] = row["branch_uid"]
+        return branch
 
     def restore(self) -> Self:
         """Bring the record back from the trash or the archive.

@@ -63,6 +63,7 @@ class Batch:
         self._new: dict[str, list[BaseRecord]] = {}
         self._keys: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], BaseRecord]] = {}
         self._stamps: dict[str, dict[str, Any]] = {}
+        self._named: dict[tuple[str, Any], BaseRecord] = {}
         self._uids: dict[tuple[str, str], BaseRecord] = {}
         self._missed: set[tuple[str, str]] = set()
         self._twins: dict[int, BaseRecord] = {}
@@ -218,6 +219,18 @@ class Batch:
                 return first
         return None
 
+    def staged_named(self, meta: RegistryMeta, values: dict[str, Any]) -> BaseRecord | None:
+        """The first staged new record of a name, whatever its type."""
+        name = values.get(meta.name_field)
+        found = None if name is None else self._named.get((meta.table, name))
+        if found is None or found._saved or not self.holds(found):
+            return None
+        for column in (meta.name_field, "is_type", "branch_uid"):
+            default = self.lake.branch_uid if column == "branch_uid" else None
+            if (found._values.get(column) or default) != (values.get(column) or default):
+                return None
+        return found
+
     def _has(self, record: BaseRecord, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
         """Whether a staged record still has the key under which it was noted."""
         return self._key(record.meta, columns, record._values) == key
@@ -295,6 +308,8 @@ class Batch:
             self._new[table] = []
         record._values = {**stamps, **values}
         self._new[table].append(record)
+        if "type" in meta.foreign_keys:
+            self._named.setdefault((table, values.get(meta.name_field)), record)
         if "uid" in values:
             self._uids[(table, values["uid"])] = record
         return True

@@ -185,7 +185,10 @@ class Branching:
                 if row[column] == target:
                     return self._record(registry, row["uid"])
         names = [r["name"] for r in rows]
-        option = f"ln.setup.switch({target!r}, create=True) makes it"
+        option = (
+            f"to make it: ln.setup.switch({target!r}, create=True), or "
+            f"lakehouse switch --create {target}"
+        )
         option = option if registry == "Branch" else f"ln.Space(name={target!r}).save() makes it"
         raise ObjectDoesNotExist(
             f"There is no {registry.lower()} {target!r}.",

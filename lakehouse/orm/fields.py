@@ -110,6 +110,15 @@ class Field:
             field=self.name,
         )
 
+    def refused(self, value: Any, expected: str) -> FieldValidationError:
+        """The error for a value that the field can't take."""
+        return self._error(repr(value), expected)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a text has nothing to read in it."""
+    return isinstance(value, str) and not value.strip(" \t\r\n")
+
 
 def together(registry: str, errors: list[FieldValidationError]) -> FieldValidationError:
     """One error for all fields that were given a wrong value."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.config import settings
+from lakehouse.engine.files import files_at
+from lakehouse.engine.place import own_catalog, read_marker
+
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
@@ -35,9 +39,50 @@ class InstanceSettings:
         return set(self._lake.modules)
 
     @property
-    def storage(self) -> Any:
+    def storage(self) -> StorageSettings:
         """Its own storage location."""
-        return self._lake.storage
+        return StorageSettings(self._lake.storage)
+
+    @property
+    def owner(self) -> str:
+        """The handle of the present user."""
+        return str(self._lake.user.handle)
+
+    @property
+    def slug(self) -> str:
+        """Owner and name: `ada/my-lake`."""
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def db(self) -> str:
+        """The address of the catalog's database, without its password."""
+        marker = read_marker(files_at(self.root, None), self.root) or {}
+        return str(marker.get("db") or own_catalog(self.root))
+
+    @property
+    def dialect(self) -> str:
+        """The kind of the catalog's database: `sqlite` or `postgresql`."""
+        return self.db.partition("://")[0].partition("+")[0]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether others can reach the lake: it, or its catalog, isn't on this machine."""
+        return "://" in self.root or self.dialect != "sqlite"
+
+    @property
+    def is_on_hub(self) -> bool:
+        """False: there is no hub."""
+        return False
+
+    @property
+    def keep_artifacts_local(self) -> bool:
+        """False: where an artifact is stored is said by `storage=`, or by `ln.settings.storage`."""
+        return False
+
+    @property
+    def git_repo(self) -> str | None:
+        """The repository that source code is synchronized with."""
+        return settings.sync_git_repo
 
     def __repr__(self) -> str:
         modules = ", ".join(sorted(self.modules)) or "none"

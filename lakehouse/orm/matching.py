@@ -79,11 +79,18 @@ class Matcher:
         for index in self._indexes.values():
             index.checked = 0.0
 
-    def find(self, meta: RegistryMeta, values: dict[str, Any]) -> dict[str, Any] | None:
+    def find(
+        self, meta: RegistryMeta, values: dict[str, Any], *, any_type: bool = False
+    ) -> dict[str, Any] | None:
         """The row that already has these values in one of the registry's matching columns.
 
         Names that are unique on each branch by itself are looked for on the current branch
         and on main, or on the branch that the values name.
+
+        Args:
+            meta: The registry.
+            values: The values.
+            any_type: Where no record without a type has the name, one of any type will do.
         """
         branch = values.get("branch_uid")
         if meta.names_per_branch and branch not in (None, self._lake.branch_uid):
@@ -95,7 +102,12 @@ class Matcher:
             uid = self._holder(meta, columns, key)
             if uid is not None:
                 return self._lake.state.row(meta.table, uid)
-        return None
+        name = values.get(meta.name_field) if any_type else None
+        uid = None if name is None else self._holder(meta, (meta.name_field,), (name,))
+        row = None if uid is None else self._lake.state.row(meta.table, uid)
+        # what is a type doesn't stand for what is none
+        alike = row is not None and bool(row.get("is_type")) == bool(values.get("is_type"))
+        return row if alike else None
 
     def _find_on(
         self, meta: RegistryMeta, values: dict[str, Any], branch: str
@@ -127,7 +139,7 @@ class Matcher:
         if index.asked > _SINGLE_LOOKUPS or lake.read_only or edited:
             return index.build(lake.state.arrow(table), seen).get(key)
         if columns not in meta.unique:
-            return _scan(lake.state.arrow(table), columns, key)
+            return _scan(lake.state.arrow(table), columns, key, seen)
         for branch in seen or ("",):
             uid = lake.engine.holder(table, columns, key, branch or None)
             if uid is not None:
@@ -181,8 +193,10 @@ class Matcher:
         return self._recent > _SINGLE_RECORDS
 
 
-def _scan(rows: pa.Table, columns: tuple[str, ...], key: Key) -> str | None:
-    mask = None
+def _scan(
+    rows: pa.Table, columns: tuple[str, ...], key: Key, seen: Sequence[str] = ()
+) -> str | None:
+    mask = pc.is_in(rows["branch_uid"], value_set=pa.array(seen)) if seen else None
     for column, value in zip(columns, key, strict=True):
         test = pc.is_null(rows[column]) if value is None else pc.equal(rows[column], value)
         mask = test if mask is None else pc.and_(mask, test)

@@ -95,6 +95,11 @@ class RegistryQueries:
         if lookups or queries:
             found: QuerySet[Self] = QuerySet(cls, lake)
             return found.get(uid, *queries, **lookups)
+        if isinstance(uid, int) and not isinstance(uid, bool):
+            raise ObjectDoesNotExist(
+                f"There is no {cls.meta.name} with the number {uid}: ids are uids here.",
+                hint=f"{cls.meta.name}.get({cls.meta.name_field}=…)",
+            )
         if not isinstance(uid, str) or not uid:
             raise InvalidArgument(
                 f"{cls.meta.name}.get takes a uid or fields.", found=repr(uid),

@@ -131,6 +131,8 @@ class QuerySet(Combining[T], Reading[T]):
     ) -> Self:
         """The records that match a text, best first; see `Registry.search`."""
         self._unsliced("searched")
+        if isinstance(string, str) and not string.strip():
+            return self._sliced(slice(0, limit))  # everything matches no text
         wanted = search_for(self._meta, string, field, case_sensitive=case_sensitive)
         found = self._with(search=wanted, order=())
         return found if limit is None else found._sliced(slice(0, limit))
@@ -138,6 +140,19 @@ class QuerySet(Combining[T], Reading[T]):
     def all(self) -> Self:
         """A copy of the query set."""
         return self._with()
+
+    def only(self, *fields: str) -> Self:
+        """The same records; columns are read as they are needed anyway.
+
+        Raises:
+            UnknownField: There is no such field.
+        """
+        for name in fields:
+            if name not in self._meta.names():
+                raise self._meta.unknown(name)
+        return self._with()
+
+    defer = only
 
     def none(self) -> Self:
         """No record."""

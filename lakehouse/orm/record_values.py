@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lakehouse.errors import (
     FieldValidationError,
@@ -13,11 +14,15 @@ from lakehouse.errors import (
 from lakehouse.identity import new_uid
 from lakehouse.orm.bootstrap import ALL, BUILT_IN, MAIN
 from lakehouse.orm.context import active_batch
+from lakehouse.orm.fields import is_blank
 from lakehouse.orm.meta import TRACKED
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
+
+
+_OWN = ("_values", "_old")
 
 
 class RecordValues:
@@ -42,6 +47,11 @@ class RecordValues:
         """The uid, under the peer's name."""
         return str(self.uid)
 
+    @property
+    def pk(self) -> str:
+        """The uid, under Django's name."""
+        return str(self.uid)
+
     def _ensure_uid(self) -> str:
         values = self._values
         uid = values.get("uid")
@@ -52,7 +62,7 @@ class RecordValues:
     def _set(self, name: str, value: Any) -> None:
         """Change a column; the saved value is kept until the change is saved."""
         values = self._values
-        if name in self.meta.required and (value is None or value == ""):
+        if name in self.meta.required and (value is None or is_blank(value)):
             raise FieldValidationError(
                 f"{self.meta.name} needs the field {name!r}.", found=repr(value), field=name
             )
@@ -113,6 +123,16 @@ class RecordValues:
         if self._related is None:
             self._related = {}
         self._related[name] = value
+
+    def __copy__(self) -> Self:
+        """Another object of the same record, whose changes are its own."""
+        new = type(self).__new__(type(self))
+        for name, value in self.__dict__.items():
+            object.__setattr__(new, name, deepcopy(value) if name in _OWN else value)
+        return new
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self.__copy__()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -11,7 +11,7 @@ from lakehouse.annotation.ordering import Orderable
 from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.synonyms import HasSynonyms
-from lakehouse.annotation.type_names import name_in_dtype
+from lakehouse.annotation.type_names import name_in_dtype, with_names, with_uids
 from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField, near
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
@@ -79,7 +79,11 @@ class Feature(
         """The features of this type and of all types below it, those types included."""
         return self._members_of_type()
 
-    def __init__(self, name: str | None = None, dtype: Any = None, **fields: Any) -> None:
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, *more: Any, **fields: Any
+    ) -> None:
+        if more:
+            raise InvalidArgument("Only keyword args allowed", found=", ".join(map(repr, more)))
         filters = fields.get("cat_filters")
         if filters is not None:
             fields["cat_filters"] = _plain_filters(filters)
@@ -92,7 +96,7 @@ class Feature(
                     hint="write them into the dtype: cat[A[field='…']|B]",
                 )
             _check_registries(parsed)
-            text = str(parsed)
+            text = str(with_names(current_lake(), parsed))
         if text is None and not fields.get("is_type") and "uid" not in fields:
             raise InvalidFeature(
                 "A feature needs a dtype.",
@@ -177,8 +181,12 @@ class Feature(
 
     @property
     def dtype_as_str(self) -> str | None:
-        """The dtype as text."""
-        return self._values.get("dtype")
+        """The dtype as text, in which uids stand for types: `cat[Record[<uid>]]`.
+
+        `dtype` has the types' names, `cat[Record[Samples]]`; both texts make the same feature.
+        """
+        parsed = self.parsed_dtype
+        return None if parsed is None else str(with_uids(self._lake, parsed))
 
 
 def _plain_filters(filters: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from lakehouse.schema import CatTarget, DType, infer_dtype
 if TYPE_CHECKING:
     from lakehouse.registries.feature import Feature
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:$|[T ]\d\d:)")
+_DATE = len("2024-05-06")
 _OBJECTS: dict[str, Any] = {
     "int": int,
     "float": float,
@@ -58,7 +61,8 @@ def of_values(
             hint="ln.Feature.from_dict({'temperature': 21.6})",
         )
     dtypes = {
-        name: guessed(value).replace("cat ? str", "str") for name, value in dictionary.items()
+        name: _moment(value) or guessed(value).replace("cat ? str", "str")
+        for name, value in dictionary.items()
     }
     if unclear := [name for name, dtype in dtypes.items() if dtype == "?"]:
         raise InvalidArgument(
@@ -69,11 +73,22 @@ def of_values(
     return RecordList(_made(registry, name, dtype, fields) for name, dtype in dtypes.items())
 
 
+def _moment(value: Any) -> str | None:
+    """The dtype of a text that is a date or a time in ISO 8601: `2024-05-06T10:30:00`."""
+    if not isinstance(value, str) or not _ISO.match(value):
+        return None
+    try:
+        datetime.datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return "date" if len(value) == _DATE else "datetime"
+
+
 def _made(registry: type[Feature], name: str, dtype: str, fields: Mapping[str, Any]) -> Feature:
     """A new feature, or the existing one of this name, whatever its dtype."""
-    kind = fields.get("type")
-    known = registry.filter(name=name, type=kind, is_type=False).first()
-    return known if known is not None else registry(name=name, dtype=dtype, **fields)
+    known = registry.filter(name=name, is_type=False, **fields)
+    found = known.filter(type=None).first() or known.first() if not fields else known.first()
+    return found if found is not None else registry(name=name, dtype=dtype, **fields)
 
 
 def dtype_object(feature: Feature) -> Any:

@@ -17,6 +17,7 @@ from lakehouse.annotation.writing import external, stage_many, stage_values
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
+from lakehouse.orm.unset import UNSET, Unset
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.sheet_export import NAME, artifact_of_type, frame_of_type
 from lakehouse.registries.sheets import RecordBatch
@@ -81,8 +82,9 @@ class Record(
         **fields: Further fields: `description`, `reference`, `reference_type`, `extra_data`.
 
     Raises:
-        ValidationError: On saving: features that aren't known, values of another dtype,
-            missing categories, or a schema that isn't fulfilled; nothing is saved.
+        ValidationError: Features that aren't known, values of another dtype, missing
+            categories, or a sheet's schema that isn't fulfilled. Records of sheets are checked
+            when they are made, all records when they are saved.
 
     Example:
         >>> samples = Record(name="Samples", is_type=True).save()               # doctest: +SKIP
@@ -98,13 +100,17 @@ class Record(
     def __init__(
         self,
         name: str | None = None,
-        *,
-        type: Record | None = None,
+        *more: Any,
+        type: Record | Unset | None = UNSET,
         is_type: bool = False,
         features: Mapping[Any, Any] | None = None,
         schema: Any = None,
         **fields: Any,
     ) -> None:
+        if more:
+            raise InvalidArgument(
+                "Only one non-keyword arg allowed: name", found=", ".join(map(repr, more))
+            )
         is_type = is_type or schema is not None
         if is_type and name is None and "uid" not in fields:
             raise InvalidArgument(
@@ -121,6 +127,20 @@ class Record(
             _assign(self, "_features", dict(features))
             self._dirty = True
             self._take_index()
+        if sheet_schema(self._lake, self._values.get("type_uid")) is not None:
+            self._check_sheet()
+
+    def _check_sheet(self) -> None:
+        """Refuse a record that isn't what its sheet demands; saving checks it once more."""
+        if not self._needs_check():
+            return
+        members = members_of(self._lake, sheet_schema(self._lake, self._values.get("type_uid")))
+        values = self._features
+        if values is None:
+            values = self._with_index(self.features.present() if self._saved else {})
+        preparation = Preparation(self._lake, members, whole=True)
+        preparation.add(values)
+        preparation.finish(self._titled(members is not None))
 
     def _with_index(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """Values with that of the feature which indexes the sheet: the record's name."""

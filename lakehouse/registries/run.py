@@ -88,7 +88,11 @@ class Run(
         'scheduled'
     """
 
-    def __init__(self, transform: Any = None, **fields: Any) -> None:
+    def __init__(self, transform: Any = None, *more: Any, **fields: Any) -> None:
+        if more:
+            raise InvalidArgument(
+                "Only one non-keyword arg allowed: transform", found=", ".join(map(repr, more))
+            )
         if transform is not None:
             fields["transform"] = transform
         super().__init__(**fields)

@@ -16,7 +16,6 @@ from lakehouse.registries.feature import Feature
 from lakehouse.registries.schema_parts import arguments, content, making
 from lakehouse.registries.schema_parts.changing import SchemaContent
 
-COMPOSITE = "Composite"
 _OWN = ("type", "type_id", "is_type", "branch", "space", "n_members")
 
 
@@ -152,9 +151,9 @@ class Schema(
             name=name, description=description, hash=hashed, index=index, **columns, **fields
         )
 
-    def _match(self) -> None:
+    def _match(self, *, any_type: bool) -> None:
         """Become the schema of equal content, or else the one of the same name."""
-        super()._match()
+        super()._match(any_type=any_type and bool(self._values.get("is_type")))
         name = self._values.get("name")
         if self._saved:
             self._forget()
@@ -174,9 +173,9 @@ class Schema(
             object.__setattr__(self, "_dirty", True)
 
     def _set_given(self, given: dict[str, Any]) -> None:
-        """An equal schema exists: it keeps its name."""
+        """An equal schema exists: it takes the name and what else is said of it."""
         for name in ("name", "description", "type_uid"):
-            if given.get(name) is not None and self._values.get(name) is None:
+            if given.get(name) is not None and given[name] != self._values.get(name):
                 self._set(name, given[name])
 
     def query_schemas(self) -> QuerySet[Schema]:

@@ -48,6 +48,17 @@ def _dictionaries_of(df: Any) -> dict[str, list[Any]]:
     return found
 
 
+def uids_of(table: pa.Table) -> list[str | None]:
+    """The records' uids, where the table is an exported sheet."""
+    for name in table.column_names:
+        if name.startswith(_OWN) and name.endswith("_uid__"):
+            found: list[str | None] = pc.cast(table[name], pa.string()).to_pylist()
+            given = [uid for uid in found if uid is not None]
+            if len(set(given)) == len(given):
+                return found
+    return [None] * table.num_rows
+
+
 def without_own(table: pa.Table, name_field: str) -> pa.Table:
     """A table without the columns that exports add, except for the names."""
     names = []

@@ -26,6 +26,7 @@ from lakehouse.registries.sheet_input import (
     names_of,
     sample_of,
     table_and_dictionaries,
+    uids_of,
     without_own,
 )
 
@@ -56,6 +57,7 @@ class RecordBatch:
         self._registry = registry
         self._lake = current_lake()
         table, self._dictionaries = table_and_dictionaries(df)
+        self._uids = uids_of(table)
         self._table = without_own(table, name_field)
         self._names = name_field if name_field in self._table.column_names else "name"
         self._made: list[Any] = []
@@ -77,7 +79,7 @@ class RecordBatch:
     def _type_named(self, name: str) -> Record:
         """A new type under `Imports`, with a schema of the columns that are features."""
         registry, lake = self._registry, self._lake
-        imports = registry(name=_IMPORTS, is_type=True)
+        imports = registry(name=_IMPORTS, is_type=True, type=None)
         if imports._saved:
             known = registry.filter(name=name, type=imports).one_or_none()
             if known is not None:
@@ -106,7 +108,8 @@ class RecordBatch:
     def save(self) -> RecordList[Record]:
         """Validate all rows and save them in one commit.
 
-        A row whose name a record of the type has already replaces the values of that record.
+        A row whose name a record of the type has already replaces the values of that record;
+        so does a row of an exported sheet, by the record's uid, where the record has no name.
 
         Returns:
             The records, in the order of the rows.
@@ -210,12 +213,23 @@ class RecordBatch:
         known = self._existing(given)
         stamps = {**lake.stamps, "created_at": batch.now, "updated_at": batch.now}
         base = {**meta.defaults, **{n: v for n, v in stamps.items() if n in meta.fields}}
+        exported = self._exported()
         uids = new_uids(len(names))
-        rows = []
-        for uid, name in zip(uids, names, strict=True):
-            row = known.get(name) if name is not None else None
+        rows: list[dict[str, Any]] = []
+        for uid, name, former in zip(uids, names, self._uids, strict=True):
+            # of records without a name an export's uid tells which one a row is
+            row = exported.get(former) if name is None else known.get(name)
             rows.append({**base, "uid": uid, "name": name} if row is None else row)
-        return rows, {row["uid"] for row in known.values()}
+        there = {row["uid"] for row in (*known.values(), *exported.values())}
+        return rows, {row["uid"] for row in rows if row["uid"] in there}
+
+    def _exported(self) -> dict[str | None, dict[str, Any]]:
+        """The visible records of the type whose uids stand in an exported sheet."""
+        given = [uid for uid in self._uids if uid is not None] if self._type._saved else []
+        rows = self._lake.state.rows("record", list(dict.fromkeys(given)))
+        mine = [r for r in rows if r["type_uid"] == self._type.uid]
+        seen = self._lake.visible_branches
+        return {r["uid"]: r for r in mine if r["branch_uid"] in seen and r["name"] is None}
 
     def _existing(self, names: list[str]) -> dict[Any, dict[str, Any]]:
         """The rows of visible records of the type that have one of the names."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import InvalidArgument, TypeMismatch
+from lakehouse.errors import InvalidArgument, NoWriteAccess, TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.location import StorageLocation
 
 if TYPE_CHECKING:
+    from lakehouse.orm import Batch
     from lakehouse.orm.base import Deleted
 
 
@@ -67,6 +69,20 @@ class Storage(
             location = StorageLocation(os.fspath(root))
             fields = {"type": location.type, **fields, "root": location.root}
         super().__init__(**fields)
+
+    def _before_save(self, batch: Batch) -> None:
+        """A local folder that isn't there yet is made."""
+        super()._before_save(batch)
+        root = Path(self._values["root"])
+        if self._saved or not self.location.is_local or root.exists():
+            return
+        try:
+            root.mkdir(parents=True)
+        except OSError as error:
+            raise NoWriteAccess(
+                f"The folder of the storage location {str(root)!r} can't be made.",
+                found=str(error),
+            ) from error
 
     @property
     def location(self) -> StorageLocation:

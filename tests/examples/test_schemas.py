@@ -18,7 +18,7 @@ def test_features_and_labels_are_saved_once():
     assert len(ln.current_lake().log()) == commits
     assert ln.Record.filter(type__name="Perturbations").to_list("name") == ["DMSO", "IFNG"]
     assert bt.CellType.get(name="B cell").ontology_id == "CL:0000236"
-    dtypes = {f.name: f.dtype_as_str for f in ln.Feature.filter(type__name="ImmunoSamples")}
+    dtypes = {f.name: f.dtype for f in ln.Feature.filter(type__name="ImmunoSamples")}
     assert dtypes["perturbation"] == "cat[Record[Perturbations]]"
     assert dtypes["assay_oid"] == "cat[bionty.ExperimentalFactor.ontology_id]"
     assert dtypes["donor_ethnicity"] == "list[cat[bionty.Ethnicity]]"

@@ -113,6 +113,13 @@ def test_delete(tmp_path):
 def test_settings(tmp_path, monkeypatch):
     setup.init(storage=tmp_path / "store", name="mine")
     assert setup.settings.instance.name == "mine"
+    instance = setup.settings.instance
+    assert (instance.slug, instance.owner, instance.dialect) == ("ada/mine", "ada", "sqlite")
+    assert instance.db == f"sqlite:///{tmp_path}/store/.lakehouse/catalog.db"
+    assert instance.storage.root_as_str == str(tmp_path / "store")
+    flags = (instance.is_remote, instance.is_on_hub, instance.keep_artifacts_local)
+    assert flags == (False, False, False)
+    assert instance.git_repo is None
     assert setup.settings.user.handle == "ada"
     assert setup.settings.branch.name == "main"
     assert setup.settings.storage.root_as_str == str(tmp_path / "store")
@@ -121,8 +128,14 @@ def test_settings(tmp_path, monkeypatch):
     assert settings.branch.uid == "main"
     monkeypatch.setenv("LAKEHOUSE_VERBOSITY", "hint")
     assert Environment().verbosity == "hint"
-    with pytest.raises(InvalidArgument):
-        settings.verbosity = "loud"
+    monkeypatch.setattr(settings, "_verbosity", None)
+    settings.verbosity = 3
+    assert settings.verbosity == "info"
+    for wrong in ("loud", 9, -1, True):
+        with pytest.raises(InvalidArgument, match="3 'info'"):
+            settings.verbosity = wrong
+    with pytest.raises(InvalidArgument, match="local"):
+        settings.local_storage  # noqa: B018
 
 
 def test_another_user_is_registered_with_their_first_change(tmp_path, monkeypatch):

@@ -341,9 +341,12 @@ def test_uid_stubs(lake):
         ULabel.get(labels[0].uid[:3])
     with pytest.raises(ObjectDoesNotExist, match="get\\(name='l0'\\)"):
         ULabel.get("l0")
-    for wrong in (3, "", None, 1.5):
+    with pytest.raises(ObjectDoesNotExist, match="ids are uids"):
+        ULabel.get(9999)
+    for wrong in ("", None, 1.5, True):
         with pytest.raises(InvalidArgument):
             ULabel.get(wrong)
+    assert labels[0].pk == labels[0].id == labels[0].uid
 
 
 def test_the_latest_version_is_meant(lake):

@@ -361,7 +361,7 @@ def test_search_ranks(lake):
     ]
     assert len(CellType.search("t cell").to_dataframe()) == 4
     with pytest.raises(InvalidArgument):
-        CellType.search(" ")
+        CellType.search(None)
 
 
 def test_delete_of_a_set_is_one_commit(labels, lake):

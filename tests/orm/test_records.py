@@ -20,7 +20,8 @@ from lakehouse.errors import (
     RowConflict,
     UnknownField,
 )
-from lakehouse.orm import FieldRef, Lake, save
+from lakehouse.orm import FieldRef, Lake, save, transaction
+from lakehouse.orm.unset import UNSET
 from lakehouse.registries import Branch, Feature, Record, Run, Storage, Transform, ULabel, User
 
 pytestmark = pytest.mark.usefixtures("lake")
@@ -433,3 +434,70 @@ def test_required_fields_cannot_be_emptied(value):
     with pytest.raises(FieldValidationError, match="'transform_uid'"):
         run.transform = None
     assert run.save().transform.key == "a.py"
+
+
+def test_an_omitted_type_means_any():
+    kind = ULabel(name="Kind", is_type=True).save()
+    typed = ULabel(name="a", type=kind).save()
+    assert ULabel(name="a") == typed
+    assert ULabel(name="a", type=UNSET).type == kind
+    assert ULabel(name="a", is_type=True) != typed  # what is a type doesn't stand for what is none
+    top = ULabel(name="a", type=None).save()
+    assert top != typed
+    assert ULabel(name="a") == top  # one without a type comes first
+    other = ULabel(name="Other", is_type=True).save()
+    assert ULabel(name="a", type=other) not in (typed, top)
+    for label in (typed, top):
+        label.delete()
+    assert ULabel(name="a")._saved is False
+
+
+def test_an_omitted_type_means_any_of_the_transaction():
+    with transaction():
+        kind = ULabel(name="Kind", is_type=True).save()
+        typed = ULabel(name="a", type=kind).save()
+        assert ULabel(name="a").save() == typed
+        assert ULabel(name="a", type=None).save() != typed
+    assert ULabel.filter(name="a").count() == 2
+
+
+def test_many_labels_find_those_of_any_type():
+    kind = ULabel(name="Kind", is_type=True).save()
+    typed = save([ULabel(name=f"l{i}", type=kind) for i in range(40)])
+    assert [ULabel(name=f"l{i}") for i in range(40)] == typed
+
+
+def test_copies_are_the_same_record_with_changes_of_their_own():
+    label = ULabel(name="a", description="first").save()
+    for copied in (copy.copy(label), copy.deepcopy(label)):
+        assert copied == label
+        copied.description = "other"
+        assert label.description == "first"
+        assert label._old is None
+    copied.save()
+    label.refresh_from_db()
+    assert label.description == "other"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\n\t ", "a\0b"])
+def test_names_without_anything_to_read(name):
+    with pytest.raises(FieldValidationError, match="name"):
+        ULabel(name=name)
+    assert ULabel.filter().count() == 0
+
+
+def test_deleting_a_record_that_somebody_restored_meanwhile_is_not_for_good():
+    label = ULabel(name="a").save()
+    label.delete()
+    ULabel.get(label.uid).restore()
+    assert label.delete() is None
+    assert ULabel.get(label.uid).branch.name == "trash"
+    assert label.delete() == (1, {"lakehouse.ULabel": 1})
+
+
+def test_only_and_defer():
+    ULabel(name="a").save()
+    assert ULabel.filter().only("name").first().name == "a"
+    assert ULabel.filter().defer("description").count() == 1
+    with pytest.raises(UnknownField):
+        ULabel.filter().only("nmae")

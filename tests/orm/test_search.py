@@ -80,9 +80,11 @@ def test_arguments(cells):
     assert CellType.search(cells[0].uid).one() == cells[0]
     with pytest.raises(ValueError, match="Cannot search for None value"):
         CellType.search(None)
-    for wrong in ("", "  ", 3):
-        with pytest.raises(InvalidArgument):
-            CellType.search(wrong)
+    for empty in ("", "  "):
+        assert CellType.search(empty).count() == len(cells)
+        assert len(CellType.search(empty, limit=2)) == 2
+    with pytest.raises(InvalidArgument):
+        CellType.search(3)
     with pytest.raises(UnknownField):
         CellType.search("a", field="nme")
     with pytest.raises(FieldValidationError):

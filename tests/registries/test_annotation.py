@@ -147,7 +147,8 @@ def test_equal_schemas_are_one(terms):
     n, cell_type = ln.Feature.get(name="n"), ln.Feature.get(name="cell_type")
     first = ln.Schema([n, cell_type], name="a").save()
     assert ln.Schema([cell_type, n]) == first
-    assert ln.Schema([cell_type, n], name="other name").name == "a"
+    assert ln.Schema([cell_type, n], name="other name").save() == first
+    assert ln.Schema.get(first.uid).name == "other name"
     others = [
         ln.Schema([n, cell_type], ordered_set=True),
         ln.Schema([cell_type, n], ordered_set=True),

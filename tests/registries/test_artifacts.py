@@ -145,7 +145,10 @@ def test_tables_in_memory(lake, obj):
     assert (artifact.otype, artifact.n_observations) == ("DataFrame", 3)
     assert pq.read_table(artifact.path)["y"].to_pylist() == ["a", "b", "a"]
     assert ln.Artifact(obj, key="u.csv").save().path.read_text().count("\n") == 4
-    bare = ln.Artifact(pa.table({"z": [1]})).save()
+    with pytest.raises(InvalidArgument, match="Pass one of key, run or description"):
+        ln.Artifact(pa.table({"z": [1]}))
+    bare = ln.Artifact(pa.table({"z": [1]}), description="z").save()
+    assert ln.Artifact(pa.table({"z": [1]})) == bare
     assert (bare.key, bare.suffix) == (None, ".parquet")
 
 
@@ -201,7 +204,7 @@ def test_real_key(lake):
     assert artifact.key_is_virtual is False
     assert artifact.load()["x"].tolist() == [1, 2]
     with pytest.raises(InvalidArgument, match="needs a key"):
-        ln.Artifact(write("u.csv", "a\n1\n"), key_is_virtual=False)
+        ln.Artifact(write("u.csv", "a\n1\n"), description="u", key_is_virtual=False)
 
 
 def test_real_key_that_is_taken(lake):
@@ -318,3 +321,35 @@ def test_calls_that_mean_no_artifact(lake, tmp_path):
     with pytest.raises(FieldValidationError, match="no field 'colour'"):
         ln.Artifact(tmp_path / "a.txt", key="a.txt", colour="red")
     assert ln.Artifact.filter().count() == 0
+
+
+def test_suffixes_are_in_lower_case(lake):
+    artifact = ln.Artifact(write("Y.CSV", "a,b\n1,2\n"), key="Y.CSV").save()
+    assert (artifact.key, artifact.suffix, artifact.otype) == ("Y.CSV", ".csv", "DataFrame")
+    assert artifact.path.suffix == ".csv"
+    assert artifact.load().shape == (1, 2)
+    assert ln.Artifact(pa.table({"x": [1]}), key="T.Parquet").save().suffix == ".parquet"
+
+
+def test_sets_of_artifacts(lake):
+    assert isinstance(ln.Artifact.filter(), ln.models.ArtifactSet)
+    assert not isinstance(ln.ULabel.filter(), ln.models.ArtifactSet)
+    assert not isinstance([], ln.models.ArtifactSet)
+
+
+def test_only_one_argument_goes_without_its_name(lake):
+    for call in (
+        lambda: ln.Artifact("t.csv", "key.csv"),
+        lambda: ln.Record("a", "b"),
+        lambda: ln.Run(None, "b"),
+        lambda: ln.Feature("a", str, "c"),
+    ):
+        with pytest.raises(InvalidArgument, match="keyword arg"):
+            call()
+
+
+def test_a_storage_location_that_is_not_registered(lake):
+    artifact = ln.Artifact(write("t.csv"), key="t.csv").save()
+    artifact._values["storage_uid"] = "gone"
+    with pytest.raises(ObjectDoesNotExist, match="isn't registered"):
+        artifact.path  # noqa: B018

@@ -107,7 +107,7 @@ def test_disk_full(lake, tmp_path, how):
 def test_permission_denied(lake, tmp_path):
     root = tmp_path / "second"
     place = ln.Storage(root=root).save()
-    root.mkdir()
+    assert root.is_dir()  # saving a storage location makes its folder
     for folder in (tmp_path, *tmp_path.parents[:3]):  # with xdist there is one more
         folder.chmod(0o755)
     artifact = ln.Artifact(write("t.txt"), key="t.txt", storage=place)
@@ -120,12 +120,18 @@ def test_permission_denied(lake, tmp_path):
 
 def test_storage_that_cannot_be(lake, tmp_path):
     write(tmp_path / "file")
-    place = ln.Storage(root=tmp_path / "file" / "below").save()
-    artifact = ln.Artifact(write("t.txt"), key="t.txt", storage=place)
+    place = ln.Storage(root=tmp_path / "file" / "below")
+    with pytest.raises(NoWriteAccess, match="can't be made"):
+        place.save()
+    assert ln.Storage.filter(root=place.root).count() == 0
+    os.remove(tmp_path / "file")
+    artifact = ln.Artifact(write("t.txt"), key="t.txt", storage=place.save())
+    (tmp_path / "file" / "below").rmdir()
+    write(tmp_path / "file" / "below")  # a file took the folder's place
     with pytest.raises(StorageError):
         artifact.save()
     assert ln.Artifact.filter().count() == 0
-    os.remove(tmp_path / "file")
+    os.remove(tmp_path / "file" / "below")
     assert artifact.save().load() == "text"
 
 

@@ -259,7 +259,8 @@ def test_equal_names(many):
     with pytest.raises(MultipleObjectsReturned, match="Ambiguous match for Feature 'twin'"):
         registry.filter(twin="x")
     assert names(many, first == "x") == "a"
-    top = ln.Feature(name="twin", dtype=str).save()
+    assert ln.Feature(name="twin", dtype=str) == first
+    top = ln.Feature(name="twin", dtype=str, type=None).save()
     subjects["c"].features.update_values({top: "x"})
     assert names(many, twin="x") == "c"
 
@@ -338,3 +339,30 @@ def test_long_arrays_are_told_apart(lake):
     for make in (lambda series: series.to_numpy(), lambda series: series):
         assert ln.Artifact.filter(c__in=make(with_x)).count() == 1
         assert ln.Artifact.filter(c__in=make(without)).count() == 0
+
+
+def test_parts_of_dates(many):
+    registry, subjects = many
+    ln.Feature(name="day", dtype=datetime.date).save()
+    ln.Feature(name="moment", dtype=datetime.datetime).save()
+    for i, name in enumerate("abc"):
+        subjects[name].features.update_values(
+            {
+                "day": datetime.date(2022 + i, 1 + i, 10 + i),
+                "moment": datetime.datetime(2022 + i, 11, 5, 8 + i, tzinfo=datetime.UTC),
+            }
+        )
+    for conditions, expected in (
+        ({"day__year": 2023}, "b"),
+        ({"day__year__gte": 2023}, "bc"),
+        ({"day__month__in": [1, 3]}, "ac"),
+        ({"day__day__range": (11, 12)}, "bc"),
+        ({"day__quarter": 1}, "abc"),
+        ({"moment__hour__lt": 9}, "a"),
+        ({"moment__year__ne": 2022}, "bc"),
+    ):
+        assert names(many, **conditions) == expected, conditions
+    with pytest.raises(UnknownField, match="hour"):
+        registry.filter(day__hour=3)
+    with pytest.raises(FieldValidationError):
+        registry.filter(day__year="2023")

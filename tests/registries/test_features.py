@@ -494,7 +494,9 @@ def test_registries_and_fields_as_dtypes(lake):
     }
     for name, (dtype, text) in texts.items():
         feature = ln.Feature(name=name, dtype=dtype).save()
-        assert feature.dtype_as_str == text
+        assert feature.dtype == text
+        assert feature.dtype_as_str == text.replace("[Kind]", f"[{kind.uid}]")
+        assert ln.Feature(name=name, dtype=feature.dtype_as_str)._old in (None, {})
         if name in objects:
             assert feature.dtype_as_object == objects[name]
     assert str(ln.Feature.get(name="d").dtype_as_object) == "list[ULabel.name]"
@@ -517,3 +519,35 @@ def test_registries_and_fields_as_dtypes(lake):
         ln.Feature(name="z", dtype=str, colour="red")
     with pytest.raises(TypeError, match="names or features"):
         run.features.add_values({1: 2})
+
+
+def test_types_in_dtypes_by_uid_and_by_name(lake):
+    above = ln.Record(name="Above", is_type=True).save()
+    kind = ln.Record(name="Kind", is_type=True, type=above).save()
+    feature = ln.Feature(name="f", dtype=list[kind]).save()
+    assert feature.dtype == "list[cat[Record[Above[Kind]]]]"
+    assert feature.dtype_as_str == f"list[cat[Record[{kind.uid}]]]"
+    by_uid = ln.Feature(name="g", dtype=f"cat[Record[{kind.uid}]]").save()
+    assert by_uid.dtype == "cat[Record[Above[Kind]]]"
+    assert by_uid.dtype_as_object == kind
+
+
+def test_dates_are_told_from_texts(lake):
+    values = {
+        "day": "2024-05-06", "moment": "2024-05-06T10:30:00", "spaced": "2024-05-06 10:30",
+        "none": "2024-13-06", "code": "2024-05-061", "text": "in 2024-05-06",
+    }  # fmt: skip
+    dtypes = {f.name: f.dtype for f in ln.Feature.from_dict(values)}
+    assert dtypes == {
+        "day": "date", "moment": "datetime", "spaced": "datetime",
+        "none": "str", "code": "str", "text": "str",
+    }  # fmt: skip
+
+
+def test_a_dictionary_is_no_category(lake):
+    ln.ULabel(name="a").save()
+    ln.Feature(name="label", dtype=ln.ULabel).save()
+    record = ln.Record(name="r").save()
+    with pytest.raises(ValidationError, match="a dictionary"):
+        record.features.add_values({"label": {"a": 1}})
+    assert record.features.get_values() == {}

@@ -132,9 +132,12 @@ def test_many_records_in_one_commit(sheet):
     assert commits() == before + 1
     assert [r.features.get_values()["gc"] for r in records[:5]] == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert records[5].features.get_values() == {"note": "x"}
+    for features in ({**GOOD, "gc": "x"}, {**GOOD, "experiment": "nope"}, None):
+        with pytest.raises(ValidationError, match="Cannot set type to 'Sheet' on Record 'W0'"):
+            ln.Record(name="W0", type=sheet, features=features)
     wrong = [
-        ln.Record(name="W0", type=sheet, features={**GOOD, "gc": "x"}),
-        ln.Record(name="W1", type=sheet, features={**GOOD, "experiment": "nope"}),
+        ln.Record(name="W0", features={"gc": "x"}),
+        ln.Record(name="W1", features={"experiment": "nope"}),
         ln.Record(name="W2", features={"note": 3}),
     ]
     with pytest.raises(ValidationError) as caught:
@@ -310,7 +313,7 @@ def test_names_of_any_kind(sheet, name):
 def test_dtypes_follow_a_renamed_type(sheet):
     experiments = ln.Record.get(name="Experiments")
     inner = ln.Record(name="Inner", is_type=True, type=experiments).save()
-    other = ln.Record(name="Inner", is_type=True).save()
+    other = ln.Record(name="Inner", is_type=True, type=None).save()
     ln.Record(name="I-1", type=inner).save()
     for name, dtype in (("one", inner), ("two", other), ("many", list[inner])):
         ln.Feature(name=name, dtype=dtype).save()
@@ -364,3 +367,18 @@ def test_dictionaries_stay_as_they_are(lake):
     with pytest.raises(InvalidArgument, match="record type"):
         ln.Record.from_dataframe(df, type=ln.Record)
     assert ln.Record.filter(type=kind).count() == 6
+
+
+def test_an_exported_sheet_is_imported_again(sheet):
+    ln.Record.from_dataframe(frame(3, name=["x", None, None]), type=sheet).save()
+    exported = sheet.to_dataframe()
+    exported["gc"] = [1.0, 2.0, 3.0]
+    again = ln.Record.from_dataframe(exported, type=sheet).save()
+    assert [r.uid for r in again] == exported[UID].tolist()
+    assert sheet.to_dataframe()["gc"].tolist() == [1.0, 2.0, 3.0]
+    other = ln.Record(name="Other", is_type=True, schema=sheet.schema).save()
+    ln.Record.from_dataframe(exported, type=other).save()  # of another type they are new
+    assert (len(sheet.to_dataframe()), len(other.to_dataframe())) == (3, 3)
+    more = pd.concat([exported, exported.iloc[1:].assign(**{UID: None})])
+    ln.Record.from_dataframe(more, type=sheet).save()
+    assert len(sheet.to_dataframe()) == 5

@@ -148,10 +148,33 @@ def test_replace(lake, stored):
     assert again.columns == {"columns": [("x", "int64"), ("z", "string")]}
     assert again.load()["z"].tolist() == ["a", "b"]
     assert len(stored()) == 1
-    with pytest.raises(InvalidArgument, match="same format"):
-        artifact.replace(write("x.txt"))
     other = ln.Artifact(pa.table({"x": [1]}), key="u.parquet").save()
     assert other != artifact  # the content was replaced, so it isn't known any more
+
+
+def test_replace_by_another_format(lake, capsys):
+    artifact = ln.Artifact(write("a.TXT", "1"), key="f/a.txt").save()
+    assert artifact.suffix == ".txt"
+    old = artifact.path
+    artifact.replace(write("b.csv", "x\n1\n2\n"))
+    assert "'f/a.txt' with 'f/a.csv'" in capsys.readouterr().err
+    artifact.save()
+    again = ln.Artifact.get(key="f/a.csv")
+    assert again == artifact
+    assert (again.suffix, again.n_observations, again.path.suffix) == (".csv", 2, ".csv")
+    assert again.load()["x"].tolist() == [1, 2]
+    assert ln.Artifact.filter(key="f/a.txt").count() == 0
+    assert old != again.path
+    artifact.replace(pa.table({"x": [1]}))
+    artifact.save()
+    assert artifact.key == "f/a.csv"  # what can be written in the format at hand, is
+    real = ln.Artifact(write("r.txt", "r"), key="f/r.txt", key_is_virtual=False).save()
+    with pytest.raises(InvalidArgument, match="same format"):
+        real.replace(write("s.csv", "y\n"))
+    Path("folder").mkdir()
+    write("folder/one.txt", "in a folder")
+    with pytest.raises(InvalidArgument, match="not allowed to replace a file with a folder"):
+        real.replace("folder")
 
 
 def test_replace_and_dedupe(lake):

@@ -58,7 +58,7 @@ def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) 
 
 def _members(schema: Any) -> dict[str, str]:
     """Names and dtypes of what a schema is made of: features, or records such as genes."""
-    features = {str(f.name): f.dtype_as_str or "" for f, _ in schema.feature_list()}
+    features = {str(f.name): f.dtype or "" for f, _ in schema.feature_list()}
     if features:
         return features
     members = schema.members

@@ -29,7 +29,7 @@ def add_members(tree: Tree, schema: Any) -> None:
     members = [
         (
             str(feature.name),
-            dtype_text(feature.dtype_as_str),
+            dtype_text(feature.dtype),
             _mark(optional),
             _mark(feature._values.get("nullable") is not False),
             _mark(feature._values.get("coerce")),
@@ -43,7 +43,7 @@ def add_members(tree: Tree, schema: Any) -> None:
         lines[0].stylize("dim")
         head = "Features" if kind == "Feature" else kind
         layout.section(tree, f"{head} ({len(members)})", lines)
-    elif not schema.slots and kind != "Composite":
+    elif not schema.slots:
         _add_records(tree, schema, kind)
     for slot, part in schema.slots.items():
         branch = tree.add(Text.assemble((f"{slot}: ", "bold"), part.name or part.uid))

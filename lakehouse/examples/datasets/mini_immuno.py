@@ -147,11 +147,11 @@ def define_features_labels() -> None:
     bt = _bionty()
 
     with transaction(message="features and labels of mini_immuno"):
-        kinds = Record(name="Perturbations", is_type=True).save()
+        kinds = Record(name="Perturbations", is_type=True, type=None).save()
         for name in ("DMSO", "IFNG"):
             Record(name=name, type=kinds).save()
         _save_terms()
-        immuno = Feature(name="ImmunoSamples", is_type=True).save()
+        immuno = Feature(name="ImmunoSamples", is_type=True, type=None).save()
         for name, dtype, coerce in (
             ("perturbation", kinds, None),
             ("cell_type_by_expert", bt.CellType, None),
@@ -206,7 +206,7 @@ def save_mini_immuno_datasets() -> None:
     bt = _bionty()
 
     with transaction(message="features and labels of mini_immuno"):
-        cells = Feature(name="Cells", is_type=True).save()
+        cells = Feature(name="Cells", is_type=True, type=None).save()
         Feature(name="cell_type_by_model", dtype=bt.CellType, type=cells).save()
         Feature(name="cell_type_by_expert", dtype=bt.CellType, type=cells).save()
         Feature(name="perturbation", dtype=Record, type=cells).save()

@@ -101,10 +101,10 @@ def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
             f"There is no file or folder {text!r}.",
             hint="check the path, or pass an object in memory",
         )
-    suffix = suffix_of(text.rstrip("/"))
+    suffix = suffix_of(text.rstrip("/")).lower()
     if key is not None:
         wanted = suffix_of(key)
-        if wanted.lower() != suffix.lower():
+        if wanted.lower() != suffix:
             raise InconsistentKey(
                 f"The suffix of the key {key!r} is not the one of the file.",
                 found=wanted or "no suffix",
@@ -141,7 +141,8 @@ def from_object(
             hint="write it to a file and pass the path",
         )
     suffix = f".{format.removeprefix('.')}" if format else (suffix_of(key) if key else "")
-    if suffix and suffix.lower() not in adapter.suffixes:
+    suffix = suffix.lower()
+    if suffix and suffix not in adapter.suffixes:
         wanted = format_for(f"x{suffix}")
         if wanted is None or wanted.otype != adapter.otype:
             raise InconsistentKey(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import storage
 from lakehouse.config import settings
-from lakehouse.errors import LakehouseError, NoWriteAccess, StorageError
+from lakehouse.errors import LakehouseError, NoWriteAccess, ObjectDoesNotExist, StorageError
 from lakehouse.formats.base import Description
 from lakehouse.orm.context import active_batch
 from lakehouse.registries.artifact.payload import Payload
@@ -52,8 +52,20 @@ def _locations(lake: Lake) -> dict[str, StorageLocation]:
 
 
 def location_of(lake: Lake, storage_uid: str) -> StorageLocation:
-    """The storage location of a storage record."""
-    return _locations(lake).get(storage_uid) or StorageLocation(lake.root)
+    """The storage location of a storage record.
+
+    Raises:
+        ObjectDoesNotExist: There is no such record.
+    """
+    found = _locations(lake).get(storage_uid)
+    if found is None:
+        raise ObjectDoesNotExist(
+            "The storage location of an artifact isn't registered.",
+            found=f"storage {storage_uid!r}",
+            expected=", ".join(f"{uid} ({at.root})" for uid, at in _locations(lake).items()),
+            hint="ln.Storage.to_dataframe() lists them; ln.Storage(root=…).save() adds one",
+        )
+    return found
 
 
 def local_copy(payload: Payload) -> Path:

@@ -81,7 +81,7 @@ class Artifact(
     def __init__(
         self,
         path: Any = None,
-        *,
+        *more: Any,
         key: str | None = None,
         description: str | None = None,
         kind: str | None = None,
@@ -102,6 +102,12 @@ class Artifact(
         write_kwargs: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> None:
+        if more:
+            raise InvalidArgument(
+                "Only one non-keyword arg allowed: path",
+                found=", ".join(map(repr, more)),
+                hint=f"ln.Artifact({path!r}, key={more[0]!r})",
+            )
         if others:
             raise self.meta.unknown(next(iter(others)))
         if path is None:
@@ -145,6 +151,7 @@ class Artifact(
             if self._saved and (schema is not None or features):
                 self._validate_known(schema, features)
             return
+        self._check_told(lake, key, run, description, revises, schema, features)
         object.__setattr__(self, "_dedupe", dedupe)
         self._fill(
             lake,
@@ -170,6 +177,19 @@ class Artifact(
         if wanted is not None or features:
             self._validate(wanted, features)
         self._describe_content()
+
+    @staticmethod
+    def _check_told(lake: Any, *told: Any) -> None:
+        """Refuse an artifact of which nobody could say later what it is.
+
+        Raises:
+            InvalidArgument: Nothing is told of it, and it isn't made in a tracked run.
+        """
+        if not any(told) and lake.run_uid is None:
+            raise InvalidArgument(
+                "Pass one of key, run or description as a parameter",
+                hint="ln.Artifact(path, key='folder/name.csv')",
+            )
 
     def _set_given(self, given: dict[str, Any]) -> None:
         """The content is known: the artifact keeps what it is, but takes a new description."""

@@ -54,6 +54,7 @@ class ArtifactSaving(ArtifactContent):
             r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote
         ]
         plain = [r for r in plain if not os.path.isdir(r._payload.path)]
+        plain = [r for r in plain if r._unsaved_storage(batch) is None]
         if len(plain) < 2:
             return
         for record in plain:
@@ -85,6 +86,7 @@ class ArtifactSaving(ArtifactContent):
             batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and not self._replaced):
             return
+        self._check_storage(batch)
         self._number(batch)
         self._store(batch, payload)
         content = payload.hashed()
@@ -126,6 +128,18 @@ class ArtifactSaving(ArtifactContent):
                 hint="make a new artifact under the other key",
             )
         super()._rename(batch, before)
+
+    def _unsaved_storage(self, batch: Batch) -> Any:
+        """The storage location, if it is neither saved nor a part of the batch yet."""
+        place = (self._related or {}).get("storage")
+        return None if place is None or place._saved or batch.holds(place) else place
+
+    def _check_storage(self, batch: Batch) -> None:
+        """Refuse to store where no saved storage location is."""
+        if (place := self._unsaved_storage(batch)) is not None:
+            raise InvalidArgument(
+                f"The storage location {place!r} isn't saved.", hint="call .save() on it first"
+            )
 
     def _store(self, batch: Batch, payload: Payload) -> None:
         if self._in_place:
@@ -229,9 +243,11 @@ class ArtifactSaving(ArtifactContent):
             run: The run that made it.
             format: The format to store an object in.
 
+        Content of another format changes the suffix of the artifact and of its key.
+
         Raises:
-            InvalidArgument: The format is another one, or the open transaction saves the
-                artifact already.
+            InvalidArgument: The format is another one and the bytes lie under the key itself, a
+                folder would become a file, or the open transaction saves the artifact already.
         """
         batch = active_batch(self._lake)
         if batch is not None and batch.holds(self):
@@ -239,16 +255,12 @@ class ArtifactSaving(ArtifactContent):
                 f"{self!r} is saved by the open transaction with the content that it has.",
                 hint="replace the content before save(), or after the transaction",
             )
-        is_path = isinstance(data, str | os.PathLike)
-        payload = payload_of(data, None if is_path else f"data{self.suffix or ''}", format=format)
-        if payload.suffix != (self.suffix or ""):
-            raise InvalidArgument(
-                f"{self!r} can only be replaced by content of the same format.",
-                found=payload.suffix,
-                expected=self.suffix,
-            )
+        payload = _replacement(data, self.suffix or "", format)
         placing.description_of(payload)  # what can't be read replaces nothing
+        self._check_replacement(payload)
         object.__setattr__(self, "_payload", payload)
+        if payload.suffix != (self.suffix or ""):
+            self._take_suffix(payload.suffix)
         if not self._saved:
             self._values.pop("hash_key", None)
             self._describe_content()
@@ -264,6 +276,37 @@ class ArtifactSaving(ArtifactContent):
             self.run = run
         self._describe_content()
         self._dirty = True
+
+    def _check_replacement(self, payload: Payload) -> None:
+        """Refuse a folder in the place of a file, and another format under a real key."""
+        is_folder = not payload.remote and os.path.isdir(payload.path)
+        was_folder = bool(self._values.get("overwrite_versions"))
+        if is_folder != was_folder:
+            kinds = ("a folder", "a file") if was_folder else ("a file", "a folder")
+            raise InvalidArgument(
+                f"It is not allowed to replace {kinds[0]} with {kinds[1]}.",
+                found=payload.path,
+                hint="make a new artifact",
+            )
+        if payload.suffix != (self.suffix or "") and not self._values.get("key_is_virtual"):
+            raise InvalidArgument(
+                f"{self!r} can only be replaced by content of the same format, since its bytes "
+                "lie under the key itself.",
+                found=payload.suffix or "no suffix",
+                expected=self.suffix or "no suffix",
+            )
+
+    def _take_suffix(self, suffix: str) -> None:
+        """The content is of another format now, and so the key ends in another suffix."""
+        key, before = self.key, self.suffix or ""
+        if key is not None:
+            renamed = key[: len(key) - len(before)] + suffix
+            notify(
+                f"replacing the file will replace key {key!r} with {renamed!r} upon `save()`",
+                "warning",
+            )
+            self._set("key", renamed)
+        self._set("suffix", suffix)
 
     def _before_delete(self, batch: Batch) -> None:
         super()._before_delete(batch)
@@ -290,6 +333,16 @@ class ArtifactSaving(ArtifactContent):
         """
         object.__setattr__(self, "_delete_storage", storage)
         super().delete(permanent)
+
+
+def _replacement(data: Any, suffix: str, format: str | None) -> Payload:
+    """New content: objects are written in the format of the old one where they can be."""
+    if isinstance(data, str | os.PathLike):
+        return payload_of(data, None, format=format)
+    try:
+        return payload_of(data, f"data{suffix}", format=format)
+    except InconsistentKey:
+        return payload_of(data, None, format=format)
 
 
 def _forget_stored(artifacts: list[ArtifactSaving]) -> None:

@@ -13,6 +13,7 @@ from lakehouse.schema.dtype import parse_dtype
 
 EXTERNAL = "__external__"
 FEATURE = "Feature"
+_COMPOSITE = "Composite"  # what the peer wrote for schemas with slots
 
 
 class Members(NamedTuple):
@@ -122,7 +123,7 @@ def itype_of(itype: Any, members: Members, *, slots: bool, is_type: bool) -> str
         InvalidArgument: Nothing of the kind was given.
     """
     if itype is None:
-        return members.registry or (None if is_type else "Composite" if slots else FEATURE)
+        return members.registry or (None if is_type or slots else FEATURE)
     if isinstance(itype, FieldRef):
         return f"{itype.registry.meta.name}.{itype.name}"
     if isinstance(itype, type) and issubclass(itype, BaseRecord):
@@ -130,7 +131,7 @@ def itype_of(itype: Any, members: Members, *, slots: bool, is_type: bool) -> str
     if isinstance(itype, Feature) and itype._values.get("is_type"):
         return f"Feature[{itype.uid}]"
     if isinstance(itype, str):
-        return itype
+        return None if itype == _COMPOSITE else itype
     raise InvalidArgument(
         "The itype of a schema names what identifies its columns.",
         found=repr(itype),
@@ -147,7 +148,7 @@ def dtype_of(dtype: Any, itype: str | None) -> str | None:
     """The dtype of all columns as text; measurements of genes and the like are numbers."""
     if dtype is not None:
         return str(dtype if isinstance(dtype, DType) else parse_dtype(dtype))
-    plain = itype is None or itype == "Composite" or of_features(itype)
+    plain = itype is None or of_features(itype)
     return None if plain else "num"
 
 
