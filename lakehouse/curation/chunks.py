@@ -17,7 +17,7 @@ import pyarrow.types as pt
 
 from lakehouse.schema import DType
 
-CHUNK_ROWS = 1 << 20
+CHUNK_ROWS = 1 << 18
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ class Coercer:
             return False
         if dtype.kind == "cat":
             return not (pt.is_dictionary(arrow) and dtype.accepts(arrow))
-        if dtype.kind == "float" and pt.is_integer(arrow):
+        plain = arrow.value_type if pt.is_dictionary(arrow) else arrow
+        if dtype.kind == "float" and pt.is_integer(plain):
             return True
         return dtype.kind != "dict" and not dtype.accepts(arrow)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,9 +28,22 @@ def every_row() -> Iterator[None]:
         _KEPT.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Make very many objects: the collector of cycles, of which they form none, waits."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+# Not frozen: there may be a failure for each of a million values, and each would cost sixfold.
+@dataclass(slots=True, unsafe_hash=True)
 class Failure:
-    """One thing that is wrong, with every place where it is.
+    """One thing that is wrong, with every place where it is; not to be changed.
 
     Attributes:
         slot: The component of the dataset, e.g. `"columns"` or `"obs"`.

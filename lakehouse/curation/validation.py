@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.curation.chunks import Chunk, Objects
 from lakehouse.curation.coercion import Coercer
-from lakehouse.curation.failure import Failure, every_row
+from lakehouse.curation.failure import Failure, every_row, quickly
 from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
@@ -80,7 +80,8 @@ def validate(
     whole_rows = row_check(spec)
     cases = CaseCheck(spec.cases) if spec.cases else None
     n_rows = _read(source, columns, [c for c in (whole_rows, cases) if c is not None])
-    failures += [failure for column in columns for failure in column.failures(slot)]
+    with quickly():
+        failures += [failure for column in columns for failure in column.failures(slot)]
     failures += [] if whole_rows is None else whole_rows.failures(slot)
     failures += [] if cases is None else list(cases.failures(slot, failures))
     report = Report(

@@ -11,7 +11,7 @@ Patterns are those of Rust's `regex`, as in pydantic: `\d` is any digit, `$` is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -151,6 +151,7 @@ class ConstraintCheck:
     def __init__(self, rule: ColumnRule) -> None:
         self._rule = rule
         self._tally: dict[str, Tally] = {name: Tally() for name in rule.checks}
+        self._parts: dict[str, list[pl.DataFrame]] = {name: [] for name in rule.checks}
         self._said: dict[Any, str] = {}
 
     def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
@@ -214,7 +215,25 @@ class ConstraintCheck:
         grouped = frame.group_by("value", maintain_order=True).agg(
             pl.len().alias("n"), pl.col("row").cast(pl.Int64).head(rows_kept()) + start
         )
-        self._tally[name].extend(grouped.iter_rows())
+        self._parts[name].append(grouped)
+
+    def _found(self, name: str) -> Iterable[tuple[Any, int, tuple[int, ...]]]:
+        """Each wrong value with its count and its first rows, in the order of these."""
+        parts, tally = self._parts[name], self._tally[name]
+        if tally or len({part.schema["value"] for part in parts}) != 1:
+            for part in parts:
+                tally.extend(part.iter_rows())
+            return tally
+        found = parts[0]
+        if len(parts) > 1:
+            # Values become Python's only here, where there are many of them.
+            found = (
+                pl.concat(parts)
+                .group_by("value", maintain_order=True)
+                .agg(pl.col("n").sum(), pl.col("row").explode().head(rows_kept()))
+            )
+        rows = map(tuple, found["row"].to_list())
+        return zip(found["value"].to_list(), found["n"].to_list(), rows, strict=True)
 
     def _custom(self, validator: Any, values: pa.Array) -> pa.Array:
         encoded = values if pt.is_nested(values.type) else values.dictionary_encode()
@@ -255,21 +274,15 @@ class ConstraintCheck:
 
     def failures(self, slot: str) -> Iterator[Failure]:
         """One failure for each condition and value that doesn't fulfil it."""
-        for name, tally in self._tally.items():
+        for name in self._tally:
             argument = self._rule.checks[name]
             expected = _WORDS[name].format(list(argument) if name == "enum" else argument)
             hint = f"correct these values of {self._rule.name!r}"
-            for value, count, rows in tally:
+            column, said = self._rule.name, self._said if name == "custom" else {}
+            for value, count, rows in self._found(name):
+                found = said.get(value, "")
                 yield Failure(
-                    slot,
-                    self._rule.name,
-                    "constraint",
-                    value,
-                    count,
-                    rows,
-                    found=self._said.get(value, "") if name == "custom" else "",
-                    expected=expected,
-                    hint=hint,
+                    slot, column, "constraint", value, count, rows, (), None, found, expected, hint
                 )
 
 
