@@ -35,13 +35,29 @@ MIXED = {
     "collected": "datetime",
     "is_doublet": "bool",
 }
+RANGES = {  # of the plain frame
+    "n_counts": {"ge": 0},
+    "n_genes": {"ge": 0, "lt": 5_000},
+    "score": {"ge": -10.0, "le": 10.0},
+    "batch": {"enum": list(range(8))},
+}
 CONDITIONS = {
     "sample": {"pattern": PATTERN},
     "stage": {"enum": STAGES},
     "n_counts": {"ge": 0, "lt": 10_000},
     "pct_mito": {"ge": 0.0, "le": 1.0},
 }
-FRAMES = ("plain", "mixed", "mixed, 1% bad")
+FRAMES = ("plain", "plain, 1% bad", "mixed", "mixed, 1% bad")
+
+
+def dtypes_of(kind: str) -> dict[str, str]:
+    """The dtype of each column of a frame."""
+    return PLAIN if kind.startswith("plain") else MIXED
+
+
+def conditions_of(kind: str) -> dict[str, dict]:
+    """What else a frame's columns must fulfil; nothing for the plain frame that is valid."""
+    return {"plain": {}, "plain, 1% bad": RANGES}.get(kind, CONDITIONS)
 
 
 def make_frame(rows: int, kind: str = "plain"):
@@ -50,15 +66,16 @@ def make_frame(rows: int, kind: str = "plain"):
     Args:
         rows: Its length.
         kind: `plain` has categoricals, numbers and booleans; `mixed` also text, text that is
-            categorical, and moments; `mixed, 1% bad` has 1% of wrong values in every column.
+            categorical, and moments. With `, 1% bad`, 1% of the values are wrong in every column.
     """
     import numpy as np
 
     draw = np.random.default_rng(0)
-    if kind == "plain":
-        return _plain(rows, draw)
-    frame = _mixed(rows, draw)
-    return frame if kind == "mixed" else _spoilt(frame, draw)
+    frame = _plain(rows, draw) if kind.startswith("plain") else _mixed(rows, draw)
+    if kind.endswith("bad"):
+        spoil = _spoilt_plain if kind.startswith("plain") else _spoilt_mixed
+        frame = spoil(frame, draw, _chosen(frame, draw))
+    return frame
 
 
 def _categorical(terms, rows, draw):
@@ -104,21 +121,58 @@ def _mixed(rows, draw):
     )
 
 
-def _spoilt(frame, draw):
-    """The frame with other rows wrong in each column: 1% of them each.
+def _chosen(frame, draw):
+    """One row in a hundred, others in each column."""
+    import numpy as np
 
-    Categories are unknown or misspelt, texts don't match, numbers are out of range, and
-    moments and booleans are missing. Wrong numbers and texts are nearly all different.
+    return {name: np.flatnonzero(draw.random(len(frame)) < 0.01) for name in frame.columns}
+
+
+def _misspelt_terms(rows, draw, bad):
+    import pandas as pd
+
+    terms = LABELS["cell_type"][:-5] + [f"cel type {i}" for i in range(5)]
+    codes = draw.integers(0, 95, rows, dtype="int8")
+    codes[bad] = draw.integers(95, 100, len(bad), dtype="int8")
+    return pd.Categorical.from_codes(codes, terms)
+
+
+def _spoilt_plain(frame, draw, bad):
+    """Categories are misspelt, values of every type are missing, numbers are out of range."""
+    import numpy as np
+    import pandas as pd
+
+    frame["cell_type"] = _misspelt_terms(len(frame), draw, bad["cell_type"])
+    codes = frame["tissue"].cat.codes.to_numpy().copy()
+    codes[bad["tissue"]] = -1
+    frame["tissue"] = pd.Categorical.from_codes(codes, LABELS["tissue"])
+    wrong = {
+        "n_counts": pd.NA,
+        "n_genes": 5_000 + draw.integers(0, 10**6, len(bad["n_genes"])),
+        "pct_mito": np.nan,
+        "score": 10 + draw.random(len(bad["score"])),
+        "is_doublet": pd.NA,
+        "batch": 99,
+    }
+    nullable = {"n_counts": "Int64", "is_doublet": "boolean"}
+    for name, values in wrong.items():
+        column = frame[name].to_numpy().copy()
+        if name in nullable:
+            column = pd.array(column, nullable[name])
+        column[bad[name]] = values
+        frame[name] = column
+    return frame
+
+
+def _spoilt_mixed(frame, draw, bad):
+    """Categories and texts are misspelt, numbers are out of range, others are missing.
+
+    Wrong numbers and texts are nearly all different.
     """
     import numpy as np
     import pandas as pd
 
-    rows = len(frame)
-    bad = {name: np.flatnonzero(draw.random(rows) < 0.01) for name in frame.columns}
-    terms = LABELS["cell_type"][:-5] + [f"cel type {i}" for i in range(5)]
-    codes = draw.integers(0, 95, rows, dtype="int8")
-    codes[bad["cell_type"]] = draw.integers(95, 100, len(bad["cell_type"]), dtype="int8")
-    frame["cell_type"] = pd.Categorical.from_codes(codes, terms)
+    frame["cell_type"] = _misspelt_terms(len(frame), draw, bad["cell_type"])
     misspelt = np.array([f"doner {i}" for i in range(500)], dtype=object)
     wrong = {
         "donor": misspelt[draw.integers(0, 500, len(bad["donor"]))],

@@ -9,8 +9,7 @@ CPU time, the time of the first run, and the peak of memory, the frame included,
 the frame's size. The paths name interpreters of environments with lamindb and with pandera;
 without them, only our side is measured.
 
-lamindb has no conditions on values, so the ranges and patterns of the mixed frame are checked by
-us and by pandera only. With wrong values lamindb raises; the time is that to its verdict.
+lamindb has no conditions on values, so ranges and patterns are checked by us and by pandera only. With wrong values lamindb raises; the time is that to its verdict.
 
 This file runs in all environments, so it imports no library at the top.
 """
@@ -31,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from frames import CONDITIONS, FRAMES, LABELS, MIXED, PLAIN, make_frame
+from frames import FRAMES, LABELS, conditions_of, dtypes_of, make_frame
 
 FORMS = ("pandas", "arrow", "polars", "parquet")
 PANDERA = ("pandera, pandas", "pandera, polars")
@@ -73,10 +72,6 @@ def size_of(frame) -> int:
     return int(frame.memory_usage(index=False).sum())
 
 
-def dtypes_of(kind: str) -> dict[str, str]:
-    return PLAIN if kind == "plain" else MIXED
-
-
 def ours(rows: int, kind: str, form: str) -> dict[str, Any]:
     import polars as pl
     import pyarrow as pa
@@ -97,7 +92,7 @@ def ours(rows: int, kind: str, form: str) -> dict[str, Any]:
         pa.default_memory_pool().release_unused()
         labels = [label for names in LABELS.values() for label in names]
         terms = pa.table({"uid": [str(i) for i in range(len(labels))], "name": labels})
-        conditions = {} if kind == "plain" else CONDITIONS
+        conditions = conditions_of(kind)
         spec = DatasetSpec(
             tuple(
                 ColumnRule(name, dtype, nullable=False, checks=conditions.get(name, {}))
@@ -150,7 +145,7 @@ def lamindb(rows: int, kind: str) -> dict[str, Any]:
                 return 1
             return 0
 
-        return measured(run, size_of(frame), RUNS if kind != FRAMES[-1] else 1)
+        return measured(run, size_of(frame), 1 if kind.endswith("bad") else RUNS)
 
 
 def pandera(rows: int, kind: str, backend: str) -> dict[str, Any]:
@@ -169,8 +164,6 @@ def pandera(rows: int, kind: str, backend: str) -> dict[str, Any]:
     def checks(name: str, dtype: str) -> list:
         if dtype.startswith("cat"):
             return [module.Check.isin(LABELS[name])]
-        if kind == "plain":
-            return []
         made = {
             "pattern": module.Check.str_matches,
             "enum": module.Check.isin,
@@ -178,7 +171,7 @@ def pandera(rows: int, kind: str, backend: str) -> dict[str, Any]:
             "le": module.Check.le,
             "lt": module.Check.lt,
         }
-        return [made[rule](value) for rule, value in CONDITIONS.get(name, {}).items()]
+        return [made[rule](value) for rule, value in conditions_of(kind).get(name, {}).items()]
 
     columns = {
         name: module.Column(frame[name].dtype, checks(name, dtype), nullable=False)
@@ -193,7 +186,7 @@ def pandera(rows: int, kind: str, backend: str) -> dict[str, Any]:
             return len(error.failure_cases)
         return 0
 
-    return measured(run, size, RUNS if kind != FRAMES[-1] else 1)
+    return measured(run, size, 1 if kind.endswith("bad") else RUNS)
 
 
 def in_process(python: str, rows: int, kind: str, side: str, env=None) -> dict[str, Any]:

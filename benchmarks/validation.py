@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.harness import Bench, Line, environment
 from benchmarks.validate import FORMS, FRAMES, PANDERA, in_process
 
 MEMORY = 1.3
-FASTER = {"plain": 8, "mixed": 8, "mixed, 1% bad": 5}
+# of the mixed frames lamindb checks less, for it has no ranges and patterns
+FASTER = {"plain": 8, "plain, 1% bad": 5, "mixed": 1, "mixed, 1% bad": 1}
 LAMINDB_S = 8.1  # for ten million rows of the plain frame, where lamindb isn't there
 
 
@@ -48,7 +49,8 @@ def validate(bench: Bench, kind: str) -> Iterator[Line]:
         found = in_process(sys.executable, rows, kind, form, environment())
         name = f"validate {rows:,} rows x 8, {kind}, {form}"
         limit = None if known is None else known / faster
-        reach, note = f"≥ {faster}x lamindb", _note(found, peers)
+        reach = f"≥ {faster}x lamindb" if faster > 1 else "faster than lamindb"
+        note = _note(found, peers)
         yield Line(name, found["best"], "s", reach, limit, rival, "lamindb, pandas", note=note)
         beside = peers.get(f"pandera, {form}")
         if beside is not None:
@@ -65,19 +67,11 @@ def validate(bench: Bench, kind: str) -> Iterator[Line]:
         )
 
 
-def plain(bench: Bench) -> Iterator[Line]:
-    """Categoricals, numbers and booleans."""
-    yield from validate(bench, FRAMES[0])
+def _of(kind: str) -> Callable[[Bench], Iterator[Line]]:
+    def measure(bench: Bench) -> Iterator[Line]:
+        yield from validate(bench, kind)
+
+    return measure
 
 
-def mixed(bench: Bench) -> Iterator[Line]:
-    """Also text, text that is categorical, and moments; ranges, patterns and choices."""
-    yield from validate(bench, FRAMES[1])
-
-
-def bad(bench: Bench) -> Iterator[Line]:
-    """The same with 1% of wrong values in every column."""
-    yield from validate(bench, FRAMES[2])
-
-
-MEASURES = {"plain": plain, "mixed": mixed, "bad": bad}
+MEASURES = {kind.replace(", 1% ", "_"): _of(kind) for kind in FRAMES}
