@@ -286,8 +286,7 @@ class CanCurate:
             work.tell(len(unique))
         if return_mapper:
             return work.mapper
-        get = work.mapper.get
-        found = [get(v, v) for v in texts]
+        found = list(map(work.mapper.get, texts, texts))
         return found[0] if single and found else found
 
     @ClassOnly
