@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 
+from lakehouse.annotation.pandera_schema import pandera_schema
 from lakehouse.annotation.row_models import row_model
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
@@ -257,3 +258,11 @@ class Schema(
             >>> schema.to_pydantic()(cell_type="B cell", temperature=21.6)  # doctest: +SKIP
         """
         return row_model(self, self._lake)
+
+    def to_pandera(self) -> Any:
+        """The pandera schema of pandas frames; its checks are those of this schema.
+
+        Example:
+            >>> schema.to_pandera().validate(df, lazy=True)  # doctest: +SKIP
+        """
+        return pandera_schema(self, self._lake)

@@ -335,3 +335,27 @@ def test_floats_of_models_take_integers_as_pydantic_does(lake):
     assert ln.curators.DataFrameCurator(df, Warm).check().ok
     cold = ln.curators.DataFrameCurator(df - 30, Warm).check()
     assert [failure.rule for failure in cold.failures] == ["constraint", "constraint"]
+
+
+def test_pandera_gives_the_same_verdict():
+    import pandera.pandas as pandera
+
+    class Strict(Immuno):
+        model_config = pydantic.ConfigDict(extra="forbid")
+
+        @pydantic.model_validator(mode="after")
+        def cold_donors(self):
+            if self.temperature < 10 and self.donor:
+                raise ValueError("no donor is as cold")
+            return self
+
+    made = Strict.to_schema().save().to_pandera()
+    assert made.name == "Strict"
+    made.validate(rows())
+    bad = rows(cell_type=["B-cell", "T cell"], code=["X", "D1"], donor=["ada", "bob"])
+    with pytest.raises(pandera.errors.SchemaErrors) as error:
+        made.validate(bad.assign(other=1), lazy=True)
+    cases = error.value.failure_cases
+    assert {"cat[bionty.CellType]", "str", "Strict", "column_in_schema"} == set(cases["check"])
+    assert cases.set_index("check").loc["str", "failure_case"] == "X"
+    assert set(cases[cases["check"] == "Strict"]["index"]) == {1}

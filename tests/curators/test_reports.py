@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import mudata
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -76,3 +77,32 @@ def test_missing_columns_make_no_row_bad(schema):
     parted = ln.curators.DataFrameCurator(frame().drop(columns="n"), schema).filter()
     assert len(parted.bad) == len(BAD_KIND)
     assert {f.rule for f in parted.report.failures} == {"presence", "category"}
+
+
+def test_good_cells_of_all_modalities(schema):
+    obs = frame()[["kind", "n"]].set_index(pd.Index([f"c{i}" for i in range(50)]))
+
+    def cells(name, table):
+        values = np.arange(50, dtype="float32").reshape(50, 1)
+        return ad.AnnData(values, obs=table, var=pd.DataFrame(index=[name]))
+
+    with mudata.set_options(pull_on_update=False):
+        mdata = mudata.MuData({"rna": cells("g", obs), "prot": cells("p", obs[[]])})
+        whole = ln.Schema(slots={"rna:obs": schema}, otype="MuData").save()
+        curator = ln.curators.MuDataCurator(mdata, whole)
+        good = curator.filter().good
+        assert good.X.ravel().tolist() == [i for i in range(50) if i not in BAD_KIND | BAD_N]
+        mdata.obs["kind"], mdata.obs["n"] = obs["kind"], obs["n"]
+        both = ln.Schema(slots={"obs": schema}, otype="MuData").save()
+        parted = ln.curators.MuDataCurator(mdata, both).filter()
+        assert parted.bad["prot"].X.ravel().tolist() == sorted(BAD_KIND | BAD_N)
+
+
+def test_a_report_is_found_from_its_artifact(schema):
+    good = frame().iloc[:3].assign(n=1.0)
+    curator = ln.curators.DataFrameCurator(good, schema)
+    artifact = curator.save_artifact(key="good.parquet", report=True)
+    report = artifact.artifacts.get(kind="report")
+    assert report.key == "good.parquet.report.html"
+    assert report.linked_by_artifacts.one() == artifact
+    assert "valid" in report.cache().read_text()
