@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any, cast
 
 from lakehouse.formats.base import AnyPath, Format
@@ -58,11 +57,12 @@ def suffix_of(path: AnyPath) -> str:
         >>> suffix_of("Makefile"), suffix_of(".bashrc")
         ('', '')
     """
-    suffixes = PurePosixPath(_text(path)).suffixes
-    if not suffixes:
-        return ""
-    last = suffixes[-1]
-    before = suffixes[-2] if len(suffixes) > 1 else ""
+    name = _text(path).rstrip("/").rpartition("/")[2]
+    parts = name.lstrip(".").split(".")
+    if len(parts) == 1 or not parts[-1]:
+        return ""  # no dot, only leading ones, or one at the end
+    last = f".{parts[-1]}"
+    before = f".{parts[-2]}" if len(parts) > 2 else ""
     letters = before[1:].replace("_", "").isalnum() and not before[1:].isdecimal()
     if (last.lower() in _COMPRESSED and letters) or (
         last.lower() in _CONTAINERS and before.lower() in _KINDS

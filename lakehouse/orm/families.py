@@ -46,6 +46,10 @@ def family_of(lake: Lake, table: str, name: Name) -> str | None:
     Where all versions are in the trash it still follows them, so that restoring one doesn't
     leave two families with one name.
     """
+    meta = lake.directory.by_table[table].meta
+    for column, value in name.items():
+        if not lake.matcher.holds(meta, column, value):
+            return None
     return latest_uid(lake, table, name) or latest_uid(lake, table, name, hidden=True)
 
 

@@ -109,6 +109,10 @@ class Matcher:
         alike = row is not None and bool(row.get("is_type")) == bool(values.get("is_type"))
         return row if alike else None
 
+    def holds(self, meta: RegistryMeta, column: str, value: Any) -> bool:
+        """Whether any row has a value in a column, in a burst without a look at the column."""
+        return self._holder(meta, (column,), (value,)) is not None
+
     def _find_on(
         self, meta: RegistryMeta, values: dict[str, Any], branch: str
     ) -> dict[str, Any] | None:

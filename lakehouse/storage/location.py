@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.storage.keys import check_key
-from lakehouse.storage.uris import is_remote, local_path, normal, scheme_of, text_of
+from lakehouse.storage.uris import is_remote, normal, scheme_of, text_of
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -78,8 +80,21 @@ class StorageLocation:
             return None
         key = _below(text, self.root)
         if key is None and self.is_local:
-            key = _below(os.path.realpath(local_path(text)), os.path.realpath(self.root))
+            folder, name = os.path.split(text)
+            # the name itself may be a link, too
+            real = os.path.realpath(text) if os.path.islink(text) else f"{_real(folder)}/{name}"
+            key = _below(real, _real(self.root))
         return key
+
+
+@functools.lru_cache(maxsize=1_024)
+def _real_at(folder: str, second: int) -> str:
+    return os.path.realpath(folder)
+
+
+def _real(folder: str) -> str:
+    """A folder without links in its path; of many files in one it is looked at once a second."""
+    return _real_at(folder, int(time.monotonic()))
 
 
 def _below(path: str, root: str) -> str | None:

@@ -30,6 +30,7 @@ class Payload:
         obj: The object that it was written from.
         options: fsspec options of a remote path.
         content: Its hash and size, once known.
+        stated: Its size as the file system told it.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Payload:
     obj: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
     content: ContentHash | None = None
+    stated: int | None = None
 
     @property
     def remote(self) -> bool:
@@ -49,7 +51,9 @@ class Payload:
         """Bytes, without reading the content."""
         if self.content is not None:
             return self.content.size
-        return storage.stat_size(self.path, options=self.options or None)
+        if self.stated is None:
+            self.stated = storage.stat_size(self.path, options=self.options or None)
+        return self.stated
 
     def hashed(self) -> ContentHash:
         """The content hash; reads the content where it isn't known yet."""

@@ -443,4 +443,5 @@ def _size_known(lake: Any, size: int) -> bool:
 
     if active_batch(lake) is not None:
         return True
-    return bool(pc.index(lake.state.arrow("artifact")["size"], size).as_py() >= 0)
+    found: bool = lake.matcher.holds(Artifact.meta, "size", size)
+    return found
