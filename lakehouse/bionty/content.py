@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from lakehouse.ontology.genes import read_table
 from lakehouse.ontology.guide import read_guide
 from lakehouse.ontology.manifest import Manifest
 from lakehouse.ontology.obtaining import Found
-from lakehouse.ontology.source import looks_like_one
+from lakehouse.ontology.source import fetch, looks_like_one
 
 Content: TypeAlias = Ontology | pa.Table
 
@@ -45,6 +46,18 @@ def read_path(path: Path) -> Content:
         table: pa.Table = reader.table(path, COLUMNS)
         return table
     return read(path)
+
+
+def read_address(uri: str) -> Content:
+    """What an address holds: an ontology, or a table as `read_path` takes it."""
+    name = uri.partition("::")[0].partition("?")[0].rpartition("/")[2]
+    reader = format_for(name)
+    if reader is None or reader.otype != "DataFrame":
+        return read(uri)
+    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+        path = Path(folder) / name
+        path.write_bytes(fetch(uri)[1])
+        return read_path(path)
 
 
 def as_content(value: Any) -> Content | None:

@@ -15,6 +15,7 @@ from lakehouse.bionty.content import (
     as_content,
     as_meant,
     digest_of,
+    read_address,
     read_found,
     read_path,
 )
@@ -69,7 +70,8 @@ def resolve(registry: type[Any], what: Any, organism: str | None = None) -> Give
         return Given(content)
     if isinstance(what, bytes) or hasattr(what, "read"):
         return Given(read(what))
-    if not isinstance(what, str | Path):
+    # a path of any file system
+    if not isinstance(what, str | Path) and not hasattr(what, "read_bytes"):
         raise InvalidArgument(
             f"{meta.name}.import_source doesn't take this.",
             found=f"{what!r} ({type(what).__name__})",
@@ -80,7 +82,7 @@ def resolve(registry: type[Any], what: Any, organism: str | None = None) -> Give
 
 def _resolve_text(meta: RegistryMeta, text: str, organism: str | None) -> Given:
     if "://" in text:
-        return Given(read(text), text)
+        return Given(read_address(text), text)
     path = Path(text).expanduser()
     if path.exists():
         return Given(read_path(path), str(path.absolute()))
@@ -166,7 +168,7 @@ def content_of(source: Source, *, network: bool) -> Content:
             raise unavailable(known, release)
         return as_meant(read_found(found, known.organism), known)
     if network and source.url and "://" in source.url:
-        return read(source.url)
+        return read_address(source.url)
     raise SourceUnavailable(
         f"The source {source.name!r} {source.version or ''} isn't kept on this machine.",
         found=f"url={source.url!r}",
@@ -199,12 +201,12 @@ def _new_source(meta: RegistryMeta, given: Given, organism: str | None) -> Sourc
     if given.manifest is not None:
         return manifest_source(given.manifest)
     if not isinstance(given.content, Ontology):
-        name = Path(given.url).name.partition(".")[0] if given.url else "table"
+        name = _stem(given.url) if given.url else "table"
         return Source(entity=meta.name, organism=organism or ALL, name=name)
     about = given.content.metadata
     prefix = own_prefix(given.content)
     known = next((m for m in manifests().values() if m.prefix == prefix), None)
-    name = about.ontology or (Path(given.url).name.partition(".")[0] if given.url else prefix)
+    name = about.ontology or (_stem(given.url) if given.url else prefix)
     with quiet_creation():
         return Source(
             entity=meta.name,
@@ -214,6 +216,11 @@ def _new_source(meta: RegistryMeta, given: Given, organism: str | None) -> Sourc
             source_website=known.homepage if known else None,
             description=about.title or (known.title if known else None),
         )
+
+
+def _stem(url: str) -> str:
+    # of zip://inside.csv::archive.zip the first one names what it is
+    return Path(url.partition("::")[0].partition("?")[0]).name.partition(".")[0]
 
 
 def _table_digest(content: Content) -> str:

@@ -8,8 +8,22 @@ import urllib.request
 from typing import IO
 
 OFFLINE = "LAKEHOUSE_OFFLINE"
+_LOCAL = ("file", "local", "memory")
 _SECONDS = 30
 _PIECE = 1024 * 1024
+
+
+def check_allowed(uri: str) -> None:
+    """Refuse an address that is reached over the network, where that is forbidden.
+
+    Raises:
+        OSError: It is one, and the network is forbidden.
+    """
+    # of zip://inside::https://outside only the last one is fetched
+    protocol, found, _ = uri.rpartition("::")[2].partition("://")
+    forbidden = os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes")
+    if forbidden and found and protocol not in _LOCAL:
+        raise OSError(f"{OFFLINE} forbids the network")
 
 
 def stream(address: str, out: IO[bytes], label: str) -> None:
@@ -19,8 +33,7 @@ def stream(address: str, out: IO[bytes], label: str) -> None:
         OSError: The network is forbidden, out of reach, or gave less than it promised.
         ValueError: It is no such address.
     """
-    if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes"):
-        raise OSError(f"{OFFLINE} forbids the network")
+    check_allowed(address)
     if not address.startswith(("http://", "https://")):
         raise ValueError(f"{address} is no web address")
     try:

@@ -6,6 +6,7 @@ files are read, it isn't imported), and, only where the caller allows it, the ne
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import tempfile
@@ -84,8 +85,10 @@ def obtain(manifest: Manifest, version: str | None = None) -> Found:
     if manifest.by_hand:
         raise unavailable(manifest, release, "its file is handed out to people only")
     address, target = manifest.address(release), download_path(manifest, release)
+    digest = manifest.sha256 if release == manifest.version else None
     try:
-        _fetch(address, target, f"{manifest.source_name} {release}")
+        target = _writable(target)
+        _fetch(address, target, f"{manifest.source_name} {release}", digest)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise unavailable(manifest, release, f"{type(error).__name__}: {reason}") from error
@@ -118,13 +121,28 @@ def unavailable(manifest: Manifest, version: str, found: str | None = None) -> S
     )
 
 
-def _fetch(address: str, target: Path, label: str) -> None:
-    """Fetch a file; it appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _writable(target: Path) -> Path:
+    """The place in the cache; on machines whose cache can't be written, a temporary one."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.access(target.parent, os.W_OK):
+            return target
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="lakehouse-")) / target.name
+
+
+def _fetch(address: str, target: Path, label: str, digest: str | None) -> None:
+    """Fetch a file; it appears whole, as what it should be, or not at all."""
     handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as out:
             stream(address, out, label)
+        if digest is not None:
+            with open(temporary, "rb") as fetched:
+                found = hashlib.file_digest(fetched, "sha256").hexdigest()
+            if found != digest:
+                raise ValueError(f"what came has the SHA-256 {found}, not {digest}")
         os.replace(temporary, target)
     finally:
         if os.path.exists(temporary):

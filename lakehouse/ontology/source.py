@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 
 from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
-from lakehouse.ontology.network import stream
+from lakehouse.ontology.network import check_allowed, stream
 from lakehouse.ontology.unpacking import Damaged, unpack
 
 Format = Literal["obo", "owl", "json"]
@@ -126,6 +126,7 @@ def _remote(uri: str) -> bytes:
     if uri.startswith(("http://", "https://")):
         return _from_web(uri)
     try:
+        check_allowed(uri)
         with fsspec.open(uri, "rb") as handle:
             return bytes(handle.read())
     except (FileNotFoundError, IsADirectoryError, ValueError):

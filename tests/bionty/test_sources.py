@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import urllib.request
+import zipfile
 
+import fsspec
 import pandas as pd
 import pytest
+from upath import UPath
 
 import lakehouse.bionty as bt
 from lakehouse.bionty.entities import ENTITIES
@@ -330,3 +333,18 @@ def test_entities_without_registry_are_put_into_the_cache(monkeypatch):
     with pytest.raises(SourceUnavailable) as caught:
         bt.base.Drug(source="dron")
     assert str(download_path(manifest("dron"), manifest("dron").version)) in str(caught.value)
+
+
+def test_tables_at_addresses_and_paths_of_any_file_system(lake, tmp_path):
+    table = b"ensembl_gene_id,symbol\nENSG00000153563,CD8A\n"
+    files = fsspec.filesystem("memory")
+    files.pipe("/lab/genes.csv", table)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("more.csv", table.replace(b"153563", b"010610").replace(b"CD8A", b"CD4"))
+    first = bt.Gene.import_source("memory://lab/genes.csv", organism="human")
+    second = bt.Gene.import_source(f"zip://more.csv::{tmp_path}/all.zip", organism="human")
+    assert (first.name, second.name) == ("genes", "more")
+    assert bt.Gene.filter().order_by("symbol").to_list("symbol") == ["CD4", "CD8A"]
+    files.pipe("/lab/cl.obo", b"format-version: 1.4\n[Term]\nid: CL:1\nname: cell\n")
+    bt.CellType.import_source(UPath("memory://lab/cl.obo"))
+    assert bt.CellType.get(ontology_id="CL:1").name == "cell"
