@@ -15,8 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+from weakref import ref
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.config import notify
@@ -27,6 +29,9 @@ from lakehouse.errors import InvalidArgument
 
 _KNOWN = {"values", "prefixes", "under", "not", "not_under", "words"}
 _SHOWN = 8
+
+# table, root → the terms and links that were read, and what is below the root
+_KEPT: dict[tuple[str, str], tuple[ref[pa.Table], ref[pa.Table], frozenset[str] | None]] = {}
 
 
 def cases_of(
@@ -70,7 +75,6 @@ class Branches:
             rule.name: list(dict.fromkeys(table_of(t.registry) for t in rule.dtype.all_targets))
             for rule in rules
         }
-        self._below: dict[tuple[str, str], frozenset[str] | None] = {}
         self._edges: dict[str, pl.DataFrame] = {}
 
     def permit(self, column: str, stored: Mapping[str, Any], *, cautious: bool = False) -> Permit:
@@ -116,10 +120,7 @@ class Branches:
     def below(self, column: str, root: str) -> frozenset[str] | None:
         """The ids of all terms below one; None if no registry of the column has it."""
         for table in self._tables.get(column, ()):
-            key = (table, root)
-            if key not in self._below:
-                self._below[key] = self._descendants(table, root)
-            if (found := self._below[key]) is not None:
+            if (found := self._descendants(table, root)) is not None:
                 return found
         return None
 
@@ -136,6 +137,15 @@ class Branches:
         terms = self._state.arrow(table)
         if "ontology_id" not in terms.column_names:
             return None
+        links = self._state.arrow("ontology_link")
+        kept = _KEPT.get((table, root))
+        if kept is not None and kept[0]() is terms and kept[1]() is links:
+            return kept[2]
+        found = self._walked(table, terms, root)
+        _KEPT[table, root] = (ref(terms), ref(links), found)
+        return found
+
+    def _walked(self, table: str, terms: pa.Table, root: str) -> frozenset[str] | None:
         uids = terms.filter(pc.equal(terms["ontology_id"], root))["uid"].to_pylist()
         if not uids:
             return None

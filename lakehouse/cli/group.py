@@ -1,4 +1,4 @@
-"""How commands fail: a clean message and exit code 1; wrong usage is 2."""
+"""How commands fail: a clean message and exit code 1; wrong usage is 2, as is a file that `validate` can't judge."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typer.core import TyperGroup
 from lakehouse.errors import LakehouseError
 
 
+def tell(error: Exception) -> None:
+    """Print an error on stderr, without a traceback."""
+    typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)
+
+
 class Group(TyperGroup):
     """A group of commands whose lakehouse errors become messages."""
 
@@ -18,5 +23,5 @@ class Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except LakehouseError as error:
-            typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)
+            tell(error)
             raise typer.Exit(1) from error

@@ -1,18 +1,30 @@
-"""`validate`: compare a file with a schema, without saving anything."""
+"""`validate`: compare a file with a schema, without saving anything of the file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import tell
+from lakehouse.errors import InvalidArgument, LakehouseError
+
+_CELLXGENE = "cellxgene"
+_REPORTS = (".html", ".json", ".csv", ".parquet")
 
 
 def validate(
     path: Annotated[Path, typer.Argument(help="The file or folder.")],
-    schema: Annotated[str, typer.Option("--schema", "-s", help="Name of the schema.")],
+    schema: Annotated[
+        str,
+        typer.Option(
+            "--schema",
+            "-s",
+            help="Name of the schema; cellxgene, or e.g. cellxgene:mouse, for CELLxGENE's.",
+        ),
+    ],
     report: Annotated[
         Path | None, typer.Option(help="Write the report here: .html, .json, .csv or .parquet.")
     ] = None,
@@ -20,17 +32,53 @@ def validate(
         Path | None, typer.Option(help="Write every failing row here, as Parquet.")
     ] = None,
 ) -> None:
-    """Validate a file; exit with 1 if it doesn't match its schema. Nothing is saved."""
-    from lakehouse.cli import output
-    from lakehouse.registries.artifact.validating import schema_named
+    """Validate a file. Exits with 0 if it is valid, 1 if not, 2 if it can't be validated.
 
-    wanted = schema_named(schema)
-    assert wanted is not None
-    found = ln.curators.curator_of(path, wanted).check(all_rows=rows is not None)
-    if report is not None:
-        found.write(report, title=f"{path.name} and the schema {schema}")
-    if rows is not None:
-        found.write_rows(rows)
+    Nothing of the file is saved.
+    """
+    from lakehouse.cli import output
+
+    try:
+        _check_suffix(report)
+        found = ln.curators.curator_of(path, _schema(schema, path)).check(all_rows=rows is not None)
+        if report is not None:
+            found.write(report, title=f"{path.name} and the schema {schema}")
+        if rows is not None:
+            found.write_rows(rows)
+    except (LakehouseError, OSError) as error:
+        tell(error)
+        raise typer.Exit(2) from error
     output.show(found)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def _check_suffix(report: Path | None) -> None:
+    if report is not None and report.suffix not in _REPORTS:
+        raise InvalidArgument(
+            f"A report can't be written as {report.name!r}.", expected=", ".join(_REPORTS)
+        )
+
+
+def _schema(name: str, path: Path) -> Any:
+    """The schema of a name; that of CELLxGENE is for the organism named, or the file's own."""
+    from lakehouse.registries.artifact.validating import schema_named
+
+    kind, _, organism = name.partition(":")
+    if kind != _CELLXGENE or ln.Schema.filter(name=name).exists():
+        return schema_named(name)
+    return ln.examples.schemas.cellxgene(organism or _organism_of(path))
+
+
+def _organism_of(path: Path) -> str:
+    from lakehouse.curation.slots import slots_in
+    from lakehouse.examples._cellxgene_cases import ORGANISMS
+    from lakehouse.formats import format_for
+
+    adapter = format_for(str(path)) if path.exists() else None
+    if adapter is None or adapter.otype != "AnnData":
+        return "human"  # which the curator refuses with a reason
+    part = slots_in(path, "AnnData").part("uns", of_features=True)
+    told = part.data.get("organism_ontology_term_id")
+    names = [name for name, organism in ORGANISMS.items() if organism.ontology_id == told]
+    return names[0] if names else "human"

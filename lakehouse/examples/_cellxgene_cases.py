@@ -121,7 +121,7 @@ def cases(organism: Organism) -> dict[str, dict[str, Any]]:
                 }
             ],
         },
-        "cell_type": _split({"values": ["unknown"], **_cells(organism)}, more=["na"]),
+        "cell_type": _split({"values": ["unknown", "CL:0000000"], **_cells(organism)}, more=["na"]),
         "sex": _split({"values": _sexes(organism)}, instead=["na"]),
         "development_stage": _split(
             {

@@ -40,9 +40,34 @@ def test_an_invalid_file(run, schema, here, suffix):
 
 def test_what_cannot_be_validated(run, schema, here):
     (here / "notes.txt").write_text("hello")
-    assert "no columns" in run("validate", "notes.txt", "--schema", "rows", code=1).output
-    assert "no file" in run("validate", "gone.csv", "--schema", "rows", code=1).output
+    assert "no columns" in run("validate", "notes.txt", "--schema", "rows", code=2).output
+    assert "no file" in run("validate", "gone.csv", "--schema", "rows", code=2).output
     (here / "a.csv").write_text("n\n1\n")
-    assert "no schema named" in run("validate", "a.csv", "--schema", "row", code=1).output
+    assert "no schema named" in run("validate", "a.csv", "--schema", "row", code=2).output
     words = ("validate", "a.csv", "--schema", "rows", "--report", "x.pdf")
-    assert ".html" in run(*words, code=1).output
+    assert ".html" in run(*words, code=2).output
+
+
+def test_without_a_lake(run, here):
+    (here / "a.csv").write_text("n\n1\n")
+    assert "lake" in run("validate", "a.csv", "--schema", "rows", code=2).output
+
+
+def test_damaged_files_and_reports_that_cannot_be_written(run, schema, here):
+    (here / "a.parquet").write_bytes(b"PAR1 nothing")
+    assert "a.parquet" in run("validate", "a.parquet", "--schema", "rows", code=2).output
+    (here / "b.csv").write_text("n,name\n1,a\n")
+    words = ("validate", "b.csv", "--schema", "rows", "--report", "no/such/folder/r.html")
+    assert "folder" in run(*words, code=2).output
+
+
+def test_the_organism_of_a_cellxgene_file_chooses_the_schema(run, lake, here):
+    ln.connect(str(lake))
+    adata = ln.examples.datasets.small_dataset3_cellxgene(with_uns_organism=True)
+    adata.uns["organism_ontology_term_id"] = "NCBITaxon:10090"
+    adata.write_h5ad(here / "cells.h5ad")
+    shown = run("validate", "cells.h5ad", "--schema", "cellxgene", code=1).output
+    assert "mouse_feature_id" in shown
+    shown = run("validate", "cells.h5ad", "--schema", "cellxgene:human", code=1).output
+    assert "organism_ontology_term_id" in shown
+    assert "martian" in run("validate", "cells.h5ad", "-s", "cellxgene:martian", code=2).output

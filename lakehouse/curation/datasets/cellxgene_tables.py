@@ -57,7 +57,7 @@ def _column(slot: str, name: str, column: Any) -> Iterator[Failure]:
     categories = getattr(column.dtype, "categories", None)
     values = column if categories is None else categories
     kinds = _types(values)
-    if categories is not None and kinds & {"bool", "bool_"}:
+    if categories is not None and categories.dtype == object and "bool" in kinds:
         fix = f"{at} = {at}.astype(bool)"
         yield said(slot, name, "categories that are booleans", "a column of type bool", fix)
     if len(kinds) > 1:

@@ -13,7 +13,7 @@ from lakehouse.annotation.branches import Branches
 from lakehouse.annotation.conditions import ROWS
 from lakehouse.annotation.known import unknown_text
 from lakehouse.annotation.sheet_rules import members_of
-from lakehouse.annotation.specs import known_rules, resolver_of, spec_of
+from lakehouse.annotation.specs import known_rules, resolver_of, rule_of, spec_of
 from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.config import notify
@@ -132,8 +132,8 @@ def dataset_failures(lake: Lake, schema: Any, source: Any) -> tuple[Failure, ...
     demanded = (schema.constraints or {}).get(ROWS, {}).get("dataset")
     if demanded is None:
         return ()
-    parts = [part for slot, part in schema.slots.items() if slot == "obs"]
-    rules = [rule for part in parts for rule in spec_of(part, lake.state).columns]
+    obs = schema.slots.get("obs")
+    rules = [] if obs is None else [rule_of(feature) for feature, _ in obs.feature_list()]
     return check_dataset(source, demanded, Branches(lake.state, rules).permit)
 
 
