@@ -14,6 +14,9 @@ from lakehouse.ontology.model import Repair
 Refusal = Callable[[bytes], str | None]
 Node = dict[str, Any]
 _CHUNK = 256
+_NO_TERMS = ("PROPERTY", "INDIVIDUAL")
+# what edges say of relations and of individuals
+_OF_OTHERS = ("inverseOf", "subPropertyOf", "type")
 _UNDERSCORED = re.compile(rb'"http://purl\.obolibrary\.org/obo/([A-Za-z]+_[A-Za-z]+)_(\d+)"')
 
 
@@ -121,12 +124,13 @@ def _complete(graph: Node, repairs: list[Repair]) -> None:
     for edge in graph["edges"]:
         if str(edge.get("pred")).endswith(("#subClassOf", ":subClassOf")):
             edge["pred"] = "is_a"
-    subjects = {edge["sub"] for edge in graph["edges"] if edge.get("pred") == "is_a"}
+    other = {node["id"] for node in graph["nodes"] if node.get("type") in _NO_TERMS}
+    subjects = {e["sub"] for e in graph["edges"] if e.get("pred") not in _OF_OTHERS} - other
     nodes: dict[str, Node] = {}
     for node in graph["nodes"]:
         kind, key = node.get("type"), node["id"]
         if kind not in ("CLASS", "PROPERTY", "INDIVIDUAL"):
-            if kind is None and not node.get("lbl") and key not in subjects:
+            if kind is None and not node.get("lbl") and not _meta(node) and key not in subjects:
                 # a mere mention of a foreign id
                 continue
             reason = "node without a type" if kind is None else f"unknown node type {kind!r}"
@@ -149,7 +153,7 @@ def _complete(graph: Node, repairs: list[Repair]) -> None:
 def _usual(edge: Node, nodes: dict[str, Node], repairs: list[Repair]) -> bool:
     """Whether an edge relates what it is said to relate."""
     relation = edge.get("pred")
-    about_relations = relation in ("inverseOf", "subPropertyOf")
+    about_relations = relation in _OF_OTHERS
     of_a_class = nodes.get(edge["sub"], {}).get("type") == "CLASS"
     good = isinstance(relation, str) and isinstance(edge.get("obj"), str)
     if not good or (about_relations and of_a_class):

@@ -242,7 +242,7 @@ def test_json_values_of_other_types():
     assert len(onto.repairs) == 5
 
 
-@pytest.mark.parametrize("relation", ["inverseOf", "subPropertyOf", "", None, "a b"])
+@pytest.mark.parametrize("relation", ["inverseOf", "subPropertyOf", "type", "", None, "a b"])
 def test_json_edges_that_are_no_relations_of_terms(relation: Any):
     edges = [{**_edge(1, 2), "pred": relation}, _edge(1, 2)]
     onto = read(_graph(_node(1), _node(2), edges=edges), keep=False)
@@ -260,3 +260,25 @@ def test_json_is_a_as_rdf_says_it():
 def test_json_lists_around_a_graph(wrapped: str):
     graph = json.dumps({"id": "x", "nodes": [_node(1)]})
     assert column(read(wrapped.format(graph).encode(), keep=False), "terms", "id") == ["X:1"]
+
+
+def test_json_subjects_of_relations_are_terms_also_undeclared():
+    part_of = _edge(1, 2, f"{PURL}BFO_0000050")
+    onto = read(_graph(_node(2), edges=[part_of]), keep=False)
+    assert column(onto, "relations", "relation") == ["part_of"]
+    assert "term added" in only(onto).reason
+
+
+def test_json_untyped_nodes_that_say_something_are_terms():
+    nodes = [{"id": f"{PURL}X_1", "meta": {"deprecated": True}}, {"id": "http://a.b/mentioned"}]
+    onto = read(_graph(*nodes), keep=False)
+    assert column(onto, "terms", "obsolete") == [True]
+    assert "without a type" in only(onto).reason
+
+
+def test_json_individuals_and_their_edges_are_no_terms():
+    person = {"id": f"{PURL}X_5", "type": "INDIVIDUAL"}
+    edges = [_edge(5, 1, "type"), _edge(5, 1, f"{PURL}BFO_0000050")]
+    onto = read(_graph(_node(1), person, edges=edges), keep=False)
+    assert column(onto, "terms", "id") == ["X:1"]
+    assert onto.relations.num_rows == 0
