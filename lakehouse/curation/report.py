@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 
 from lakehouse.curation import _html, _text
 from lakehouse.curation.chunks import is_text
@@ -92,14 +93,15 @@ class Report:
     def to_polars(self) -> pl.DataFrame:
         """All failures as a data frame, one row each; values as text."""
         found = self.failures
-        columns: dict[str, list[Any]] = {
+        columns: dict[str, Any] = {
             "slot": [f.slot for f in found],
             "column": [f.column for f in found],
             "rule": [f.rule for f in found],
             "value": [None if f.value is None else str(f.value) for f in found],
             "count": [f.count for f in found],
-            "rows": [f.rows for f in found],
-            "nearest": [f.nearest for f in found],
+            # Arrow makes lists of many tuples several times faster
+            "rows": pl.from_arrow(pa.array([f.rows for f in found], pa.list_(pa.int64()))),
+            "nearest": pl.from_arrow(pa.array([f.nearest for f in found], pa.list_(pa.string()))),
             "synonym_of": [f.synonym_of for f in found],
             "found": [f.found for f in found],
             "expected": [f.expected for f in found],
