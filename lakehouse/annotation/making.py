@@ -68,7 +68,8 @@ def tell_records(
     """
     exact = [v for v in values if found.get(v) == [v]]
     synonyms = [v for v in values if v in found and found[v] != [v]]
-    if (synonyms or new) and exact:
+    left = [v for v in values if v not in found and v not in new]
+    if (synonyms or new or left) and exact:
         notify(f"loaded {counted(len(exact), f'{label} record')} matching {name}: {shown(exact)}")
     if synonyms:
         count = counted(len(synonyms), f"{label} record")
@@ -79,7 +80,6 @@ def tell_records(
     several = [v for v in values if len(found.get(v, new.get(v, ()))) > 1]
     if several:
         notify(f"several {label} records each match: {shown(several)}", "warning")
-    left = [v for v in values if v not in found and v not in new]
     if left:
         rest = f"for {len(left)} non-validated {name}{'' if len(left) == 1 else 's'}"
         notify(f"did not create {label} records {rest}: {shown(left)}", "warning")

@@ -172,8 +172,10 @@ class Filling:
 
     def _update(self, changes: Changes, batch: Batch, done: Merge, rows: pa.Table) -> None:
         table, uid = self._meta.table, self._source.uid
+        foreign = self._foreign(rows, [changed for changed, _, _ in done.updates])
         for changed, new, old in done.updates:
-            new["source_uid"] = uid
+            if changed not in foreign:
+                new["source_uid"] = uid
             changes.update(table, changed, {**new, "updated_at": batch.now}, old)
         if not self._only_update:
             return
@@ -181,6 +183,18 @@ class Filling:
         for record in self._other_versions(rows):
             if record not in followed:
                 changes.update(table, record, {"source_uid": uid, "updated_at": batch.now})
+
+    def _foreign(self, rows: pa.Table, uids: list[str]) -> set[str]:
+        """Those of some records that another ontology gave: it stays their source."""
+        if not uids:
+            return set()
+        sources = self._lake.state.arrow("source")
+        others = sources["uid"].filter(pc.not_equal(sources["name"], self._source._values["name"]))
+        mask = pc.and_(
+            pc.is_in(rows["uid"], value_set=pa.array(uids, pa.string())),
+            pc.is_in(rows["source_uid"], value_set=others),
+        )
+        return set(rows["uid"].filter(mask).to_pylist())
 
     def _other_versions(self, rows: pa.Table) -> list[str]:
         """The records that another version of the same source gave, and this one has."""

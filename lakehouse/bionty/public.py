@@ -17,6 +17,7 @@ from lakehouse.bionty.public_lookup import PublicLookup
 from lakehouse.bionty.ranking import ranked
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology
+from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -235,6 +236,16 @@ class PublicOntology:
         if PARENTS in shown:
             frame[PARENTS] = [list(p) for p in frame[PARENTS]]
         return frame.set_index("ontology_id") if "ontology_id" in frame.columns else frame
+
+    def register_source_in_lamindb(self) -> Any:
+        """Register the source in the current lake: `bt.Source`, not yet imported.
+
+        Example:
+            >>> rabbit = bt.base.Gene(source="ensembl", organism="rabbit")  # doctest: +SKIP
+            >>> rabbit.register_source_in_lamindb()                         # doctest: +SKIP
+        """
+        registry: Any = DIRECTORY.get(f"bionty.{self.entity}")
+        return registry.add_source(self)
 
     def to_pronto(self) -> Any:
         """The ontology as pronto reads it, from its OBO, OWL or JSON file.

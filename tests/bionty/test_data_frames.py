@@ -173,3 +173,26 @@ def test_names_of_the_modules():
     assert {"CellType", "Source", "BioRecord"} <= set(dir(bt.models))
     with pytest.raises(AttributeError):
         bt.models.NoSuch  # noqa: B018 - the access is what is tested
+
+
+def test_terms_of_another_ontology_stay_its_terms(cells):
+    bt.CellType.import_source(cells)
+    frame = pd.DataFrame(
+        {
+            "ontology_id": ["X:1", "CL:2"],
+            "name": ["mine", "T cell"],
+            "synonyms": [None, "Tc"],
+            "parents": [["CL:1"], ["X:1"]],
+        }
+    )
+    other = add(bt.CellType, frame, name="x")
+    bt.CellType.import_source(other)
+    t_cell = bt.CellType.get(ontology_id="CL:2")
+    assert t_cell.source == cells
+    assert "Tc" in t_cell.synonyms.split("|")
+    assert bt.CellType.filter(source=other).to_list("name") == ["mine"]
+
+
+def test_a_public_ontology_registers_its_source(lake):
+    bt.base.Organism().register_source_in_lamindb()
+    assert bt.Source.filter(entity="bionty.Organism", organism="vertebrates").count() == 1
