@@ -21,8 +21,8 @@ def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
     resolved, so nothing goes to the network unless the source itself is a remote URI.
 
     Args:
-        source: Local path, fsspec URI, bytes or handle; plain or .gz, .bz2, .xz; also the
-            `.json.zst` files of cellxgene-ontology-guide.
+        source: Local path, fsspec URI, bytes or handle; plain or .gz, .bz2, .xz, .zst,
+            .zip; also the `.json.zst` files of cellxgene-ontology-guide.
         keep: Folder of parsed results by content hash; by default `ontologies` under
             `LAKEHOUSE_CACHE_DIR` or the user's cache folder. False parses anew and keeps nothing.
 
