@@ -125,7 +125,9 @@ def read(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> Core:
         # strictly, only members of an enumeration are such, and columns hold their values
         found.judged = found.judged or bool(schema.get("strict") or settings.get("strict"))
     elif not whole:
-        found.conditions = {n: stored(schema[n]) for n in usual if schema.get(n) is not None}
+        given = {n: stored(schema[n]) for n in usual if schema.get(n) is not None}
+        found.conditions = {n: v for n, v in given.items() if not _huge(v)}
+        found.judged = found.judged or len(found.conditions) < len(given)
     strange = [n for n in schema if n not in _NEUTRAL and n not in usual and schema[n] is not None]
     items = schema.get("items_schema", {"type": "any"})
     compiled = not isinstance(found.conditions.get("pattern", ""), str)
@@ -145,6 +147,11 @@ def read(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> Core:
 def _unusual(settings: Mapping[str, Any]) -> bool:
     usual = {"regex_engine": (None, "rust-regex"), "allow_inf_nan": (None, True)}
     return any(settings.get(n) not in usual.get(n, (None, False)) for n in _SETTINGS)
+
+
+def _huge(value: Any) -> bool:
+    """Whether a number is beyond what columns and stored schemas hold."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _sees_rows(function: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lakehouse.curation import ColumnRule, Failure, Report
 from lakehouse.curation.coercion import CONVERTIBLE, Coercer
 from lakehouse.curation.inputs import source_of
-from lakehouse.curation.slots import Part
+from lakehouse.curation.slots import EXTERNAL, Part
 from lakehouse.errors import UnknownColumn, near
 from lakehouse.formats.base import COLUMNS
 
@@ -176,10 +176,13 @@ class Mending:
         where, key = self._where, failure.column
         if failure.rule == "names" and failure.synonym_of is not None:
             return f"rename {failure.value!r} to {failure.synonym_of!r} in the dataset"
-        if failure.rule in ("category", "names"):
+        in_file = self.part.replace is None and self.slot not in (COLUMNS, EXTERNAL)
+        if failure.rule in ("category", "names") and (failure.synonym_of is None or not in_file):
             text = _ADD if failure.synonym_of is None else _STANDARDIZE
             return text.format(where=where, key=key)
         if self.part.kind != "table":
+            return None
+        if in_file and failure.rule in ("presence", "extra", "order", "dtype", "category"):
             return None
         if failure.rule in ("presence", "extra") and failure.nearest:
             old, new = failure.nearest[0], key

@@ -359,3 +359,19 @@ def test_pandera_gives_the_same_verdict():
     assert {"cat[bionty.CellType]", "str", "Strict", "column_in_schema"} == set(cases["check"])
     assert cases.set_index("check").loc["str", "failure_case"] == "X"
     assert set(cases[cases["check"] == "Strict"]["index"]) == {1}
+
+
+def test_bounds_beyond_what_columns_hold():
+    class Huge(ln.DatasetModel):
+        n: Annotated[int, Field(ge=-(2**70), le=2**70)]
+        m: Annotated[int, Field(gt=2**70)]
+
+    report = ln.curators.DataFrameCurator(pd.DataFrame({"n": [1], "m": [2]}), Huge).check()
+    assert [(f.column, f.value) for f in report.failures] == [("m", 2)]
+
+
+def test_patterns_that_cant_be_applied():
+    feature = ln.Feature(name="s", dtype=str).save()
+    schema = ln.Schema([feature], constraints={"s": {"pattern": "(?=a)"}}).save()
+    with pytest.raises(InvalidArgument, match="'s' can't be applied"):
+        ln.curators.DataFrameCurator(pd.DataFrame({"s": ["a"]}), schema).check()

@@ -142,6 +142,15 @@ def make(rule: ColumnRule, resolver: TermResolver | None) -> ConstraintCheck | N
                 found=f"{name}={rule.checks[name]!r}",
                 expected=", ".join(_WORDS),
             )
+    if (pattern := rule.checks.get("pattern")) is not None:
+        try:
+            pl.Series([""]).str.contains(pattern)
+        except pl.exceptions.PolarsError as error:
+            raise InvalidArgument(
+                f"The pattern of column {rule.name!r} can't be applied.",
+                found=repr(pattern),
+                expected="a regular expression without look-around and back-references",
+            ) from error
     return ConstraintCheck(rule) if rule.checks else None
 
 
