@@ -7,12 +7,12 @@ from typing import Any
 
 from lakehouse.errors import (
     InvalidArgument,
-    MixedLakes,
     ObjectDoesNotExist,
     TypeMismatch,
     ValidationError,
 )
 from lakehouse.orm.context import active_batch
+from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.schema import parse_dtype
 
 
@@ -57,12 +57,7 @@ def check_record(own: Any, registry: type[Any], record: Any) -> None:
             expected=f"a {name}",
             hint=f"{name}.get({registry.meta.name_field}=…)",
         )
-    if record._lake is not own._lake and record._lake.uid != own._lake.uid:
-        raise MixedLakes(
-            f"{record!r} belongs to another lake than {own!r}.",
-            found=record._lake.root,
-            expected=own._lake.root,
-        )
+    check_same_lake(record, own._lake, repr(own))
     check_saved(record)
 
 
@@ -102,8 +97,7 @@ def check_feature(own: Any, feature: Any, registry: str) -> None:
             f"{feature!r} isn't saved, so nothing can be its value.",
             hint=f"ln.Feature(name={feature.name!r}, dtype=…).save()",
         )
-    if feature._lake is not own._lake and feature._lake.uid != own._lake.uid:
-        raise MixedLakes(f"{feature!r} belongs to another lake than {own!r}.")
+    check_same_lake(feature, own._lake, repr(own))
     text = str(feature._values.get("dtype"))
     targets = {target.registry for target in parse_dtype(text).all_targets}
     if targets and registry not in targets:

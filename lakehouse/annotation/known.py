@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import (
-    MixedLakes,
     MultipleObjectsReturned,
     TypeMismatch,
     ValidationError,
 )
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
+from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.schema import DType, parse_dtype
 
 HIDDEN = ("trash", "archive")
@@ -112,10 +112,7 @@ def _of_record(lake: Lake, key: Any) -> Known:
             found=f"{key!r} ({type(key).__name__})",
             expected="`str` or `Feature`",
         )
-    if key._lake.uid != lake.uid:
-        raise MixedLakes(
-            f"{key!r} belongs to another lake.", found=key._lake.root, expected=lake.root
-        )
+    check_same_lake(key, lake, "what it is a feature of")
     if not is_saved(lake, key):
         raise ValidationError(f"{key!r} isn't saved.", hint="call .save() on the feature first")
     return Known.of(key._values)

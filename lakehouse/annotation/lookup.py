@@ -22,13 +22,13 @@ from lakehouse.annotation.labels_named import found_by
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
-    MixedLakes,
     ObjectDoesNotExist,
     UnknownField,
     near,
 )
 from lakehouse.orm import BaseRecord, Condition, Lake, QuerySet
 from lakehouse.orm.meta import FeatureLookup
+from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.schema import CatTarget
 
 _KEPT = 64
@@ -229,12 +229,7 @@ def _exactly(
                 f"The feature {feature.name!r} is compared with names, or records of {expected}.",
                 found=f"{value!r} ({type(value).__name__})",
             )
-        if value._lake.uid != lake.uid:
-            raise MixedLakes(
-                f"{value!r} belongs to another lake than the query.",
-                found=value._lake.root,
-                expected=lake.root,
-            )
+        check_same_lake(value, lake, "the query")
         out.setdefault(value.meta.table, set()).add(value.uid)
     found: set[str] = set()
     for target in targets:

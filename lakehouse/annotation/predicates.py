@@ -7,8 +7,9 @@ from typing import Any
 
 from lakehouse.annotation.known import Known
 from lakehouse.annotation.lookup import condition_on
-from lakehouse.errors import InvalidArgument, MixedLakes
+from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Condition, Lake, Q, RegistryMeta
+from lakehouse.orm.same_lake import check_same_lake
 
 SUBJECTS = ("artifact", "run", "record")
 
@@ -39,12 +40,7 @@ class FeaturePredicate:
                 found=repr(self),
                 expected="a filter of Artifact, Run or Record",
             )
-        if self.feature._lake.uid != lake.uid:
-            raise MixedLakes(
-                f"{self.feature!r} belongs to another lake than the query.",
-                found=self.feature._lake.root,
-                expected=lake.root,
-            )
+        check_same_lake(self.feature, lake, "the query")
         known = Known.of({**self.feature._values, "uid": self.feature.uid})
         return condition_on(lake, meta.table, known, [self.comparator], self.value)
 

@@ -19,7 +19,6 @@ from lakehouse.errors import (
     CommitStateUnknown,
     InvalidArgument,
     KeyConflict,
-    MixedLakes,
     ReadOnlyLake,
 )
 from lakehouse.identity import new_uids
@@ -27,6 +26,7 @@ from lakehouse.orm.context import active_batch, in_batch
 from lakehouse.orm.fields import take_back
 from lakehouse.orm.protection import delete_belongings
 from lakehouse.orm.rows import as_table
+from lakehouse.orm.same_lake import check_same_lake
 
 if TYPE_CHECKING:
     from lakehouse.orm.base import BaseRecord
@@ -200,13 +200,8 @@ class Batch:
 
     def check_lake(self, record: BaseRecord) -> None:
         """Refuse a record of another lake."""
-        if record._lake is not self.lake and record._lake.uid != self.lake.uid:
-            raise MixedLakes(
-                f"{record!r} belongs to another lake than what it is saved with.",
-                found=record._lake.root,
-                expected=self.lake.root,
-                hint="construct it with the other lake's registries, e.g. lake.ULabel(…)",
-            )
+        hint = "construct it with the other lake's registries, e.g. lake.ULabel(…)"
+        check_same_lake(record, self.lake, "what it is saved with", hint=hint)
 
     # -- reads of what is staged -------------------------------------------------------
 

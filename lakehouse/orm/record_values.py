@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
-    MixedLakes,
     ObjectDoesNotExist,
 )
 from lakehouse.identity import new_uid
@@ -16,6 +15,7 @@ from lakehouse.orm.bootstrap import ALL, BUILT_IN, MAIN
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.fields import is_blank
 from lakehouse.orm.meta import TRACKED
+from lakehouse.orm.same_lake import check_same_lake
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -112,13 +112,8 @@ class RecordValues:
                 expected=f"a {registry}",
                 hint=f"{registry}.get({target.meta.name_field}=…)",
             )
-        if value._lake is not self._lake and value._lake.uid != self._lake.uid:
-            raise MixedLakes(
-                f"The {name!r} of a {self.meta.name} belongs to another lake.",
-                found=value._lake.root,
-                expected=self._lake.root,
-                hint=f"get it from the same lake, e.g. lake.{registry}.get(…)",
-            )
+        hint = f"get it from the same lake, e.g. lake.{registry}.get(…)"
+        check_same_lake(value, self._lake, f"the {self.meta.name}", hint=hint)
         self._set(f"{name}_uid", value.uid)
         if self._related is None:
             self._related = {}

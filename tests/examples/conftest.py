@@ -1,24 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from tests.in_a_lake import in_an_empty_folder, lake
 
-import pytest
-
-from lakehouse.orm import Lake
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = tmp_path / "cwd"
-    place.mkdir()
-    monkeypatch.chdir(place)
-
-
-@pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
-    for name in ("LAKEHOUSE_ROOT", "LAKEHOUSE_DB"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEHOUSE_USER", "ada")
-    with Lake.create(str(tmp_path / "lake"), modules=["bionty"]) as made:
-        yield made
+__all__ = ["in_an_empty_folder", "lake"]

@@ -15,12 +15,12 @@ from lakehouse.errors import (
     InvalidArgument,
     InvalidKey,
     MissingFile,
-    MixedLakes,
     UnreadableFile,
 )
 from lakehouse.formats import format_for, format_in
 from lakehouse.orm import BaseRecord, current_lake, version_fields
 from lakehouse.orm.context import use
+from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.payload import Payload, payload_of
@@ -418,12 +418,8 @@ class ArtifactList(list[Artifact]):
 def _check_same(lake: Any, *records: Any) -> None:
     """Refuse records of another lake than the one that an artifact is made in."""
     for record in records:
-        if isinstance(record, BaseRecord) and record._lake.uid != lake.uid:
-            raise MixedLakes(
-                f"{record!r} belongs to another lake than the new artifact.",
-                found=record._lake.root,
-                expected=lake.root,
-            )
+        if isinstance(record, BaseRecord):
+            check_same_lake(record, lake, "the new artifact")
 
 
 def _hidden(path: Path, folder: Path) -> bool:
