@@ -32,6 +32,7 @@ class Annotation:
         external: Values that somebody set; they replace those that were set before.
         features: The uids of the features of every validated slot.
         itypes: What the features of a slot are of, where that is one feature type.
+        indexes: The uid of the index among the features of a slot, where the schema has one.
         members: By slot whose names are looked up themselves, e.g. gene ids: what they are of
             (the schema's itype), the registry's table, the uids found.
     """
@@ -40,6 +41,7 @@ class Annotation:
     external: Prepared | None = None
     features: dict[str, list[str]] = field(default_factory=dict)
     itypes: dict[str, str] = field(default_factory=dict)
+    indexes: dict[str, str] = field(default_factory=dict)
     members: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -49,7 +51,8 @@ class Annotation:
         """The features or the other members of every slot that has some."""
         for slot, uids in self.features.items():
             if uids:
-                yield slot, FeatureSet.of(self.itypes.get(slot, "Feature"), "feature", uids)
+                itype, index = self.itypes.get(slot, "Feature"), self.indexes.get(slot)
+                yield slot, FeatureSet.of(itype, "feature", uids, index)
         for slot, (itype, table, uids) in self.members.items():
             if uids:
                 yield slot, FeatureSet.of(itype, table, uids)
@@ -105,6 +108,8 @@ def from_reports(
         out.features[slot] = [uids[c] for c in report.columns if c in uids]
         if schema is not None and type_of_features(schema.itype) is not None:
             out.itypes[slot] = schema.itype
+        if schema is not None and schema.index is not None:
+            out.indexes[slot] = schema.index.uid
         for column, matches in report.terms.items():
             for match in matches:
                 table = tables[match.target.registry]

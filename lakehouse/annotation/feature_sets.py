@@ -28,16 +28,18 @@ class FeatureSet(NamedTuple):
         itype: What names the members: `Feature`, a feature type, a field of another registry.
         table: The table of the members' registry.
         members: Their uids.
+        index: The uid of the one that is the index, if one is.
     """
 
     itype: str
     table: str
     members: tuple[str, ...]
+    index: str | None = None
 
     @classmethod
-    def of(cls, itype: str, table: str, uids: list[str]) -> FeatureSet:
+    def of(cls, itype: str, table: str, uids: list[str], index: str | None = None) -> FeatureSet:
         """A set, whatever the order of its members."""
-        return cls(itype, table, tuple(sorted(set(uids))))
+        return cls(itype, table, tuple(sorted(set(uids))), index if index in uids else None)
 
     @property
     def uid(self) -> str:
@@ -53,11 +55,12 @@ class FeatureSet(NamedTuple):
     def hash(self) -> str:
         """The hash of a schema that demands exactly these members."""
         return hash_of(
-            {
-                "itype": self.itype,
+            {  # in the order in which contents of schemas say it, on which the hash depends
                 "dtype": self.dtype,
+                "itype": self.itype,
                 "minimal_set": True,
-                "members": [[self.table, uid, False] for uid in self.members],
+                "members": [[self.table, u, False] for u in self.members if u != self.index],
+                "index": self.index,
             }
         )
 
@@ -127,7 +130,10 @@ def part_ways(
     members = content["members"]
     if not (rows and members):
         return
-    found = FeatureSet.of(content.get("itype") or "Feature", members[0][0], [m[1] for m in members])
+    uids, index = [m[1] for m in members], content.get("index")
+    if index is not None:
+        uids.append(index)
+    found = FeatureSet.of(content.get("itype") or "Feature", members[0][0], uids, index)
     uid = _stage_nameless(changes, found, lake, now)
     changes.delete("artifact_link", [r["uid"] for r in rows])
     new = [

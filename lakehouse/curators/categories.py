@@ -43,12 +43,12 @@ class DataFrameCatManager:
 
     @property
     def categoricals(self) -> list[Feature]:
-        """The categorical features that the part has."""
+        """The categorical features among the columns of the part; the index is none of them."""
         state = self._curator._lake.state
         members = {str(f.name): f for f, _ in self._curator.schema.feature_list()}
-        if (index := self._curator.schema.index) is not None:
-            members[str(index.name)] = index
-        names = [name for name in self._targets if name != COLUMNS]
+        index = self._curator.schema.index
+        left_out = {COLUMNS, None if index is None else str(index.name)}
+        names = [name for name in self._targets if name not in left_out]
         known = known_rules(state)
         return [
             members.get(name) or Feature.get(name=name)

@@ -375,3 +375,22 @@ def test_a_changed_artifact_gets_a_new_version(lake):
     assert second.load()["cell"].tolist() == ["B cell"]
     assert first.load()["cell"].tolist() == ["B-cell"]
     assert repr(curator).startswith(f"DataFrameCurator, artifact: {second.uid}(Schema: cells")
+
+
+def test_lists_and_the_index_are_standardized_as_what_they_are(lake):
+    bt.CellType(name="B cell", synonyms="B-cell").save()
+    cells = ln.Feature(name="cells", dtype="list[cat[bionty.CellType]]").save()
+    index = ln.Feature(name="main", dtype=bt.CellType).save()
+    schema = ln.Schema([cells], index=index, name="lists").save()
+    df = pd.DataFrame({"cells": [["B-cell"], ["B cell", "B-cell"]]})
+    df.index = pd.Index(["B-cell", "B cell"], name="main")
+    curator = ln.curators.DataFrameCurator(df, schema)
+    assert [f.name for f in curator.cat.categoricals] == ["cells"]
+    curator.standardize()
+    assert df["cells"].tolist() == [["B cell"], ["B cell", "B cell"]]
+    assert df.index.tolist() == ["B cell", "B cell"]
+    assert list(df.columns) == ["cells"]
+    artifact = curator.save_artifact(key="lists.parquet")
+    assert artifact.features.slots["columns"] == schema
+    schema.optionals.add(cells)
+    assert artifact.features.slots["columns"].members.to_list("name") == ["cells", "main"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import pandas as pd
 import pytest
 
@@ -346,3 +347,12 @@ def test_sets_of_one_feature_type(lake):
     found = artifact.features.slots["columns"]
     assert found.itype == f"Feature[{kind.uid}]"
     assert found.members.to_list() == [inside]
+
+
+def test_sets_of_genes_are_the_schemas_of_them(genes):
+    field = bt.Gene.ensembl_gene_id
+    schema = ln.Schema(genes, itype=field, name="two genes").save()
+    named = ln.Schema(slots={"var.T": ln.Schema(itype=field).save()}, otype="AnnData").save()
+    adata = ad.AnnData(var=pd.DataFrame(index=["ENSG00000010610", "ENSG00000153563"]))
+    artifact = ln.Artifact.from_anndata(adata, key="a.h5ad", schema=named).save()
+    assert artifact.features.slots["var.T"] == schema

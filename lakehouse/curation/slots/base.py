@@ -119,10 +119,14 @@ def frame_writer(frame: Any) -> Replace | None:
     def replace(columns: Mapping[str, pa.ChunkedArray]) -> None:
         for name, column in columns.items():
             series = column.to_pandas()
+            if pa.types.is_nested(column.type):  # lists stay lists, which pyarrow makes arrays
+                series = type(series)(column.to_pylist(), dtype=object)
             series.index = frame.index
             if name in frame.columns:
                 place = list(frame.columns).index(name)
                 frame.isetitem(place, series)
+            elif name == frame.index.name:
+                frame.index = type(frame.index)(series.array, name=name)
             else:
                 frame[name] = series
 
