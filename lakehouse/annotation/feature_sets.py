@@ -28,13 +28,13 @@ class FeatureSet(NamedTuple):
         itype: What names the members: `Feature`, a feature type, a field of another registry.
         table: The table of the members' registry.
         members: Their uids.
-        index: The uid of the one that is the index, if one is.
+        index_uid: The one of them that is the index, if one is.
     """
 
     itype: str
     table: str
     members: tuple[str, ...]
-    index: str | None = None
+    index_uid: str | None = None
 
     @classmethod
     def of(cls, itype: str, table: str, uids: list[str], index: str | None = None) -> FeatureSet:
@@ -59,8 +59,8 @@ class FeatureSet(NamedTuple):
                 "dtype": self.dtype,
                 "itype": self.itype,
                 "minimal_set": True,
-                "members": [[self.table, u, False] for u in self.members if u != self.index],
-                "index": self.index,
+                "members": [[self.table, u, False] for u in self.members if u != self.index_uid],
+                "index": self.index_uid,
             }
         )
 

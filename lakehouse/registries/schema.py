@@ -247,7 +247,7 @@ class Schema(
             making.tell_nothing_known()
             return None
         dtype = None if ref.registry is Feature else making.single_dtype(df)
-        return cls(records, name=name, dtype=dtype, itype=ref.registry, otype="DataFrame")
+        return cls(records, name=name, dtype=dtype, itype=ref.registry)
 
     from_df = from_dataframe
 

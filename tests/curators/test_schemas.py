@@ -245,7 +245,7 @@ def test_from_values(features, genes):
 def test_from_dataframe(features, genes):
     frame = pd.DataFrame({"f1": ["a"], "f2": [1], "zz": [2.0]})
     schema = ln.Schema.from_dataframe(frame, name="frame").save()
-    assert (schema.name, schema.n, schema.otype) == ("frame", 2, "DataFrame")
+    assert (schema.name, schema.n, schema.otype) == ("frame", 2, None)
     assert ln.Schema.from_dataframe(pd.DataFrame({"q": [1]})) is None
     counts = pd.DataFrame({"CD4": [1], "CD8A": [2]})
     made = ln.Schema.from_dataframe(counts, field=bt.Gene.symbol, organism="human")
