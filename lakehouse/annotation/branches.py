@@ -98,15 +98,13 @@ class Branches:
         values = set(stored.get("values", ()))
         refused = set(stored.get("not", ()))
         prefixes = list(stored.get("prefixes", ()))
-        for root in stored.get("under", ()):
-            below = self.below(column, root)
-            if below is None and cautious:
-                continue
-            if below is None:  # the branch isn't known: its ontology has to do
-                self._tell(column, root)
-                prefixes.append(f"{root.partition(':')[0]}:")
-            else:
-                values |= below
+        found = {root: self.below(column, root) for root in stored.get("under", ())}
+        known = {_space(root) for root, below in found.items() if below is not None}
+        for root, below in found.items():
+            values |= below or set()
+            if below is None and not cautious and _space(root) not in known:
+                self._tell(column, root)  # no branch is known: its ontology has to do
+                prefixes.append(_space(root))
         for root in stored.get("not_under", ()):
             refused |= self.below(column, root) or set()
         limited = not stored.keys().isdisjoint(("values", "prefixes", "under"))
@@ -171,6 +169,10 @@ def _walk(links: pl.DataFrame, roots: Collection[str]) -> set[str]:
         below = links.filter(pl.col("target_uid").is_in(list(level)))["subject_uid"]
         level = set(below) - found
     return found
+
+
+def _space(ontology_id: str) -> str:
+    return f"{ontology_id.partition(':')[0]}:"
 
 
 def table_of(registry: str) -> str:
