@@ -8,36 +8,28 @@ records did beforehand is undone, and they are as unsaved as they were.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.engine import Changes, Commit
+from lakehouse.engine import Changes
 from lakehouse.errors import (
-    CommitStateUnknown,
     InvalidArgument,
-    KeyConflict,
     ReadOnlyLake,
 )
-from lakehouse.identity import new_uids
+from lakehouse.orm.committing import Committing
 from lakehouse.orm.context import active_batch, in_batch
 from lakehouse.orm.fields import take_back
 from lakehouse.orm.protection import delete_belongings
-from lakehouse.orm.rows import as_table
 from lakehouse.orm.same_lake import check_same_lake
 
 if TYPE_CHECKING:
     from lakehouse.orm.base import BaseRecord
     from lakehouse.orm.lake import Lake
-    from lakehouse.orm.meta import RegistryMeta
-
-_ARROW_FROM = 256  # records of one registry; fewer are staged as dictionaries
-_ADOPTIONS = 10
 
 
-class Batch:
+class Batch(Committing):
     """What will be committed together.
 
     Hooks of records (`_before_save`, `_before_delete`) get the batch and may use:
@@ -55,28 +47,12 @@ class Batch:
                 "This lake is bound to a past state or was opened for reading: it takes no writes.",
                 hint="save in the lake itself: ln.connect() or ln.open(root)",
             )
-        self.lake = lake
-        self.message = message
-        self.now = datetime.now(UTC)
-        self.commit: Commit | None = None
-        self._records: dict[int, BaseRecord] = {}
-        self._new: dict[str, list[BaseRecord]] = {}
-        self._keys: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], BaseRecord]] = {}
+        super().__init__(lake, message, datetime.now(UTC))
         self._stamps: dict[str, dict[str, Any]] = {}
-        self._named: dict[tuple[str, Any], BaseRecord] = {}
-        self._uids: dict[tuple[str, str], BaseRecord] = {}
-        self._missed: set[tuple[str, str]] = set()
-        self._twins: dict[int, BaseRecord] = {}
-        self._firsts: dict[int, BaseRecord] = {}
-        self._deleted: dict[int, BaseRecord] = {}
         self._deleted_uids: dict[str, set[str]] = {}
-        self._stagers: list[Callable[[Changes], None]] = []
-        self._refused: dict[int, BaseRecord] = {}
         self._adding: BaseRecord | None = None
         self._once: dict[tuple[int, Hashable], Callable[[Changes], None]] = {}
         self._owned: dict[int, list[Callable[[Changes], None]]] = {}
-        self._committed: list[Callable[[], None]] = []
-        self._undo: list[Callable[[], None]] = []
 
     # -- for records and their hooks ---------------------------------------------------
 
@@ -182,14 +158,6 @@ class Batch:
         """What was registered with `stage`, in order."""
         return self._stagers
 
-    def records(self, table: str) -> list[BaseRecord]:
-        """The new and changed records of one table, in the order in which they were saved."""
-        return [r for r in self._records.values() if r.meta.table == table]
-
-    def holds(self, record: BaseRecord) -> bool:
-        """Whether a record that isn't saved yet will be saved with this batch."""
-        return id(record) in self._records or id(record) in self._twins
-
     def on_commit(self, action: Callable[[], None]) -> None:
         """Register what is to be done once the commit has happened."""
         self._committed.append(action)
@@ -202,79 +170,6 @@ class Batch:
         """Refuse a record of another lake."""
         hint = "construct it with the other lake's registries, e.g. lake.ULabel(…)"
         check_same_lake(record, self.lake, "what it is saved with", hint=hint)
-
-    # -- reads of what is staged -------------------------------------------------------
-
-    def staged(self, meta: RegistryMeta, values: dict[str, Any]) -> BaseRecord | None:
-        """A staged new record that a constructor call with these values means."""
-        for columns in meta.match:
-            key = self._key(meta, columns, values)
-            first = self._keys.get((meta.table, columns), {}).get(key)
-            if key[0] is not None and first is not None and self._has(first, columns, key):
-                return first
-        return None
-
-    def staged_named(self, meta: RegistryMeta, values: dict[str, Any]) -> BaseRecord | None:
-        """The first staged new record of a name, whatever its type."""
-        name = values.get(meta.name_field)
-        found = None if name is None else self._named.get((meta.table, name))
-        if found is None or found._saved or not self.holds(found):
-            return None
-        for column in (meta.name_field, "is_type", "branch_uid"):
-            default = self.lake.branch_uid if column == "branch_uid" else None
-            if (found._values.get(column) or default) != (values.get(column) or default):
-                return None
-        return found
-
-    def _has(self, record: BaseRecord, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
-        """Whether a staged record still has the key under which it was noted."""
-        return self._key(record.meta, columns, record._values) == key
-
-    def _note_keys(self, record: BaseRecord) -> None:
-        """Let a new record that was changed after it was staged be found by its new keys."""
-        for columns in record.meta.match:
-            key = self._key(record.meta, columns, record._values)
-            if key[0] is not None:
-                self._keys.setdefault((record.meta.table, columns), {}).setdefault(key, record)
-
-    def _key(
-        self, meta: RegistryMeta, columns: tuple[str, ...], values: dict[str, Any]
-    ) -> tuple[Any, ...]:
-        key = [values.get(c) for c in columns]
-        if meta.names_per_branch:
-            key.append(values.get("branch_uid") or self.lake.branch_uid)
-        return tuple(key)
-
-    def staged_uid(self, table: str, uid: str) -> BaseRecord | None:
-        """A staged new record by its uid."""
-        found = self._uids.get((table, uid))
-        if found is None and table in self._new and (table, uid) not in self._missed:
-            # uids are made when they are asked for, so most weren't known when staged
-            known = {r._values["uid"]: r for r in self._new[table] if "uid" in r._values}
-            self._uids.update({(table, u): r for u, r in known.items()})
-            found = known.get(uid)
-            if found is None:  # uids that are made later are new ones
-                self._missed.add((table, uid))
-        return found
-
-    def staged_records(self, table: str) -> list[Any]:
-        """The staged new records of one table."""
-        return [r for r in self._new.get(table, ()) if not r._saved]
-
-    def staged_where(self, table: str, lookups: dict[str, Any]) -> BaseRecord | None:
-        """The only staged new record whose fields equal the given values."""
-        found = [
-            record
-            for record in self._new.get(table, [])
-            if all(getattr(record, n) == v for n, v in lookups.items())
-        ]
-        return found[0] if len(found) == 1 else None
-
-    def join(self, record: BaseRecord, first: BaseRecord) -> None:
-        """Let a record be one with an equal new record of this batch."""
-        record._values = first._values
-        self._twins[id(record)] = record
-        self._firsts[id(record)] = first
 
     # -- staging -----------------------------------------------------------------------
 
@@ -308,165 +203,6 @@ class Batch:
         if "uid" in values:
             self._uids[(table, values["uid"])] = record
         return True
-
-    def changes(self) -> Changes:
-        """The changes as they stand."""
-        changes = Changes()
-        for record in self._records.values():
-            if record._related:
-                self._resolve(record)
-        for table, records in self._new.items():
-            records = [r for r in records if not r._saved]
-            if records:
-                self._insert(changes, table, records)
-        for record in self._records.values():
-            if record._saved and record._old and id(record) not in self._deleted:
-                # other processes may change other fields meanwhile, so the time isn't compared
-                new = {name: record._values.get(name) for name in record._old}
-                if "updated_at" in record.meta.fields:
-                    new["updated_at"] = self.now
-                changes.update(record.meta.table, record.uid, new, record._old)
-        for record in self._deleted.values():
-            changes.delete(record.meta.table, [record.uid])
-            if (key := record._uid_key()) is not None:
-                changes.release(record.meta.table, key, record.uid)
-        for stager in self._stagers:
-            stager(changes)
-        return changes
-
-    def _insert(self, changes: Changes, table: str, records: list[BaseRecord]) -> None:
-        meta = records[0].meta
-        bare = [r for r in records if "uid" not in r._values]
-        for record, uid in zip(bare, new_uids(len(bare)) if bare else [], strict=True):
-            record._values["uid"] = uid + "0000" if meta.versioned else uid
-        for record in records:
-            if record._claims_uid and (key := record._uid_key()) is not None:
-                changes.claim(table, key, record._values["uid"])
-        rows = [r._values for r in records]
-        if len(records) < _ARROW_FROM:
-            changes.insert(table, rows)
-        else:
-            changes.insert(table, as_table(meta.spec, rows))
-
-    def _resolve(self, record: BaseRecord) -> None:
-        """Check that what a record refers to is saved, or will be in this commit."""
-        for name, target in (record._related or {}).items():
-            if target._saved:
-                if record._values.get(f"{name}_uid") != target._values["uid"]:
-                    record._values[f"{name}_uid"] = target._values["uid"]
-                continue
-            if id(target) not in self._records and id(target) not in self._twins:
-                raise InvalidArgument(
-                    f"{record!r} refers to a record that isn't saved.",
-                    found=f"{name}={target!r}",
-                    hint=f"save it first, or save both: ln.save([{name}, record])",
-                )
-            record._values[f"{name}_uid"] = target.uid
-
-    # -- committing --------------------------------------------------------------------
-
-    def flush(self) -> None:
-        """Commit; on failure undo what the records' hooks did."""
-        try:
-            self._flush()
-        except (CommitStateUnknown, KeyboardInterrupt, SystemExit):
-            raise  # it may have been committed: nothing may be undone, gc removes what is left
-        except BaseException:
-            self.rollback()
-            raise
-        self._mark()
-        for action in self._committed:
-            action()
-
-    def _flush(self) -> None:
-        for record in list(self._refused.values()):
-            self._add_again(record)  # unless it was mended it is refused once more
-        for _ in range(_ADOPTIONS):
-            changes = self.changes()
-            if changes.empty:
-                return
-            try:
-                self.commit = self.lake.commit(changes, message=self.message or self._summary())
-            except KeyConflict as conflict:
-                if not self._adopt(conflict):
-                    raise
-            else:
-                return
-        raise InvalidArgument("Unique names kept being taken by others.", hint="save again")
-
-    def _summary(self) -> str:
-        """What the log says of a commit that was given no message."""
-        parts = []
-        for verb, records in (
-            ("save", [r for r in self._records.values() if not r._saved]),
-            ("change", [r for r in self._records.values() if r._saved]),
-            ("delete", list(self._deleted.values())),
-        ):
-            if len(records) == 1:
-                name = records[0]._values.get(records[0].meta.name_field)
-                parts.append(f"{verb} {records[0].meta.name} {name or records[0].uid}"[:120])
-            elif records:
-                counts = Counter(r.meta.name for r in records)
-                parts.append(f"{verb} " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-        return "; ".join(parts)
-
-    def rollback(self) -> None:
-        """Undo what the records' hooks did, and leave the records as unsaved as they were."""
-        for action in reversed(self._undo):
-            action()
-        for records in self._new.values():
-            for record in records:
-                if not record._saved:
-                    record._values.pop("created_at", None)
-                    record._values.pop("updated_at", None)
-
-    def _adopt(self, conflict: KeyConflict) -> bool:
-        """Take over the rows of others that hold names of this batch's new records."""
-        claims: dict[str, BaseRecord] = {}
-        for record in (r for records in self._new.values() for r in records):
-            if record._saved:
-                continue
-            for columns in record.meta.match:
-                values = [record._values.get(c) for c in columns]
-                branch = record._values.get("branch_uid")
-                key = record.meta.spec.key_text(columns, values, branch)
-                if columns in record.meta.unique and key is not None:
-                    claims[key] = record
-            if record._claims_uid and (key := record._uid_key()) is not None:
-                claims[key] = claims[record._values["uid"]] = record
-        mended = False
-        state = self.lake.state
-        for key, uid in conflict.taken:
-            record_of_key = claims.get(key)
-            if record_of_key is None:
-                return False
-            if record_of_key._saved:
-                continue  # another of its keys was taken too, and it was adopted by that one
-            own = (record_of_key._uid_key(), record_of_key._values["uid"])
-            if key in own and record_of_key._renew_uid():
-                mended = True
-                continue
-            row = state.row(record_of_key.meta.table, uid)
-            if row is not None:
-                record_of_key._adopt(row)
-            mended = True
-        for place, twin in self._twins.items():
-            twin._values = self._firsts[place]._values
-        return mended
-
-    def _mark(self) -> None:
-        for record in self._records.values():
-            if record._old and "updated_at" in record.meta.fields:
-                record._values["updated_at"] = self.now
-            record._mark_saved()
-        for record in self._twins.values():
-            record._mark_saved()
-        for record in self._deleted.values():
-            record._saved = False
-            record._old = None
-        self.lake.matcher.forget()
-        for record in list(self._records.values()):
-            record._after_save(self)
 
 
 @contextmanager
