@@ -322,6 +322,84 @@ def compare(n, distinct):
     }
 
 
+def curate(genes, sizes, times=3):
+    """AnnData of several sizes; the registry holds genes that are copied below the ORM."""
+    import anndata
+    import numpy as np
+    import pandas as pd
+
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    init = [str(BIN / "lamin"), "init", "--storage", "./store", "--modules", "bionty"]
+    subprocess.run(init, check=True, **quiet)
+    ln = connect()
+    import bionty
+    import bionty as bt
+
+    ln.settings.creation.search_names = False
+    ids = [f"ENSG{i:011}" for i in range(genes)]
+    human = bt.Organism(name="human", ontology_id="NCBITaxon:9606").save()
+    # it would look the organism of gene ids up in a table that it downloads
+    bionty._organism.infer_organism_from_ensembl_id = lambda *_: human
+    # the first id of all is no copy's
+    bt.Gene(symbol="G", ensembl_gene_id="ENSG99999999999", organism=human).save()
+    fill(
+        "bionty_gene",
+        genes,
+        symbol=lambda i: f"G{i}",
+        ensembl_gene_id=lambda i: ids[i],
+        hash=lambda i: f"hash{i}",
+    )
+    for name in ("B cell", "T cell"):
+        bt.CellType(name=name).save()
+    obs = ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType).save()]).save()
+    names = ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True).save()
+    schema = ln.Schema(slots={"obs": obs, "var.T": names}, otype="AnnData").save()
+    found = {}
+    for cells, wide in sizes:
+        kinds = pd.Categorical.from_codes(np.arange(cells) % 2, ["B cell", "T cell"])
+        adata = anndata.AnnData(
+            np.zeros((cells, wide), dtype="float32"),
+            obs=pd.DataFrame({"cell_type": kinds}, index=[str(i) for i in range(cells)]),
+            var=pd.DataFrame(index=ids[:wide]),
+        )
+        found[f"{cells}x{wide}"] = median(
+            lambda a=adata: ln.curators.AnnDataCurator(a, schema).validate(),
+            times if wide < 10_000 else 1,  # which takes it most of a minute
+            warm=1 if wide < 10_000 else 0,
+        )
+    return found
+
+
+def ontology(terms=3_000):
+    """import_source of a data frame with a hierarchy, and the ancestors of its last terms."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    init = [str(BIN / "lamin"), "init", "--storage", "./store", "--modules", "bionty"]
+    subprocess.run(init, check=True, **quiet)
+    ln = connect()
+    import bionty as bt
+    import pandas as pd
+
+    ln.settings.creation.search_names = False
+    ids = [f"CL:{i:07}" for i in range(terms)]
+    frame = pd.DataFrame(
+        {
+            "ontology_id": ids,
+            "name": [f"cell type {i}" for i in range(terms)],
+            "definition": None,
+            "synonyms": [f"type no {i}" for i in range(terms)],
+            "parents": [[ids[i // 2]] if i else [] for i in range(terms)],
+        }
+    )
+    # by a name it would be asked for in a bucket
+    row = bt.Source(entity="bionty.CellType", name="mine", version="1", organism="all").save()
+    source = bt.CellType.add_source(row, df=frame)
+    seconds = timed(lambda: bt.CellType.import_source(source))
+    assert bt.CellType.filter(name__startswith="cell type ").count() == terms
+    last = list(bt.CellType.filter().order_by("-ontology_id")[:100])
+    walk = timed(lambda: [t.query_parents().count() for t in last])
+    return {"import": seconds, "ancestors of 100": walk}
+
+
 def other():
     """A second process that saves a label for every name it reads."""
     ln = connect()
@@ -344,6 +422,8 @@ MEASURES = {
         features,
         sheet,
         compare,
+        curate,
+        ontology,
         other,
     )
 }
