@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import datetime
 import math
 from collections.abc import Callable
@@ -485,3 +486,18 @@ def test_integers_are_no_floats_unless_they_are_coerced(integers: pa.Array) -> N
     coerced = validate(table, spec_of(ColumnRule("x", float, coerce=True)))
     assert coerced.ok
     assert validate(pa.table({"x": pa.nulls(2, pa.int64())}), spec_of(ColumnRule("x", float))).ok
+
+
+def test_wrong_values_are_counted_over_chunks() -> None:
+    values = [5, -1, -2, 5, -1, -1, -3, -1, -1, -1, -2]
+    rule = ColumnRule("x", "int", checks={"ge": 0})
+    reader = pa.table({"x": values}).to_reader(max_chunksize=2)
+    found = validate(reader, spec_of(rule)).failures
+    assert [(f.value, f.count, f.rows) for f in found] == [
+        (-1, 6, (1, 4, 5, 7, 8)),
+        (-2, 2, (2, 10)),
+        (-3, 1, (6,)),
+    ]
+    every = validate(pa.table({"x": values}), spec_of(rule), all_rows=True).failures
+    assert every[0].rows == (1, 4, 5, 7, 8, 9)
+    assert gc.isenabled()
