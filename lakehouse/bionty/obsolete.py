@@ -52,6 +52,11 @@ class ObsoleteLabel:
     children: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
+    def every(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """All links that are replaced, by link table."""
+        return [*self.links.items(), (LINK_TABLE, self.children)]
+
+    @property
     def n_labelled(self) -> int:
         """How many things are labelled with it."""
         return len({row["subject_uid"] for rows in self.links.values() for row in rows})
@@ -154,10 +159,14 @@ def _relink(
     changes: Changes, batch: Batch, lake: Lake, pairs: list[tuple[ObsoleteLabel, Any]]
 ) -> None:
     """Let links lead to other terms: those of the report that are still there."""
+    named: dict[str, list[str]] = {}
+    for label, _ in pairs:
+        for table, links in label.every:
+            named.setdefault(table, []).extend(row["uid"] for row in links)
+    there = {table: {r["uid"] for r in lake.state.rows(table, u)} for table, u in named.items()}
     for label, target in pairs:
-        for table, links in (*label.links.items(), (LINK_TABLE, label.children)):
-            there = {row["uid"] for row in lake.state.rows(table, [row["uid"] for row in links])}
-            rows = [row for row in links if row["uid"] in there]
+        for table, links in label.every:
+            rows = [row for row in links if row["uid"] in there[table]]
             if not rows:
                 continue
             new = [
@@ -185,27 +194,25 @@ def obsolete_labels(registry: type[Any]) -> ObsoleteReport:
     A label is obsolete if the registry says so, or the currently used public source.
     """
     lake = current_lake()
-    links = _links(lake, registry.meta.table)
-    used = {row["target_uid"] for rows in links.values() for row in rows}
+    table = registry.meta.table
+    links = _links(lake, table)
+    used = set(links)
     rows = [r for r in lake.state.rows(registry.meta.table, sorted(used)) if r["ontology_id"]]
     said = _Said(registry)
     said.ask([row["ontology_id"] for row in rows])
+    rows = [row for row in rows if (said.of(row["ontology_id"]) or row)["is_obsolete"]]
+    told = [said.of(row["ontology_id"]) or row for row in rows]
+    said.ask([i for now in told for i in _split(now["replaced_by"]) + _split(now["consider"])])
+    children = _own_children(lake, table, [row["uid"] for row in rows])
     labels = []
-    for row in rows:
-        now = said.of(row["ontology_id"]) or row
-        if not now["is_obsolete"]:
-            continue
-        own = {
-            table: [link for link in found if link["target_uid"] == row["uid"]]
-            for table, found in links.items()
-        }
+    for row, now in zip(rows, told, strict=True):
         labels.append(
             ObsoleteLabel(
                 registry._from_row(lake, row),
                 said.current(_split(now["replaced_by"])),
                 said.current(_split(now["consider"])),
-                {table: found for table, found in own.items() if found},
-                _own_children(lake, registry.meta.table, row["uid"]),
+                links[row["uid"]],
+                children.get(row["uid"], []),
             )
         )
     return ObsoleteReport(registry, lake, labels)
@@ -215,23 +222,30 @@ def _split(text: str | None) -> tuple[str, ...]:
     return tuple(text.split("|")) if text else ()
 
 
-def _links(lake: Lake, registry: str) -> dict[str, list[dict[str, Any]]]:
-    found = {}
+def _links(lake: Lake, registry: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The labels of one registry: their links by term and link table."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for table in _SUBJECTS:
         if table in lake.state.tables:
             links = lake.state.arrow(table)
-            found[table] = links.filter(pc.equal(links["registry"], registry)).to_pylist()
+            for link in links.filter(pc.equal(links["registry"], registry)).to_pylist():
+                found.setdefault(link["target_uid"], {}).setdefault(table, []).append(link)
     return found
 
 
-def _own_children(lake: Lake, table: str, uid: str) -> list[dict[str, Any]]:
-    """The links by which terms without a source have a term as their parent."""
+def _own_children(lake: Lake, table: str, uids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The links by which terms without a source have terms as their parents, by parent."""
     links = lake.state.arrow(LINK_TABLE)
-    mask = pc.and_(pc.equal(links["target_uid"], uid), pc.equal(links["slot"], IS_A))
+    parents = pc.is_in(links["target_uid"], value_set=pa.array(uids, pa.string()))
+    mask = pc.and_(parents, pc.equal(links["slot"], IS_A))
     found = links.filter(pc.and_(mask, pc.equal(links["registry"], table))).to_pylist()
     rows = lake.state.rows(table, [link["subject_uid"] for link in found])
     own = {row["uid"] for row in rows if row["source_uid"] is None}
-    return [link for link in found if link["subject_uid"] in own]
+    children: dict[str, list[dict[str, Any]]] = {}
+    for link in found:
+        if link["subject_uid"] in own:
+            children.setdefault(link["target_uid"], []).append(link)
+    return children
 
 
 class _Said:
@@ -242,16 +256,17 @@ class _Said:
 
     def __init__(self, registry: type[Any]) -> None:
         self._registry = registry
-        self._found: dict[str, dict[str, Any]] = {}
+        self._found: dict[str, dict[str, Any] | None] = {}
         self._tables = [*_tables(registry), registry._rows().select(_KNOWN)]
 
     def ask(self, ids: list[str]) -> None:
         """Look ids up that weren't looked up before."""
         asked = [i for i in ids if i not in self._found]
-        for table in self._tables if asked else ():
+        for table in reversed(self._tables) if asked else ():
             rows = table.filter(pc.is_in(table["ontology_id"], pa.array(asked, pa.string())))
-            for row in rows.to_pylist():
-                self._found.setdefault(row["ontology_id"], row)
+            self._found.update((row["ontology_id"], row) for row in rows.to_pylist())
+        for key in asked:
+            self._found.setdefault(key, None)
 
     def of(self, key: str) -> dict[str, Any] | None:
         """What is said of an id, after it was asked for."""
