@@ -115,6 +115,9 @@ def _dropped(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 def _message(text: str, path: Sequence[Any]) -> str:
+    """What pydantic says, where, without the name of the exception that a validator raised."""
+    said = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = said or text
     where = ".".join(str(part) for part in path)
     return f"{where}: {text}" if where else text
 
@@ -163,7 +166,7 @@ class ModelJudge:
                 position, *path = detail["loc"]
                 column = str(path[0]) if path else None
                 if column is None:
-                    yield RowFault(typing.cast("int", position), None, detail["msg"])
+                    yield RowFault(typing.cast("int", position), None, _message(detail["msg"], ()))
                 elif column in self._fields and detail["type"] != "missing":
                     text = _message(detail["msg"], path[1:])
                     yield RowFault(typing.cast("int", position), column, text)

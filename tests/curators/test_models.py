@@ -228,6 +228,7 @@ def test_rows_are_judged_as_wholes():
     curator = ln.curators.DataFrameCurator(df, Span)
     (failure,) = curator.check(all_rows=True).failures
     assert (failure.column, failure.rule, failure.count, failure.rows) == ("*", "rows", 2, (1, 3))
+    assert failure.found == "ends before it starts"
     assert "ends before it starts (2 rows: 1, 3)" in str(curator.report)
     assert curator.filter().bad["start"].to_list() == [5, 9]
     row = curator.schema.to_pydantic()
