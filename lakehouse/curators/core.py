@@ -71,8 +71,10 @@ class Curator:
         self.schema = schema
         self.report: Report | None = None
         self._lake: Lake = current_lake()
-        self._features = named(features)
         self._artifact = dataset if isinstance(dataset, Artifact) else None
+        if features is None and self._artifact is not None and EXTERNAL in schema.slots:
+            features = self._artifact.features.get_values(external_only=True)
+        self._features = named(features)
         self._saved = self._artifact
         self._data = dataset if self._artifact is None else self._artifact.cache()
         if self._artifact is None and not is_path(dataset):

@@ -394,3 +394,21 @@ def test_lists_and_the_index_are_standardized_as_what_they_are(lake):
     assert artifact.features.slots["columns"] == schema
     schema.optionals.add(cells)
     assert artifact.features.slots["columns"].members.to_list("name") == ["cells", "main"]
+
+
+def test_an_artifact_brings_its_external_values(lake):
+    dose = ln.Feature(name="dose", dtype=float).save()
+    outside = ln.Schema([dose]).save()
+    schema = ln.Schema(
+        [ln.Feature(name="site", dtype=str).save()],
+        slots={"__external__": outside},
+        otype="DataFrame",
+    ).save()
+    artifact = ln.Artifact.from_dataframe(pd.DataFrame({"site": ["a"]}), key="a.parquet").save()
+    with pytest.raises(ValidationError, match="'dose' not in dataframe in slot '__external__'"):
+        ln.curators.DataFrameCurator(artifact, schema).validate()
+    artifact.features.add_values({"dose": 1.5})
+    curator = ln.curators.DataFrameCurator(artifact, schema)
+    assert curator.save_artifact() == artifact
+    assert artifact.schema == schema
+    assert artifact.features.get_values() == {"dose": 1.5}
