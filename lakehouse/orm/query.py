@@ -23,6 +23,7 @@ from lakehouse.orm.batch import batch_on
 from lakehouse.orm.combining import Combining
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.lookups import Sql
+from lakehouse.orm.making import Making
 from lakehouse.orm.q import Q
 from lakehouse.orm.reading import Reading
 from lakehouse.orm.rows import as_dicts
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class QuerySet(Combining[T], Reading[T]):
+class QuerySet(Combining[T], Making[T], Reading[T]):
     """Records of one registry that fulfil conditions.
 
     Unless a condition names the branch or the uid, records on main and the current branch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse.errors import InconsistentKey, InvalidArgument
+from lakehouse.errors import InconsistentKey, InvalidArgument, TypeMismatch
 from lakehouse.identity import UID_LENGTH, next_version, stem_of
 from lakehouse.orm.base import BaseRecord, TrackedRow
 from lakehouse.orm.bootstrap import ARCHIVE, TRASH
@@ -108,7 +108,7 @@ class Versioned(BaseRecord):
             InvalidArgument: The other one isn't saved, or its family has this version tag.
         """
         if not isinstance(previous, type(self)):
-            raise InvalidArgument(
+            raise TypeMismatch(
                 f"A {self.meta.name} revises a {self.meta.name}.", found=repr(previous)
             )
         batch = active_batch(self._lake)

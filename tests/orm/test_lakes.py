@@ -16,6 +16,7 @@ from lakehouse.errors import (
     LakeCorrupt,
     LakeExists,
     LakeNotFound,
+    ObjectDoesNotExist,
     UnknownField,
 )
 from lakehouse.orm import Lake, connect, current_lake, open_lake, scan, sql, use
@@ -236,3 +237,12 @@ def test_importing_touches_nothing(tmp_path):
     )
     assert run_python(code, tmp_path / "cwd") == "[] False"
     assert lakehouse.settings is settings
+
+
+def test_misspelt_tables_are_answered_by_our_own_names(tmp_path):
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        with pytest.raises(InvalidArgument, match="did you mean: artifact") as caught:
+            lake.sql("SELECT * FROM artefact")
+        assert "pg_" not in str(caught.value)
+        with pytest.raises(ObjectDoesNotExist, match="lakehouse switch --create nobranch"):
+            lake.merge("nobranch")

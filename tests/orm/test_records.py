@@ -501,3 +501,11 @@ def test_only_and_defer():
     assert ULabel.filter().defer("description").count() == 1
     with pytest.raises(UnknownField):
         ULabel.filter().only("nmae")
+
+
+def test_making_through_a_set():
+    label = ULabel.objects.create(name="a")
+    assert ULabel.objects.get_or_create(name="a") == (label, False)
+    made, new = ULabel.filter().get_or_create(name="b", defaults={"description": "of b"})
+    assert (made.description, new) == ("of b", True)
+    assert ULabel.objects.model is ULabel

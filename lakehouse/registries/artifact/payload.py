@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse import storage
-from lakehouse.errors import InconsistentKey, InvalidArgument, MissingFile, UnreadableFile
+from lakehouse.errors import (
+    InconsistentKey,
+    InvalidArgument,
+    MissingFile,
+    TypeMismatch,
+    UnreadableFile,
+)
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
 from lakehouse.formats.base import Description, Format
 from lakehouse.storage import ContentHash
@@ -137,7 +143,7 @@ def from_object(
     """
     adapter = format_of(obj)
     if adapter is None:
-        raise InvalidArgument(
+        raise TypeMismatch(
             "An artifact can't be made from this object.",
             found=f"{type(obj).__module__}.{type(obj).__name__}",
             expected="a path, a DataFrame (pandas, polars), a pyarrow Table, an AnnData, a MuData, "
