@@ -16,6 +16,7 @@ import pyarrow as pa
 from lakehouse.formats._arrow import usual
 
 _CATEGORIES = "_categories"
+_SLICE = 1 << 18
 
 
 def is_group(node: Any) -> bool:
@@ -182,6 +183,10 @@ def read(node: Any) -> pa.Array:
         values = array_of(node["values"][...])
         mask = node["mask"][...] if "mask" in node else None
         return values if mask is None else _masked(values, mask)
+    if len(node.shape) == 1 and node.shape[0] > _SLICE and node.dtype.kind in "OT":
+        # each text is a Python object at first, of which not all should stand at once
+        starts = range(0, node.shape[0], _SLICE)
+        return pa.concat_arrays([array_of(node[start : start + _SLICE]) for start in starts])
     return array_of(node[...])
 
 

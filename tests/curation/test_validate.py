@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import datetime
+import gc
 import math
 from collections.abc import Callable
 from decimal import Decimal
