@@ -18,6 +18,7 @@ _EXTRA = {
     "tiledbsoma": "soma",
     "torch": "torch",
     "s3fs": "s3",
+    "pandera": "pandera",
     "psycopg": "postgres",
     "scanpy": "quickstart",
 }
