@@ -112,3 +112,17 @@ def suggestions(lake: Lake, target: CatTarget, texts: Sequence[str]) -> list[str
     rows = _narrowed(lake, CatTarget(target.registry, target.field, target.type_path), rows, rows)
     names = {str(n) for n in rows[target.field].to_pylist() if n is not None}
     return list(dict.fromkeys(n for text in texts[:10] for n in near(text, names)))
+
+
+def making_call(target: CatTarget, missing: Sequence[str]) -> str:
+    """The call that makes the records that are missing."""
+    shown = list(missing[:10])
+    if "." in target.registry:
+        module, _, name = target.registry.rpartition(".")
+        short = "bt" if module == "bionty" else module
+        return f"{short}.{name}.from_values({shown}, field={target.field!r}).save()"
+    if target.registry in ("ULabel", "Record", "Project", "Reference"):
+        return (
+            f"ln.{target.registry}.from_values({shown}, field={target.field!r}, create=True).save()"
+        )
+    return f"ln.{target.registry}.filter({target.field}=…)"

@@ -11,7 +11,13 @@ from typing import Any
 from lakehouse.annotation.adopting import adopt
 from lakehouse.annotation.encoding import encodable
 from lakehouse.annotation.known import Known, is_saved, resolve
-from lakehouse.annotation.labels_named import found_by, fulfil, is_under, suggestions
+from lakehouse.annotation.labels_named import (
+    found_by,
+    fulfil,
+    is_under,
+    making_call,
+    suggestions,
+)
 from lakehouse.annotation.sheet_rules import Member
 from lakehouse.curation import Failure, Report
 from lakehouse.curation.chunks import accepts_value, is_missing
@@ -232,7 +238,7 @@ class Preparation:
         near = suggestions(self._lake, target, missing)
         listed = ", ".join(map(_short, missing[:10])) + (" …" if len(missing) > 10 else "")
         terms = "1 term" if len(missing) == 1 else f"{len(missing)} terms"
-        made = _made(target, missing)
+        made = making_call(target, missing)
         for text in missing:
             self.failures.append(
                 Failure(
@@ -310,6 +316,8 @@ def as_dtype(value: Any, dtype: DType, *, convert: bool = False) -> Any:
         return _list(value, dtype, convert=convert)
     if convert or (dtype.kind in _FROM_TEXT and isinstance(value, str)):
         value = coerce_value(value, dtype)
+    if isinstance(value, str) and not encodable(value):
+        raise TypeError("the value can't be kept as JSON text")
     if not accepts_value(dtype, value):
         raise TypeError("correct the value, or set coerce=True on the feature")
     if dtype.kind in _PLAIN:
@@ -335,20 +343,6 @@ def _list(value: Any, dtype: DType, *, convert: bool) -> list[Any]:
         raise TypeError("pass a list")
     item = dtype.item or DType("object")
     return [None if is_missing(v) else as_dtype(v, item, convert=convert) for v in value]
-
-
-def _made(target: CatTarget, missing: Sequence[str]) -> str:
-    """The call that makes the records that are missing."""
-    shown = list(missing[:10])
-    if "." in target.registry:
-        module, _, name = target.registry.rpartition(".")
-        short = "bt" if module == "bionty" else module
-        return f"{short}.{name}.from_values({shown}, field={target.field!r}).save()"
-    if target.registry in ("ULabel", "Record", "Project", "Reference"):
-        return (
-            f"ln.{target.registry}.from_values({shown}, field={target.field!r}, create=True).save()"
-        )
-    return f"ln.{target.registry}.filter({target.field}=…)"
 
 
 def _short(value: Any) -> str:
