@@ -150,7 +150,7 @@ class ComponentCurator(Mending):
         key = name if name in source.names else source.index or name
         chunks = [chunks[key] for _, chunks in source.read([key], {key})]
         arrays = [
-            chunk if isinstance(chunk, pa.Array) else pa.array([str(v) for v in chunk.values])
+            chunk if isinstance(chunk, pa.Array) else pa.array([_told(v) for v in chunk.values])
             for chunk in chunks
         ]
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
@@ -251,6 +251,11 @@ class ComponentCurator(Mending):
 def status(report: Report | None) -> str:
     """What the last validation found, in one word."""
     return "validated" if report is not None and report.ok else "unvalidated"
+
+
+def _told(value: Any) -> str:
+    """A value as text that can be stored, whatever its own text holds."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _like(data: Any, table: pa.Table) -> Any:

@@ -169,6 +169,7 @@ def test_texts_that_are_no_unicode(schema):
     assert "no valid Unicode" in str(found)
     assert found.to_polars()["value"].to_list() == ["\\ud800"]
     str(found).encode()
+    ln.curators.DataFrameCurator(frame(kind=["\ud800", "a"]), schema).standardize()
 
 
 def test_texts_that_are_long_or_hold_line_ends(schema):
