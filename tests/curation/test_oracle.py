@@ -37,7 +37,7 @@ def is_of(dtype: str, value: Any) -> bool:
     if dtype == "int":
         return type(value) is int
     if dtype == "float":
-        return type(value) in (int, float)
+        return type(value) is float
     if dtype == "bool":
         return type(value) is bool
     return isinstance(value, str)

@@ -201,7 +201,8 @@ def test_columns_of_files_that_hold_no_usual_type(schema, tmp_path):
     [pd.arrays.SparseArray([1.0, 0.0], fill_value=0.0), [10**30, 1]],
     ids=["sparse", "huge"],
 )
-def test_valid_columns_that_a_file_cant_hold(schema, values):
+def test_valid_columns_that_a_file_cant_hold(lake, values):
+    schema = ln.Schema([ln.Feature(name="n", dtype="num").save()]).save()
     curator = ln.curators.DataFrameCurator(frame(n=values), schema)
     curator.validate()
     with pytest.raises(InvalidData, match="can't be written as a Parquet file"):

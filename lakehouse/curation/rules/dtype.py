@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,11 +73,17 @@ class DtypeCheck:
             return False  # counts are no measurements: what may be either is "num"
         return as_text or self._dtype.accepts(arrow)
 
+    def _accepts_object(self, value: Any) -> bool:
+        if self._dtype.kind == "dict" and isinstance(value, str):
+            return True
+        if self._dtype.kind == "float" and isinstance(value, numbers.Integral):
+            return False
+        return accepts_value(self._dtype, value)
+
     def _update_objects(self, chunk: Objects, start: int) -> None:
         self._mixed = True
         for row, value in enumerate(chunk.values, start):
-            as_text = self._dtype.kind == "dict" and isinstance(value, str)
-            if not is_missing(value) and not as_text and not accepts_value(self._dtype, value):
+            if not is_missing(value) and not self._accepts_object(value):
                 found = _kind_of(value)
                 self._example.setdefault(found, value)
                 self._tally.add(found, 1, (row,))
