@@ -15,36 +15,30 @@ The class's attributes are then references to its fields, those of a record its 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from lakehouse.config import settings
 from lakehouse.engine import RowModel
 from lakehouse.engine.spec import KEY_SEPARATOR
 from lakehouse.errors import (
-    FieldValidationError,
     InvalidArgument,
     LookupFailed,
     MultipleObjectsReturned,
     ObjectDoesNotExist,
 )
 from lakehouse.orm.batch import Batch, batch_on
-from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
+from lakehouse.orm.bootstrap import ARCHIVE, TRASH
 from lakehouse.orm.context import active_batch
-from lakehouse.orm.current import current_lake
 from lakehouse.orm.fields import (
     FieldDescriptor,
     ForeignIdDescriptor,
     ForeignKeyDescriptor,
     RelationDescriptor,
-    is_blank,
+    UidDescriptor,
     lend,
-    together,
 )
 from lakehouse.orm.meta import (
-    TRACKED,
     FeatureColumns,
     FeatureLookup,
     RegistryMeta,
@@ -54,17 +48,14 @@ from lakehouse.orm.meta import (
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.orm.queries import RegistryQueries
 from lakehouse.orm.query import QuerySet
-from lakehouse.orm.record_values import RecordValues
+from lakehouse.orm.record_making import RecordMaking
 from lakehouse.orm.showing import Showing
-from lakehouse.orm.unset import UNSET
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
 Deleted = tuple[int, dict[str, int]]
-_UID = re.compile(r"[0-9A-Za-z]{1,64}")
 _assign = object.__setattr__
-_TYPE = frozenset(("type", "type_id", "type_uid"))
 _COMMON_KEYS = {
     "created_by": "User",
     "run": "Run",
@@ -101,7 +92,7 @@ class TrackedRow(TimedRow):
     run_uid: str | None = None
 
 
-class BaseRecord(Showing, RecordValues, RegistryQueries):
+class BaseRecord(Showing, RecordMaking, RegistryQueries):
     """A record of a registry. Subclasses name their row model and keys.
 
     Constructing one whose unique name exists already gives the existing record.
@@ -115,10 +106,6 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
     # also found here, so that a caller needs no import to catch them
     DoesNotExist: ClassVar[type[LookupFailed]] = ObjectDoesNotExist
     MultipleObjectsReturned: ClassVar[type[LookupFailed]] = MultipleObjectsReturned
-
-    _claims_uid: bool = False
-    _everybodys: ClassVar[bool] = False
-    """Whether a record that two branches make is the same fact, and so comes to main."""
 
     def __init_subclass__(
         cls,
@@ -185,138 +172,9 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
         for name, relation in meta.relations.items():
             if name not in cls.__dict__:
                 setattr(cls, name, RelationDescriptor(name, relation.manager))
-        setattr(cls, "uid", _UidDescriptor(meta.fields["uid"]))  # noqa: B010 - a descriptor
+        setattr(cls, "uid", UidDescriptor(meta.fields["uid"]))  # noqa: B010 - a descriptor
 
-    # -- making ------------------------------------------------------------------------
-
-    def __init__(self, *values_: Any, **fields: Any) -> None:
-        meta = self.meta
-        if values_:
-            raise FieldValidationError(
-                f"The fields of a {meta.name} are given by name.",
-                found=", ".join(map(repr, values_)),
-                hint=f"{meta.name}({meta.name_field or 'uid'}={values_[0]!r})",
-            )
-        known = meta.fields
-        values: dict[str, Any] = dict(meta.defaults)
-        others, errors = None, None
-        for name, value in fields.items():
-            if value is None:
-                continue
-            field = known.get(name)
-            if field is None:
-                others = others or {}
-                others[name] = value
-            elif field.exact is str and type(value) is str and value.isascii():
-                values[name] = value
-            else:
-                try:
-                    values[name] = field.validate(value)
-                except FieldValidationError as error:
-                    errors = [*(errors or ()), error]
-        if errors is not None:
-            raise together(meta.name, errors)
-        # not through `__dict__`, which would make a dictionary of its own for every record
-        _assign(self, "_values", values)
-        _assign(self, "_lake", current_lake())
-        if others is not None:
-            self._set_others(others)
-        for name in meta.required:
-            if values.get(name) is None or is_blank(values[name]):
-                raise FieldValidationError(
-                    f"{meta.name} needs the field {name!r}.",
-                    hint=f"{meta.name}({name}=…)",
-                    field=name,
-                )
-        if "\0" in str(values.get(meta.name_field, "")):
-            raise meta.fields[meta.name_field].refused(values[meta.name_field], "no NUL character")
-        if "uid" in values:
-            self._check_uid()
-        else:
-            given = fields.keys() & _TYPE if "type" in meta.foreign_keys else _TYPE
-            self._match(any_type=not given or fields.get("type") is UNSET)
-
-    def _set_others(self, others: dict[str, Any]) -> None:
-        meta = self.meta
-        for name, value in others.items():
-            if value is UNSET:
-                continue
-            if name in meta.foreign_keys:
-                self._set_related(name, None if value is False else value)
-            elif name.removesuffix("_id") in meta.foreign_keys:
-                setattr(self, name, value)
-            else:
-                raise meta.unknown(name)
-
-    def _check_uid(self) -> None:
-        """A uid that the caller chose: well-formed, and if it exists, the existing record."""
-        meta, uid = self.meta, self._values["uid"]
-        if meta.versioned and len(uid) == 16:
-            uid = self._values["uid"] = uid + "0000"
-        if not _UID.fullmatch(uid) or (meta.versioned and len(uid) != 20):
-            raise FieldValidationError(
-                f"{meta.name} can't have this uid.",
-                found=repr(uid),
-                expected=f"{meta.uid_length} characters of 0-9, A-Z, a-z",
-            )
-        self._claims_uid = True
-        batch = active_batch(self._lake)
-        if batch is not None and (first := batch.staged_uid(meta.table, uid)) is not None:
-            self._join(batch, first)
-        elif (row := self._lake.state.row(meta.table, uid)) is not None:
-            self._adopt(row)
-
-    def _match(self, *, any_type: bool) -> None:
-        """Become the existing record, where one has this unique name.
-
-        Args:
-            any_type: Whether one of another type may be meant, since none was given.
-        """
-        meta, values = self.meta, self._values
-        batch = active_batch(self._lake)
-        if batch is not None and (first := batch.staged(meta, values)) is not None:
-            self._join(batch, first)
-            return
-        row = self._lake.matcher.find(meta, values, any_type=any_type)
-        if row is None and any_type and batch is not None:
-            first = batch.staged_named(meta, values)
-            if first is not None:
-                self._join(batch, first)
-                return
-        if row is None:
-            name = self._values.get(meta.name_field)
-            named = any(meta.name_field in columns for columns in meta.match)
-            if name is not None and named and settings.creation.search_names:
-                self._lake.matcher.suggest(meta, name)
-            return
-        self._lake.matcher.tell_existing(meta, row)
-        self._adopt(row)
-
-    def _adopt(self, row: dict[str, Any]) -> None:
-        """Become the record of an existing row; other given values are changes to save."""
-        given = self._values
-        _assign(self, "_values", row)
-        _assign(self, "_saved", True)
-        _assign(self, "_old", None)
-        self._set_given(given)
-        branch = row.get("branch_uid")
-        if branch == TRASH:
-            self._set("branch_uid", self._home())
-        elif self._everybodys and branch not in (None, ARCHIVE, *self._lake.visible_branches):
-            self._set("branch_uid", MAIN)
-
-    def _join(self, batch: Batch, first: BaseRecord) -> None:
-        """Become one with an equal new record of the open transaction."""
-        given = self._values
-        batch.join(self, first)
-        self._set_given(given)
-
-    def _set_given(self, given: dict[str, Any]) -> None:
-        for name, value in given.items():
-            if name == "uid" or name in TRACKED or self._values.get(name) == value:
-                continue
-            if self.meta.defaults.get(name) != value:
-                self._set(name, value)
+    # -- reading -----------------------------------------------------------------------
 
     @classmethod
     def _from_row(cls, lake: Lake, row: dict[str, Any]) -> Self:
@@ -416,12 +274,6 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
             self._set("branch_uid", self._home())
         return self.save()
 
-    def _home(self) -> str:
-        """The branch that a hidden record comes back to."""
-        made = self._values.get("created_on_uid") or MAIN
-        row = None if made == MAIN else self._lake.state.row("branch", made)
-        return made if row is not None and row["status"] not in ("merged", "closed") else MAIN
-
     def refresh_from_db(self) -> None:
         """Read the saved values again; changes that aren't saved are lost.
 
@@ -471,18 +323,3 @@ class BaseRecord(Showing, RecordValues, RegistryQueries):
     def _renew_uid(self) -> bool:
         """Choose another uid because this one is taken; False if it can't be another."""
         return False
-
-
-class _UidDescriptor(FieldDescriptor):
-    """The uid, which is made when it is first asked for."""
-
-    def __get__(self, record: Any, owner: type[Any]) -> Any:
-        if record is None:
-            return super().__get__(record, owner)
-        return record._ensure_uid()
-
-    def __set__(self, record: Any, value: Any) -> None:
-        if record._saved:
-            raise InvalidArgument(f"The uid of {record!r} can't be changed.")
-        super().__set__(record, value)
-        record._check_uid()

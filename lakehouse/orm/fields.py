@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import pydantic
 
-from lakehouse.errors import FieldValidationError, TypeMismatch
+from lakehouse.errors import FieldValidationError, InvalidArgument, TypeMismatch
 from lakehouse.orm.bootstrap import NUMBERS
 
 if TYPE_CHECKING:
@@ -198,6 +198,21 @@ class FieldDescriptor:
 
     def __set__(self, record: Any, value: Any) -> None:
         record._set(self._field.name, self._field.validate(value))
+
+
+class UidDescriptor(FieldDescriptor):
+    """The uid, which is made when it is first asked for."""
+
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        if record is None:
+            return super().__get__(record, owner)
+        return record._ensure_uid()
+
+    def __set__(self, record: Any, value: Any) -> None:
+        if record._saved:
+            raise InvalidArgument(f"The uid of {record!r} can't be changed.")
+        super().__set__(record, value)
+        record._check_uid()
 
 
 def lend(record: Any, name: str, value: Any) -> None:

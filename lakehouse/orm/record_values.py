@@ -154,6 +154,12 @@ class RecordValues:
         row = None if uid in BUILT_IN else self._lake.state.row("branch", uid)
         return uid if row is None else str(row["name"])
 
+    def _home(self) -> str:
+        """The branch that a hidden record comes back to."""
+        made = self._values.get("created_on_uid") or MAIN
+        row = None if made == MAIN else self._lake.state.row("branch", made)
+        return made if row is not None and row["status"] not in ("merged", "closed") else MAIN
+
     def __repr__(self) -> str:
         meta, values = self.meta, self._values
         shown = [f"uid={self.uid!r}"]
