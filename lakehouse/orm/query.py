@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import pyarrow as pa
 
-from lakehouse.errors import (
-    InvalidArgument,
-    MultipleObjectsReturned,
-    ObjectDoesNotExist,
-    TypeMismatch,
-)
+from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.combining import Combining
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.making import Making
+from lakehouse.orm.picking import Picking
 from lakehouse.orm.q import Q
 from lakehouse.orm.reading import Reading
 from lakehouse.orm.rows import as_dicts
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class QuerySet(Combining[T], Making[T], Reading[T]):
+class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
     """Records of one registry that fulfil conditions.
 
     Unless a condition names the branch or the uid, records on main and the current branch
@@ -256,78 +252,6 @@ class QuerySet(Combining[T], Making[T], Reading[T]):
         """Whether there is any record."""
         return bool(self._sliced(slice(0, 1)).count())
 
-    def first(self) -> T | None:
-        """The first record, or None."""
-        found = list(self._sliced(slice(0, 1)))
-        return found[0] if found else None
-
-    def last(self) -> T | None:
-        """The last record, or None."""
-        if self._statement.sliced:
-            found = self._records()
-            return found[-1] if found else None
-        return self.reverse().first()
-
-    def one(self) -> T:
-        """The only record.
-
-        Raises:
-            ObjectDoesNotExist, MultipleObjectsReturned.
-        """
-        found = list(self._sliced(slice(0, 4)))
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise ObjectDoesNotExist(
-                f"No {self._meta.name} fulfils the conditions.",
-                found=self._described(),
-                hint=f"{self._meta.name}.filter(…).to_dataframe() shows what there is",
-            )
-        shown = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
-        raise MultipleObjectsReturned(
-            f"More than one {self._meta.name} fulfils the conditions.",
-            found=shown,
-            hint="add a condition, or get the record by its uid",
-        )
-
-    def one_or_none(self) -> T | None:
-        """The only record, or None if there is none."""
-        try:
-            return self.one()
-        except ObjectDoesNotExist:
-            return None
-
-    def get(self, uid: str | None = None, *queries: Any, **lookups: Any) -> T:
-        """The only record of this set that fulfils further conditions.
-
-        Of versioned records, the latest version is meant, unless the conditions say otherwise.
-        """
-        found = self if uid is None else self.filter(uid__startswith=uid)
-        found = found.filter(*queries, **lookups)
-        if not self._meta.versioned or not lookups or _names_version(lookups):
-            return found.one()
-        latest = found.filter(is_latest=True)
-        if latest.exists():
-            return latest.one()
-        newest = found.last()
-        return found.one() if newest is None else newest
-
-    def earliest(self, *fields: str) -> T:
-        """The first record in the order of fields, by default of creation."""
-        return self.order_by(*(fields or ("created_at",)))._end(first=True)
-
-    def latest(self, *fields: str) -> T:
-        """The last record in the order of fields, by default of creation."""
-        return self.order_by(*(fields or ("created_at",)))._end(first=False)
-
-    def _end(self, *, first: bool) -> T:
-        found = self.first() if first else self.last()
-        return self.one() if found is None else found
-
-    def _described(self) -> str:
-        text = " and ".join(repr(q) for q in self._statement.where)
-        return text if len(text) < 300 else text[:300] + "…"
-
     # -- changing ----------------------------------------------------------------------
 
     def delete(self, permanent: bool | None = None) -> None:  # noqa: FBT001 - the peer's signature
@@ -369,11 +293,6 @@ class QuerySet(Combining[T], Making[T], Reading[T]):
     def _repr_html_(self) -> str:
         """The first rows, as a table for notebooks."""
         return html_of_set(self)
-
-
-def _names_version(lookups: dict[str, Any]) -> bool:
-    names = {name.partition("__")[0] for name in lookups}
-    return bool(names & {"is_latest", "version", "version_tag", "uid", "id", "pk", "hash"})
 
 
 def _opposite(item: Any) -> Any:
