@@ -2,11 +2,12 @@
 
 from lakehouse.ontology.graph import ancestors, closure, cycles, descendants, resolve_alt
 from lakehouse.ontology.manifest import Manifest, extract, manifest, manifests
-from lakehouse.ontology.model import Metadata, Ontology, Repair
+from lakehouse.ontology.model import LeftOut, Metadata, Ontology, Repair
 from lakehouse.ontology.reader import read
 from lakehouse.ontology.rows import own_prefix, registry_rows
 
 __all__ = [
+    "LeftOut",
     "Manifest",
     "Metadata",
     "Ontology",

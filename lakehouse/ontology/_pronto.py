@@ -15,7 +15,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
@@ -30,10 +29,7 @@ from pronto.term import TermData
 from pronto.utils.meta import typechecked
 
 from lakehouse.ontology.ids import compact
-
-# what says that an obsolete term was replaced, where it is written as a mere annotation
-_REPLACED = re.compile(r"(?:.*IAO[:_]0100001|(?:.*#)?(?:term_)?replaced_?by)$", re.IGNORECASE)
-_CONSIDER = re.compile(r"(?:.*[#:])?consider$")
+from lakehouse.ontology.raw import Raw as Raw
 
 # pronto wraps `dataclass` in a way that type checkers can't follow
 _term_data: Any = TermData
@@ -46,6 +42,12 @@ _OWL = "{http://www.w3.org/2002/07/owl#}"
 _UNDERSCORED = re.compile(r"http://purl\.obolibrary\.org/obo/[A-Za-z]\w*_[A-Za-z]\w*_\d+$")
 _LABEL = "{http://www.w3.org/2000/01/rdf-schema#}label"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
+_RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
+_SYNONYM_TYPE = "{http://www.geneontology.org/formats/oboInOwl#}hasSynonymType"
+_SYNONYM = re.compile("#has(Exact|Broad|Narrow|Related)Synonym$")
+_READ = ("Ontology", "ObjectProperty", "AnnotationProperty", "Class", "Axiom")
+_QUALIFIERS = re.compile(rb'\{[^\s"{}=]+="')
 _EXPRESSION = "cannot process `rdfs:subClassOf` in this context"
 
 
@@ -53,57 +55,55 @@ class Refused(Exception):
     """pronto can't load this content; the message is its reason."""
 
 
-@dataclass
-class Raw:
-    """What pronto holds after loading, as plain rows."""
-
-    terms: list[tuple[Any, ...]] = field(default_factory=list)
-    synonyms: list[tuple[str, str, str, str]] = field(default_factory=list)
-    alt_ids: list[tuple[str, str]] = field(default_factory=list)
-    xrefs: list[tuple[str, str]] = field(default_factory=list)
-    parents: list[tuple[str, str]] = field(default_factory=list)
-    relations: list[tuple[str, str, str]] = field(default_factory=list)
-    relation_names: dict[str, str] = field(default_factory=dict)
-    synonym_types: set[str] = field(default_factory=set)
-    header: dict[str, Any] = field(default_factory=dict)
-    stubs: set[str] = field(default_factory=set)
-    duplicates: set[str] = field(default_factory=set)
-    instances: int = 0
-    notes: list[tuple[str, str]] = field(default_factory=list)
+class _Repeated(Exception):
+    """Two stanzas with one id; pronto merges them, if it still has the first."""
 
 
 class _Lenient:
-    """Parser mix-in: a parent that isn't defined becomes a stub, an unusable entity a note."""
+    """Parser mix-in: terms are taken as soon as they are read, an unusable one is noted."""
 
     ont: Any
-    stubs: set[str]
     extract_entity: Any
 
-    def symmetrize_lineage(self) -> None:
-        """Only upward edges are read, so the downward ones aren't built; stubs are."""
-        lineage = self.ont._terms.lineage
-        missing = {p for edges in lineage.values() for p in edges.sup if p not in lineage}
-        self.stubs = missing
-        for term in sorted(missing):
-            self.ont._terms.entities.setdefault(term, _term_data(term))
+    def take_frames(self, document: Any, raw: Raw, *, at_once: bool) -> None:
+        """Extract every frame; note duplicate ids, which pronto merges without a word.
 
-    def take_frames(self, document: Any, raw: Raw) -> None:
-        """Extract every frame; note duplicate ids, which pronto merges without a word."""
-        seen: set[tuple[str, bool]] = set()
+        Raises:
+            _Repeated: A term is described twice, and the first half was taken already.
+        """
+        terms: set[str] = set()
+        relations: set[str] = set()
         for frame in document:
-            if isinstance(frame, fastobo.instance.InstanceFrame):
+            is_term = isinstance(frame, fastobo.term.TermFrame)
+            if not is_term and isinstance(frame, fastobo.instance.InstanceFrame):
                 # its id can't be asked for: the reader finds the stanza in the text
                 raw.instances += 1
                 continue
-            key, is_term = str(frame.id), isinstance(frame, fastobo.term.TermFrame)
-            if (key, is_term) in seen:
+            key, seen = str(frame.id), terms if is_term else relations
+            if key in seen:
+                if is_term and at_once:
+                    raise _Repeated(key)
                 raw.duplicates.add(key)
-            seen.add((key, is_term))
+            seen.add(key)
             self._prepare(key, is_term=is_term)
             try:
                 self.extract_entity(frame)
             except _PARSE_ERRORS as error:
                 raw.notes.append((f"id: {key}", f"{error}: the rest was kept"))
+            if is_term and at_once:
+                self._take(key, raw)
+        self.take_rest(raw)
+        raw.take_stubs(terms)
+
+    def take_rest(self, raw: Raw) -> None:
+        """Take the terms that pronto has, and let them go."""
+        for key in list(self.ont._terms.entities):
+            self._take(key, raw)
+
+    def _take(self, key: str, raw: Raw) -> None:
+        terms = self.ont._terms
+        above = terms.lineage.pop(key, None)
+        raw.take_term(terms.entities.pop(key), above.sup if above is not None else ())
 
     def _prepare(self, key: str, *, is_term: bool) -> None:
         # pronto refuses an id that names both a term and a relation, so they are made here;
@@ -115,19 +115,18 @@ class _Lenient:
 
 
 class _Obo(_Lenient, OboParser):
-    def load(self, data: bytes, threads: int, raw: Raw) -> None:
+    def load(self, data: bytes, threads: int, raw: Raw, *, at_once: bool) -> None:
         document = fastobo.iter(io.BytesIO(data), ordered=True, threads=threads)
         self.ont.metadata = self.extract_metadata(document.header())
-        self.take_frames(document, raw)
-        self.symmetrize_lineage()
+        self.take_frames(document, raw, at_once=at_once)
+        _count_qualifiers(data, raw)
 
 
 class _Json(_Lenient, OboJSONParser):
-    def load(self, data: bytes, threads: int, raw: Raw) -> None:
+    def load(self, data: bytes, threads: int, raw: Raw, *, at_once: bool) -> None:
         document = fastobo.load_graph(io.BytesIO(data)).compact_ids()
         self.ont.metadata = self.extract_metadata(document.header)
-        self.take_frames(document, raw)
-        self.symmetrize_lineage()
+        self.take_frames(document, raw, at_once=at_once)
 
 
 class _Owl(_Lenient, RdfXMLParser):
@@ -137,8 +136,10 @@ class _Owl(_Lenient, RdfXMLParser):
         # pronto would take APOLLO_SV_1 for APOLLO:SV_1
         return compact(iri) if _UNDERSCORED.match(iri) else super()._compact_id(iri)
 
-    def load(self, data: ElementTree.Element, threads: int, raw: Raw) -> None:
+    def load(self, data: ElementTree.Element, threads: int, raw: Raw, *, at_once: bool) -> None:
+        # axioms at the end are about terms before them, so that none can be taken at once
         self.raw = raw
+        self._types: dict[tuple[str, str, str], list[str]] = {}
         self.ont.metadata = self._extract_meta(data.find(_OWL + "Ontology"))
         tree: Any = data
         curies = self._make_curies(tree)
@@ -150,7 +151,16 @@ class _Owl(_Lenient, RdfXMLParser):
         ):
             for element in data.iterfind(_OWL + kind):
                 extract(element, curies)
-        self.symmetrize_lineage()
+        _count_elements(data, raw)
+        defined = set(self.ont._terms.entities)
+        self.take_rest(raw)
+        raw.synonyms += [
+            (key, text, scope, kind)
+            for (key, text, scope), kinds in self._types.items()
+            if key in defined and len(set(kinds)) > 1
+            for kind in kinds
+        ]
+        raw.take_stubs(defined)
 
     def _extract_meta(self, elem: Any) -> Any:
         good = ElementTree.Element(elem.tag, elem.attrib)
@@ -178,6 +188,22 @@ class _Owl(_Lenient, RdfXMLParser):
 
     def _process_axiom(self, elem: Any, curies: Any) -> None:
         self._guarded(super()._process_axiom, elem, elem, curies)
+        # of several types of one synonym pronto keeps the last one
+        types = elem.findall(_SYNONYM_TYPE)
+        source, about = (elem.find(_OWL + n) for n in ("annotatedSource", "annotatedProperty"))
+        target = elem.findtext(_OWL + "annotatedTarget")
+        if not types or source is None or about is None or not target:
+            return
+        found = _SYNONYM.search(about.get(_RESOURCE, ""))
+        address = source.get(_RESOURCE)
+        if found is None or address is None:
+            return
+        said = curies.get(address) or self._compact_id(address), target, found.group(1).upper()
+        names = [kind.get(_RESOURCE) for kind in types]
+        self._types.setdefault(said, []).extend(
+            curies.get(n) or self._compact_id(n) if n else kind.text or ""
+            for n, kind in zip(names, types, strict=True)
+        )
 
     def _by_parts(self, extract: Any, elem: Any, curies: Any) -> None:
         try:
@@ -206,16 +232,7 @@ def load(format: str, data: Any, threads: int | None = None) -> Raw:
     Raises:
         Refused: pronto or its parser can't take the content as a whole.
     """
-    raw = Raw()
-    ontology: Any = PlainOntology()
-    ontology.import_depth = 0
-    parser = _PARSERS[format](ontology)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with _refusals(), typechecked.disabled():
-            parser.load(data, threads or os.cpu_count() or 1, raw)
-        raw.stubs = parser.stubs
-        _take(ontology, raw)
+    raw, caught = _loaded(format, data, threads or os.cpu_count() or 1)
     expressions = 0
     for message, count in Counter(str(warning.message) for warning in caught).items():
         if message.startswith(_TELLING):
@@ -227,6 +244,47 @@ def load(format: str, data: Any, threads: int | None = None) -> Raw:
             ("rdfs:subClassOf", f"{expressions} class expressions have no place in the tables")
         )
     return raw
+
+
+def _loaded(format: str, data: Any, threads: int) -> tuple[Raw, list[warnings.WarningMessage]]:
+    for at_once in (True, False):
+        raw = Raw()
+        ontology: Any = PlainOntology()
+        ontology.import_depth = 0
+        parser = _PARSERS[format](ontology)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                with _refusals(), typechecked.disabled():
+                    parser.load(data, threads, raw, at_once=at_once)
+            except _Repeated:
+                continue
+            raw.finish(ontology)
+        break
+    return raw, caught
+
+
+def _count_qualifiers(data: bytes, raw: Raw) -> None:
+    """Count what stands in {} behind clauses, which pronto passes over."""
+    first, count = _QUALIFIERS.search(data), 0
+    if first is not None:
+        count = sum(1 for _ in _QUALIFIERS.finditer(data))
+        start, end = data.rfind(b"\n", 0, first.start()) + 1, data.find(b"\n", first.start())
+        raw.leave_out("qualifiers in {}", count, data[start:end].decode())
+
+
+def _count_elements(root: ElementTree.Element, raw: Raw) -> None:
+    """Count elements of RDF/XML that pronto passes over."""
+    read = {_OWL + name for name in _READ}
+    for element in root:
+        if element.tag not in read:
+            name = str(element.tag).rpartition("}")[2]
+            raw.leave_out(name, 1, next(iter(element.attrib.values()), name))
+    for element in root.iterfind(f"{_OWL}Class"):
+        for said in element.iterfind(f"{_OWL}equivalentClass"):
+            if said.text is None or not said.text.strip():
+                named = element.get(_ABOUT)
+                raw.leave_out("equivalentClass", 1, compact(named) if named else "a class")
 
 
 def refusal(text: str) -> str | None:
@@ -261,63 +319,3 @@ def _refusals() -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise Refused(f"the parser failed: {error}") from error
-
-
-def _take_successors(data: Any) -> None:
-    """Successors of an obsolete term that are written as annotations."""
-    for annotation in data.annotations:
-        name = str(annotation.property)
-        value = str(getattr(annotation, "resource", None) or annotation.literal)
-        if ":" in value and _REPLACED.match(name):
-            data.replaced_by.add(value)
-        elif ":" in value and _CONSIDER.match(name):
-            data.consider.add(value)
-
-
-def _take(ontology: Any, raw: Raw) -> None:
-    # in sorted order throughout, so that tables need no sorting of their own; each term is let go
-    # once it is read, or both forms would be in memory at the end
-    entities, lineage = ontology._terms.entities, ontology._terms.lineage
-    for key in sorted(entities):
-        data = entities.pop(key)
-        if data.obsolete and data.annotations:
-            _take_successors(data)
-        raw.terms.append(
-            (
-                key,
-                data.name,
-                None if data.definition is None else str(data.definition),
-                data.namespace,
-                data.obsolete,
-                sorted(data.replaced_by),
-                sorted(data.consider),
-                data.comment,
-            )
-        )
-        raw.synonyms += sorted(
-            (key, s.description, s.scope or "", s.type or "") for s in data.synonyms
-        )
-        raw.alt_ids += sorted((key, other) for other in data.alternate_ids)
-        raw.xrefs += sorted((key, xref.id) for xref in data.xrefs)
-        if key in lineage:
-            raw.parents += sorted((key, parent) for parent in lineage.pop(key).sup)
-        raw.relations += sorted(
-            (key, relation, target)
-            for relation, targets in data.relationships.items()
-            for target in targets
-        )
-    for key, data in ontology._relationships.entities.items():
-        if data.name:
-            raw.relation_names[key] = data.name
-    meta = ontology.metadata
-    raw.synonym_types = {kind.id for kind in meta.synonymtypedefs}
-    raw.header = {
-        "ontology": meta.ontology,
-        "data_version": meta.data_version,
-        "date": meta.date.isoformat() if meta.date else None,
-        "namespace": meta.default_namespace,
-        "annotations": sorted(
-            (str(a.property), str(getattr(a, "literal", None) or getattr(a, "resource", "")))
-            for a in meta.annotations
-        ),
-    }

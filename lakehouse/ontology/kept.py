@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import StorageError
-from lakehouse.ontology.model import SCHEMAS, Metadata, Ontology, Repair
+from lakehouse.ontology.model import SCHEMAS, LeftOut, Metadata, Ontology, Repair
 
 Keep = Path | str | Literal[False] | None
 
+TEMPORARY = ".tmp-"
+_STALE = 24 * 3600
 # raise it whenever the same file would give other tables
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 _ABOUT = "about.json"
 
 
@@ -60,7 +63,9 @@ class Shelf:
             about = orjson.loads((folder / _ABOUT).read_bytes())
             tables = {name: _read(folder / f"{name}.parquet") for name in SCHEMAS}
             repairs = tuple(Repair(*row) for row in about["repairs"])
-            kept = Ontology(**tables, metadata=Metadata(**about["metadata"]), repairs=repairs)
+            left_out = tuple(LeftOut(*row) for row in about["left_out"])
+            metadata = Metadata(**about["metadata"])
+            kept = Ontology(**tables, metadata=metadata, repairs=repairs, left_out=left_out)
         except (OSError, ValueError, KeyError, TypeError):
             # pa.ArrowInvalid and orjson's error are ValueErrors; a damaged copy is parsed anew
             return None
@@ -76,13 +81,15 @@ class Shelf:
         temporary = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.path))
+            remove_stale(self.path)
+            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.path))
             for name in SCHEMAS:
                 table = getattr(ontology, name)
                 pq.write_table(table, temporary / f"{name}.parquet", compression="zstd")
             about = {
                 "metadata": asdict(ontology.metadata),
                 "repairs": [[r.line_number, r.text, r.reason] for r in ontology.repairs],
+                "left_out": [[e.kind, e.count, e.example] for e in ontology.left_out],
             }
             (temporary / _ABOUT).write_bytes(orjson.dumps(about))
             self._publish(temporary, self.folder(digest))
@@ -107,6 +114,22 @@ class Shelf:
         except OSError:
             if not target.is_dir():
                 raise
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed processes left half written; what is younger may still be written."""
+    oldest = time.time() - _STALE
+    for path in folder.glob(f"{TEMPORARY}*"):
+        try:
+            if path.stat().st_mtime >= oldest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError:
+            # another process was faster, or it belongs to somebody else
+            continue
 
 
 def _read(path: Path) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 
@@ -55,6 +56,7 @@ def _json(data: bytes) -> Loaded:
         graph, repairs = repair_json.graph_of(data)
     except repair_json.NotAGraph as error:
         raise _pronto.Refused(str(error)) from error
+    beside = {kind: graph[kind] for kind in repair_json.BESIDE if graph.get(kind)}
     data = repair_json.dump(graph)
     try:
         raw = _pronto.load("json", data)
@@ -63,6 +65,8 @@ def _json(data: bytes) -> Loaded:
         repairs += more
         data = repair_json.dump(graph)
         raw = _pronto.load("json", data)
+    for kind, listed in beside.items():
+        raw.leave_out(kind, len(listed), repair_json.shown(listed[0])[:200])
     types = repair_json.synonym_types(graph)
     raw.synonyms = [
         (key, text, scope, other)
@@ -83,6 +87,11 @@ def _owl(data: bytes) -> Loaded:
 _LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
 
 
+def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines and their numbers, one at a time: all at once would take several times the text."""
+    return ((n, line.rstrip(b"\n")) for n, line in enumerate(io.BytesIO(data), 1))
+
+
 class Lines:
     """Line numbers of clauses, looked for only when something is to be reported."""
 
@@ -93,8 +102,7 @@ class Lines:
         """Notes of `(clause, reason)` with the first line that holds the clause, or 0."""
         notes = list(notes)
         wanted = {clause.encode(): 0 for clause, _ in notes}
-        lines = self._data.split(b"\n") if wanted and self._data else ()
-        for number, line in enumerate(lines, 1):
+        for number, line in _numbered(self._data) if wanted else ():
             tag, _, value = line.partition(b":")
             if tag in (b"is_a", b"id"):
                 held = tag + b": " + re.split(rb"[!{]", value, maxsplit=1)[0].strip()
@@ -109,7 +117,7 @@ def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
     if not missing:
         return
     mention = re.compile(rb"^synonym:.*\" (?:EXACT|BROAD|NARROW|RELATED) ([^\s\[]+) ?\[")
-    for number, line in enumerate(data.split(b"\n"), 1):
+    for number, line in _numbered(data):
         found = mention.match(line)
         kind = found.group(1).decode() if found else ""
         if kind in missing:
@@ -121,11 +129,11 @@ def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
 
 def _instances(data: bytes) -> Iterator[Repair]:
     inside = False
-    for number, line in enumerate(data.decode().split("\n"), 1):
-        if line.startswith("["):
-            inside = line.startswith("[Instance]")
+    for number, line in _numbered(data):
+        if line.startswith(b"["):
+            inside = line.startswith(b"[Instance]")
         if inside and line.strip():
-            yield Repair(number, line, "an [Instance] is no term: left out")
+            yield Repair(number, line.decode(), "an [Instance] is no term: left out")
 
 
 def _former_parents(raw: _pronto.Raw) -> list[tuple[str, str]]:
@@ -152,7 +160,7 @@ def _other_types(data: bytes, raw: _pronto.Raw) -> Iterator[tuple[str, str, str,
     held = set(raw.synonyms)
     key, inside = "", False
     seen: dict[bytes, bytes] = {}
-    for line in data.split(b"\n"):
+    for _, line in _numbered(data):
         if line.startswith(b"["):
             inside = line.startswith(b"[Term]")
         elif line.startswith(b"id:"):
@@ -191,7 +199,7 @@ def _silent_merges(data: bytes) -> Iterator[Repair]:
     kind, key = b"", b""
     once: dict[bytes, bytes] = {}
     values: dict[bytes, dict[bytes, bytes]] = {}
-    for number, line in enumerate(data.split(b"\n"), 1):
+    for number, line in _numbered(data):
         tag, _, value = line.partition(b":")
         if line.startswith(b"["):
             kind = line

@@ -57,6 +57,7 @@ class Manifest(BaseModel):
         title: Full name.
         entity: Registry that it fills, e.g. `"CellType"`.
         prefix: Id-space of its terms, e.g. `"CL"`.
+        also: Further id-spaces whose terms it has and that belong to it.
         organism: `"all"`, or the one organism that it is for.
         source: Name of its `bt.Source`, where it isn't `name`.
         used: Whether it is the source that is used unless another one is chosen.
@@ -82,6 +83,7 @@ class Manifest(BaseModel):
     title: str
     entity: str
     prefix: str
+    also: tuple[str, ...] = ()
     organism: str = "all"
     source: str | None = None
     used: bool = True

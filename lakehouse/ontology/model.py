@@ -52,6 +52,24 @@ class Repair:
         return f"{place}{self.text!r}: {self.reason}"
 
 
+@dataclass(frozen=True, order=True)
+class LeftOut:
+    """A kind of statement that the tables have no place for.
+
+    Attributes:
+        kind: What it is, as OBO or RDF/XML call it, e.g. `"subset"`.
+        count: How many of them the source has.
+        example: The first one.
+    """
+
+    kind: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        return f"{self.count:,} × {self.kind}, e.g. {self.example}"
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What the source says about itself.
@@ -98,6 +116,8 @@ class Ontology:
         relations: `id, relation, target`, relations by readable name (`part_of`) where known.
         metadata: What the source says about itself.
         repairs: Everything that was changed, dropped, added or ambiguous.
+        left_out: What is right, but has no place in the tables, one entry for each kind:
+            subsets, logical definitions, references of definitions, ….
 
     Example:
         >>> onto = read(b"format-version: 1.4\n[Term]\nid: X:1\nname: x\n", keep=False)
@@ -113,6 +133,7 @@ class Ontology:
     relations: pa.Table
     metadata: Metadata
     repairs: tuple[Repair, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = field(default=())
 
     def __len__(self) -> int:
         return int(self.terms.num_rows)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import SourceUnavailable
-from lakehouse.ontology.kept import Shelf
+from lakehouse.ontology.kept import TEMPORARY, Shelf, remove_stale
 from lakehouse.ontology.manifest import Manifest, folder
 from lakehouse.ontology.network import stream
 
@@ -134,7 +134,8 @@ def _writable(target: Path) -> Path:
 
 def _fetch(address: str, target: Path, label: str, digest: str | None) -> None:
     """Fetch a file; it appears whole, as what it should be, or not at all."""
-    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+    remove_stale(target.parent)
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as out:
             stream(address, out, label)

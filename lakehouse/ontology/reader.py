@@ -75,7 +75,12 @@ def _parse(content: Content, digest: str) -> Ontology:
         raise unreadable(content.name, f"{content.format.upper()} without a single term{why}")
     repairs += lines.place(notes)
     metadata = _metadata(raw.header, content.format, digest)
-    return Ontology(**built, metadata=metadata, repairs=tuple(sorted(set(repairs))))
+    return Ontology(
+        **built,
+        metadata=metadata,
+        repairs=tuple(sorted(set(repairs))),
+        left_out=raw.all_left_out(),
+    )
 
 
 def _metadata(header: dict[str, object], format: str, digest: str) -> Metadata:

@@ -17,6 +17,13 @@ _CHUNK = 256
 _NO_TERMS = ("PROPERTY", "INDIVIDUAL")
 # what edges say of relations and of individuals
 _OF_OTHERS = ("inverseOf", "subPropertyOf", "type")
+# lists of a graph beside its nodes and edges
+BESIDE = (
+    "logicalDefinitionAxioms",
+    "equivalentNodesSets",
+    "domainRangeAxioms",
+    "propertyChainAxioms",
+)
 _UNDERSCORED = re.compile(rb'"http://purl\.obolibrary\.org/obo/([A-Za-z]+_[A-Za-z]+)_(\d+)"')
 
 
@@ -85,7 +92,7 @@ def repair(graph: Node, refusal: Refusal) -> tuple[Node, list[Repair]]:
     repairs: list[Repair] = []
     frame = {key: value for key, value in graph.items() if key in ("id", "meta", "lbl")}
     if refusal(dump({**frame, "nodes": [], "edges": []})) is not None:
-        repairs.append(Repair(0, _show(frame), "unreadable header of the graph: left out"))
+        repairs.append(Repair(0, shown(frame), "unreadable header of the graph: left out"))
         frame = {"id": "http://purl.obolibrary.org/obo/repaired.json"}
     nodes: list[Node] = []
     for chunk in _chunks(graph["nodes"]):
@@ -105,7 +112,7 @@ def repair(graph: Node, refusal: Refusal) -> tuple[Node, list[Repair]]:
             if refused is None:
                 edges.append(edge)
             else:
-                repairs.append(Repair(0, _show(edge), f"{refused}: edge dropped"))
+                repairs.append(Repair(0, shown(edge), f"{refused}: edge dropped"))
     return {**frame, "nodes": nodes, "edges": edges}, repairs
 
 
@@ -116,7 +123,7 @@ def _items(graphs: list[Node], key: str, needed: str, repairs: list[Repair]) -> 
                 yield item
             else:
                 repairs.append(
-                    Repair(0, _show(item), f"no {needed!r} in one of the {key}: dropped")
+                    Repair(0, shown(item), f"no {needed!r} in one of the {key}: dropped")
                 )
 
 
@@ -157,7 +164,7 @@ def _usual(edge: Node, nodes: dict[str, Node], repairs: list[Repair]) -> bool:
     of_a_class = nodes.get(edge["sub"], {}).get("type") == "CLASS"
     good = isinstance(relation, str) and isinstance(edge.get("obj"), str)
     if not good or (about_relations and of_a_class):
-        repairs.append(Repair(0, _show(edge), "no relation between two terms: edge dropped"))
+        repairs.append(Repair(0, shown(edge), "no relation between two terms: edge dropped"))
         return False
     return True
 
@@ -173,7 +180,7 @@ def _typed(node: Node, repairs: list[Repair]) -> Node:
     if not isinstance(mark, bool):
         changed["deprecated"] = _DEPRECATED.get(str(mark).lower(), False)
         reason = f"no Boolean: read as {changed['deprecated']}".lower()
-        repairs.append(Repair(0, f"{node['id']} deprecated: {_show(mark)}", reason))
+        repairs.append(Repair(0, f"{node['id']} deprecated: {shown(mark)}", reason))
     for key in ("synonyms", "xrefs", "basicPropertyValues"):
         listed = meta.get(key)
         # the parser reads null as the text "null"
@@ -232,10 +239,10 @@ def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) ->
         return
     bare = {key: node[key] for key in ("id", "type", "lbl") if isinstance(node.get(key), str)}
     if "lbl" not in bare and node.get("lbl") is not None:
-        repairs.append(Repair(0, f"{node['id']} {_show(node['lbl'])}", "no label: dropped"))
+        repairs.append(Repair(0, f"{node['id']} {shown(node['lbl'])}", "no label: dropped"))
     reason = refused(bare)
     if reason is not None:
-        repairs.append(Repair(0, _show(node), f"{reason}: node dropped"))
+        repairs.append(Repair(0, shown(node), f"{reason}: node dropped"))
         return
     meta: Node = {}
     for key, value in _meta(node).items():
@@ -244,13 +251,13 @@ def _mended(node: Node, frame: Node, refusal: Refusal, repairs: list[Repair]) ->
             for item in value:
                 kept, reason = _best(item, within(key, listed=True))
                 if reason is not None:
-                    repairs.append(Repair(0, f"{node['id']} {_show(item)}", reason))
+                    repairs.append(Repair(0, f"{node['id']} {shown(item)}", reason))
                 good += [] if kept is None else [kept]
             meta[key] = good
         elif value is not None:
             kept, reason = _best(value, within(key))
             if reason is not None:
-                repairs.append(Repair(0, f"{node['id']} {_show(value)}", reason))
+                repairs.append(Repair(0, f"{node['id']} {shown(value)}", reason))
             if kept is not None:
                 meta[key] = kept
     yield {**bare, "meta": meta}
@@ -278,5 +285,6 @@ def _chunks(items: list[Node]) -> Iterator[list[Node]]:
         yield items[at : at + _CHUNK]
 
 
-def _show(item: object) -> str:
+def shown(item: object) -> str:
+    """A part of a graph as text."""
     return orjson.dumps(item).decode()

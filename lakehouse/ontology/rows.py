@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument, near
+from lakehouse.ontology.manifest import manifests
 from lakehouse.ontology.model import Ontology
 
 _TEXTS = pa.list_(pa.field("item", pa.string()))
@@ -55,7 +56,8 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
 
     Args:
         ontology: A read ontology.
-        prefix: Id-space such as `"CL"` or `"CL:"`; by default the ontology's own; `""` for all.
+        prefix: Id-space such as `"CL"` or `"CL:"`; by default the ontology's own, together with
+            those that its manifest names beside it; `""` for all.
 
     Returns:
         `ontology_id, name, synonyms (the exact ones, "|"-joined), broad_synonyms,
@@ -80,7 +82,9 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
             hint="read(path).terms shows what it holds",
         )
     if space:
-        terms = terms.filter(pl.col("id").str.starts_with(f"{space}:"))
+        spaces = (space, *(_also(space) if prefix is None else ()))
+        belongs = [pl.col("id").str.starts_with(f"{one}:") for one in spaces]
+        terms = terms.filter(pl.any_horizontal(belongs))
     if terms.is_empty():
         known = sorted({key.partition(":")[0] for key in ontology.terms["id"].to_pylist()})
         raise InvalidArgument(
@@ -106,6 +110,11 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
     lists = [pl.col(n).fill_null(none) for n in ("parents", "foreign_parents", "notes", "consider")]
     rows = rows.rename({"id": "ontology_id", "definition": "description"}).with_columns(lists)
     return rows.select(ROWS_SCHEMA.names).to_arrow().cast(ROWS_SCHEMA).combine_chunks()
+
+
+def _also(space: str) -> tuple[str, ...]:
+    """The id-spaces that belong to an ontology beside its own, e.g. AfPO to HANCESTRO."""
+    return next((m.also for m in manifests().values() if m.prefix == space), ())
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

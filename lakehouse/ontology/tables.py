@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
-from lakehouse.ontology._pronto import Raw
 from lakehouse.ontology.ids import compact, unescape
 from lakehouse.ontology.model import SCHEMAS
+from lakehouse.ontology.raw import Raw
 
 # readable names where a file uses a relation without declaring it
 _KNOWN_RELATIONS = {

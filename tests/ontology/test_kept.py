@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,6 +52,18 @@ def test_another_parser_version_is_another_key(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(kept, "PARSER_VERSION", 10**6)
     read(DATA, keep=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old(tmp_path: Path):
+    for name, hours in ((".tmp-old", 25), (".tmp-new", 1), ("mine", 25)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "terms.parquet").touch()
+        os.utime(folder, (time.time() - hours * 3600,) * 2)
+    read(DATA, keep=tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert ".tmp-old" not in left
+    assert {".tmp-new", "mine"} < left
 
 
 def test_nothing_temporary_is_left(tmp_path: Path):

@@ -136,5 +136,8 @@ def test_a_killed_download_leaves_nothing_that_counts(release, address, tmp_path
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     assert [p.name[:5] for p in downloads.iterdir()] == [".tmp-"]
+    (rest,) = downloads.iterdir()
+    os.utime(rest, (time.time() - 25 * 3600,) * 2)
     GO_ON.set()
     assert obtain(entry).path.read_bytes() == OBO
+    assert not rest.exists()

@@ -119,3 +119,14 @@ def test_an_ontology_of_relations_fills_no_registry():
     onto = read(f"{HEADER}[Typedef]\nid: part_of\nname: part of\n".encode(), keep=False)
     with pytest.raises(InvalidArgument, match="defines no terms"):
         registry_rows(onto)
+
+
+def test_id_spaces_that_belong_to_an_ontology_come_with_it():
+    terms = "".join(f"[Term]\nid: {k}:1\nname: {k}\n\n" for k in ("HANCESTRO", "AfPO", "GEO"))
+    link = "[Term]\nid: HANCESTRO:2\nname: b\nis_a: AfPO:1\n"
+    found = read(f"format-version: 1.4\nontology: hancestro\n\n{terms}{link}".encode(), keep=False)
+    rows = registry_rows(found)
+    assert rows["ontology_id"].to_pylist() == ["AfPO:1", "HANCESTRO:1", "HANCESTRO:2"]
+    assert rows["parents"].to_pylist()[2] == ["AfPO:1"]
+    only = registry_rows(found, "HANCESTRO")
+    assert only["ontology_id"].to_pylist() == ["HANCESTRO:1", "HANCESTRO:2"]
