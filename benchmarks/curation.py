@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.harness import Bench, Line, environment, median, public_lake
 
 _GENES = 78_000
+_LIMIT = 120  # seconds after which the peer is no longer waited for
 
 
 def _schema(count: int) -> tuple[Any, list[str]]:
@@ -49,16 +50,18 @@ def slots(bench: Bench) -> Iterator[Line]:
     known = bench.size(_GENES, 2_000)
     many, wide = bench.size(100_000, 2_000), bench.size(60_000, 2_000)
     sizes = ((3, 3), (many, 2_000), (3, wide))
-    peer = bench.ask("curate", genes=known, sizes=sizes)
+    peer = bench.ask("curate", genes=known, sizes=sizes, limit=_LIMIT)
     reaches = (("≤ 0.1 s", 0.1), ("≤ lamindb's 0.17 s", 0.17), ("≤ 0.2 s", 0.2))
     with public_lake(bench):
         schema, ids = _schema(known)
         for (cells, genes), (reach, limit) in zip(sizes, reaches, strict=True):
             adata = _cells(cells, ids[:genes])
             taken = median(lambda a=adata: curator(a, schema).validate(), 5)
-            rival = peer.get(f"{cells}x{genes}")
+            rival, note = peer.get(f"{cells}x{genes}"), ""
+            if f"{cells}x{genes}" in peer and rival is None:
+                rival, note = float(_LIMIT), f"lamindb was given up after {_LIMIT} s"
             name = f"curate an AnnData of {cells:,} cells x {genes:,} genes, {known:,} known"
-            yield Line(name, taken, "s", reach, limit, rival, "lamindb")
+            yield Line(name, taken, "s", reach, limit, rival, "lamindb", note=note)
 
 
 def backed(bench: Bench) -> Iterator[Line]:

@@ -322,8 +322,30 @@ def compare(n, distinct):
     }
 
 
-def curate(genes, sizes, times=3):
-    """AnnData of several sizes; the registry holds genes that are copied below the ORM."""
+class TooSlow(BaseException):
+    """Something took longer than it is waited for; nobody on the way may catch this."""
+
+
+def limited(action, limit):
+    """Call something that is given up after `limit` seconds, with TooSlow."""
+    import signal
+
+    def give_up(*_):
+        raise TooSlow
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(limit)
+    try:
+        return action()
+    finally:
+        signal.alarm(0)
+
+
+def curate(genes, sizes, times=3, limit=60):
+    """AnnData of several sizes; the registry holds genes that are copied below the ORM.
+
+    What takes longer than `limit` seconds is given up, and has the figure None.
+    """
     import anndata
     import numpy as np
     import pandas as pd
@@ -362,11 +384,16 @@ def curate(genes, sizes, times=3):
             obs=pd.DataFrame({"cell_type": kinds}, index=[str(i) for i in range(cells)]),
             var=pd.DataFrame(index=ids[:wide]),
         )
-        found[f"{cells}x{wide}"] = median(
-            lambda a=adata: ln.curators.AnnDataCurator(a, schema).validate(),
-            times if wide < 10_000 else 1,  # which takes it most of a minute
-            warm=1 if wide < 10_000 else 0,
-        )
+
+        def validate(a=adata):
+            limited(lambda: ln.curators.AnnDataCurator(a, schema).validate(), limit)
+
+        few = wide < 10_000  # more take it most of a minute
+        try:
+            taken = median(validate, times if few else 1, warm=1 if few else 0)
+        except TooSlow:
+            taken = None
+        found[f"{cells}x{wide}"] = taken
     return found
 
 

@@ -7,6 +7,7 @@ from html import escape
 
 from lakehouse.curation._text import shown, spoken
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.failures import Failures
 
 _SHOWN = 1000
 _LONGEST = 500
@@ -62,11 +63,11 @@ def page(
 
 def _counts(failures: Sequence[Failure], columns: Mapping[str, str]) -> Iterable[Sequence[str]]:
     found: dict[str, tuple[int, int]] = dict.fromkeys(columns, (0, 0))
-    for failure in failures:
+    for failure, more, count in _tallied(failures):
         joined = f"{failure.slot}:{failure.column}"
         key = joined if joined in columns else failure.column
         n, rows = found.get(key, (0, 0))
-        found[key] = (n + 1, rows + failure.count)
+        found[key] = (n + more, rows + count)
     for name, (n, rows) in found.items():
         mark = "bad" if n else "good"
         yield (
@@ -75,6 +76,15 @@ def _counts(failures: Sequence[Failure], columns: Mapping[str, str]) -> Iterable
             f'<td class="n">{n:,}</td>',
             f'<td class="n">{rows:,}</td>',
         )
+
+
+def _tallied(failures: Sequence[Failure]) -> Iterable[tuple[Failure, int, int]]:
+    """Failures, how many more are like each, and in how many rows."""
+    for part in Failures.of(failures).parts:
+        if isinstance(part, tuple):
+            yield from ((failure, 1, failure.count) for failure in part)
+        else:
+            yield part.like, len(part), part.count
 
 
 def _failure(failure: Failure) -> Sequence[str]:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.failures import Failures, Part
 
 _SHOWN_VALUES = 10
 _SHOWN_ROWS = 100
@@ -20,12 +21,27 @@ def describe(failures: Sequence[Failure], *, n_columns: int, n_rows: int) -> str
     """All failures, one paragraph per column and rule."""
     if not failures:
         return f"valid: {_plural(n_columns, 'column')}, {_plural(n_rows, 'row')}"
-    groups: dict[tuple[str, str, str], list[Failure]] = {}
-    for failure in failures:
-        what = failure.expected if failure.rule == "constraint" else failure.rule
-        groups.setdefault((failure.slot, what, failure.column), []).append(failure)
-    told = (_DESCRIBE.get(group[0].rule, _values)(group) for group in groups.values())
+    groups: dict[tuple[str, str, str], list[Part]] = {}
+    for part in Failures.of(failures).parts:
+        if not isinstance(part, tuple):
+            groups.setdefault(_kind(part.like), []).append(part)
+            continue
+        alike: dict[tuple[str, str, str], list[Failure]] = {}
+        for failure in part:
+            alike.setdefault(_kind(failure), []).append(failure)
+        for kind, found in alike.items():
+            groups.setdefault(kind, []).append(tuple(found))
+    told = (_told(Failures(parts)) for parts in groups.values())
     return "\n".join(shown(text) for text in told)
+
+
+def _kind(failure: Failure) -> tuple[str, str, str]:
+    what = failure.expected if failure.rule == "constraint" else failure.rule
+    return failure.slot, what, failure.column
+
+
+def _told(group: Failures) -> str:
+    return _DESCRIBE.get(group[0].rule, _values)(group)
 
 
 def shown(text: str, limit: int = _LONGEST_TEXT) -> str:

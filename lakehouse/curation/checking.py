@@ -50,6 +50,6 @@ def validate_names(
     report = Report(n_rows=len(names))
     report.terms[NAMES] = check.matches()
     report.unknown = {NAMES: check.wrong}
-    report.failures = tuple(check.failures(slot, "names")) if spec.maximal_set else ()
+    report.add(check.failures(slot, "names") if spec.maximal_set else ())
     report.table = names
     return report

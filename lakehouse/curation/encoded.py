@@ -85,12 +85,13 @@ def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str,
     if not len(asked):
         return
     text_of = dict(zip(asked.to_pylist(), values.filter(at).to_pylist(), strict=True))
-    frame = pl.DataFrame({"code": pl.from_arrow(codes.indices)}).with_row_index("row")
-    if codes.rows is not None:
-        frame = frame.with_columns(row=pl.Series(pl.from_arrow(codes.rows)))
+    places = pc.indices_nonzero(pc.is_in(codes.indices, value_set=asked))
+    rows = places if codes.rows is None else codes.rows.take(places)
+    frame = pl.DataFrame(
+        {"code": pl.from_arrow(codes.indices.take(places)), "row": pl.from_arrow(rows)}
+    )
     found = (
         frame.with_columns(pl.col("row").cast(pl.Int64) + start)
-        .filter(pl.col("code").is_in(list(text_of)))
         .group_by("code")
         .agg(pl.col("row").n_unique().alias("n"), pl.col("row").unique().sort().head(rows_kept()))
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
 import pyarrow as pa
@@ -24,6 +24,7 @@ Dataset: TypeAlias = Any
 _NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
 
 
+@runtime_checkable
 class Source(Protocol):
     """A dataset whose columns can be read in chunks.
 
@@ -82,6 +83,8 @@ def source_of(data: Dataset) -> Source:
         return ReaderSource(pa.RecordBatchReader.from_stream(data))
     if isinstance(data, Iterator):
         return ReaderSource(_reader(data))
+    if isinstance(data, Source):
+        return data
     raise InvalidArgument(
         "This is not a table that can be validated.",
         found=type(data).__name__,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
 
 from lakehouse.curation import _html, _text
-from lakehouse.curation.chunks import is_text
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.failures import Failures, Group, Part, columns_of
 from lakehouse.curation.terms import Matches
 from lakehouse.errors import InvalidArgument, ValidationError
 
@@ -29,7 +28,8 @@ class Report:
     how many more there are; `failures` and `to_polars()` hold all of them.
 
     Attributes:
-        failures: Everything that is wrong; empty if the data is valid.
+        failures: Everything that is wrong; empty if the data is valid. A sequence that makes
+            its `Failure` objects as they are looked at: there may be millions.
         terms: The valid terms by column, for annotation.
         table: The data; an Arrow table if coercion or defaults changed something.
         changed: Whether they did.
@@ -38,13 +38,20 @@ class Report:
         unknown: Names that are no terms where other names are allowed, e.g. of genes.
     """
 
-    failures: tuple[Failure, ...] = ()
+    failures: Sequence[Failure] = ()
     terms: dict[str, tuple[Matches, ...]] = field(default_factory=dict)
     table: Any = field(default=None, repr=False)
     changed: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     n_rows: int = 0
     unknown: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.failures = Failures.of(self.failures)
+
+    def add(self, found: Iterable[Failure]) -> None:
+        """Note further failures."""
+        self.failures = Failures.of(self.failures) + Failures.of(found)
 
     @property
     def ok(self) -> bool:
@@ -60,7 +67,7 @@ class Report:
     def non_validated(self) -> dict[str, list[str]]:
         """The values that are no terms, by categorical column."""
         found: dict[str, list[str]] = {}
-        for failure in self.failures:
+        for failure in Failures.of(self.failures).single():
             if failure.rule == "category":
                 found.setdefault(failure.column, []).append(failure.value)
         return found
@@ -68,21 +75,22 @@ class Report:
     def synonyms(self) -> dict[str, dict[str, str]]:
         """By categorical column: which invalid value is a synonym of which term."""
         found: dict[str, dict[str, str]] = {}
-        for failure in self.failures:
+        for failure in Failures.of(self.failures).single():
             if failure.synonym_of is not None:
                 found.setdefault(failure.column, {})[failure.value] = failure.synonym_of
         return found
 
     def in_slot(self, slot: str) -> Report:
         """The same report, saying that it is about a slot."""
-        return replace(self, failures=tuple(replace(f, slot=slot) for f in self.failures))
+        found = Failures.of(self.failures).map(lambda failure: replace(failure, slot=slot))
+        return replace(self, failures=found)
 
     @staticmethod
     def join(reports: Mapping[str, Report]) -> Report:
         """One report over several slots; terms and columns are keyed `slot:column`."""
         parts = [(slot, report.in_slot(slot)) for slot, report in reports.items()]
         return Report(
-            failures=tuple(failure for _, part in parts for failure in part.failures),
+            failures=Failures(p for _, r in parts for p in Failures.of(r.failures).parts),
             terms={f"{s}:{name}": terms for s, p in parts for name, terms in p.terms.items()},
             table={slot: part.table for slot, part in parts},
             changed=any(part.changed for _, part in parts),
@@ -92,26 +100,7 @@ class Report:
 
     def to_polars(self) -> pl.DataFrame:
         """All failures as a data frame, one row each; values as text."""
-        found = self.failures
-        columns: dict[str, Any] = {
-            "slot": [f.slot for f in found],
-            "column": [f.column for f in found],
-            "rule": [f.rule for f in found],
-            "value": [None if f.value is None else str(f.value) for f in found],
-            "count": [f.count for f in found],
-            # Arrow makes lists of many tuples several times faster
-            "rows": pl.from_arrow(pa.array([f.rows for f in found], pa.list_(pa.int64()))),
-            "nearest": pl.from_arrow(pa.array([f.nearest for f in found], pa.list_(pa.string()))),
-            "synonym_of": [f.synonym_of for f in found],
-            "found": [f.found for f in found],
-            "expected": [f.expected for f in found],
-            "hint": [f.hint for f in found],
-        }
-        try:
-            return pl.DataFrame(columns, schema=_SCHEMA)
-        except UnicodeEncodeError:  # lone surrogates, which no other text may hold
-            texts = {name: [_encodable(v) for v in values] for name, values in columns.items()}
-            return pl.DataFrame(texts, schema=_SCHEMA)
+        return columns_of(self.failures)
 
     def to_rows(self) -> pl.DataFrame:
         """Every failing row: slot, column, rule, value and row, from 0.
@@ -119,12 +108,11 @@ class Report:
         Raises:
             InvalidArgument: Only the first rows of each failure were kept.
         """
-        for failure in self.failures:
-            if failure.count > len(failure.rows):
-                raise InvalidArgument(
-                    "This report keeps only the first rows of each failure.",
-                    hint="validate again with all_rows=True",
-                )
+        if not all(_has_all_rows(part) for part in Failures.of(self.failures).parts):
+            raise InvalidArgument(
+                "This report keeps only the first rows of each failure.",
+                hint="validate again with all_rows=True",
+            )
         frame = self.to_polars().select("slot", "column", "rule", "value", row="rows")
         return frame.explode("row").drop_nulls("row")
 
@@ -171,25 +159,7 @@ class Report:
         return _text.rich_table(self.failures) if self.failures else f"[green]{self}[/green]"
 
 
-def _stored(value: Any) -> str:
-    text = str(value)
-    return text if is_text(text) else repr(value)
-
-
-def _encodable(value: Any) -> Any:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-
-
-_SCHEMA: dict[str, pl.DataType] = {
-    "slot": pl.String(),
-    "column": pl.String(),
-    "rule": pl.String(),
-    "value": pl.String(),
-    "count": pl.Int64(),
-    "rows": pl.List(pl.Int64()),
-    "nearest": pl.List(pl.String()),
-    "synonym_of": pl.String(),
-    "found": pl.String(),
-    "expected": pl.String(),
-    "hint": pl.String(),
-}
+def _has_all_rows(part: Part) -> bool:
+    if isinstance(part, Group):
+        return part.has_all_rows
+    return all(failure.count <= len(failure.rows) for failure in part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from lakehouse.curation.chunks import Chunk, Objects
 from lakehouse.curation.coercion import Coercer
 from lakehouse.curation.failure import Failure, every_row, quickly
+from lakehouse.curation.failures import Failures, Group
 from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
@@ -69,7 +70,7 @@ def validate(
     if isinstance(source, ReaderSource) and (added or any(c.may_change for c in columns)):
         # A stream can be read once, and what changes has to be joined with the rest.
         source = TableSource(source.table())
-    failures = [
+    failures: list[Failure | Group] = [
         failure
         for check in dataset_rules()
         for failure in check(source.names, source.index, spec, slot)
@@ -83,9 +84,9 @@ def validate(
     with quickly():
         failures += [failure for column in columns for failure in column.failures(slot)]
     failures += [] if whole_rows is None else whole_rows.failures(slot)
-    failures += [] if cases is None else list(cases.failures(slot, failures))
+    failures += [] if cases is None else list(cases.failures(slot, _single(failures)))
     report = Report(
-        failures=tuple(failures),
+        failures=Failures.of(failures),
         terms={c.rule.name: c.matches for c in columns if c.matches},
         table=data,
         columns={c.rule.name: str(c.rule.dtype) for c in columns},
@@ -155,7 +156,7 @@ class _Column:
             check.update(chunk, start)
         return chunk
 
-    def failures(self, slot: str) -> Iterator[Failure]:
+    def failures(self, slot: str) -> Iterator[Failure | Group]:
         yield from self._coercer.failures(slot)
         for check in self._checks:
             yield from check.failures(slot)
@@ -168,6 +169,10 @@ class _Column:
             arrow = self.rule.dtype.arrow_type()
             return pa.chunked_array([array.cast(arrow) for array in arrays], arrow)
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
+
+
+def _single(found: Iterable[Failure | Group]) -> Iterator[Failure]:
+    return (item for item in found if isinstance(item, Failure))
 
 
 def _read(

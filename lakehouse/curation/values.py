@@ -10,6 +10,7 @@ import pydantic
 
 from lakehouse.curation.chunks import Objects, is_missing
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.failures import Failures, Group
 from lakehouse.curation.models import model_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules.categories import make as category_check
@@ -51,7 +52,7 @@ def validate_values(
     rules.update({k: v for k, v in spec.rules_for(values).items() if k not in rules})
     model = model_of(spec, tuple(rules.values()))
     names = {name: str(info.alias) for name, info in model.model_fields.items()}
-    failures: list[Failure] = []
+    failures: list[Failure | Group] = []
     made: dict[str, Any] = dict(values)
     try:
         checked = model.model_validate(dict(values))
@@ -65,7 +66,7 @@ def validate_values(
         made |= extra
     except pydantic.ValidationError as error:
         failures += _failures(error, rules, values, slot)
-    wrong = {failure.column for failure in failures}
+    wrong = {failure.column for failure in Failures.of(failures)}
     report = Report(
         columns={name: str(rule.dtype) for name, rule in rules.items() if name in values},
         table=made,
@@ -92,11 +93,11 @@ def validate_values(
         keys = whole.columns(list(made))
         whole.update({key: Objects([made[key]]) for key in keys}, 1, 0)
         failures += whole.failures(slot)
-    report.failures = tuple(failures)
+    report.failures = Failures.of(failures)
     return report
 
 
-def _unfulfilled(rule: ColumnRule, value: Any, slot: str) -> Iterator[Failure]:
+def _unfulfilled(rule: ColumnRule, value: Any, slot: str) -> Iterator[Failure | Group]:
     """The conditions of a feature that one value doesn't fulfil."""
     check = ConstraintCheck(rule)
     check.update(Objects([value]), 0)

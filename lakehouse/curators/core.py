@@ -143,7 +143,7 @@ class Curator:
         self.report = joined_report(reports) if reports else Report()
         with every_row() if all_rows else nullcontext():
             found = dataset_failures(self._lake, self.schema, self._source())
-        self.report.failures += found
+        self.report.add(found)
         return self.report
 
     def validate(self) -> None:

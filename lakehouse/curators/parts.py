@@ -13,8 +13,10 @@ from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.coercion import Coercer
+from lakehouse.curation.failures import Failures
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
+from lakehouse.curation.slots.stored import StoredFrame
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
@@ -50,7 +52,8 @@ class ComponentCurator(Mending):
     @property
     def dataset(self) -> Any:
         """The data of the part, as curation left it."""
-        return self.part.data
+        data = self.part.data
+        return data.table() if isinstance(data, StoredFrame) else data
 
     @cached_property
     def cat(self) -> DataFrameCatManager:
@@ -90,7 +93,7 @@ class ComponentCurator(Mending):
         else:
             found = validate_part(self.part, self.spec, resolver)
             tell_unknown(self.schema, found, self.part)
-        found.failures = tuple(self._advised(failure) for failure in found.failures)
+        found.failures = Failures.of(found.failures).map(self._advised)
         if found.changed and found.ok:
             self._take_over(found)
         self.report = found

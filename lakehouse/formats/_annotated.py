@@ -66,6 +66,13 @@ class Annotated(ABC):
             self.check(path, root)
             return element_table(root, slot, columns)
 
+    @contextmanager
+    def frame(self, path: Path, slot: str) -> Iterator[Frame]:
+        """`obs` or `var` of a file, to be read column by column."""
+        with self.group(path) as root:
+            self.check(path, root)
+            yield Frame(root[slot], root)
+
     def open(
         self, path: AnyPath | Sequence[AnyPath], engine: str = "pyarrow", **kwargs: Any
     ) -> Any:

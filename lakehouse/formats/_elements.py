@@ -7,7 +7,7 @@ datasets with categories in `uns` (0.6). Works on h5py and zarr nodes alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -107,6 +107,21 @@ class Frame:
         if categories is not None:
             return _categorical(values, array_of(categories[...]), ordered=False)
         return array_of(values)
+
+    def reader(self, name: str) -> Callable[[int, int], pa.Array]:
+        """Reads some rows of a column: from which row on, and how many."""
+        node: Any = self._node[name] if is_group(self._node) else None
+        kind = "" if node is None else encoding(node)
+        if kind == "categorical":
+            categories, ordered = read(node["categories"]), bool(attribute(node, "ordered"))
+            return lambda start, count: _categorical(
+                node["codes"][start : start + count], categories, ordered=ordered
+            )
+        plain = kind in ("array", "string-array") and len(node.shape) == 1
+        if plain and self._referred(node) is None:
+            return lambda start, count: array_of(node[start : start + count])
+        whole = self.read(name)
+        return lambda start, count: whole.slice(start, count)
 
     def _referred(self, node: Any) -> Any:
         if is_group(node) or "categories" not in node.attrs:

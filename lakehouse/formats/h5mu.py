@@ -14,7 +14,7 @@ from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, UnreadableFile
 from lakehouse.formats._annotated import DAMAGE, FRAMES, components_of, element_table, quiet
 from lakehouse.formats._arrow import table_of
-from lakehouse.formats._elements import encoding, is_group
+from lakehouse.formats._elements import Frame, encoding, is_group
 from lakehouse.formats._probe import reading, starts_with, writing
 from lakehouse.formats.base import AnyPath, Component, Description, is_path
 
@@ -62,11 +62,15 @@ class H5mu:
                 raise InvalidArgument(f"The slot {slot!r} is no table.", expected="obs or var")
             return table_of(getattr(part, own), columns)
         with self._root(Path(source)) as root:
-            if modality and modality not in root["mod"]:
-                raise InvalidArgument(
-                    f"There is no modality {modality!r}.", expected=", ".join(root["mod"])
-                )
-            return element_table(root["mod"][modality] if modality else root, own, columns)
+            return element_table(_part(root, modality), own, columns)
+
+    @contextmanager
+    def frame(self, path: Path, slot: str) -> Iterator[Frame]:
+        """`obs` or `var` of the file or of a modality, to be read column by column."""
+        modality, _, own = slot.rpartition(":")
+        with self._root(path) as root:
+            part = _part(root, modality)
+            yield Frame(part[own], part)
 
     def load(self, path: Path, **kwargs: Any) -> Any:
         """A MuData in memory; kwargs go to `mudata.read_h5mu`."""
@@ -89,6 +93,14 @@ class H5mu:
         """See `Format.write`; kwargs go to `MuData.write_h5mu`."""
         with writing(Path(path), "MuData", TypeError, ValueError, NotImplementedError), _settled():
             obj.write_h5mu(path, **kwargs)
+
+
+def _part(root: Any, modality: str) -> Any:
+    if modality and modality not in root["mod"]:
+        raise InvalidArgument(
+            f"There is no modality {modality!r}.", expected=", ".join(root["mod"])
+        )
+    return root["mod"][modality] if modality else root
 
 
 @contextmanager

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
+import pytest
 from rich.console import Console
 
-from lakehouse.curation import ColumnRule, DatasetSpec, Failure, Report, TableResolver, validate
+from lakehouse.curation import (
+    ColumnRule,
+    DatasetSpec,
+    Failure,
+    Report,
+    TableResolver,
+    failures,
+    validate,
+)
 from lakehouse.curation.rules import _table
 
 
@@ -133,3 +144,70 @@ def test_calls_are_code_in_pages(resolver: TableResolver) -> None:
     spec = DatasetSpec((ColumnRule("cell_type", "cat[bionty.CellType]"),))
     page = validate(pa.table({"cell_type": ["B-cell"]}), spec, resolver).to_html()
     assert "via: <code>bt.CellType.standardize(" in page
+
+
+def _numbers() -> tuple[Report, list[Failure]]:
+    """Three failures by themselves, then five in a group, then one more."""
+    rules = (
+        ColumnRule("a", int, nullable=False),
+        ColumnRule("b", float, checks={"ge": 0.0}),
+        ColumnRule("c", str),
+    )
+    data = pa.table(
+        {"a": ["x", "y", None], "b": [-1e-7, -2.5e300, -1.0], "c": [1, 2, 3], "d": [0] * 3}
+    )
+    report = validate(data, DatasetSpec(rules, maximal_set=True))
+    return report, list(report.failures)
+
+
+def test_failures_are_a_sequence() -> None:
+    report, found = _numbers()
+    assert [f.rule for f in found] == [
+        *("extra", "dtype", "null"), *("constraint",) * 3, "dtype",
+    ]  # fmt: skip
+    assert len(report.failures) == len(found) == 7
+    assert [report.failures[i] for i in range(7)] == found
+    assert [report.failures[i - 7] for i in range(7)] == found
+    for cut in (slice(None), slice(1, 5), slice(-3, None), slice(5, 1), slice(None, None, -2)):
+        assert report.failures[cut] == tuple(found[cut])
+    for beyond in (7, -8):
+        with pytest.raises(IndexError):
+            report.failures[beyond]
+    assert report.failures == tuple(found)
+    assert report.failures != found[:-1]
+    assert found[4] in report.failures
+    assert report.failures.index(found[4]) == 4
+    assert list(reversed(report.failures)) == found[::-1]
+    further = Failure("columns", "z", "presence")
+    report.add([further])
+    assert [*report.failures] == [*found, further]
+    joined = ()
+    joined += report.failures
+    assert joined == (*found, further)
+
+
+def test_values_of_the_data_frame_are_as_python_writes_them() -> None:
+    sizes = [10.0**e * m for e in range(-320, 308, 3) for m in (1.0, 1.5, 1 / 3)]
+    for values in ([-s for s in sizes] + [-math.inf], [-1, -(2**62)]):
+        rule = ColumnRule("x", "num", checks={"gt": 0})
+        report = validate(pa.table({"x": values}), DatasetSpec((rule,)))
+        frame = report.to_polars()
+        wanted = dict.fromkeys(values)
+        assert frame["value"].to_list() == [str(value) for value in wanted]
+        assert frame["count"].sum() == len(values)
+        singly = Report(tuple(report.failures), columns=report.columns, n_rows=report.n_rows)
+        assert singly.to_polars().equals(frame)
+        assert str(singly) == str(report)
+        assert singly.to_html() == report.to_html()
+
+
+def test_many_wrong_values_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "_WAITING", 3)
+    monkeypatch.setattr(failures, "_AT_ONCE", 2)
+    rule = ColumnRule("x", int, checks={"ge": 0})
+    values = [-(i % 5) for i in range(40)]
+    batches = pa.table({"x": values}).to_reader(max_chunksize=4)
+    found = validate(batches, DatasetSpec((rule,))).failures
+    assert [(f.value, f.count, f.rows) for f in found] == [
+        (-k, 8, (k, k + 5, k + 10, k + 15, k + 20)) for k in range(1, 5)
+    ]

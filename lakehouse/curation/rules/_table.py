@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lakehouse.curation.chunks import Chunk
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.failures import Group
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.terms import Matches, TermResolver
 
@@ -50,7 +51,7 @@ class ColumnCheck(Protocol):
         """Look at the rows from `start` on."""
         ...
 
-    def failures(self, slot: str) -> Iterator[Failure]:
+    def failures(self, slot: str) -> Iterator[Failure | Group]:
         """Yield what was wrong."""
         ...
 

@@ -11,7 +11,8 @@ Patterns are those of Rust's `regex`, as in pydantic: `\d` is any digit, `$` is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing, python_values
-from lakehouse.curation.failure import Failure, Tally, rows_kept
+from lakehouse.curation.failure import Failure, Tally
+from lakehouse.curation.failures import Group, Wrong
 from lakehouse.curation.rules.dicts import dict_of_text
 from lakehouse.curation.spec import ColumnRule, ValueJudge
 from lakehouse.curation.terms import TermResolver
@@ -84,18 +86,19 @@ def _among(values: Any, allowed: Sequence[Any]) -> Any:
     return pc.is_in(values, value_set=pa.array(list(allowed), values.type))
 
 
+# Which values are wrong; what is missing is null or NaN, of which no comparison is true.
 _VECTORISED: dict[str, Callable[[Any, Any], Any]] = {
-    "ge": lambda v, bound: pc.greater_equal(v, bound),
-    "gt": lambda v, bound: pc.greater(v, bound),
-    "le": lambda v, bound: pc.less_equal(v, bound),
-    "lt": lambda v, bound: pc.less(v, bound),
-    "multiple_of": _multiple,
-    "min_length": lambda v, n: pc.greater_equal(_length(v), n),
-    "max_length": lambda v, n: pc.less_equal(_length(v), n),
-    "pattern": _matches,
-    "enum": _among,
-    "allow_inf_nan": _finite,
-    "null_items": _complete,
+    "ge": lambda v, bound: pc.less(v, bound),
+    "gt": lambda v, bound: pc.less_equal(v, bound),
+    "le": lambda v, bound: pc.greater(v, bound),
+    "lt": lambda v, bound: pc.greater_equal(v, bound),
+    "multiple_of": lambda v, step: pc.invert(_multiple(v, step)),
+    "min_length": lambda v, n: pc.less(_length(v), n),
+    "max_length": lambda v, n: pc.greater(_length(v), n),
+    "pattern": lambda v, pattern: pc.invert(_matches(v, pattern)),
+    "enum": lambda v, allowed: pc.invert(_among(v, allowed)),
+    "allow_inf_nan": lambda v, allowed: pc.invert(_finite(v, allowed)),
+    "null_items": lambda v, allowed: pc.invert(_complete(v, allowed)),
 }
 
 _SINGLE: dict[str, Callable[[Any, Any], bool]] = {
@@ -160,7 +163,7 @@ class ConstraintCheck:
     def __init__(self, rule: ColumnRule) -> None:
         self._rule = rule
         self._tally: dict[str, Tally] = {name: Tally() for name in rule.checks}
-        self._parts: dict[str, list[pl.DataFrame]] = {name: [] for name in rule.checks}
+        self._wrong: dict[str, Wrong] = {name: Wrong() for name in rule.checks}
         self._said: dict[Any, str] = {}
 
     def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
@@ -177,27 +180,31 @@ class ConstraintCheck:
             left = [None if row in wrong else value for row, value in enumerate(chunk.values)]
             self._judge_each(left, start)
             return
-        fine = missing(chunk)
-        for name, argument in others.items():
-            fine = pc.or_(fine, pc.invert(self._vectorised(name, argument, chunk, start)))
+        wrong_rows = [self._vectorised(n, argument, chunk, start) for n, argument in others.items()]
         if (validator := self._rule.checks.get("custom")) is not None:
-            self._judge_column(validator, chunk, fine, start)
+            done = missing(chunk).to_numpy(zero_copy_only=False)
+            for rows in wrong_rows:
+                done[rows.to_numpy()] = True
+            self._judge_column(validator, chunk, pa.array(done), start)
 
     def _vectorised(self, name: str, argument: Any, array: pa.Array, start: int) -> pa.Array:
-        """Apply one condition to a column; gives which values fulfil it."""
-        values = array.dictionary if pt.is_dictionary(array.type) else array
+        """Apply one condition to a column; gives the rows whose values don't fulfil it."""
+        coded = pt.is_dictionary(array.type)
         try:
-            fine = _VECTORISED[name](values, argument)
+            wrong = _VECTORISED[name](array.dictionary if coded else array, argument)
         except _NOT_COMPARABLE:
-            wrong = self._one_by_one(name, argument, python_values(array), start)
-            return pa.array([row not in wrong for row in range(len(array))], pa.bool_())
-        if pt.is_dictionary(array.type):
-            fine = fine.take(array.indices)
-        fine = pc.or_(pc.fill_null(fine, True), missing(array))
-        wrong_rows = pc.indices_nonzero(pc.invert(fine))
-        if len(wrong_rows):
-            self._note(name, array.take(wrong_rows), wrong_rows, start)
-        return fine
+            found = self._one_by_one(name, argument, python_values(array), start)
+            return pa.array(sorted(found), pa.int64())
+        if not pc.any(wrong).as_py():
+            return pa.array([], pa.int64())
+        rows = pc.indices_nonzero(wrong.take(array.indices) if coded else wrong)
+        values = array.take(rows)
+        absent = missing(values)
+        if absent.true_count:
+            rows, values = rows.filter(pc.invert(absent)), values.filter(pc.invert(absent))
+        if len(rows):
+            self._note(name, values, rows, start)
+        return rows
 
     def _judge_column(self, validator: Any, array: pa.Array, done: pa.Array, start: int) -> None:
         """Give the validator the values that nothing has been said of."""
@@ -220,29 +227,20 @@ class ConstraintCheck:
             return
         if pt.is_dictionary(values.type):
             values = values.dictionary_decode()
-        frame = pl.DataFrame({"value": pl.from_arrow(values), "row": pl.from_arrow(rows)})
-        grouped = frame.group_by("value", maintain_order=True).agg(
-            pl.len().alias("n"), pl.col("row").cast(pl.Int64).head(rows_kept()) + start
-        )
-        self._parts[name].append(grouped)
+        self._wrong[name].add(values, rows, start)
 
-    def _found(self, name: str) -> Iterable[tuple[Any, int, tuple[int, ...]]]:
+    def _found(self, name: str, like: Failure) -> Iterator[Failure | Group]:
         """Each wrong value with its count and its first rows, in the order of these."""
-        parts, tally = self._parts[name], self._tally[name]
-        if tally or len({part.schema["value"] for part in parts}) != 1:
-            for part in parts:
-                tally.extend(part.iter_rows())
-            return tally
-        found = parts[0]
-        if len(parts) > 1:
-            # Values become Python's only here, where there are many of them.
-            found = (
-                pl.concat(parts)
-                .group_by("value", maintain_order=True)
-                .agg(pl.col("n").sum(), pl.col("row").explode().head(rows_kept()))
-            )
-        rows = map(tuple, found["row"].to_list())
-        return zip(found["value"].to_list(), found["n"].to_list(), rows, strict=True)
+        tally, frames = self._tally[name], self._wrong[name].frames()
+        said = self._said if name == "custom" else {}
+        if not tally and len(frames) == 1:
+            yield Group(like, frames[0], said)
+            return
+        for frame in frames:
+            tally.extend(frame.iter_rows())
+        for value, count, rows in tally:
+            found = said.get(value, "")
+            yield replace(like, value=value, count=count, rows=rows, found=found)
 
     def _custom(self, validator: Any, values: pa.Array) -> pa.Array:
         encoded = values if pt.is_nested(values.type) else values.dictionary_encode()
@@ -281,18 +279,14 @@ class ConstraintCheck:
             self._tally[name].add(shown, 1, (row + start,))
         return set(said)
 
-    def failures(self, slot: str) -> Iterator[Failure]:
+    def failures(self, slot: str) -> Iterator[Failure | Group]:
         """One failure for each condition and value that doesn't fulfil it."""
         for name in self._tally:
             argument = self._rule.checks[name]
             expected = _WORDS[name].format(list(argument) if name == "enum" else argument)
             hint = f"correct these values of {self._rule.name!r}"
-            column, said = self._rule.name, self._said if name == "custom" else {}
-            for value, count, rows in self._found(name):
-                found = said.get(value, "")
-                yield Failure(
-                    slot, column, "constraint", value, count, rows, (), None, found, expected, hint
-                )
+            like = Failure(slot, self._rule.name, "constraint", expected=expected, hint=hint)
+            yield from self._found(name, like)
 
 
 def _coded(array: pa.Array) -> bool:

@@ -24,6 +24,7 @@ class NullCheck:
     def __init__(self, rule: ColumnRule) -> None:
         self._rule = rule
         self._tally = Tally()
+        self._kept = 0
 
     def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
         """Whether it is known that nothing is missing."""
@@ -34,7 +35,9 @@ class NullCheck:
         absent = missing(chunk)
         count = absent.true_count
         if count:
-            rows = pc.indices_nonzero(absent)[: rows_kept()].to_pylist()
+            left = rows_kept() - self._kept
+            rows = pc.indices_nonzero(absent)[:left].to_pylist() if left else []
+            self._kept += len(rows)
             self._tally.add(None, count, [start + row for row in rows])
 
     def failures(self, slot: str) -> Iterator[Failure]:

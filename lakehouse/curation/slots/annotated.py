@@ -6,16 +6,15 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from lakehouse.curation.slots.base import Part, frame_writer, names_of, nested_part, unknown_slot
+from lakehouse.curation.slots.stored import StoredFrame
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats import format_for
-from lakehouse.formats.base import INDEX, is_path
+from lakehouse.formats.base import INDEX, Component, is_path
 
 FRAMES = ("obs", "var")
-_UNNAMED = "__index_level_0__"
 SLOTS = ("obs", "var", "var.T", "uns", "uns:<key>")
 
 
@@ -59,17 +58,11 @@ class AnnDataSlots:
             return self._stored(self._within + name)
         return getattr(self._data, name)
 
-    def _stored(self, slot: str) -> pa.Table:
-        """A stored frame; its index, which may be a schema's, is marked as pandas marks it."""
-        component = self._format.describe(Path(self._data)).components.get(slot)
-        columns = [] if component is None else list(component.schema.names)
-        named = component.index[0] if component is not None and component.index else INDEX
-        if named in columns:
-            return self._format.table(self._data, slot, columns)
-        table = self._format.table(self._data, slot, [*columns, INDEX])
-        shown = _UNNAMED if named == INDEX else named
-        marked = orjson.dumps({"index_columns": [shown], "columns": []})
-        return table.rename_columns([*columns, shown]).replace_schema_metadata({"pandas": marked})
+    def _stored(self, slot: str) -> StoredFrame:
+        path = Path(self._data)
+        nothing = Component(pa.schema([]), 0)  # frames without rows and columns aren't described
+        component = self._format.describe(path).components.get(slot, nothing)
+        return StoredFrame(self._format, path, slot, component)
 
     def _index(self, name: str) -> Any:
         if is_path(self._data):

@@ -111,7 +111,7 @@ def validate_payload(
     if reports:
         joined = joined_report(reports)
         if schema is not None:
-            joined.failures += dataset_failures(lake, schema, _source(payload, schema.otype))
+            joined.add(dataset_failures(lake, schema, _source(payload, schema.otype)))
         joined.raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
     demanded_by = {slot: demanded for slot, (_, demanded) in parts.items()}
