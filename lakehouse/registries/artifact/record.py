@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
@@ -14,18 +13,15 @@ from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
     InvalidArgument,
     InvalidKey,
-    MissingFile,
-    UnreadableFile,
 )
-from lakehouse.formats import format_for, format_in
 from lakehouse.orm import BaseRecord, current_lake, version_fields
-from lakehouse.orm.context import use
+from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact.constructors import ArtifactConstructors
 from lakehouse.registries.artifact.payload import Payload, payload_of
 from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
-from lakehouse.registries.artifact.structures import ArtifactStructures
 from lakehouse.registries.artifact.validating import schema_named, validate_payload
 from lakehouse.storage import check_key
 
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Artifact(
-    ArtifactStructures,
+    ArtifactConstructors,
     row=ArtifactRow,
     name_field="key",
     unique=(("hash_key",),),
@@ -277,143 +273,6 @@ class Artifact(
         object.__setattr__(self, "_payload", new)
         self._values.pop("hash_key", None)
 
-    # -- constructors ------------------------------------------------------------------
-
-    @classmethod
-    def from_dataframe(
-        cls,
-        df: Any,
-        *,
-        key: str | None = None,
-        description: str | None = None,
-        schema: Any = None,
-        features: Mapping[Any, Any] | None = None,
-        revises: Artifact | None = None,
-        run: Any = None,
-        parquet_kwargs: Mapping[str, Any] | None = None,
-        csv_kwargs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """An artifact of a table, validated and annotated if a schema is given.
-
-        Args:
-            df: A pandas or polars DataFrame, a pyarrow Table, or the path of a table.
-            key, description, schema, features, revises, run: See `Artifact`.
-            parquet_kwargs: For the Parquet writer.
-            csv_kwargs: For the CSV writer.
-            **kwargs: Further arguments of `Artifact`.
-        """
-        cls._refuse(df, "DataFrame", key)
-        return cls(
-            df,
-            key=key,
-            description=description,
-            kind=kwargs.pop("kind", "dataset"),
-            schema=schema,
-            features=features,
-            revises=revises,
-            run=run,
-            write_kwargs=parquet_kwargs or csv_kwargs,
-            **kwargs,
-        )
-
-    @classmethod
-    def from_anndata(
-        cls,
-        adata: Any,
-        *,
-        key: str | None = None,
-        description: str | None = None,
-        schema: Any = None,
-        features: Mapping[Any, Any] | None = None,
-        revises: Artifact | None = None,
-        run: Any = None,
-        format: str | None = None,
-        h5ad_kwargs: Mapping[str, Any] | None = None,
-        zarr_kwargs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """An artifact of an AnnData, validated and annotated if a schema is given.
-
-        Args:
-            adata: An AnnData, or the path of one.
-            key, description, schema, features, revises, run: See `Artifact`.
-            format: `"h5ad"` or `"zarr"`; by default what the key's suffix says.
-            h5ad_kwargs, zarr_kwargs: For the writers.
-            **kwargs: Further arguments of `Artifact`.
-        """
-        cls._refuse(adata, "AnnData", key)
-        return cls(
-            adata,
-            key=key,
-            description=description,
-            kind=kwargs.pop("kind", "dataset"),
-            schema=schema,
-            features=features,
-            revises=revises,
-            run=run,
-            format=format,
-            write_kwargs=h5ad_kwargs or zarr_kwargs,
-            **kwargs,
-        )
-
-    @staticmethod
-    def _refuse(data: Any, otype: str, key: str | None) -> None:
-        """Refuse a path whose format is of another type of object."""
-        if isinstance(data, str | os.PathLike):
-            adapter = format_for(os.fspath(data)) or (
-                format_in(data) if os.path.isdir(data) else None
-            )
-            if os.path.exists(data) and (adapter is None or adapter.otype != otype):
-                raise UnreadableFile(
-                    f"{os.fspath(data)!r} holds no {otype}.",
-                    found=adapter.otype or adapter.name if adapter else "an unknown format",
-                    hint=f"ln.Artifact(path, key={key!r})",
-                )
-
-    @classmethod
-    def from_dir(
-        cls, path: str | os.PathLike[str], *, key: str | None = None, run: Any = None
-    ) -> ArtifactList:
-        """One artifact per file in a directory.
-
-        Args:
-            path: The directory.
-            key: Prefix of the keys; the directory's name by default, or its place in a
-                registered storage location.
-            run: The run that made the files.
-
-        Example:
-            >>> Artifact.from_dir("project/run_1").save()  # doctest: +SKIP
-        """
-        folder = Path(path).expanduser().absolute()
-        if not folder.is_dir():
-            kind = UnreadableFile if folder.exists() else MissingFile
-            raise kind(f"{str(folder)!r} is no directory.")
-        lake = current_lake()
-        home = placing.home_of(lake, str(folder))
-        prefix = key if key is not None else (home[1] if home else folder.name)
-        files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
-        inside = home is not None or str(folder) == lake.root
-        return ArtifactList(
-            cls(
-                p,
-                key=None if inside and key is None else f"{prefix}/{p.relative_to(folder)}",
-                run=run,
-            )
-            for p in files
-        )
-
-
-class ArtifactList(list[Artifact]):
-    """Artifacts that are saved together."""
-
-    def save(self) -> ArtifactList:
-        """Save all in one commit."""
-        if self:
-            self[0]._lake.save(self)
-        return self
-
 
 def _check_same(lake: Any, *records: Any) -> None:
     """Refuse records of another lake than the one that an artifact is made in."""
@@ -422,21 +281,13 @@ def _check_same(lake: Any, *records: Any) -> None:
             check_same_lake(record, lake, "the new artifact")
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
 def _twins(lake: Any) -> Iterable[int]:
-    from lakehouse.orm.context import active_batch
-
     batch = active_batch(lake)
     return () if batch is None else batch._twins
 
 
 def _size_known(lake: Any, size: int) -> bool:
     """Whether any artifact has this size: only then can its content be known."""
-    from lakehouse.orm.context import active_batch
-
     if active_batch(lake) is not None:
         return True
     found: bool = lake.matcher.holds(Artifact.meta, "size", size)
