@@ -53,6 +53,11 @@ class Payload:
         """Whether the content lies behind a URI."""
         return storage.is_remote(self.path)
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder on this machine."""
+        return not self.remote and os.path.isdir(self.path)
+
     def size(self) -> int:
         """Bytes, without reading the content."""
         if self.content is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -98,25 +97,11 @@ class Artifact(
         write_kwargs: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> None:
-        if more:
-            raise InvalidArgument(
-                "Only one non-keyword arg allowed: path",
-                found=", ".join(map(repr, more)),
-                hint=f"ln.Artifact({path!r}, key={more[0]!r})",
-            )
-        if others:
-            raise self.meta.unknown(next(iter(others)))
-        if path is None:
-            raise InvalidArgument(
-                "An artifact is made from a path or an object.",
-                hint="ln.Artifact('file.csv', key=…)",
-            )
+        _check_call(path, more, others)
         if key is not None:
             check_key(key)
         lake = current_lake()
-        if revises is not None and not isinstance(revises, Artifact):
-            raise InvalidArgument("An Artifact revises an Artifact.", found=repr(revises))
-        _check_same(lake, revises, schema)
+        _check_related(lake, revises, schema)
         if revises is not None:
             key = revises.key if key is None else key
             description = description or revises.description
@@ -126,42 +111,41 @@ class Artifact(
             key = home[1]
         object.__setattr__(self, "_payload", payload)
         object.__setattr__(self, "_in_place", home is not None)
-        columns: dict[str, Any] = {
-            "key": key,
-            "description": description,
-            "kind": kind,
-            "suffix": payload.suffix,
-            "run": run or None,
-            "branch": branch,
-            "space": space,
-            "extra_data": extra_data,
-            "version_tag": version_tag or version,
-        }
         dedupe = home is None if skip_hash_lookup is None else not skip_hash_lookup
         dedupe = dedupe and payload.size() > 0
-        if dedupe and _size_known(lake, payload.size()):
-            columns["hash_key"] = payload.hashed().hash
-        super().__init__(**columns)
+        super().__init__(
+            key=key,
+            description=description,
+            kind=kind,
+            suffix=payload.suffix,
+            run=run or None,
+            branch=branch,
+            space=space,
+            extra_data=extra_data,
+            version_tag=version_tag or version,
+            hash_key=_known_hash(lake, payload) if dedupe else None,
+        )
         if self._saved or id(self) in _twins(lake):
             self._tell_key(key)
-            if self._saved and (schema is not None or features):
+            if self._saved:
                 self._validate_known(schema, features)
             return
         self._check_told(lake, key, run, description, revises, schema, features)
         object.__setattr__(self, "_dedupe", dedupe)
-        self._fill(
-            lake,
-            payload,
-            home,
-            storage,
-            key_is_virtual=key_is_virtual,
-            overwrite_versions=overwrite_versions,
+        self._values["overwrite_versions"] = (
+            payload.is_folder if overwrite_versions is None else overwrite_versions
         )
+        self._choose_place(home, storage, virtual=key_is_virtual is not False)
         if home is not None and not skip_hash_lookup and (row := self._registered(payload)):
             self._adopt(row)
-            if schema is not None or features:
-                self._validate_known(schema, features)
+            self._validate_known(schema, features)
             return
+        self._begin_version(revises, schema, features)
+
+    def _begin_version(
+        self, revises: Artifact | None, schema: Any, features: Mapping[Any, Any] | None
+    ) -> None:
+        """New content: the next version of its family, validated and described."""
         if revises is not None:
             self._revise(revises)
         else:
@@ -193,21 +177,17 @@ class Artifact(
             if given.get(name) is not None and given[name] != self._values.get(name):
                 self._set(name, given[name])
 
-    def _fill(
-        self,
-        lake: Any,
-        payload: Payload,
-        home: tuple[dict[str, Any], str] | None,
-        storage: Any,
-        *,
-        key_is_virtual: bool | None,
-        overwrite_versions: bool | None,
+    def _choose_place(
+        self, home: tuple[dict[str, Any], str] | None, storage: Any, *, virtual: bool
     ) -> None:
+        """Say where the content lies, or will lie.
+
+        Args:
+            home: The storage location and the key there, if it is registered in place.
+            storage: The storage location that was asked for.
+            virtual: Whether the key is a name only, and the bytes lie elsewhere.
+        """
         values = self._values
-        is_folder = not payload.remote and os.path.isdir(payload.path)
-        values["overwrite_versions"] = (
-            is_folder if overwrite_versions is None else overwrite_versions
-        )
         if home is not None:
             values["storage_uid"], values["storage_key"] = home[0]["uid"], home[1]
             values["key_is_virtual"] = False
@@ -215,8 +195,7 @@ class Artifact(
         if storage is not None:
             self._set_related("storage", storage)
         else:
-            values["storage_uid"] = lake.storage_uid
-        virtual = key_is_virtual is not False
+            values["storage_uid"] = self._lake.storage_uid
         if not virtual and values.get("key") is None:
             raise InvalidArgument("An artifact whose key isn't virtual needs a key.", hint="key=…")
         if not virtual and str(values["key"]).startswith(OWN):
@@ -249,6 +228,8 @@ class Artifact(
 
     def _validate_known(self, schema: Any, features: Mapping[Any, Any] | None) -> None:
         """Content that is known is validated, too, and annotated when it is saved."""
+        if schema is None and not features:
+            return
         wanted = schema_named(schema)
         payload = self._payload
         assert payload is not None
@@ -274,9 +255,28 @@ class Artifact(
         self._values.pop("hash_key", None)
 
 
-def _check_same(lake: Any, *records: Any) -> None:
+def _check_call(path: Any, more: tuple[Any, ...], others: Mapping[str, Any]) -> None:
+    """Refuse calls without content, and with arguments that there aren't."""
+    if more:
+        raise InvalidArgument(
+            "Only one non-keyword arg allowed: path",
+            found=", ".join(map(repr, more)),
+            hint=f"ln.Artifact({path!r}, key={more[0]!r})",
+        )
+    if others:
+        raise Artifact.meta.unknown(next(iter(others)))
+    if path is None:
+        raise InvalidArgument(
+            "An artifact is made from a path or an object.",
+            hint="ln.Artifact('file.csv', key=…)",
+        )
+
+
+def _check_related(lake: Any, revises: Any, schema: Any) -> None:
     """Refuse records of another lake than the one that an artifact is made in."""
-    for record in records:
+    if revises is not None and not isinstance(revises, Artifact):
+        raise InvalidArgument("An Artifact revises an Artifact.", found=repr(revises))
+    for record in (revises, schema):
         if isinstance(record, BaseRecord):
             check_same_lake(record, lake, "the new artifact")
 
@@ -286,9 +286,9 @@ def _twins(lake: Any) -> Iterable[int]:
     return () if batch is None else batch._twins
 
 
-def _size_known(lake: Any, size: int) -> bool:
-    """Whether any artifact has this size: only then can its content be known."""
-    if active_batch(lake) is not None:
-        return True
-    found: bool = lake.matcher.holds(Artifact.meta, "size", size)
-    return found
+def _known_hash(lake: Any, payload: Payload) -> str | None:
+    """The content's hash, if any artifact has its size: only then can it be known."""
+    size = payload.size()
+    if active_batch(lake) is None and not lake.matcher.holds(Artifact.meta, "size", size):
+        return None
+    return payload.hashed().hash

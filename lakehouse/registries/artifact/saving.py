@@ -53,7 +53,7 @@ class ArtifactSaving(ArtifactContent):
         plain = [
             r for r in new if not r._in_place and not r._payload.owned and not r._payload.remote
         ]
-        plain = [r for r in plain if not os.path.isdir(r._payload.path)]
+        plain = [r for r in plain if not r._payload.is_folder]
         plain = [r for r in plain if r._unsaved_storage(batch) is None]
         if len(plain) < 2:
             return
@@ -279,9 +279,8 @@ class ArtifactSaving(ArtifactContent):
 
     def _check_replacement(self, payload: Payload) -> None:
         """Refuse a folder in the place of a file, and another format under a real key."""
-        is_folder = not payload.remote and os.path.isdir(payload.path)
         was_folder = bool(self._values.get("overwrite_versions"))
-        if is_folder != was_folder:
+        if payload.is_folder != was_folder:
             kinds = ("a folder", "a file") if was_folder else ("a file", "a folder")
             raise InvalidArgument(
                 f"It is not allowed to replace {kinds[0]} with {kinds[1]}.",
