@@ -2,115 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
 
 from lakehouse.annotation.class_only import ClassOnly
-from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
+from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.making import created_records, existing_records, tell_records
+from lakehouse.annotation.registry_terms import SYNONYMS, RegistryTerms
 from lakehouse.annotation.standards import Standardizing
-from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
+from lakehouse.annotation.vocabulary import Keep, Vocabulary
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument, UnknownColumn
-from lakehouse.orm import QuerySet, current_lake
+from lakehouse.errors import InvalidArgument
+from lakehouse.orm import QuerySet
 from lakehouse.orm.record_list import RecordList
 
-SYNONYMS = "synonyms"
 
-
-class CanCurate:
+class CanCurate(RegistryTerms):
     """Class methods of registries whose records values are compared with.
 
     Values may be given as any iterable: a list, a numpy array, a pandas or polars column, an
     Arrow array. Empty ones (None, NaN, "") are never terms.
     """
-
-    meta: ClassVar[Any]
-
-    # -- what registries with public sources override -----------------------------------
-
-    @classmethod
-    def _organism_of(cls, field: str, organism: Any, values: list[Any]) -> Any:
-        """The organism that is meant, for registries whose terms belong to organisms."""
-        return None
-
-    @classmethod
-    def _respelling(cls, field: str) -> Callable[[str], str] | None:
-        """What gives the known spelling of values of a field, where there is such a thing."""
-        return None
-
-    @classmethod
-    def _ignores_case(cls, organism: Any) -> bool:
-        """Whether values that differ by case mean the same record."""
-        return True
-
-    @classmethod
-    def _words(cls, rows: pa.Table, field: str, synonyms: str | None = None) -> Vocabulary:
-        return Vocabulary(rows, field, synonyms, cls._respelling(field))
-
-    @classmethod
-    def _public_terms(cls, organism: Any, source: Any) -> tuple[pa.Table | None, str | None]:
-        """The terms of the public source on this machine, else why there are none."""
-        return None, None
-
-    @classmethod
-    def _public_records(
-        cls, values: list[Any], field: str, organism: Any, source: Any
-    ) -> tuple[list[Any], dict[Any, list[Any]], str | None]:
-        """New records from the public source, their values by what was asked, and a hint."""
-        return [], {}, None
-
-    # -- common ground -------------------------------------------------------------------
-
-    @classmethod
-    def _field_name(cls, field: Any) -> str:
-        if field is None:
-            return str(cls.meta.name_field)
-        registry = getattr(field, "registry", None)
-        if registry is not None and registry.meta is not cls.meta:
-            raise InvalidArgument(
-                f"{cls.meta.name} can't compare values with a field of another registry.",
-                found=str(field),
-                expected=f"a field of {cls.meta.name}",
-            )
-        name = "uid" if isinstance(field, property) else str(getattr(field, "name", field))
-        if name not in cls.meta.fields:
-            raise cls.meta.unknown(name)
-        return name
-
-    @classmethod
-    def _rows(cls, organism: Any = None, source: Any = None, within: Any = None) -> pa.Table:
-        """The visible rows, of one organism and one source if they are given."""
-        lake, meta = current_lake(), cls.meta
-        rows = within.to_arrow() if within is not None else lake.state.arrow(meta.table)
-        if within is None and meta.has_branch:
-            visible = pa.array(lake.visible_branches)
-            rows = rows.filter(pc.is_in(rows["branch_uid"], value_set=visible))
-        for name, record in (("organism", organism), ("source", source)):
-            if record is not None and name in meta.foreign_keys:
-                rows = rows.filter(pc.equal(rows[f"{name}_uid"], record.uid))
-        return rows
-
-    @classmethod
-    def _compared(cls, name: str, synonyms: str = SYNONYMS) -> str | None:
-        """The column of synonyms, which only names have.
-
-        Raises:
-            UnknownColumn: A column was chosen that the registry doesn't have.
-        """
-        wrong = synonyms not in cls.meta.fields or synonyms == name
-        if wrong and SYNONYMS in cls.meta.fields and name == cls.meta.name_field:
-            raise UnknownColumn(
-                f"{cls.meta.name} has no synonyms in {synonyms!r}.",
-                expected=", ".join(f for f in cls.meta.fields if f.endswith(SYNONYMS)),
-            )
-        has = synonyms in cls.meta.fields and name == cls.meta.name_field
-        return synonyms if has else None
-
-    # -- for everybody -------------------------------------------------------------------
 
     @ClassOnly
     @classmethod
@@ -147,22 +58,19 @@ class CanCurate:
         """
         import numpy as np
 
-        texts, single = listed(values)
-        name = cls._field_name(field)
-        unique = distinct(texts)
-        species = cls._organism_of(name, organism, unique)
-        rows = cls._rows(species, source if strict_source else None, _within)
-        if not len(rows) and not mute:
+        asked = cls._asked(values, field, organism, source if strict_source else None, _within)
+        if not len(asked.rows) and not mute:
             notify(
                 f"your {cls.__name__} registry is empty, consider populating it first", "warning"
             )
             if "source" in cls.meta.foreign_keys:
                 notify("use .import_source() to import records from a source")
-        known = Vocabulary(rows, name).known(unique)
-        if not mute and len(rows):
-            tell_validation(InspectResult(texts, known, unique=unique), name)
-        found = np.fromiter(map(known.__contains__, texts), dtype=bool, count=len(texts))
-        return found[0] if single else found
+        known = Vocabulary(asked.rows, asked.name).known(asked.unique)
+        if not mute and len(asked.rows):
+            tell_validation(InspectResult(asked.values, known, unique=asked.unique), asked.name)
+        count = len(asked.values)
+        found = np.fromiter(map(known.__contains__, asked.values), dtype=bool, count=count)
+        return found[0] if asked.single else found
 
     @ClassOnly
     @classmethod
@@ -196,22 +104,19 @@ class CanCurate:
             >>> result.validated, result.synonyms_mapper                   # doctest: +SKIP
             (['T cell'], {'T-cell': 'T cell'})
         """
-        texts, _ = listed(values)
-        name = cls._field_name(field)
-        unique = distinct(texts)
-        species = cls._organism_of(name, organism, unique)
-        rows = cls._rows(species, source if strict_source else None, _within)
-        result = _inspected(cls._words(rows, name, cls._compared(name)), texts, unique)
+        asked = cls._asked(values, field, organism, source if strict_source else None, _within)
+        name, synonyms = asked.name, cls._compared(asked.name)
+        words = cls._words(asked.rows, name, synonyms)
+        result = inspected(words, asked.values, asked.unique)
         if mute:
             return result
         tell_validation(result, name)
         left = [v for v in result.non_validated if v not in result.synonyms_mapper]
         public, hint = None, None
         if left and from_source:
-            table, hint = cls._public_terms(species, source)
+            table, hint = cls._public_terms(asked.organism, source)
             if table is not None and name in table.column_names:
-                words = cls._words(table, name, cls._compared(name))
-                public = _inspected(words, left, left)
+                public = inspected(cls._words(table, name, synonyms), left, left)
         advise(cls.__name__, name, result, public, hint)
         return result
 
@@ -261,33 +166,29 @@ class CanCurate:
             raise InvalidArgument(
                 f"Invalid value for keep: {keep!r}.", expected="'first', 'last' or False"
             )
-        texts, single = listed(values)
-        name = cls._field_name(field)
+        asked = cls._asked(values, field, organism, source if strict_source else None, _within)
+        name = asked.name
         wanted = name if return_field is None else cls._field_name(return_field)
-        unique = distinct(texts)
-        species = cls._organism_of(name, organism, unique)
-        synonyms = cls._compared(name, synonyms_field)
-        rows = cls._rows(species, source if strict_source else None, _within)
         work = Standardizing(
             name,
             wanted,
-            synonyms,
+            cls._compared(name, synonyms_field),
             case_sensitive=case_sensitive,
             keep=keep,
             label=cls.__name__,
             respell=cls._respelling(name),
         )
-        left = work.look_up(rows, unique)
+        left = work.look_up(asked.rows, asked.unique)
         if left and from_source:
-            table, _ = cls._public_terms(species, source)
+            table, _ = cls._public_terms(asked.organism, source)
             if table is not None and {name, wanted} <= set(table.column_names):
                 work.look_up_public(table, left)
         if not mute:
-            work.tell(len(unique))
+            work.tell(len(asked.unique))
         if return_mapper:
             return work.mapper
-        found = list(map(work.mapper.get, texts, texts))
-        return found[0] if single and found else found
+        found = list(map(work.mapper.get, asked.values, asked.values))
+        return found[0] if asked.single and found else found
 
     @ClassOnly
     @classmethod
@@ -321,17 +222,15 @@ class CanCurate:
         Example:
             >>> ULabel.from_values(["a", "b"], create=True).save()  # doctest: +SKIP
         """
-        name = cls._field_name(field)
-        unique = distinct(listed(values)[0])
-        species = cls._organism_of(name, organism, unique)
-        rows = cls._rows(species, None, _within)
-        words = cls._words(rows, name, None if create else cls._compared(name))
+        asked = cls._asked(values, field, organism, None, _within)
+        name, unique, species = asked.name, asked.unique, asked.organism
+        words = cls._words(asked.rows, name, None if create else cls._compared(name))
         strict = not cls._ignores_case(species)
         standards = None if create else words.standards(unique, case_sensitive=strict)
         known = words.known(unique) if standards is None else standards.exact
         found = {v: [v] for v in known} if standards is None else standards.found
         wanted = {option for options in found.values() for option in options}
-        existing = existing_records(cls, rows, name, wanted)
+        existing = existing_records(cls, asked.rows, name, wanted)
         left = [v for v in unique if v not in found]
         new: dict[Any, list[Any]] = {}
         hint = None
@@ -348,10 +247,3 @@ class CanCurate:
         if not mute:
             tell_records(cls.__name__, name, unique, found, new, created=create, hint=hint)
         return RecordList(chosen.values())
-
-
-def _inspected(words: Vocabulary, values: list[Any], unique: list[Any]) -> InspectResult:
-    standards = words.standards(unique)
-    mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
-    ambiguous = {v: s for v, s in standards.ambiguous.items() if v not in standards.exact}
-    return InspectResult(values, standards.exact, mapper, ambiguous, unique)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.annotation.vocabulary import distinct
+from lakehouse.annotation.vocabulary import Vocabulary, distinct
 from lakehouse.config import notify
 
 _SHOWN = 20
@@ -66,6 +66,13 @@ class InspectResult:
             f"non_validated={len(self.non_validated)}, "
             f"synonyms_mapper={len(self.synonyms_mapper)})"
         )
+
+
+def inspected(words: Vocabulary, values: list[Any], unique: list[Any]) -> InspectResult:
+    """What a vocabulary says of values, of which the distinct ones are known."""
+    standards = words.standards(unique)
+    mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
+    return InspectResult(values, standards.exact, mapper, standards.ambiguous, unique)
 
 
 def shown(values: Sequence[Any], n: int = _SHOWN) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse._lazy import require
-from lakehouse.annotation.inspection import InspectResult, advise, tell_validation
+from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.standards import Standardizing
 from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.bionty.content import PARENTS, Content
@@ -154,11 +154,7 @@ class PublicOntology:
         """Which values are terms, and which are synonyms of terms; see `CellType.inspect`."""
         texts, _ = listed(values)
         name = self._field(field)
-        standards = self._words(name, synonyms=standardize).standards(distinct(texts))
-        mapper = {v: s[0] for v, s in standards.found.items() if v not in standards.exact}
-        result = InspectResult(
-            texts, standards.exact, mapper if standardize else {}, standards.ambiguous
-        )
+        result = inspected(self._words(name, synonyms=standardize), texts, distinct(texts))
         if not mute:
             tell_validation(result, name)
             advise(self.entity, name, result)
