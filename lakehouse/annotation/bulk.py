@@ -14,8 +14,8 @@ import pyarrow.types as pt
 
 from lakehouse.annotation.encoding import encoded
 from lakehouse.annotation.known import Known
+from lakehouse.annotation.storable import as_dtype, is_null
 from lakehouse.annotation.tables import EXTERNAL, tail
-from lakehouse.annotation.values import as_dtype, is_null
 from lakehouse.curation.terms import Matches
 from lakehouse.engine import TableSpec
 from lakehouse.identity import ALPHABET

@@ -12,8 +12,9 @@ from lakehouse.annotation.encoding import encoded, plain
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.reading import annotated, value_of
 from lakehouse.annotation.sheet_rules import completed, members_for
+from lakehouse.annotation.storable import as_dtype, is_null
 from lakehouse.annotation.tables import EXTERNAL
-from lakehouse.annotation.values import Prepared, as_dtype, is_null, prepare
+from lakehouse.annotation.values import Prepared, prepare
 from lakehouse.annotation.writing import (
     external,
     link_table,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from lakehouse.annotation.adopting import adopt
-from lakehouse.annotation.encoding import encodable
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.labels_named import (
     found_by,
@@ -19,17 +16,12 @@ from lakehouse.annotation.labels_named import (
     suggestions,
 )
 from lakehouse.annotation.sheet_rules import Member
+from lakehouse.annotation.storable import SEVERAL, as_dtype, is_null
 from lakehouse.curation import Failure, Report
-from lakehouse.curation.chunks import accepts_value, is_missing
-from lakehouse.curation.coercion import coerce_value
+from lakehouse.curation.chunks import is_missing
 from lakehouse.errors import ValidationError
 from lakehouse.orm import Lake
-from lakehouse.schema import CatTarget, DType
-
-_PLAIN = {"int": int, "float": float, "bool": bool}
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-_FROM_TEXT = ("date", "datetime", "time")
-_SEVERAL = (list, tuple, set, frozenset)
+from lakehouse.schema import CatTarget
 
 
 @dataclass
@@ -153,7 +145,7 @@ class Preparation:
 
     def _add_plain(self, out: Prepared, feature: Known, value: Any) -> None:
         dtype = feature.dtype
-        several = dtype.kind == "str" and isinstance(value, _SEVERAL)
+        several = dtype.kind == "str" and isinstance(value, SEVERAL)
         for one in value if several else [value]:
             try:
                 out.values.append((feature, as_dtype(one, dtype, convert=feature.coerce)))
@@ -170,7 +162,7 @@ class Preparation:
             found = f"a dictionary: {_short(value)}"
             self._fail(feature, "dtype", value, found, "a name, a record, or several in a list")
             return
-        several = isinstance(value, _SEVERAL) or (
+        several = isinstance(value, SEVERAL) or (
             not isinstance(value, str) and hasattr(value, "__iter__") and not hasattr(value, "meta")
         )
         if feature.dtype.kind == "list" and not several:
@@ -295,54 +287,6 @@ def failed(what: str, failures: Iterable[Failure]) -> ValidationError:
     more = [f"… and {len(lines) - 50} more"] if len(lines) > 50 else []
     report = Report(failures=tuple(found))
     return ValidationError("\n  ".join([f"{what}:", *shown, *more]), report=report)
-
-
-def is_null(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, or an empty list or dictionary."""
-    if isinstance(value, str | bool | int) or hasattr(value, "_values"):
-        return False
-    if isinstance(value, dict | list | tuple | set | frozenset):
-        return len(value) == 0
-    return is_missing(value)
-
-
-def as_dtype(value: Any, dtype: DType, *, convert: bool = False) -> Any:
-    """A value as it is stored for a dtype.
-
-    Raises:
-        ValueError: It is of another type. Also TypeError.
-    """
-    if dtype.kind == "list":
-        return _list(value, dtype, convert=convert)
-    if convert or (dtype.kind in _FROM_TEXT and isinstance(value, str)):
-        value = coerce_value(value, dtype)
-    if isinstance(value, str) and not encodable(value):
-        raise TypeError("the value can't be kept as JSON text")
-    if not accepts_value(dtype, value):
-        raise TypeError("correct the value, or set coerce=True on the feature")
-    if dtype.kind in _PLAIN:
-        number = _PLAIN[dtype.kind](value)
-        if type(number) is int and not _SMALLEST <= number <= _LARGEST:
-            raise ValueError("integers are kept in 64 bits; a float feature takes larger ones")
-        return number
-    if dtype.kind == "num":
-        return value.item() if hasattr(value, "item") else value
-    if isinstance(value, PurePath):
-        return str(value)
-    if dtype.kind == "datetime" and type(value) is not datetime.datetime:
-        return value.to_pydatetime()  # pandas' own
-    if not encodable(value):
-        raise TypeError("the value can't be kept as JSON text")
-    return value
-
-
-def _list(value: Any, dtype: DType, *, convert: bool) -> list[Any]:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if not isinstance(value, _SEVERAL):
-        raise TypeError("pass a list")
-    item = dtype.item or DType("object")
-    return [None if is_missing(v) else as_dtype(v, item, convert=convert) for v in value]
 
 
 def _short(value: Any) -> str:

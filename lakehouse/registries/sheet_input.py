@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.values import is_null
+from lakehouse.annotation.storable import is_null
 from lakehouse.curation import as_arrow
 from lakehouse.errors import TypeMismatch
 from lakehouse.registries.sheet_export import NAME
