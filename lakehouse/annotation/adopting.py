@@ -19,47 +19,58 @@ from lakehouse.curation import Resolution, TableResolver
 from lakehouse.errors import LookupFailed, OrganismNotSet
 from lakehouse.orm import Lake
 from lakehouse.orm.batch import save_all
-from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.schema import CatTarget
 
 _NARROWING = ("source", "organism")
 
 
-def adopt(lake: Lake, target: CatTarget, texts: Sequence[str]) -> int:
-    """Save records of the terms that values of a field exactly are; gives how many."""
-    meant = _meant(lake, target)
-    if meant is None or not texts:
-        return 0
+def adopt(lake: Lake, target: CatTarget, texts: Sequence[str]) -> dict[str, str]:
+    """Save records of the terms that values of a field exactly are; gives their uids.
+
+    In an open transaction they are saved with it.
+    """
+    return {} if lake.read_only else _save(lake, _public(lake, target, texts))
+
+
+def _save(lake: Lake, new: Mapping[str, Any]) -> dict[str, str]:
+    if new:
+        records = list(new.values())
+        registry = type(records[0])
+        save_all(lake, records, lambda record: isinstance(record, registry))
+        what = counted(len(new), f"{registry.__name__} record")
+        notify(f"created {what} from the public source: {shown(list(new))}")
+    return {text: record.uid for text, record in new.items()}
+
+
+def _public(lake: Lake, target: CatTarget, texts: Sequence[str]) -> dict[str, Any]:
+    """The records, not saved yet, of the terms that values exactly are, by value."""
+    meant = _meant(lake, target) if texts else None
+    if meant is None:
+        return {}
     registry, given = meant
     try:
         species = registry._organism_of(target.field, given["organism"], list(texts))
         _, found, _ = registry._public_records(list(texts), target.field, species, given["source"])
     except (OrganismNotSet, LookupFailed):
-        return 0
+        return {}
     # what the registry has already isn't visible here, and stays where it is
-    new = [
-        record
+    return {
+        text: record
         for text, records in found.items()
-        for record in records
+        for record in reversed(records)  # the first of several counts
         if not record._saved and record._values.get(target.field) == text
-    ]
-    if new:
-        save_all(lake, new, lambda record: isinstance(record, registry))
-        texts = list(dict.fromkeys(str(record._values[target.field]) for record in new))
-        what = counted(len(new), f"{registry.__name__} record")
-        notify(f"created {what} from the public source: {shown(texts)}")
-    return len(new)
+    }
 
 
 def _meant(lake: Lake, target: CatTarget) -> tuple[Any, dict[str, Any]] | None:
     """The registry, and the source and organism that a target is narrowed to.
 
-    None if it has no public source, can't take records, or is narrowed in another way.
+    None if it has no public source, or is narrowed in another way.
     """
     registry: Any = lake.directory.get(target.registry)
     meta = registry.meta
-    if "source" not in meta.foreign_keys or lake.read_only or current_lake() is not lake:
+    if "source" not in meta.foreign_keys or current_lake() is not lake:
         return None
     if target.type_path or target.field not in meta.fields:
         return None
@@ -69,10 +80,18 @@ def _meant(lake: Lake, target: CatTarget) -> tuple[Any, dict[str, Any]] | None:
         if name not in given or name not in meta.foreign_keys:
             return None
         other: Any = lake.directory.get(meta.foreign_keys[name])
-        given[name] = other.filter(**{rest or "uid": wanted}).one_or_none()
+        given[name] = _only(other.filter(**{rest or "uid": wanted}))
         if given[name] is None:
             return None
     return registry, given
+
+
+def _only(found: Any) -> Any:
+    """The one record of some; of several versions of a source the one that is used now."""
+    records = list(found)
+    if len(records) > 1 and "currently_used" in records[0].meta.fields:
+        records = [record for record in records if record.currently_used]
+    return records[0] if len(records) == 1 else None
 
 
 class AdoptingResolver(TableResolver):
@@ -81,50 +100,69 @@ class AdoptingResolver(TableResolver):
     Args:
         lake: The lake.
         tables: The table of every registry that a dtype may name.
+        saves: Whether terms of public sources become records. If not, or in a lake that takes
+            no writes, they are valid all the same, and have no uid.
     """
 
-    def __init__(self, lake: Lake, tables: Mapping[str, str]) -> None:
+    def __init__(self, lake: Lake, tables: Mapping[str, str], *, saves: bool = True) -> None:
         self._lake = lake
         self._names = tables
-        self._asked: set[tuple[CatTarget, str]] = set()
+        self._saves = saves and not lake.read_only
+        self._asked: dict[CatTarget, set[str]] = {}
+        self._known: dict[CatTarget, dict[str, str | None]] = {}
         self._renew()
 
     def _renew(self) -> None:
         """Look at the newest state."""
-        self.__dict__.update(resolver(self._lake.state, self._names).__dict__)
+        state = self._lake.state
+        self._seq = state.seq
+        self.__dict__.update(resolver(state, self._names).__dict__)
 
-    def resolve(self, target: CatTarget, values: pa.Array) -> Resolution:
-        """Look distinct, non-null text values up."""
-        found = super().resolve(target, values)
-        if pc.all(found.valid).as_py() or active_batch(self._lake) is not None:
-            return found
-        left = values.filter(pc.invert(found.valid)).to_pylist()
-        left = [v for v in left if (target, v) not in self._asked]
-        self._asked.update((target, v) for v in left)
-        if adopt(self._lake, target, left):
+    def discover(self, target: CatTarget, values: pa.Array) -> Resolution:
+        """Look values up in the public source of a registry, after all registries had a look."""
+        if _meant(self._lake, target) is None:
+            return super().discover(target, values)
+        texts = values.to_pylist()
+        asked = self._asked.setdefault(target, set())
+        known = self._known.setdefault(target, {})
+        if left := [text for text in texts if text not in asked]:
+            asked.update(left)
+            new = _public(self._lake, target, left)
+            known.update(_save(self._lake, new) if self._saves else dict.fromkeys(new))
+        valid = pa.array([text in known for text in texts], pa.bool_())
+        uid = pa.array([known.get(text) for text in texts], pa.string())
+        if self._lake.state.seq != self._seq:  # another process may have saved them, too
             self._renew()
-            found = super().resolve(target, values)
-        return self._with_public_synonyms(target, values, found)
+            found = self.resolve(target, values)
+            valid, uid = pc.or_(valid, found.valid), pc.coalesce(found.uid, uid)
+        return Resolution(valid, uid, self._synonyms_of(target, texts, valid.to_pylist()))
 
-    def _with_public_synonyms(
-        self, target: CatTarget, values: pa.Array, found: Resolution
-    ) -> Resolution:
-        unknown = pc.invert(pc.or_(found.valid, pc.is_valid(found.synonym_of)))
-        left = values.filter(unknown).to_pylist()
+    def _synonyms_of(
+        self, target: CatTarget, texts: Sequence[str], valid: Sequence[bool]
+    ) -> pa.StringArray:
+        """The standard values of synonyms in the public source, null for everything else."""
+        left = [text for text, known in zip(texts, valid, strict=True) if not known]
+        standards: Mapping[str, Sequence[str]] = {}
         meant = _meant(self._lake, target) if left else None
-        if meant is None:
-            return found
-        registry, given = meant
-        synonyms = registry._compared(target.field)
-        if synonyms is None:
-            return found
-        species = registry._organism_of(target.field, given["organism"], left)
-        terms, _ = registry._public_terms(species, given["source"])
-        if terms is None or target.field not in terms.column_names:
-            return found
-        standards = registry._words(terms, target.field, synonyms).standards(left).found
-        standard = pa.array(
-            [standards[v][0] if v in standards else None for v in values.to_pylist()], pa.string()
-        )
-        both = pc.if_else(unknown, standard, found.synonym_of)
-        return Resolution(found.valid, found.uid, both)
+        if meant is not None:
+            standards = _standards(target, *meant, left)
+        return pa.array([standards.get(text, (None,))[0] for text in texts], pa.string())
+
+
+def _standards(
+    target: CatTarget, registry: Any, given: Mapping[str, Any], texts: list[str]
+) -> Mapping[str, Sequence[str]]:
+    synonyms = registry._compared(target.field)
+    if synonyms is None:
+        return {}
+    try:
+        species = registry._organism_of(target.field, given["organism"], texts)
+    except (OrganismNotSet, LookupFailed):
+        return {}
+    terms, _ = registry._public_terms(species, given["source"])
+    if terms is None or target.field not in terms.column_names:
+        return {}
+    found: Mapping[str, Sequence[str]] = (
+        registry._words(terms, target.field, synonyms).standards(texts).found
+    )
+    return found

@@ -13,6 +13,7 @@ from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.curation.models import PYTHON_TYPES
 from lakehouse.curation.rules.constraints import fault
 from lakehouse.curation.spec import ColumnRule, DatasetSpec, RowJudge
+from lakehouse.curation.terms import looked_up
 
 if TYPE_CHECKING:
     from lakehouse.curation import TermResolver
@@ -98,12 +99,12 @@ def term_test(dtype: DType, resolver: TermResolver) -> Callable[[str], str]:
     def check(value: str) -> str:
         asked = pa.array([value], pa.string())
         near: list[str] = []
-        for target in dtype.all_targets:
-            answer = resolver.resolve(target, asked)
+        for _, _, answer in looked_up(resolver, dtype.all_targets, asked):
             if answer.valid[0].as_py():
                 return value
             if (standard := answer.synonym_of[0].as_py()) is not None:
                 near.append(standard)
+        for target in dtype.all_targets:
             near += resolver.nearest(target, [value])[0]
         said = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"{value!r} is no term of {dtype}{said}")

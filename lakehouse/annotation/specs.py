@@ -140,8 +140,13 @@ def registry_tables(lake: Lake) -> dict[str, str]:
     return {cls.meta.name: cls.meta.table for cls in lake.directory.all()}
 
 
-def resolver_of(lake: Lake) -> TableResolver:
-    """A resolver of terms over the lake's present state, and its public sources."""
+def resolver_of(lake: Lake, *, saves: bool = False) -> TableResolver:
+    """A resolver of terms over the lake's present state, and its public sources.
+
+    Args:
+        lake: The lake.
+        saves: Whether terms of public sources become records, so that they can be labels.
+    """
     from lakehouse.annotation.adopting import AdoptingResolver
 
-    return AdoptingResolver(lake, registry_tables(lake))
+    return AdoptingResolver(lake, registry_tables(lake), saves=saves)

@@ -11,7 +11,7 @@ import pyarrow.types as pt
 from lakehouse.curation.encoded import text_codes
 from lakehouse.curation.inputs import Dataset, as_arrow
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
-from lakehouse.curation.terms import TermResolver
+from lakehouse.curation.terms import TermResolver, looked_up
 from lakehouse.errors import UnknownField, near
 
 
@@ -64,10 +64,9 @@ def synonyms_in(
         return {}
     values = pc.unique(pa.concat_arrays(used))
     mapping: dict[str, str] = {}
-    for target in rule.dtype.all_targets:
-        answer = resolver.resolve(target, values)
+    for _, asked, answer in looked_up(resolver, rule.dtype.all_targets, values):
         invalid = pc.invert(answer.valid)
-        values, standards = values.filter(invalid), answer.synonym_of.filter(invalid)
+        values, standards = asked.filter(invalid), answer.synonym_of.filter(invalid)
         for value, standard in zip(values.to_pylist(), standards.to_pylist(), strict=True):
             if standard is not None:
                 mapping.setdefault(value, standard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -52,6 +52,10 @@ class TermResolver(Protocol):
         """Look distinct, non-null text values up."""
         ...
 
+    def discover(self, target: CatTarget, values: pa.Array) -> Resolution:
+        """Look up where terms come from what no registry of a column has."""
+        ...
+
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
         """The valid values nearest to each invalid one, best first."""
         ...
@@ -97,6 +101,11 @@ class TableResolver:
         if not pc.all(valid).as_py():
             synonym_of = self._synonyms(target, values, valid)
         return Resolution(valid, uid, synonym_of)
+
+    def discover(self, target: CatTarget, values: pa.Array) -> Resolution:
+        """Tables are all there is: nothing more is known."""
+        nothing = pa.nulls(len(values), pa.string())
+        return Resolution(pc.is_valid(nothing), nothing, nothing)
 
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
         """The valid values nearest to each invalid one, by edit distance, best first.
@@ -163,6 +172,22 @@ class TableResolver:
         if target not in self._spellings:
             self._spellings[target] = _spellings(self._table(target))
         return self._spellings[target]
+
+
+def looked_up(
+    resolver: TermResolver, targets: Sequence[CatTarget], values: pa.Array
+) -> Iterator[tuple[CatTarget, pa.Array, Resolution]]:
+    """What each registry says of the values that none before it had.
+
+    All registries are asked first, and then where their terms come from: what is a term of any
+    of them is no new term of another one.
+    """
+    for look_up in (resolver.resolve, resolver.discover):
+        for target in targets:
+            if len(values):
+                answer = look_up(target, values)
+                yield target, values, answer
+                values = values.filter(pc.invert(answer.valid))
 
 
 def _prepared(table: pa.Table, target: CatTarget) -> pa.Table:

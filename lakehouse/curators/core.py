@@ -131,15 +131,17 @@ class Curator:
         """Whether the last validation found nothing wrong."""
         return self.report is not None and self.report.ok
 
-    def check(self, *, all_rows: bool = False) -> Report:
+    def check(self, *, all_rows: bool = False, saves: bool = True) -> Report:
         """Validate everything, without raising; gives the report.
 
         Args:
             all_rows: Whether every failure keeps all of its rows instead of the first five.
+            saves: Whether terms that only public sources have become records, as they must
+                before they can be labels. They are valid in any case.
         """
         self._refresh()
         with every_row() if all_rows else nullcontext():
-            reports = {slot: part.check() for slot, part in self._parts.items()}
+            reports = {slot: part.check(saves=saves) for slot, part in self._parts.items()}
         self.report = joined_report(reports) if reports else Report()
         with every_row() if all_rows else nullcontext():
             found = dataset_failures(self._lake, self.schema, self._source())

@@ -83,9 +83,13 @@ class ComponentCurator(Mending):
             found.setdefault(spec.index.name, spec.index)
         return found
 
-    def check(self) -> Report:
-        """Validate, without raising; the report names the calls that mend what is wrong."""
-        resolver = resolver_of(self._lake)
+    def check(self, *, saves: bool = True) -> Report:
+        """Validate, without raising; the report names the calls that mend what is wrong.
+
+        Args:
+            saves: Whether terms that only public sources have become records.
+        """
+        resolver = resolver_of(self._lake, saves=saves)
         if self.slot == EXTERNAL:
             found = external_report(self._lake, self.part.data, self.schema)
         elif self.part.kind == "values":

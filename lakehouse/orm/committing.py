@@ -157,23 +157,27 @@ class Committing(Staged):
     def _adopt(self, conflict: KeyConflict) -> bool:
         """Take over the rows of others that hold names of this batch's new records."""
         claims: dict[str, BaseRecord] = {}
+        others: dict[str, BaseRecord] = {}
         for record in (r for records in self._new.values() for r in records):
             if record._saved:
                 continue
-            for columns in record.meta.match:
+            for columns in record.meta.unique:
                 values = [record._values.get(c) for c in columns]
                 branch = record._values.get("branch_uid")
                 key = record.meta.spec.key_text(columns, values, branch)
-                if columns in record.meta.unique and key is not None:
-                    claims[key] = record
+                if key is not None:
+                    (claims if columns in record.meta.match else others)[key] = record
             if record._claims_uid and (key := record._uid_key()) is not None:
                 claims[key] = claims[record._values["uid"]] = record
         mended = False
         state = self.lake.state
+        met = {(id(claims[key]), uid) for key, uid in conflict.taken if key in claims}
         for key, uid in conflict.taken:
             record_of_key = claims.get(key)
             if record_of_key is None:
-                return False
+                if (id(others.get(key)), uid) not in met:
+                    return False
+                continue  # the row holds a key by which the record is found, too
             if record_of_key._saved:
                 continue  # another of its keys was taken too, and it was adopted by that one
             own = (record_of_key._uid_key(), record_of_key._values["uid"])

@@ -191,7 +191,9 @@ class RecordBatch:
         )  # fmt: skip
         coerce = bool(self._type.schema.coerce) if members and self._type.schema else False
         table = self._table.select([c for c in self._table.column_names if c in columns])
-        report = validate(table, DatasetSpec(columns=rules, coerce=coerce), resolver_of(lake))
+        report = validate(
+            table, DatasetSpec(columns=rules, coerce=coerce), resolver_of(lake, saves=True)
+        )
         if report.failures:
             name = self._type._values.get("name")
             text = f"Rows can't become records of type {name!r}:\n{report}"

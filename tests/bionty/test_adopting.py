@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+
 import pandas as pd
+import pydantic
 import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import ValidationError
+from lakehouse.orm import Lake
+from lakehouse.orm.context import use
 from tests.bionty.test_data_frames import CELLS, add
 
 
@@ -82,3 +89,122 @@ def test_searches_find_the_other_scopes_of_synonyms_last(lake):
     human = bt.Organism(name="human").save()
     bt.Gene(symbol="BRCA2", previous_symbols="FANCD1", organism=human).save()
     assert bt.Gene.search("FANCD1").to_list("symbol") == ["BRCA2"]
+
+
+@pytest.fixture
+def source(lake):
+    return add(bt.CellType, pd.DataFrame(CELLS), currently_used=True)
+
+
+@pytest.fixture
+def schema(source):
+    return ln.Schema([ln.Feature(name="cell", dtype=bt.CellType).save()], name="cells").save()
+
+
+def curator(schema, *cells):
+    return ln.curators.DataFrameCurator(pd.DataFrame({"cell": [*cells]}), schema)
+
+
+def test_a_term_of_one_registry_is_no_new_term_of_another(source):
+    feature = ln.Feature(name="cell", dtype="cat[bionty.CellType|ULabel]").save()
+    schema = ln.Schema([feature], name="either").save()
+    ln.ULabel(name="T cell").save()
+    saved = curator(schema, "T cell", "lymphocyte").save_artifact(key="a.parquet")
+    assert saved.ulabels.to_list("name") == ["T cell"]
+    assert sorted(bt.CellType.filter().to_list("name")) == ["cell", "lymphocyte"]
+
+
+def test_transactions_save_them_together_with_the_artifact(lake, schema):
+    with ln.transaction():
+        saved = curator(schema, "T cell", "B cell").save_artifact(key="a.parquet")
+        curator(schema, "T cell").validate()
+    assert sorted(saved.cell_types.to_list("name")) == ["B cell", "T cell"]
+    assert bt.CellType.filter().count() == 4
+    with pytest.raises(RuntimeError), ln.transaction():
+        curator(schema, "cell").validate()
+        raise RuntimeError
+    assert bt.CellType.filter().count() == 4
+
+
+def test_a_transaction_that_fails_saves_none(schema):
+    with pytest.raises(RuntimeError), ln.transaction():
+        curator(schema, "T cell").save_artifact(key="a.parquet")
+        raise RuntimeError
+    assert (bt.CellType.filter().count(), ln.Artifact.filter(key="a.parquet").count()) == (0, 0)
+
+
+def test_what_only_judges_saves_nothing(lake, schema):
+    before = len(lake.log())
+    model = schema.to_pydantic()
+    assert model(cell="T cell").cell == "T cell"
+    with pytest.raises(pydantic.ValidationError, match="did you mean 'T cell'"):
+        model(cell="T-cell")
+    assert curator(schema, "T cell", "B cell").check(saves=False).ok
+    assert not curator(schema, "T cell", "B-cell").check(saves=False).ok
+    assert len(lake.log()) == before
+
+
+def test_past_states_judge_alike(lake, schema):
+    lake.tag("before")
+    past = lake.at("before")
+    with use(past):
+        curator(past.Schema.get(name="cells"), "T cell").validate()
+        with pytest.raises(ValidationError, match="blob"):
+            curator(past.Schema.get(name="cells"), "blob").validate()
+    assert bt.CellType.filter().count() == 0
+
+
+def test_several_versions_of_the_named_source(source):
+    add(bt.CellType, pd.DataFrame({"ontology_id": ["CL:9"], "name": ["new cell"]}), version="2")
+    named = ln.Feature(name="cell", dtype=bt.CellType, cat_filters={"source__name": "cl"}).save()
+    schema = ln.Schema([named], name="named").save()
+    with pytest.raises(ValidationError, match="new cell"):
+        curator(schema, "T cell", "new cell").validate()
+    assert bt.CellType.get(name="T cell").source == source
+
+
+def test_several_processes_at_once(lake, schema, tmp_path):
+    script = tmp_path / "adopt.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys
+            import pandas as pd
+            import lakehouse as ln
+            ln.connect({lake.root!r})
+            frame = pd.DataFrame({{"cell": ["T cell", "B cell"], "n": [int(sys.argv[1])] * 2}})
+            curator = ln.curators.DataFrameCurator(frame, ln.Schema.get(name="cells"))
+            print("ready", flush=True)
+            sys.stdin.readline()
+            curator.save_artifact(key=f"{{sys.argv[1]}}.parquet")
+            """
+        )
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, str(n)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    for process in started:
+        process.stdout.readline()
+    for process in started:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ended = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], ended
+    assert sorted(bt.CellType.filter().to_list("name")) == sorted(CELLS["name"])
+    for artifact in ln.Artifact.filter(kind="dataset", suffix=".parquet", key__regex=r"^\d"):
+        assert sorted(artifact.cell_types.to_list("name")) == ["B cell", "T cell"]
+
+
+def test_terms_that_others_saved_meanwhile_are_taken_over(lake, source):
+    with Lake.open(lake.root) as other:
+        with ln.transaction():
+            mine = bt.CellType.from_source(name="T cell").save()
+            with use(other):
+                theirs = bt.CellType.from_source(name="T cell").save()
+        assert (mine.uid, mine.parents.one().name) == (theirs.uid, "lymphocyte")
+    assert bt.CellType.filter().count() == 3
+    assert mine.query_parents().count() == 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import polars as pl
 import pytest
 
 import lakehouse as ln
+import lakehouse.bionty as bt
 
 
 @pytest.fixture
@@ -71,3 +73,14 @@ def test_the_organism_of_a_cellxgene_file_chooses_the_schema(run, lake, here):
     shown = run("validate", "cells.h5ad", "--schema", "cellxgene:human", code=1).output
     assert "organism_ontology_term_id" in shown
     assert "martian" in run("validate", "cells.h5ad", "-s", "cellxgene:martian", code=2).output
+
+
+def test_terms_of_public_sources_are_valid_and_stay_there(run, lake, here):
+    ln.connect(str(lake))
+    cells = pd.DataFrame({"ontology_id": ["CL:0", "CL:1"], "name": ["cell", "T cell"]})
+    entity = {"entity": "bionty.CellType", "organism": "all", "currently_used": True}
+    bt.CellType.add_source(bt.Source(name="cl", version="1", **entity), df=cells)
+    ln.Schema([ln.Feature(name="cell", dtype=bt.CellType).save()], name="cells").save()
+    cells.rename(columns={"name": "cell"}).to_csv(here / "cells.csv")
+    run("validate", "cells.csv", "--schema", "cells")
+    assert bt.CellType.filter().count() == 0

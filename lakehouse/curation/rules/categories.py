@@ -12,7 +12,7 @@ from lakehouse.curation.chunks import Chunk
 from lakehouse.curation.encoded import first_rows, parted, text_codes
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import ColumnRule
-from lakehouse.curation.terms import Matches, TermResolver
+from lakehouse.curation.terms import Matches, TermResolver, looked_up
 from lakehouse.errors import InvalidArgument
 from lakehouse.schema import CatTarget
 
@@ -147,18 +147,17 @@ class CategoryCheck:
         return lines
 
     def _resolve(self, values: pa.Array) -> None:
-        for target in self._targets:
-            answer = self._resolver.resolve(target, values)
+        for target, asked, answer in looked_up(self._resolver, self._targets, values):
             valid = answer.valid
             if valid.true_count:
-                matches = Matches(target, values.filter(valid), answer.uid.filter(valid))
+                matches = Matches(target, asked.filter(valid), answer.uid.filter(valid))
                 self._found.setdefault(target, []).append(matches)
             left = pc.invert(valid)
-            synonyms = answer.synonym_of.filter(left).to_pylist()
-            values = values.filter(left)
-            for value, standard in zip(values.to_pylist(), synonyms, strict=True):
-                if standard is not None:
-                    self._synonym_of.setdefault(value, standard)
+            values = asked.filter(left)
+            mapped = pc.and_(left, pc.is_valid(answer.synonym_of))
+            standards = answer.synonym_of.filter(mapped).to_pylist()
+            for value, standard in zip(asked.filter(mapped).to_pylist(), standards, strict=True):
+                self._synonym_of.setdefault(value, standard)
         # A synonym in one registry may be a term of a later one; what is left is neither.
         self._wrong = pa.concat_arrays([self._wrong, values])
 
