@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lakehouse.curation import Report
+from lakehouse.curation.copies import changed_copy, changes_of, contents_of
 from lakehouse.curation.failure import every_row
 from lakehouse.curation.filtering import Filtered, split
 from lakehouse.curation.slots import EXTERNAL, Part, otype_of
@@ -14,10 +15,12 @@ from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import ComponentCurator, status
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
+from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
 from lakehouse.registries import Artifact, Schema
 from lakehouse.registries.artifact.validating import (
     dataset_failures,
+    has_rules,
     joined_report,
     named,
     parts_of,
@@ -80,6 +83,7 @@ class Curator:
         if self._artifact is None and not is_path(dataset):
             self._check_type(dataset)
         self._parts = self._open()
+        self._before = contents_of(self._plain_parts()) if is_path(self._data) else {}
 
     def _check_type(self, dataset: Any) -> None:
         found = otype_of(dataset)
@@ -107,6 +111,13 @@ class Curator:
 
     def _source(self) -> Any:
         return self._data
+
+    def _plain_parts(self) -> dict[str, Part]:
+        return {slot: curator.part for slot, curator in self._parts.items()}
+
+    def _changes(self) -> Changes:
+        """What curation changed in the dataset's file; nothing where it is an object."""
+        return changes_of(self._plain_parts(), self._before, self.otype)
 
     def _refresh(self) -> None:
         """Find the parts of an object in memory again, which its user may have replaced."""
@@ -143,9 +154,12 @@ class Curator:
         with every_row() if all_rows else nullcontext():
             reports = {slot: part.check(saves=saves) for slot, part in self._parts.items()}
         self.report = joined_report(reports) if reports else Report()
-        with every_row() if all_rows else nullcontext():
-            found = dataset_failures(self._lake, self.schema, self._source())
-        self.report.add(found)
+        changes = self._changes() if has_rules(self.schema) else {}
+        with (
+            every_row() if all_rows else nullcontext(),
+            changed_copy(self._source(), changes) as source,
+        ):
+            self.report.add(dataset_failures(self._lake, self.schema, source))
         return self.report
 
     def validate(self) -> None:
@@ -212,27 +226,29 @@ class Curator:
             ValidationError: Something is wrong; nothing is saved.
         """
         self.validate()
-        if self._artifact is not None and self._unchanged():
+        changes = self._changes()
+        if self._artifact is not None and is_path(self.dataset) and not changes:
             saved = self._annotate(self._artifact)
         else:
             if key is None:  # what curation changed in an artifact is its next version
                 revises = revises or self._artifact
-            saved = self._make(
-                self.dataset,
-                key=key,
-                description=description,
-                revises=revises,
-                run=run,
-                schema=self.schema,
-                features=self._features or None,
-            ).save()
+            with changed_copy(self.dataset, changes) as dataset:
+                made = self._make(
+                    dataset,
+                    key=key,
+                    description=description,
+                    revises=revises,
+                    run=run,
+                    schema=self.schema,
+                    features=self._features or None,
+                )
+                if changes and made._payload is not None:
+                    made._payload.owned = True
+                saved = made.save()
         if report:
             self._save_report(saved, run)
         self._saved = saved
         return saved
-
-    def _unchanged(self) -> bool:
-        return is_path(self.dataset)
 
     def _annotate(self, artifact: Artifact) -> Artifact:
         """Annotate an artifact whose stored content is what was validated."""

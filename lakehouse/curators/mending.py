@@ -50,7 +50,9 @@ class Mending:
         elif type(data).__module__.startswith("pandas"):
             data.rename(columns=dict(columns), inplace=True)
         elif isinstance(data, pa.Table):
-            self.part.data = data.rename_columns([columns.get(n, n) for n in data.column_names])
+            names = [columns.get(name, name) for name in data.column_names]
+            kept = data.schema.metadata  # which says what the index is
+            self.part.data = data.rename_columns(names).replace_schema_metadata(kept)
         else:
             self.part.data = data.rename(dict(columns))
         self._look_again()
@@ -89,6 +91,9 @@ class Mending:
         if type(data).__module__.startswith("pandas"):
             for name in order:
                 data[name] = data.pop(name)
+        elif isinstance(data, pa.Table):
+            index = [name for name in data.column_names if name not in order]
+            self.part.data = data.select([*order, *index])
         elif self.part.kind == "table":
             self.part.data = data.select(order)
         self._look_again()
@@ -154,6 +159,13 @@ class Mending:
             return data
         return source_of(data).table()
 
+    @property
+    def _is_changeable(self) -> bool:
+        """Whether what is changed can be saved, in the dataset's place or as a copy of its file."""
+        whole = self.part.kind == "table" and self.slot == COLUMNS
+        part = self.part
+        return part.replace is not None or part.copied or whole or self.slot == EXTERNAL
+
     def _check_changeable(self) -> None:
         """Refuse to change what would not be saved."""
 
@@ -176,13 +188,13 @@ class Mending:
         where, key = self._where, failure.column
         if failure.rule == "names" and failure.synonym_of is not None:
             return f"rename {failure.value!r} to {failure.synonym_of!r} in the dataset"
-        in_file = self.part.replace is None and self.slot not in (COLUMNS, EXTERNAL)
-        if failure.rule in ("category", "names") and (failure.synonym_of is None or not in_file):
+        fixed = not self._is_changeable
+        if failure.rule in ("category", "names") and (failure.synonym_of is None or not fixed):
             text = _ADD if failure.synonym_of is None else _STANDARDIZE
             return text.format(where=where, key=key)
         if self.part.kind != "table":
             return None
-        if in_file and failure.rule in ("presence", "extra", "order", "dtype", "category"):
+        if fixed and failure.rule in ("presence", "extra", "order", "dtype", "category"):
             return None
         if failure.rule in ("presence", "extra") and failure.nearest:
             old, new = failure.nearest[0], key

@@ -13,6 +13,7 @@ from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.coercion import Coercer
+from lakehouse.curation.copies import with_columns
 from lakehouse.curation.failures import Failures
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
@@ -22,7 +23,6 @@ from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
 from lakehouse.errors import InvalidArgument, ValidationError
-from lakehouse.formats.base import COLUMNS
 from lakehouse.registries.artifact.validating import (
     changed_columns,
     external_report,
@@ -136,13 +136,12 @@ class ComponentCurator(Mending):
                 f"The names of slot {self.slot!r} can't be replaced here.",
                 hint="rename them in the dataset, e.g. adata.var_names = …",
             )
-        table = source_of(self.part.data).table() if whole is None else whole
-        for name, column in columns.items():
-            if name in table.column_names:
-                table = table.set_column(table.column_names.index(name), name, column)
-            else:
-                table = table.append_column(name, column)
-        self.part.data = _like(self.part.data, table)
+        source = source_of(self.part.data)
+        table = source.table() if whole is None else whole
+        index = self.spec.index
+        if index is not None and source.index and index.name not in table.column_names:
+            columns = {source.index if n == index.name else n: c for n, c in columns.items()}
+        self.part.data = _like(self.part.data, with_columns(table, columns))
 
     def synonyms(self, name: str, rule: ColumnRule) -> dict[str, str]:
         """Which values of a column are synonyms, and of which term."""
@@ -163,11 +162,10 @@ class ComponentCurator(Mending):
         return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
 
     def _check_changeable(self) -> None:
-        """Refuse to change what would not be saved: a part of a file."""
-        whole = self.part.kind == "table" and self.slot == COLUMNS
-        if self.part.replace is None and not whole and self.slot != EXTERNAL:
+        """Refuse to change what would not be saved."""
+        if not self._is_changeable:
             raise InvalidArgument(
-                f"A file isn't changed in part, so slot {self.slot!r} can't be standardized.",
+                f"The slot {self.slot!r} can't be changed where it is stored.",
                 hint="load the dataset, and curate the object",
             )
 
@@ -213,9 +211,8 @@ class ComponentCurator(Mending):
             return
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
-        writable = self.part.replace is not None or self.slot == COLUMNS
         for rule in self.spec.columns:
-            if rule.name not in source.names and writable:
+            if rule.name not in source.names and self._is_changeable:
                 self._add_missing(rule, n_rows)
             elif rule.default is not None and source.type_of(rule.name) is not None:
                 self._fill(rule)

@@ -11,6 +11,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import InvalidArgument, UnknownField, ValidationError
 from lakehouse.examples.datasets import mini_immuno
+from lakehouse.formats import format_for
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -56,7 +57,7 @@ def given(request, tmp_path):
             return adata
         suffix = "zarr" if request.param == "zarr" else "h5ad"
         path = tmp_path / f"cells{len(opened)}.{suffix}"
-        ln.Artifact.from_anndata(adata, key=f"x.{suffix}")._payload.format.write(adata, path)
+        format_for(path).write(adata, path)
         if request.param != "backed":
             return path
         opened.append(ad.read_h5ad(path, backed="r"))
@@ -76,14 +77,12 @@ def test_every_slot_is_read_wherever_it_is(terms, given):
     assert list(curator.slots) == ["obs", "var.T", "uns:study"]
     wrong = cells(names=["ENSG00000153563", "TYPO"], cell_types=("B-cell", "X"))
     wrong.uns["study"] = {"temperature": "warm"}
-    dataset = given(wrong)
-    curator = ln.curators.AnnDataCurator(dataset, schema)
+    curator = ln.curators.AnnDataCurator(given(wrong), schema)
     with pytest.raises(ValidationError) as error:
         curator.validate()
     for text in ("'obs'", "B-cell", "temperature", "experiment"):
         assert text in str(error.value)
-    advised = 'curator.slots["obs"].cat.standardize("cell_type")' in str(error.value)
-    assert advised is hasattr(dataset, "obs")  # files aren't changed in part
+    assert 'curator.slots["obs"].cat.standardize("cell_type")' in str(error.value)
     assert curator.slots["obs"].cat.non_validated == {"cell_type": ["B-cell", "X"]}
     assert curator.report.failures[0].slot == "obs"
 
@@ -105,14 +104,113 @@ def test_obs_is_standardized_in_place_and_saved(terms):
     assert artifact.load().obs["cell_type"].tolist() == ["B cell", "T cell"]
 
 
-def test_files_are_not_standardized_in_part(terms, tmp_path):
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_a_file_is_standardized_into_a_copy(terms, tmp_path, suffix):
+    path = tmp_path / f"cells.{suffix}"
+    adata = cells(cell_types=("B-cell", "T cell"))
+    adata.obs["note"] = pd.array([1, None], dtype="Int64")
+    adata.obs["score"] = [np.nan, 0.5]
+    adata.uns["kept"] = {"a": np.arange(3)}
+    format_for(path).write(adata, path)
+    stored = content_of(path)
+    curator = ln.curators.AnnDataCurator(path, schema_of(obs=terms["obs"], var_T=terms["genes"]))
+    with pytest.raises(ValidationError, match="standardize"):
+        curator.save_artifact(key=f"c.{suffix}")
+    curator.slots["obs"].cat.standardize("cell_type")
+    curator.validate()
+    artifact = curator.save_artifact(key=f"c.{suffix}")
+    assert content_of(path) == stored
+    loaded = artifact.load()
+    assert loaded.obs["cell_type"].tolist() == ["B cell", "T cell"]
+    assert loaded.obs.drop(columns="cell_type").equals(adata.obs.drop(columns="cell_type"))
+    assert list(loaded.obs) == list(adata.obs)
+    assert loaded.obs["cell_type"].dtype == "category"
+    assert (loaded.X == adata.X).all()
+    assert loaded.var.equals(adata.var)
+    assert loaded.uns["kept"]["a"].tolist() == [0, 1, 2]
+    assert artifact.schema == curator.schema
+
+
+def content_of(path):
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return {file.name if file == path else str(file): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_columns_of_a_file_are_renamed_dropped_converted_and_added(terms, tmp_path, suffix):
+    path = tmp_path / f"cells.{suffix}"
+    adata = cells()
+    adata.obs = adata.obs.rename(columns={"cell_type": "celltype"})
+    adata.obs["age"] = ["1", "2"]
+    adata.obs["junk"] = [True, False]
+    adata.uns["study"] = {"temperature": 21.6, "experiment": "one", "junk": 1}
+    format_for(path).write(adata, path)
+    obs = ln.Schema(
+        [
+            ln.Feature(name="cell_type", dtype=bt.CellType),
+            ln.Feature(name="age", dtype=int),
+            ln.Feature(name="site", dtype=str, default_value="here"),
+            ln.Feature(name="weight", dtype=float).with_config(optional=True),
+        ],
+        maximal_set=True,
+    ).save()
+    curator = ln.curators.AnnDataCurator(path, schema_of(obs=obs, uns__study=terms["study"]))
+    assert not curator.check().ok
+    part = curator.slots["obs"]
+    part.rename({"celltype": "cell_type"})
+    part.drop("junk")
+    part.convert("age")
+    curator.slots["uns:study"].drop("junk")
+    curator.slots["uns:study"].put({"experiment": "two"})
+    curator.standardize()
+    part.reorder()
+    loaded = curator.save_artifact(key=f"c.{suffix}").load()
+    assert list(loaded.obs) == ["cell_type", "age", "site", "weight"]
+    assert loaded.obs["age"].tolist() == [1, 2]
+    assert loaded.obs["site"].tolist() == ["here", "here"]
+    assert loaded.obs["weight"].isna().all()
+    assert loaded.uns["study"] == {"temperature": 21.6, "experiment": "two"}
+
+
+def test_an_index_is_standardized_in_a_copy(terms, tmp_path):
     path = tmp_path / "cells.h5ad"
-    cells(cell_types=("B-cell", "T cell")).write_h5ad(path)
-    curator = ln.curators.AnnDataCurator(path, schema_of(obs=terms["obs"]))
-    with pytest.raises(InvalidArgument, match="load the dataset"):
-        curator.slots["obs"].cat.standardize("cell_type")
-    with pytest.raises(ValidationError):
-        curator.save_artifact(key="cells.h5ad")
+    adata = cells()
+    adata.obs.index = ["B-cell", "T cell"]
+    adata.write_h5ad(path)
+    name = ln.Feature(name="kind", dtype=bt.CellType).save()
+    obs = ln.Schema(index=name).save()
+    curator = ln.curators.AnnDataCurator(path, schema_of(obs=obs))
+    curator.slots["obs"].cat.standardize("index")
+    loaded = curator.save_artifact(key="c.h5ad").load()
+    assert loaded.obs_names.tolist() == ["B cell", "T cell"]
+    assert list(loaded.obs) == list(adata.obs)
+
+
+def test_an_artifact_that_is_standardized_gets_a_version(terms):
+    adata = cells(cell_types=("B-cell", "T cell"))
+    artifact = ln.Artifact.from_anndata(adata, key="c.h5ad").save()
+    curator = ln.curators.AnnDataCurator(artifact, schema_of(obs=terms["obs"]))
+    curator.standardize()
+    saved = curator.save_artifact()
+    assert (saved.key, saved.versions.count()) == ("c.h5ad", 2)
+    assert artifact.load().obs["cell_type"].tolist() == ["B-cell", "T cell"]
+    assert saved.load().obs["cell_type"].tolist() == ["B cell", "T cell"]
+    again = ln.curators.AnnDataCurator(saved, curator.schema)
+    again.standardize()
+    assert again.save_artifact().uid == saved.uid
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_files_are_coerced_into_a_copy(terms, tmp_path, suffix):
+    path = tmp_path / f"cells.{suffix}"
+    adata = cells()
+    adata.obs["age"] = ["1", "2"]
+    format_for(path).write(adata, path)
+    stored = content_of(path)
+    schema = schema_of(obs=ln.Schema([ln.Feature(name="age", dtype=int, coerce=True)]).save())
+    artifact = ln.Artifact.from_anndata(path, key=f"a.{suffix}", schema=schema).save()
+    assert artifact.load().obs["age"].tolist() == [1, 2]
+    assert content_of(path) == stored
 
 
 def test_unknown_gene_ids(terms):

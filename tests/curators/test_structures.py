@@ -82,6 +82,20 @@ def test_mudata(mdata, mudata_schema, from_file, tmp_path):
     assert curator.slots["rna:obs"].cat.non_validated == {"cell_type": ["B-cell"]}
 
 
+def test_a_mudata_file_is_standardized_into_a_copy(mdata, mudata_schema, tmp_path):
+    path = tmp_path / "x.h5mu"
+    ln.Artifact.from_mudata(mdata, key="x.h5mu")._payload.format.write(mdata, path)
+    stored = path.read_bytes()
+    curator = ln.curators.MuDataCurator(path, mudata_schema)
+    curator.slots["rna:obs"].cat.standardize("cell_type")
+    curator.slots["uns:study"].put({"experiment": "two"})
+    saved = curator.save_artifact(key="study.h5mu").load()
+    assert path.read_bytes() == stored
+    assert saved.mod["rna"].obs["cell_type"].tolist() == ["B cell", "T cell"]
+    assert saved.uns["study"] == {"temperature": 21.6, "experiment": "two"}
+    assert saved.mod["adt"].n_vars == 1
+
+
 def test_mudata_is_standardized_and_saved(mdata, mudata_schema):
     curator = ln.curators.MuDataCurator(mdata, mudata_schema)
     curator.slots["rna:obs"].cat.standardize("cell_type")

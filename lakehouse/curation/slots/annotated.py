@@ -38,7 +38,7 @@ class AnnDataSlots:
             if base != slot or (base == "var" and not of_features):
                 return Part(slot, "names", names_of(self._index(base)))
             frame = self._frame(base)
-            return Part(slot, "table", frame, frame_writer(frame))
+            return Part(slot, "table", frame, frame_writer(frame), copied=is_path(self._data))
         if root == "uns":
             return nested_part(self._uns, keys, slot)
         raise unknown_slot("An AnnData", slot, SLOTS)

@@ -31,12 +31,14 @@ class Part:
             (of genes, say) that are looked up themselves.
         data: The table, the dictionary, or an Arrow array of names.
         replace: Puts other columns in the place of the part's own, where that is possible.
+        copied: Whether it was read from a file of which a copy can have other columns.
     """
 
     slot: str
     kind: Kind
     data: Any
     replace: Replace | None = None
+    copied: bool = False
 
 
 class Slots(Protocol):

@@ -21,6 +21,7 @@ from lakehouse.errors import (
 )
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
 from lakehouse.formats.base import Description, Format
+from lakehouse.formats.rewriting import Changes, rewrite
 from lakehouse.storage import ContentHash
 
 
@@ -179,6 +180,22 @@ def from_object(
     weakref.finalize(payload, shutil.rmtree, folder, ignore_errors=True)
     adapter.write(obj, Path(payload.path), **dict(kwargs or {}))
     return payload
+
+
+def changed_payload(payload: Payload, at: Path, changes: Changes) -> Payload:
+    """The payload of a copy of a file that has changes; the file stays as it is.
+
+    Args:
+        payload: Of the file.
+        at: Where it lies on this machine.
+        changes: What is other in the copy.
+    """
+    folder = tempfile.mkdtemp(prefix="lakehouse-")
+    target = os.path.join(folder, f"data{payload.suffix}")
+    made = Payload(target, payload.suffix, payload.format, owned=True)
+    weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+    rewrite(at, Path(target), changes)
+    return made
 
 
 def payload_of(

@@ -19,7 +19,7 @@ from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.constructors import ArtifactConstructors
-from lakehouse.registries.artifact.payload import Payload, payload_of
+from lakehouse.registries.artifact.payload import Payload, changed_payload, payload_of
 from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
 from lakehouse.registries.artifact.validating import schema_named, validate_payload
 from lakehouse.storage import check_key
@@ -250,7 +250,10 @@ class Artifact(
     def _rewrite(self, payload: Payload, table: Any) -> None:
         """Coercion changed the data: what is stored is the coerced table."""
         pandas = payload.obj is not None and type(payload.obj).__module__.startswith("pandas")
-        new = payload_of(table.to_pandas() if pandas else table, f"data{payload.suffix}")
+        if isinstance(table, Mapping):
+            new = changed_payload(payload, placing.local_copy(payload), table)
+        else:
+            new = payload_of(table.to_pandas() if pandas else table, f"data{payload.suffix}")
         object.__setattr__(self, "_payload", new)
         self._values.pop("hash_key", None)
 

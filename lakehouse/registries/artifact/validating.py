@@ -20,6 +20,7 @@ from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.chunks import missing
+from lakehouse.curation.copies import changes_of, contents_of, with_columns
 from lakehouse.curation.datasets import check_dataset
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.inputs import source_of
@@ -73,7 +74,8 @@ class Validation:
 
     Attributes:
         annotation: What the content says of its artifact.
-        table: The coerced table, or the object whose parts were coerced, if something changed.
+        table: The coerced table, or the object whose parts were coerced, or what of a file was,
+            if something changed.
     """
 
     def __init__(self) -> None:
@@ -129,12 +131,17 @@ def dataset_failures(lake: Lake, schema: Any, source: Any) -> tuple[Failure, ...
         schema: The schema of the whole dataset.
         source: The dataset, or its path.
     """
-    demanded = (schema.constraints or {}).get(ROWS, {}).get("dataset")
-    if demanded is None:
+    if not has_rules(schema):
         return ()
+    demanded = schema.constraints[ROWS]["dataset"]
     obs = schema.slots.get("obs")
     rules = [] if obs is None else [rule_of(feature) for feature, _ in obs.feature_list()]
     return check_dataset(source, demanded, Branches(lake.state, rules).permit)
+
+
+def has_rules(schema: Any) -> bool:
+    """Whether a schema has rules for its dataset as a whole."""
+    return (schema.constraints or {}).get(ROWS, {}).get("dataset") is not None
 
 
 def _changed(
@@ -150,21 +157,27 @@ def _changed(
         return None
     if COLUMNS in slots:
         return reports[COLUMNS].table
+    touched = {slot: parts[slot][0] for slot in slots}
+    before = contents_of(touched) if payload.obj is None else {}
     renewed = False
-    for slot in slots:
-        part, report = parts[slot][0], reports[slot]
-        if part.kind == "table" and not changed_columns(part.data, report):
+    for slot, part in touched.items():
+        report = reports[slot]
+        columns = changed_columns(part.data, report) if part.kind == "table" else report.table
+        if not columns:
             continue
-        if payload.obj is None or part.replace is None:
+        if part.copied:
+            part.data = with_columns(source_of(part.data).table(), columns)
+        elif part.replace is not None:
+            part.replace(columns)
+        else:
             raise InvalidArgument(
-                f"The schema converts values of slot {slot!r}, and a file isn't changed in part.",
+                f"The schema converts values of slot {slot!r}, which can't be changed there.",
                 hint="load the dataset, and pass the object",
             )
-        if isinstance(report.table, pa.Table):
-            part.replace(changed_columns(part.data, report))
-        else:
-            part.replace(report.table)
         renewed = True
+    if payload.obj is None and renewed:
+        assert payload.format is not None
+        return changes_of(touched, before, str(payload.format.otype)) or None
     return payload.obj if renewed else None
 
 
