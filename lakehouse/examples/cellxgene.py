@@ -185,7 +185,10 @@ def _var(organism: str, *, strict: bool) -> Schema:
 
     name = ORGANISMS[organism].gene_organism
     if strict:
-        kinds = (f"bionty.Gene[organism__name={n!r}].ensembl_gene_id" for n in (name, *_ALWAYS))
+        # by id: a lake may have these two organisms under other names
+        always = (f"organism__ontology_id={key!r}" for key in _ALWAYS.values())
+        filters = (f"organism__name={name!r}", *always)
+        kinds = (f"bionty.Gene[{f}].ensembl_gene_id" for f in filters)
         genes = Feature(name=f"{organism}_feature_id", dtype=f"cat[{'|'.join(kinds)}]").save()
     else:
         genes = Feature(
@@ -207,14 +210,14 @@ def _save_genes() -> None:
     """Save the spike-ins and the genes of the virus that any organism's data may have."""
     from lakehouse import bionty as bt
 
-    if bt.Gene.filter(organism__name="ERCC").count() == len(_SPIKE_INS):
+    names = [f"ERCC-{number:05}" for number in _SPIKE_INS]
+    if bt.Gene.filter(ensembl_gene_id__in=names).count() == len(names):
         return
     spike_ins, virus = (
         bt.Organism(name=name, ontology_id=ontology_id).save()
         for name, ontology_id in _ALWAYS.items()
     )
-    for number in _SPIKE_INS:
-        name = f"ERCC-{number:05}"
+    for name in names:
         bt.Gene(symbol=name, ensembl_gene_id=name, organism=spike_ins).save()
     for number, symbol in zip((2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), _VIRUS, strict=True):
         gene_id = f"ENSSASG000050000{number:02}"

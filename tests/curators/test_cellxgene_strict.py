@@ -57,6 +57,8 @@ def schema(tmp_path_factory):
     ln.setup.init(storage=str(tmp_path_factory.mktemp("cxg") / "lake"), modules="bionty")
     with ln.transaction():
         human = bt.Organism(name="human", ontology_id="NCBITaxon:9606").save()
+        # the organism of spike-ins, as it is called elsewhere
+        bt.Organism(name="synthetic construct", ontology_id="NCBITaxon:32630").save()
         for gene in GENES[:2]:
             bt.Gene(symbol=gene, ensembl_gene_id=gene, organism=human).save()
     for registry, terms in TERMS.items():
@@ -257,3 +259,10 @@ def test_artifacts_are_linked_to_each_of_several_terms(schema):
     wrong.obsm.clear()
     with pytest.raises(ln.errors.ValidationError, match="embedding"):
         ln.Artifact.from_anndata(wrong, key="wrong.h5ad", schema=schema)
+
+
+def test_made_again_it_is_the_same(schema):
+    genes = bt.Gene.filter().count()
+    assert genes > len(GENES)
+    assert ln.examples.schemas.cellxgene() == schema
+    assert bt.Gene.filter().count() == genes
