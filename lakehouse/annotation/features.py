@@ -27,6 +27,7 @@ from lakehouse.annotation.writing import (
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.current import current_lake
 
 Values = Mapping[Any, Any]
 
@@ -291,8 +292,6 @@ def _known_names(lake: Any) -> set[str]:
 
 
 def _by_name(values: Values, field: str) -> dict[Any, Any]:
-    from lakehouse.orm import current_lake
-
     feature = current_lake().directory.get("Feature")
     return {
         (feature.filter(**{field: key}).one() if isinstance(key, str) else key): value

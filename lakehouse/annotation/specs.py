@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lakehouse.annotation.adopting import AdoptingResolver
 from lakehouse.annotation.branches import cases_of
 from lakehouse.annotation.conditions import ROWS, conditions, row_judge
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver
@@ -147,6 +148,4 @@ def resolver_of(lake: Lake, *, saves: bool = False) -> TableResolver:
         lake: The lake.
         saves: Whether terms of public sources become records, so that they can be labels.
     """
-    from lakehouse.annotation.adopting import AdoptingResolver
-
     return AdoptingResolver(lake, registry_tables(lake), saves=saves)

@@ -11,6 +11,7 @@ from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, OrganismN
 from lakehouse.ontology.manifest import manifest_of, manifests
 from lakehouse.orm import QuerySet, current_lake
 from lakehouse.orm.batch import batch_on
+from lakehouse.registries.artifact import Artifact
 
 
 def add_source(
@@ -90,8 +91,6 @@ def _like(registry: type[Any], other: Any, version: str | None, organism: str | 
 
 
 def _artifact(source: Source, df: Any) -> Any:
-    from lakehouse.registries.artifact import Artifact
-
     parts = (source.organism, source.name, source.version, str(source.entity).partition(".")[2])
     key = (
         f"df_{'__'.join(str(p).lower().replace(' ', '-') for p in parts[:-1])}__{parts[-1]}.parquet"

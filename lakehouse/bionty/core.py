@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lakehouse.bionty.configuration import Settings as Settings
-from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.first_sources import known_sources
 from lakehouse.bionty.public import PublicOntology as StaticReference
-from lakehouse.bionty.source import Source, known_sources
+from lakehouse.bionty.source import Source
 from lakehouse.bionty.term import Term as BioRecord
 from lakehouse.config import notify
 from lakehouse.orm import current_lake
@@ -34,7 +34,7 @@ def sync_public_sources(
     lake = current_lake()
     new = 0
     with batch_on(lake, "sync public sources") as batch:
-        for values in known_sources(set(ENTITIES)):
+        for values in known_sources():
             used = values.pop("currently_used")
             source = Source(**values)
             new += not source._saved

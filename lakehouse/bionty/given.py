@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.bionty.organisms import organism_record
 from lakehouse.bionty.public_lookup import PublicTerm
 from lakehouse.bionty.related import stage_parents
+from lakehouse.bionty.source import Source
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
 from lakehouse.identity import new_uids
@@ -36,16 +38,12 @@ def values_of(registry: type[Any], found: tuple[Any, ...]) -> dict[str, Any] | N
     if source is not None:
         values["source"] = source
     if "organism" in registry.meta.foreign_keys and origin.organism not in (None, "all"):
-        from lakehouse.bionty.organisms import organism_record
-
         values["organism"] = organism_record(origin.organism)
     return values
 
 
 def _source(registry: type[Any], origin: Any) -> Any:
     """The source that a public ontology stands for."""
-    from lakehouse.bionty.source import Source
-
     about = {"name": origin.source, "version": origin.version, "organism": origin.organism}
     return Source.filter(entity=registry.meta.name, **about).first()
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.annotation.making import quiet_creation
-from lakehouse.identity import new_uids
-from lakehouse.ontology.manifest import Manifest, manifest_of, manifests
+from lakehouse.ontology.manifest import Manifest, manifest_of
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
-from lakehouse.orm.bootstrap import ALL, MAIN
 from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
@@ -97,31 +94,3 @@ def manifest_source(manifest: Manifest, version: str | None = None) -> Source:
     """The source of a release of a manifest: the existing one, or a new one, not saved."""
     with quiet_creation():
         return Source(**source_values(manifest, version))
-
-
-def known_sources(entities: set[str]) -> list[dict[str, Any]]:
-    """The fields of the sources of some registries that are known without having been used."""
-    return [
-        {**source_values(m), "currently_used": m.used}
-        for m in manifests().values()
-        if m.entity in entities and m.listed
-    ]
-
-
-def first_rows() -> dict[str, list[dict[str, Any]]]:
-    """The rows of a new lake that has the module: what may be imported."""
-    from lakehouse.bionty.entities import ENTITIES
-
-    values = known_sources(set(ENTITIES))
-    now = datetime.now(UTC)
-    stamps = {
-        "branch_uid": MAIN,
-        "created_on_uid": MAIN,
-        "space_uid": ALL,
-        "is_locked": False,
-        "created_at": now,
-        "updated_at": now,
-        "in_db": False,
-    }
-    uids = new_uids(len(values))
-    return {"source": [{**stamps, **v, "uid": u} for v, u in zip(values, uids, strict=True)]}

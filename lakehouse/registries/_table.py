@@ -58,5 +58,5 @@ DIRECTORY = Directory(
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
     describer="lakehouse.annotation.describe:describe",
     sweepers=("lakehouse.registries.artifact.sweep",),
-    first_rows={"bionty": "lakehouse.bionty.source:first_rows"},
+    first_rows={"bionty": "lakehouse.bionty.first_sources:first_rows"},
 )

@@ -14,6 +14,7 @@ from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.sheet_rules import index_of, members_of, sheet_schema
 from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.annotation.writing import external, stage_many, stage_values
+from lakehouse.curation import Report
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
@@ -192,8 +193,6 @@ class Record(
             for record, one in zip(mine, prepared, strict=True):
                 _assign(record, "_prepared", one)
         if failures:
-            from lakehouse.curation import Report
-
             raise ValidationError("\n".join(texts), report=Report(failures=tuple(failures)))
         new = [r for r in found if not r._saved]
         if len(new) > 1:

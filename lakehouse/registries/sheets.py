@@ -19,6 +19,7 @@ from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.identity import new_uids
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.current import current_lake
 from lakehouse.orm.record_list import RecordList
 from lakehouse.orm.rows import as_table
 from lakehouse.registries.sheet_export import NAME
@@ -52,8 +53,6 @@ class RecordBatch:
     """
 
     def __init__(self, registry: type[Record], df: Any, type: Any, name_field: str) -> None:
-        from lakehouse.orm import current_lake
-
         self._registry = registry
         self._lake = current_lake()
         table, self._dictionaries = table_and_dictionaries(df)

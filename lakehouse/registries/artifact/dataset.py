@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnreadableFile, near
 from lakehouse.formats.base import COLUMNS
 from lakehouse.orm.families import latest_uid
+from lakehouse.registries.artifact.record import Artifact
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,8 +28,6 @@ def content(lake: Lake, key: str) -> str | pa.Table:
         ObjectDoesNotExist: There is no such artifact.
         InvalidArgument: It isn't table-like.
     """
-    from lakehouse.registries.artifact.record import Artifact
-
     uid = latest_uid(lake, "artifact", {"key": key}) or (
         key if lake.state.row("artifact", key) else None
     )
