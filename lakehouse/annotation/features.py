@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from lakehouse.annotation.describe import feature_tree
@@ -13,7 +12,6 @@ from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.reading import annotated, value_of
 from lakehouse.annotation.sheet_rules import completed, members_for
 from lakehouse.annotation.storable import as_dtype, is_null
-from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.values import Prepared, prepare
 from lakehouse.annotation.writing import (
     external,
@@ -213,16 +211,6 @@ class FeatureManager:
             groups.setdefault(entry.feature.name, []).append(entry)
         return {name: value_of(self._lake, entries) for name, entries in groups.items()}
 
-    def by_slot(self) -> dict[str, dict[str, list[str]]]:
-        """The labels and values as text, by slot and feature."""
-        out: dict[str, dict[str, list[str]]] = {}
-        for slot in sorted({s for e in annotated(self._record) for s in e.slots}):
-            for entry in annotated(self._record, partial(_in_slot, slot)):
-                value = value_of(self._lake, [entry])
-                listed = value if isinstance(value, list | set) else [value]
-                out.setdefault(slot, {})[entry.feature.name] = sorted(map(str, listed))
-        return out
-
     def __getitem__(self, feature: Any) -> Any:
         """The value of one feature; records of categorical ones, not their names."""
         names = {getattr(feature, "name", feature)}
@@ -271,10 +259,6 @@ class FeatureManager:
 
     def __repr__(self) -> str:
         return shown(feature_tree(self._record), return_str=True) or ""
-
-
-def _in_slot(slot: str, row: Mapping[str, Any]) -> bool:
-    return (row["slot"] or EXTERNAL) == slot
 
 
 def _titled(record: Any) -> str:
