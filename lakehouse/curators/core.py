@@ -17,6 +17,7 @@ from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
+from lakehouse.orm.batch import batch_on
 from lakehouse.registries import Artifact, Schema
 from lakehouse.registries.artifact.validating import (
     dataset_failures,
@@ -226,27 +227,28 @@ class Curator:
             ValidationError: Something is wrong; nothing is saved.
         """
         self.validate()
-        changes = self._changes()
-        if self._artifact is not None and is_path(self.dataset) and not changes:
-            saved = self._annotate(self._artifact)
-        else:
-            if key is None:  # what curation changed in an artifact is its next version
-                revises = revises or self._artifact
-            with changed_copy(self.dataset, changes) as dataset:
-                made = self._make(
-                    dataset,
-                    key=key,
-                    description=description,
-                    revises=revises,
-                    run=run,
-                    schema=self.schema,
-                    features=self._features or None,
-                )
-                if changes and made._payload is not None:
-                    made._payload.owned = True
-                saved = made.save()
-        if report:
-            self._save_report(saved, run)
+        with batch_on(self._lake):  # nobody finds the one without the other
+            changes = self._changes()
+            if self._artifact is not None and is_path(self.dataset) and not changes:
+                saved = self._annotate(self._artifact)
+            else:
+                if key is None:  # what curation changed in an artifact is its next version
+                    revises = revises or self._artifact
+                with changed_copy(self.dataset, changes) as dataset:
+                    made = self._make(
+                        dataset,
+                        key=key,
+                        description=description,
+                        revises=revises,
+                        run=run,
+                        schema=self.schema,
+                        features=self._features or None,
+                    )
+                    if changes and made._payload is not None:
+                        made._payload.owned = True
+                    saved = made.save()
+            if report:
+                self._save_report(saved, run)
         self._saved = saved
         return saved
 

@@ -106,3 +106,20 @@ def test_a_report_is_found_from_its_artifact(schema):
     assert report.key == "good.parquet.report.html"
     assert report.linked_by_artifacts.one() == artifact
     assert "valid" in report.cache().read_text()
+
+
+def test_a_report_is_saved_with_its_artifact_or_not_at_all(schema):
+    good = frame().iloc[:3].assign(n=1.0)
+    lake = ln.orm.current_lake()
+    before = len(lake.log())
+    saved = ln.curators.DataFrameCurator(good, schema).save_artifact(
+        key="good.parquet", report=True
+    )
+    assert len(lake.log()) == before + 1
+    plain = ln.Artifact.from_dataframe(good, key="plain.parquet").save()
+    before = len(lake.log())
+    again = ln.curators.DataFrameCurator(plain, schema).save_artifact(report=True)
+    assert (again, len(lake.log())) == (plain, before + 1)
+    for artifact in (saved, again):
+        assert artifact.artifacts.get(kind="report").cache().read_bytes()
+        assert artifact.load().equals(good)
