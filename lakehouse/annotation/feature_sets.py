@@ -1,13 +1,14 @@
 """Sets of features and of terms that datasets were found to have, kept as schemas.
 
 A set that a schema demands exactly is that schema. Any other set is a schema without a name,
-addressed by its members. A schema that is changed stays the set of no dataset: what datasets
+addressed by its members, until somebody makes a schema that demands it: this gets the name. A schema that is changed stays the set of no dataset: what datasets
 were found to have doesn't change with what is demanded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from lakehouse.engine import Changes
 from lakehouse.engine.spec import dump_json
 from lakehouse.orm import Lake
 
+INDEX = "index"  # the slot of the link to a schema's index
 _STAMPS = ("created_at", "created_by_uid", "run_uid")
 
 
@@ -41,10 +43,11 @@ class FeatureSet(NamedTuple):
         """A set, whatever the order of its members."""
         return cls(itype, table, tuple(sorted(set(uids))), index if index in uids else None)
 
-    @property
-    def uid(self) -> str:
-        """The uid of the schema without a name."""
-        return content_hash(list(self.members))[:16]
+    def uids(self) -> Iterator[str]:
+        """The uids that a schema without a name may have: the first one unless that is taken."""
+        yield content_hash(list(self.members))[:16]
+        for attempt in itertools.count():
+            yield content_hash([*self.members, str(attempt)])[:16]
 
     @property
     def dtype(self) -> str | None:
@@ -54,15 +57,19 @@ class FeatureSet(NamedTuple):
     @property
     def hash(self) -> str:
         """The hash of a schema that demands exactly these members."""
-        return hash_of(
-            {  # in the order in which contents of schemas say it, on which the hash depends
-                "dtype": self.dtype,
-                "itype": self.itype,
-                "minimal_set": True,
-                "members": [[self.table, u, False] for u in self.members if u != self.index_uid],
-                "index": self.index_uid,
-            }
-        )
+        return hash_of(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What such a schema demands, in the order on which the hash depends."""
+        said = {
+            "dtype": self.dtype,
+            "itype": self.itype,
+            "minimal_set": True,
+            "members": [[self.table, u, False] for u in self.members if u != self.index_uid],
+            "index": self.index_uid,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
 
 def hash_of(content: Mapping[str, Any]) -> str:
@@ -76,18 +83,28 @@ def hash_of(content: Mapping[str, Any]) -> str:
 
 def staged(changes: Changes, found: FeatureSet, lake: Lake, now: datetime) -> str:
     """The uid of the schema of a set; one is staged where no schema demands exactly this."""
-    equal = lake.engine.holder("schema", ("hash",), (found.hash,))
+    equal = lake.engine.holder("schema", ("hash_key",), (found.hash,))
     row = None if equal is None else lake.state.row("schema", equal)
     if row is not None and row["branch_uid"] in lake.visible_branches:
         return str(row["uid"])
     return _stage_nameless(changes, found, lake, now)
 
 
-def _stage_nameless(changes: Changes, found: FeatureSet, lake: Lake, now: datetime) -> str:
-    if lake.state.row("schema", found.uid) is not None:
-        return found.uid
+def _stage_nameless(
+    changes: Changes, found: FeatureSet, lake: Lake, now: datetime, but: str | None = None
+) -> str:
+    """The uid of the schema without a name of a set; it isn't the one that is named `but`."""
+    for uid in found.uids():
+        known = lake.state.row("schema", uid)
+        if known is None:
+            break
+        if uid != but and known["hash"] in (None, found.hash):
+            return uid
     row = {
-        "uid": found.uid,
+        "uid": uid,
+        "hash": found.hash,
+        "content": found.content,
+        "index_uid": found.index_uid,
         "n_members": len(found.members),
         "itype": found.itype,
         "dtype": found.dtype,
@@ -105,11 +122,14 @@ def _stage_nameless(changes: Changes, found: FeatureSet, lake: Lake, now: dateti
     }
     changes.insert("schema", [row], if_absent=True)
     links = [
-        link_row(found.uid, found.table, member, position=i, optional=False, created_at=now)
+        link_row(
+            uid, found.table, member, position=i, optional=False, created_at=now,
+            slot=INDEX if member == found.index_uid else None,
+        )
         for i, member in enumerate(found.members)
-    ]
+    ]  # fmt: skip
     changes.insert("schema_link", links, if_absent=True)
-    return found.uid
+    return uid
 
 
 def part_ways(
@@ -134,7 +154,7 @@ def part_ways(
     if index is not None:
         uids.append(index)
     found = FeatureSet.of(content.get("itype") or "Feature", members[0][0], uids, index)
-    uid = _stage_nameless(changes, found, lake, now)
+    uid = _stage_nameless(changes, found, lake, now, but=schema_uid)
     changes.delete("artifact_link", [r["uid"] for r in rows])
     new = [
         link_row(

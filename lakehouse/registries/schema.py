@@ -21,7 +21,12 @@ _OWN = ("type", "type_id", "is_type", "branch", "space", "n_members")
 
 
 class SchemaRow(TrackedRow):
-    """A row of the table `schema`."""
+    """A row of the table `schema`.
+
+    Attributes:
+        hash_key: The hash where it stands for the first schema of its content, else None: only
+            schemas that were changed may be equal to others.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -33,6 +38,7 @@ class SchemaRow(TrackedRow):
     type_uid: str | None = None
     is_type: bool = False
     hash: str | None = None
+    hash_key: str | None = None
     minimal_set: bool = True
     maximal_set: bool = False
     ordered_set: bool = False
@@ -48,15 +54,20 @@ class SchemaRow(TrackedRow):
 class Schema(
     SchemaContent,
     row=SchemaRow,
-    unique=(("hash",),),
+    unique=(("hash_key",),),
+    match=(("hash_key",), ("hash",)),
     foreign_keys={"type": "Schema", "index": "Feature"},
     relations=relations_of("Schema"),
-    private=("slots_uids", "content", "history"),
-    immediate=("hash",),  # what it demands changes with its links to features, which know no branch
+    private=("hash_key", "slots_uids", "content", "history"),
+    immediate=(
+        "hash",
+        "hash_key",
+    ),  # what it demands changes with its links to features, which know no branch
 ):
     """What a dataset must look like.
 
-    Constructing a schema with equal content gives the existing one, whatever its name.
+    Constructing a schema with equal content gives the existing one, whatever its name; that may
+    be a set of features, which some dataset was found to have.
     Constructing one with the name of an existing schema gives that one, with its content
     changed when it is saved; what it demanded before stays known, see `versions()`.
 
@@ -149,7 +160,13 @@ class Schema(
             )
             hashed = content.hash_of(columns["content"])
         super().__init__(
-            name=name, description=description, hash=hashed, index=index, **columns, **fields
+            name=name,
+            description=description,
+            hash=hashed,
+            hash_key=hashed,
+            index=index,
+            **columns,
+            **fields,
         )
 
     def _match(self, *, any_type: bool) -> None:

@@ -356,3 +356,47 @@ def test_sets_of_genes_are_the_schemas_of_them(genes):
     adata = ad.AnnData(var=pd.DataFrame(index=["ENSG00000010610", "ENSG00000153563"]))
     artifact = ln.Artifact.from_anndata(adata, key="a.h5ad", schema=named).save()
     assert artifact.features.slots["var.T"] == schema
+
+
+def test_an_edit_may_not_make_a_schema_equal_to_another(features):
+    f1, f2, f3 = features
+    ln.Schema([f1, f2], name="one").save()
+    ordered = ln.Schema([f1, f2], name="ordered", ordered_set=True).save()
+    ordered.ordered_set = False
+    more = ln.Schema([f1, f2, f3.with_config(optional=True)], name="more").save()
+    for edit in (ordered.save, lambda: more.remove_optional_features([f3])):
+        with pytest.raises(ValidationError, match="Another schema already has this hash"):
+            edit()
+    assert ln.Schema.get(name="ordered").ordered_set
+    assert ln.Schema.get(name="more").n_members == 3
+
+
+def test_what_is_optional_may_make_schemas_equal(features):
+    f1, f2, _ = features
+    one = ln.Schema([f1, f2], name="one").save()
+    two = ln.Schema([f1, f2.with_config(optional=True)], name="two").save()
+    two.optionals.remove(f2)
+    assert (two.hash, two.uid != one.uid) == (one.hash, True)
+    assert ln.Schema([f1, f2]).uid == one.uid
+    assert [s.optionals.get_uids() for s in (one, two)] == [[], []]
+    one.optionals.add(f1)
+    two.optionals.add(f1)
+    one.optionals.remove(f1)
+    assert ln.Schema([f1, f2]).uid == one.uid
+
+
+def test_a_schema_that_demands_what_a_dataset_has_is_the_set_of_it(features):
+    f1, f2, _ = features
+    df = pd.DataFrame({"f1": ["a"], "f2": [1]})
+    artifact = ln.Artifact.from_dataframe(df, key="a.parquet", schema="valid_features").save()
+    found = artifact.features.slots["columns"]
+    assert found.name is None
+    schema = ln.Schema([f2, f1], name="both").save()
+    assert (schema.uid, schema.name) == (found.uid, "both")
+    assert {f.name for f in schema.members} == {f1.name, f2.name}
+    schema.optionals.add(f1)
+    other = artifact.features.slots["columns"]
+    assert (other.name, other.uid != schema.uid) == (None, True)
+    assert {f.name for f in other.members} == {f1.name, f2.name}
+    again = ln.Artifact.from_dataframe(df.assign(f2=2), key="b.parquet", schema="valid_features")
+    assert again.save().features.slots["columns"].uid == other.uid

@@ -9,7 +9,7 @@ from lakehouse.annotation import feature_sets
 from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.config import notify
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError
 from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.hierarchy import HasType
@@ -125,6 +125,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         index = self._get_related("index")
         self._values["content"] = self._demanded(self._values, index)
         self._values["hash"] = content.hash_of(self._values["content"])
+        self._values["hash_key"] = self._values["hash"]
         self._values["n_members"] = (len(members.records) + (index is not None)) or None
 
     def _replace_members(self, members: list[Member]) -> None:
@@ -231,6 +232,14 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         before = (self._old or {}).get("content", self._values.get("content"))
         old_hash, new_hash = self._values.get("hash"), content.hash_of(new)
         if new_hash != old_hash:
+            holder = content.other_holder(self._lake, new_hash, self.uid)
+            if holder is not None and content.differs(before, new):
+                raise ValidationError(
+                    "Another schema already has this hash: it demands exactly what "
+                    f"{self.name or self.uid!r} is to demand.",
+                    found=f"{holder['name'] or holder['uid']!r}",
+                    hint=f"use it instead: ln.Schema.get({holder['uid']!r})",
+                )
             if old_hash and before and content.was_used(self._lake, self.uid):
                 self._set("history", {**(self._values.get("history") or {}), old_hash: before})
                 notify(
@@ -245,6 +254,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
                 )
             self._set("content", new)
             self._set("hash", new_hash)
+            self._set("hash_key", None if holder else new_hash)
             self._set("n_members", (len(members) + (index_uid is not None)) or None)
             batch.stage(lambda c: self._stage(c, members, parts, batch), once="members")
             batch.on_commit(self._forget)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.compute as pc
 
-from lakehouse.annotation.feature_sets import hash_of
+from lakehouse.annotation.feature_sets import INDEX, hash_of
 from lakehouse.annotation.tables import link_row
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
 __all__ = ["content_of", "hash_of", "links_of", "stage_members", "was_used"]
-
-INDEX = "index"
 
 # The columns of a schema's row that say what is demanded.
 DEMANDS = (
@@ -121,6 +119,22 @@ def stage_members(
         }
         if differs:
             changes.update("schema_link", row["uid"], differs)
+
+
+def other_holder(lake: Lake, content_hash: str, uid: str) -> dict[str, Any] | None:
+    """The row of another schema that stands for a content."""
+    holder = lake.engine.holder("schema", ("hash_key",), (content_hash,))
+    return None if holder in (None, uid) else lake.state.row("schema", str(holder))
+
+
+def differs(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    """Whether more was changed than which members are optional, or what lies in slots."""
+
+    def told(content: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {k: v for k, v in content.items() if k not in ("members", "slots")}
+        return {**kept, "members": [m[:2] for m in content["members"]]}
+
+    return before is None or told(before) != told(after)
 
 
 def was_used(lake: Lake, schema_uid: str) -> bool:
