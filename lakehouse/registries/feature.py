@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.curate import CanCurate
@@ -95,6 +96,12 @@ class Feature(
                     f"cat_filters are incompatible with union dtypes: {str(parsed)!r}",
                     hint="write them into the dtype: cat[A[field='…']|B]",
                 )
+            if dtype == "cat":
+                raise UnknownDtype(
+                    "A categorical dtype names the registry of its values.",
+                    found="cat",
+                    hint=f"Feature(name={name!r}, dtype='cat[ULabel]')",
+                )
             _check_registries(parsed)
             text = str(with_names(current_lake(), parsed))
         if text is None and not fields.get("is_type") and "uid" not in fields:
@@ -108,6 +115,8 @@ class Feature(
         if self._saved and before is not None and text is not None and before != text:
             self._values["dtype"] = before
             (self._old or {}).pop("dtype")
+            if parse_dtype(before) == parse_dtype(text):
+                return  # bt.Gene and bt.Gene.symbol are two texts of one dtype
             raise InvalidFeature(
                 f"The feature {name!r} exists with another dtype.",
                 found=text,
@@ -235,9 +244,7 @@ def feature_dtype(dtype: Any, filters: dict[str, Any] | None = None) -> DType:
         found = DType("cat", targets=(CatTarget("ULabel"),))
     if filters and found.targets:
         pairs = tuple((name, str(value)) for name, value in filters.items())
-        narrowed = tuple(
-            CatTarget(t.registry, t.field, t.type_path, t.filters or pairs) for t in found.targets
-        )
+        narrowed = tuple(replace(t, filters=t.filters or pairs) for t in found.targets)
         return DType(found.kind, found.item, narrowed, found.utc)
     return found
 
@@ -261,7 +268,7 @@ def _list_or_union(dtypes: list[Any], filters: dict[str, Any] | None) -> DType:
 def _target(dtype: Any) -> CatTarget | None:
     if isinstance(dtype, FieldRef):
         meta = dtype.registry.meta
-        return CatTarget(meta.name, dtype.name)
+        return CatTarget(meta.name, dtype.name, spelled=True)
     if isinstance(dtype, type) and issubclass(dtype, BaseRecord):
         return CatTarget(dtype.meta.name, dtype.meta.name_field)
     if isinstance(dtype, BaseRecord):

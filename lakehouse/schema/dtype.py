@@ -15,6 +15,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 import types
@@ -84,12 +85,15 @@ class CatTarget:
         field: The field that values are compared with.
         type_path: Types that the record must lie under, outermost first.
         filters: `(field, value)` pairs that the record must fulfil.
+        spelled: Whether the text names the field although it is the default; that changes
+            nothing but the text.
     """
 
     registry: str
     field: str = "name"
     type_path: tuple[str, ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
+    spelled: bool = dataclasses.field(default=False, compare=False, repr=False)
 
     @property
     def default_field(self) -> str:
@@ -103,8 +107,8 @@ class CatTarget:
         inner = [types_text] if types_text else []
         inner += [_grammar.filter_text(field, value) for field, value in self.filters]
         narrowed = f"[{', '.join(inner)}]" if inner else ""
-        field = "" if self.field == self.default_field else f".{self.field}"
-        return f"{self.registry}{narrowed}{field}"
+        plain = self.field == self.default_field and (not self.spelled or self.field == "name")
+        return f"{self.registry}{narrowed}{'' if plain else f'.{self.field}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,8 @@ def _parse_text(text: str) -> DType:
 def _target(text: str) -> CatTarget:
     parts = _grammar.parse_target(text)
     field = parts.field or NAME_FIELDS.get(parts.registry, "name")
-    return CatTarget(parts.registry, field, parts.type_path, parts.filters)
+    spelled = bool(parts.field)
+    return CatTarget(parts.registry, field, parts.type_path, parts.filters, spelled)
 
 
 def _from_python(dtype: object) -> DType | None:

@@ -15,6 +15,7 @@ from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
     InvalidFeature,
+    UnknownDtype,
     ValidationError,
 )
 
@@ -551,3 +552,24 @@ def test_a_dictionary_is_no_category(lake):
     with pytest.raises(ValidationError, match="a dictionary"):
         record.features.add_values({"label": {"a": 1}})
     assert record.features.get_values() == {}
+
+
+def test_texts_of_dtypes_name_the_field_that_was_named(lake):
+    texts = {
+        "plain": (bt.Gene, "cat[bionty.Gene]"),
+        "named": (bt.Gene.symbol, "cat[bionty.Gene.symbol]"),
+        "written": ("cat[bionty.Gene.symbol]", "cat[bionty.Gene.symbol]"),
+        "several": ([bt.Gene.symbol, bt.CellType.name], "cat[bionty.Gene.symbol|bionty.CellType]"),
+        "key": (list[ln.Artifact.key], "list[cat[Artifact.key]]"),
+    }
+    for name, (dtype, text) in texts.items():
+        feature = ln.Feature(name=name, dtype=dtype).save()
+        assert (feature.dtype, feature.dtype_as_str) == (text, text)
+    found = ln.Feature.filter(dtype_as_str="cat[bionty.Gene.symbol]")
+    assert set(found.to_list("name")) == {"named", "written"}
+    again = ln.Feature(name="plain", dtype=bt.Gene.symbol).save()
+    assert (again.uid, again.dtype) == (ln.Feature.get(name="plain").uid, "cat[bionty.Gene]")
+    with pytest.raises(InvalidFeature, match="another dtype"):
+        ln.Feature(name="plain", dtype=bt.Gene.ensembl_gene_id)
+    with pytest.raises(UnknownDtype, match="registry"):
+        ln.Feature(name="bare", dtype="cat")
