@@ -18,13 +18,13 @@ import orjson
 
 from lakehouse.engine import gc as collector
 from lakehouse.engine import place
-from lakehouse.engine.catalog import Catalog, Commit, Heads, KeysTaken
+from lakehouse.engine.catalog import Catalog, Commit, Heads
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
 from lakehouse.engine.evolving import add_tables, missing_tables
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
+from lakehouse.engine.history import History
 from lakehouse.engine.limits import Limits
-from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
@@ -34,8 +34,6 @@ from lakehouse.errors import (
     LakeCorrupt,
     LakeExists,
     LakeNotFound,
-    LakeTooNew,
-    LookupFailed,
 )
 from lakehouse.identity import new_uid
 
@@ -68,6 +66,7 @@ class Engine:
         self._catalog = catalog
         self._limits = limits
         self._cache = TableCache(files)
+        self._history = History(catalog, self._cache, self.specs)
         self._committer = Committer(catalog, files, self._cache, self.specs, limits)
         self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
@@ -152,24 +151,10 @@ class Engine:
         catalog = place.catalog_for(root, db or marker.get("db"), create=False)
         engine = cls(root, files, catalog, specs, limits or Limits())
         known = engine.info
-        if not known:
-            raise LakeCorrupt(
-                f"The lake at {root!r} has lost its catalog.", found="an empty catalog"
-            )
-        if int(known["format"]) > FORMAT_VERSION:
-            raise LakeTooNew(
-                f"The lake at {root!r} was written by a newer version of lakehouse.",
-                found=f"format {known['format']}",
-                expected=f"format {FORMAT_VERSION} or older",
-                hint="pip install --upgrade lakehouse",
-            )
+        place.check_readable(root, known, FORMAT_VERSION)
         if known["root"] != root:
-            if (db or marker.get("db")) and place.is_copy(root, str(known["root"]), options):
-                raise LakeExists(
-                    f"The lake at {root!r} is a copy, but its catalog still belongs to the original.",
-                    found=f"the original at {known['root']!r}",
-                    hint=f"open the original: lakehouse connect {known['root']}",
-                )
+            if db or marker.get("db"):
+                place.check_moved(root, str(known["root"]), options)
             engine._follow_move(str(known["root"]))
         engine._ensure_tables("schema evolved")
         return engine
@@ -252,42 +237,15 @@ class Engine:
         Raises:
             LookupFailed: Nothing is named so.
         """
-        if isinstance(ref, datetime):
-            moment = ref if ref.tzinfo else ref.astimezone()
-            seq = self._catalog.seq_at(moment)
-            if seq is None:
-                raise LookupFailed(f"The lake has no commit at or before {ref.isoformat()}.")
-            return seq
-        if isinstance(ref, int) and not isinstance(ref, bool):
-            if 0 <= ref <= self._catalog.heads().seq:
-                return ref
-        elif isinstance(ref, str):
-            if (seq := self._catalog.tags().get(ref)) is not None:
-                return seq
-            if (commit := self._catalog.commit_by_id(ref)) is not None:
-                return commit.seq
-        tags = ", ".join(sorted(self._catalog.tags())) or "none"
-        raise LookupFailed(
-            f"No commit or tag is named {ref!r}.",
-            expected=f"a commit id, a commit number, a datetime, or one of the tags: {tags}",
-            hint="lake.log() lists the commits",
-        )
+        return self._history.resolve(ref)
 
     def state_at(self, ref: str | int | datetime) -> State:
         """The state as of a commit id, a tag, a commit number or a moment."""
-        seq = self.resolve(ref)
-        self._check_kept(seq)
+        seq = self._history.resolve(ref)
+        self._history.check_kept(seq)
         pointers = self._pointers_at(seq)
         commit = self._catalog.commit_at(seq)
         return self._bind(seq, commit.id if commit else "", pointers)
-
-    def _check_kept(self, seq: int) -> None:
-        floor = int(self._catalog.info().get("gc_floor", "0"))
-        if seq < floor and seq not in self._catalog.tags().values():
-            raise LookupFailed(
-                f"The state of commit {seq} was removed by gc.",
-                expected=f"commit {floor} or newer, or a tagged one",
-            )
 
     def _pointers_at(self, seq: int) -> dict[str, str]:
         """A past state's pointers; what a moved lake has logged is rewritten when it is visited."""
@@ -346,22 +304,7 @@ class Engine:
             LookupFailed: The commit doesn't exist, or gc has removed its state.
             IntegrityError: Another Iceberg engine wrote rows that repeat unique values.
         """
-        if not name or name != name.strip():
-            raise InvalidArgument("A tag needs a name.", found=repr(name))
-        try:
-            with self._catalog.exclusive() as exclusive:  # gc doesn't remove the state meanwhile
-                if ref is None:
-                    seq = reconcile(exclusive, self._cache, self.specs, exclusive.heads()).seq
-                else:
-                    seq = self.resolve(ref)
-                self._check_kept(seq)
-                self._catalog.set_tag(name, seq)
-        except KeysTaken as error:
-            raise InvalidArgument(
-                f"The tag {name!r} already names commit {error.taken[0][1]}.",
-                hint="choose another name, or delete the tag first",
-            ) from None
-        return self.tags()[name]
+        return self._history.tag(name, ref)
 
     def delete_tag(self, name: str) -> None:
         """Remove a tag; the commit stays."""
@@ -369,8 +312,7 @@ class Engine:
 
     def tags(self) -> dict[str, Commit]:
         """The tags and the commits that they name."""
-        pairs = {n: self._catalog.commit_at(s) for n, s in self._catalog.tags().items()}
-        return {n: c for n, c in pairs.items() if c is not None}
+        return self._history.tags()
 
     def gc(
         self,

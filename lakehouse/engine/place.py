@@ -16,6 +16,8 @@ from lakehouse.errors import (
     CatalogUnavailable,
     InvalidArgument,
     LakeCorrupt,
+    LakeExists,
+    LakeTooNew,
     NoWriteAccess,
     StorageError,
 )
@@ -95,6 +97,43 @@ def is_copy(root: str, former: str, options: dict[str, Any] | None) -> bool:
     there = read_marker(files_at(former, options), former)
     here = read_marker(files_at(root, options), root)
     return there is not None and here is not None and there["uid"] == here["uid"]
+
+
+def check_readable(root: str, known: Mapping[str, Any], version: int) -> None:
+    """Refuse a lake that this version of the engine can't read.
+
+    Args:
+        root: The lake's root.
+        known: The settings that its catalog keeps.
+        version: The newest format that is read.
+
+    Raises:
+        LakeCorrupt: The catalog is empty.
+        LakeTooNew: The format is a newer one.
+    """
+    if not known:
+        raise LakeCorrupt(f"The lake at {root!r} has lost its catalog.", found="an empty catalog")
+    if int(known["format"]) > version:
+        raise LakeTooNew(
+            f"The lake at {root!r} was written by a newer version of lakehouse.",
+            found=f"format {known['format']}",
+            expected=f"format {version} or older",
+            hint="pip install --upgrade lakehouse",
+        )
+
+
+def check_moved(root: str, former: str, options: dict[str, Any] | None) -> None:
+    """Refuse a copy of a lake whose catalog, which lies elsewhere, is the original's.
+
+    Raises:
+        LakeExists: The same lake is at its former root too.
+    """
+    if is_copy(root, former, options):
+        raise LakeExists(
+            f"The lake at {root!r} is a copy, but its catalog still belongs to the original.",
+            found=f"the original at {former!r}",
+            hint=f"open the original: lakehouse connect {former}",
+        )
 
 
 def same_place(old: str, new: str) -> bool:
