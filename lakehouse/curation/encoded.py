@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -29,6 +29,20 @@ class Codes(NamedTuple):
     indices: pa.Array
     dictionary: pa.Array
     rows: pa.Array | None = None
+
+    def held(self, values: pa.Array) -> pa.Array:
+        """The positions of these values, as far as the dictionary has them."""
+        small = len(self.dictionary) <= len(self.indices)
+        if small:
+            return pc.indices_nonzero(pc.is_in(self.dictionary, value_set=values))
+        positions, texts = self.used()
+        return positions.filter(pc.is_in(texts, value_set=values))
+
+    def may_add(self, seen: pa.Array) -> bool:
+        """Whether there may be others than the values that were seen already."""
+        if len(self.dictionary) > len(self.indices):
+            return True
+        return not pc.all(pc.is_in(self.dictionary.drop_null(), value_set=seen)).as_py()
 
     def used(self) -> tuple[pa.Array, pa.Array]:
         """The positions in use and their texts."""
@@ -79,21 +93,21 @@ def parted(codes: Codes, delimiter: str) -> Codes:
 
 def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str, int, list[int]]]:
     """For each of the texts in `wrong`: in how many rows it stands, and the first of them."""
-    positions, values = codes.used()
-    at = pc.is_in(values, value_set=wrong)
-    asked = positions.filter(at)
+    asked = codes.held(wrong)
     if not len(asked):
         return
-    text_of = dict(zip(asked.to_pylist(), values.filter(at).to_pylist(), strict=True))
-    places = pc.indices_nonzero(pc.is_in(codes.indices, value_set=asked))
-    rows = places if codes.rows is None else codes.rows.take(places)
-    frame = pl.DataFrame(
-        {"code": pl.from_arrow(codes.indices.take(places)), "row": pl.from_arrow(rows)}
-    )
-    found = (
-        frame.with_columns(pl.col("row").cast(pl.Int64) + start)
-        .group_by("code")
-        .agg(pl.col("row").n_unique().alias("n"), pl.col("row").unique().sort().head(rows_kept()))
-    )
-    for code, n, first in found.iter_rows():
-        yield text_of[code], n, first
+    mask = np.zeros(len(codes.dictionary), bool)
+    mask[asked.to_numpy()] = True
+    # what is missing has no code, and is left out in the end
+    places = np.flatnonzero(mask.take(pc.fill_null(codes.indices, 0).to_numpy(), mode="clip"))
+    if codes.indices.null_count:
+        places = places[codes.indices.take(pa.array(places)).is_valid().to_numpy(False)]
+    found = codes.indices.take(pa.array(places)).to_numpy()
+    rows = places if codes.rows is None else codes.rows.to_numpy()[places]
+    order = np.lexsort((rows, found))
+    found, rows = found[order], rows[order] + start
+    firsts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]][: len(found)])
+    texts = codes.dictionary.take(pa.array(found[firsts])).to_pylist()
+    for text, part in zip(texts, np.split(rows, firsts[1:]), strict=False):
+        each = part if codes.rows is None else np.unique(part)
+        yield text, len(each), each[: rows_kept()].tolist()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from lakehouse.curation._pandas import PandasSource, pandas_index
+from lakehouse.curation._polars import Categories
 from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects
 from lakehouse.errors import InvalidArgument, UnreadableFile
 
@@ -291,8 +292,13 @@ class PolarsSource:
         self, names: Sequence[str], encoded: Set[str]
     ) -> Iterator[tuple[int, dict[str, Chunk]]]:
         """Slices, converted one at a time."""
+        kept = {name: Categories() for name in names if self._coded(name) and name in encoded}
         for part in self._parts(names):
-            yield len(part), {name: _from_series(part[name]) for name in names}
+            made = {n: kept[n].chunk if n in kept else _from_series for n in names}
+            yield len(part), {name: make(part[name]) for name, make in made.items()}
+
+    def _coded(self, name: str) -> bool:
+        return isinstance(self._schema[name], pl.Categorical)
 
     def _parts(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         if isinstance(self.data, pl.DataFrame):

@@ -122,3 +122,29 @@ def test_mixed_pandas_columns(values: list[Any], rule: ColumnRule) -> None:
     }
     for key, rows in found.items():
         assert set(rows) - {-1} <= set(expected[key])
+
+
+def test_categories_of_polars_that_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "CHUNK_ROWS", 1000)
+    early = ["a", None, "b", "x", "c"] * 400
+    values = [*early, *(["late", "b", "y"] * 400), *early]
+    pl.Series(["y", "late"], dtype=pl.Categorical)  # codes are those of the whole process
+    rule = ColumnRule("a", "cat[ULabel]", nullable=False)
+    spec = DatasetSpec((rule, ColumnRule("b", str, checks={"pattern": "^[abc]"})))
+    frame = pl.DataFrame({"a": values, "b": values})
+    coded = frame.with_columns(pl.all().cast(pl.Categorical))
+    expected = validate(frame, spec, RESOLVER)
+    found = validate(coded, spec, RESOLVER)
+    assert {(f.column, f.value, f.count) for f in found.failures} == {
+        ("a", None, 800),
+        ("a", "x", 800),
+        ("a", "late", 400),
+        ("a", "y", 400),
+        *(("b", value, count) for value, count in (("x", 800), ("late", 400), ("y", 400))),
+    }
+    assert (
+        found.to_polars()
+        .sort("column", "value", "rows")
+        .equals(expected.to_polars().sort("column", "value", "rows"))
+    )
+    assert sorted(found.terms["a"][0].values.to_pylist()) == TERMS

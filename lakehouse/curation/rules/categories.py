@@ -85,11 +85,12 @@ class CategoryCheck:
             codes = parted(codes, self._delimiter)
         if codes is None:  # no text: the dtype rule says so
             return
-        _, values = codes.used()
-        fresh = pc.unique(values.filter(pc.invert(pc.is_in(values, value_set=self._seen))))
-        if len(fresh):
-            self._seen = pa.concat_arrays([self._seen, fresh])
-            self._resolve(fresh)
+        if codes.may_add(self._seen):
+            _, values = codes.used()
+            fresh = pc.unique(values.filter(pc.invert(pc.is_in(values, value_set=self._seen))))
+            if len(fresh):
+                self._seen = pa.concat_arrays([self._seen, fresh])
+                self._resolve(fresh)
         if len(self._wrong):
             self._tally.extend(first_rows(codes, self._wrong, start))
 

@@ -83,7 +83,11 @@ def _length(values: Any) -> Any:
 
 
 def _among(values: Any, allowed: Sequence[Any]) -> Any:
-    return pc.is_in(values, value_set=pa.array(list(allowed), values.type))
+    allowed = pa.array(list(allowed), values.type)
+    if pt.is_integer(values.type) or pt.is_floating(values.type):
+        # several times faster than Arrow's own
+        return pl.Series(pl.from_arrow(values)).is_in(pl.Series(pl.from_arrow(allowed))).to_arrow()
+    return pc.is_in(values, value_set=allowed)
 
 
 # Which values are wrong; what is missing is null or NaN, of which no comparison is true.
