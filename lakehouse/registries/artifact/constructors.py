@@ -11,13 +11,13 @@ from lakehouse.errors import MissingFile, UnreadableFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.orm import current_lake
 from lakehouse.registries.artifact import placing
-from lakehouse.registries.artifact.saving import ArtifactSaving
+from lakehouse.registries.artifact.replacing import ArtifactReplacing
 
 if TYPE_CHECKING:
     from lakehouse.registries.artifact.record import Artifact
 
 
-class ArtifactConstructors(ArtifactSaving):
+class ArtifactConstructors(ArtifactReplacing):
     """The named constructors of artifacts: one for each type of object, and for directories."""
 
     @classmethod
