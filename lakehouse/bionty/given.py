@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.bionty.organisms import organism_record
@@ -54,7 +55,8 @@ def checked_parents(registry: type[Any], parents: Any) -> list[Any]:
     Raises:
         InvalidArgument: They are something else.
     """
-    given = [parents] if isinstance(parents, str | registry) else list(parents)
+    several = isinstance(parents, Iterable) and not isinstance(parents, str | registry)
+    given = list(parents) if several else [parents]
     for parent in given:
         if not isinstance(parent, str | registry):
             raise InvalidArgument(

@@ -41,7 +41,7 @@ class Making(Generic[T]):
 
         Args:
             defaults: Further fields of a new one.
-            **fields: Fields to look for.
+            **fields: Fields to look for; look-ups such as `name__startswith` find only.
 
         Raises:
             MultipleObjectsReturned: There are several.
@@ -49,4 +49,5 @@ class Making(Generic[T]):
         found = self.filter(**fields).one_or_none()  # type: ignore[attr-defined]
         if found is not None:
             return found, False
-        return self.create(**{**fields, **(defaults or {})}), True
+        given = {name: value for name, value in fields.items() if "__" not in name}
+        return self.create(**{**given, **(defaults or {})}), True

@@ -77,7 +77,7 @@ class Storage(
         if self._saved or not self.location.is_local or root.exists():
             return
         try:
-            root.mkdir(parents=True)
+            root.mkdir(parents=True, exist_ok=True)  # another process may have made it meanwhile
         except OSError as error:
             raise NoWriteAccess(
                 f"The folder of the storage location {str(root)!r} can't be made.",

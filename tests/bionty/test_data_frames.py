@@ -117,8 +117,9 @@ def test_parents_are_given_to_the_constructor(cells):
     assert set(other.parents.to_list("name")) == {"mine", "B cell"}
     bt.CellType(name="other", parents=bt.CellType.get(name="cell")).save()
     assert other.parents.count() == 3
-    with pytest.raises(InvalidArgument, match="list of ontology ids"):
-        bt.CellType(name="wrong", parents=[1])
+    for wrong in ([1], 1):
+        with pytest.raises(InvalidArgument, match="list of ontology ids"):
+            bt.CellType(name="wrong", parents=wrong)
 
 
 def test_what_was_asked_for_comes_before_its_ancestors(cells, capsys):

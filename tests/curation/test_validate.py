@@ -501,3 +501,12 @@ def test_wrong_values_are_counted_over_chunks() -> None:
     every = validate(pa.table({"x": values}), spec_of(rule), all_rows=True).failures
     assert every[0].rows == (1, 4, 5, 7, 8, 9)
     assert gc.isenabled()
+
+
+def test_multiples_are_the_same_whatever_holds_the_values() -> None:
+    values = [0.3, 1e7 + 0.1, 123456789.1, -0.7]
+    spec = DatasetSpec((ColumnRule("a", "num", checks={"multiple_of": 0.1}),))
+    for held in (pl.DataFrame({"a": values}), pd.DataFrame({"a": [*values, 10**30]}, dtype=object)):
+        assert validate(held, spec).ok
+    wrong = validate(pd.DataFrame({"a": [0.25, 10**30]}, dtype=object), spec)
+    assert [failure.value for failure in wrong.failures] == [0.25]

@@ -508,4 +508,7 @@ def test_making_through_a_set():
     assert ULabel.objects.get_or_create(name="a") == (label, False)
     made, new = ULabel.filter().get_or_create(name="b", defaults={"description": "of b"})
     assert (made.description, new) == ("of b", True)
+    assert ULabel.objects.get_or_create(name__startswith="b") == (made, False)
+    made, new = ULabel.objects.get_or_create(name__startswith="c", defaults={"name": "cd"})
+    assert (made.name, new) == ("cd", True)
     assert ULabel.objects.model is ULabel

@@ -110,7 +110,7 @@ _SINGLE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda v, bound: bool(v > bound),
     "le": lambda v, bound: bool(v <= bound),
     "lt": lambda v, bound: bool(v < bound),
-    "multiple_of": lambda v, step: abs(v / step - round(v / step)) < 1e-9,
+    "multiple_of": lambda v, step: _is_multiple(v, step),
     "min_length": lambda v, n: len(v) >= n,
     "max_length": lambda v, n: len(v) <= n,
     "pattern": lambda v, pattern: _text_matches(v, pattern),
@@ -118,6 +118,12 @@ _SINGLE: dict[str, Callable[[Any, Any], bool]] = {
     "allow_inf_nan": lambda v, allowed: allowed or math.isfinite(v),
     "null_items": lambda v, allowed: allowed or all(item is not None for item in v),
 }
+
+
+def _is_multiple(value: Any, step: Any) -> bool:
+    if isinstance(value, int) and isinstance(step, int):
+        return value % step == 0
+    return bool(abs(value - round(value / step) * step) <= abs(value) / 1e9)
 
 
 def _text_matches(value: Any, pattern: str) -> bool:
