@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.annotation.class_only import ClassOnly
+from lakehouse.annotation.homonyms import meant, used_first
 from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.making import created_records, existing_records, tell_records
 from lakehouse.annotation.registry_terms import SYNONYMS, RegistryTerms
@@ -12,7 +13,7 @@ from lakehouse.annotation.standards import Standardizing
 from lakehouse.annotation.vocabulary import Keep, Vocabulary
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import QuerySet
+from lakehouse.orm import QuerySet, current_lake
 from lakehouse.orm.record_list import RecordList
 
 
@@ -178,7 +179,8 @@ class CanCurate(RegistryTerms):
             label=cls.__name__,
             respell=cls._respelling(name),
         )
-        left = work.look_up(asked.rows, asked.unique)
+        rows = used_first(current_lake().state, asked.rows, name, source)
+        left = work.look_up(rows, asked.unique)
         if left and from_source:
             table, _ = cls._public_terms(asked.organism, source)
             if table is not None and {name, wanted} <= set(table.column_names):
@@ -224,13 +226,14 @@ class CanCurate(RegistryTerms):
         """
         asked = cls._asked(values, field, organism, None, _within)
         name, unique, species = asked.name, asked.unique, asked.organism
-        words = cls._words(asked.rows, name, None if create else cls._compared(name))
+        rows = used_first(current_lake().state, asked.rows, name, source)
+        words = cls._words(rows, name, None if create else cls._compared(name))
         strict = not cls._ignores_case(species)
         standards = None if create else words.standards(unique, case_sensitive=strict)
         known = words.known(unique) if standards is None else standards.exact
         found = {v: [v] for v in known} if standards is None else standards.found
         wanted = {option for options in found.values() for option in options}
-        existing = existing_records(cls, asked.rows, name, wanted)
+        existing = meant(existing_records(cls, rows, name, wanted), name, mute=mute)
         left = [v for v in unique if v not in found]
         new: dict[Any, list[Any]] = {}
         hint = None

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.annotation.homonyms import first_of_each, used_first
 from lakehouse.annotation.terms import types_under
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm import Lake, QuerySet
@@ -40,6 +41,7 @@ def found_by(lake: Lake, target: CatTarget, texts: Iterable[str]) -> dict[str, l
     else:
         hits = rows.filter(pc.is_in(column, pa.array(wanted, pa.string())))
     hits = _narrowed(lake, target, rows, hits)
+    hits = first_of_each(used_first(lake.state, hits, target.field), target.field)
     found: dict[str, list[Found]] = {}
     for text, uid in zip(hits[target.field].to_pylist(), hits["uid"].to_pylist(), strict=True):
         found.setdefault(text, []).append((meta.table, uid))
@@ -51,7 +53,7 @@ def found_by(lake: Lake, target: CatTarget, texts: Iterable[str]) -> dict[str, l
 
 def _needed(rows: pa.Table, target: CatTarget) -> pa.Table:
     """The columns that finding labels takes; filtering the others costs more than the rest."""
-    names = ("uid", "name", "branch_uid", "is_type", "type_uid")
+    names = ("uid", "name", "branch_uid", "is_type", "type_uid", "source_uid", "ontology_id")
     return rows.select([n for n in rows.column_names if n in names or n == target.field])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.annotation.homonyms import used_first
 from lakehouse.curation import TableResolver
 from lakehouse.engine import State
 from lakehouse.errors import UnknownField, near
@@ -51,7 +52,7 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
         rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))
     if "is_type" in rows.column_names and "type_uid" in rows.column_names:
         rows = rows.filter(pc.invert(pc.fill_null(rows["is_type"], False)))
-    return rows
+    return used_first(state, rows, target.field)
 
 
 def _fulfils(

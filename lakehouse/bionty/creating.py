@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.annotation.homonyms import first_of_each, used_first
 from lakehouse.annotation.making import existing_records, quiet_creation
 from lakehouse.bionty.access import local_terms, source_of
 from lakehouse.bionty.ancestry import Ancestry
@@ -18,6 +19,7 @@ from lakehouse.bionty.source import Source
 from lakehouse.bionty.sources import content_of
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, OrganismNotSet, near
 from lakehouse.ontology.organisms import organism_of_id
+from lakehouse.orm import current_lake
 from lakehouse.orm.record_list import RecordList
 
 _NEIGHBOURS = 200_000
@@ -152,9 +154,12 @@ def from_source(
         words = registry._words(existing, name, registry._compared(name))
         values = words.standards([value]).found.get(value, [value])
     asked = pa.array(values, existing[name].type)
-    hits = existing["uid"].filter(pc.is_in(existing[name], value_set=asked)).to_pylist()
-    if hits:
-        return _one([registry.get(uid) for uid in hits])
+    hits = existing.filter(pc.is_in(existing[name], value_set=asked))
+    if source is not None and name == registry.meta.name_field:
+        hits = _of_source(hits, source)
+    hits = first_of_each(used_first(current_lake().state, hits, name, source), name)
+    if len(hits):
+        return _one([registry.get(uid) for uid in hits["uid"].to_pylist()])
     if species is None and registry.require_organism(name):
         raise OrganismNotSet(
             f"{registry.meta.name}.from_source needs an organism for the field {name!r}.",
@@ -169,6 +174,13 @@ def from_source(
     if value not in made:
         raise _nothing(registry, terms, meant, name, value)
     return _one(made[value])
+
+
+def _of_source(rows: pa.Table, source: Source) -> pa.Table:
+    """The rows that any version of a source gave, and those of one's own."""
+    sources = current_lake().state.arrow("source")
+    others = sources["uid"].filter(pc.not_equal(sources["name"], source.name))
+    return rows.filter(pc.invert(pc.is_in(rows["source_uid"], value_set=others)))
 
 
 def _one(records: list[Any]) -> Any:

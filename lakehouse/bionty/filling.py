@@ -67,6 +67,7 @@ class Filling:
         self._new = 0
         self._changed = 0
         self._trashed = 0
+        self._gone: list[str] = []
 
     def run(self, message: str, *more: BaseRecord) -> None:
         """Commit, or add to the open transaction, what has to change; nothing if all is there.
@@ -89,6 +90,8 @@ class Filling:
         if self._trashed:
             told += f", {self._trashed} stay in the trash"
         notify(told)
+        if self._gone:
+            notify(gone_text(self._gone, self._source), "warning")
 
     def _attempt(self, message: str, more: tuple[BaseRecord, ...]) -> None:
         with batch_on(self._lake, message) as batch:
@@ -112,6 +115,7 @@ class Filling:
             changes.insert(meta.table, self._complete(fresh, uids, batch))
         self._new, self._changed = len(fresh), len(done.updates)
         self._trashed = done.trashed
+        self._gone = self._vanished(rows)
         if len(incoming.edges):
             keyed = rows.filter(pc.is_valid(rows[incoming.key]))
             linking = Linking(self._lake, meta.table, incoming)
@@ -144,9 +148,9 @@ class Filling:
             settled = rows[key].filter(pc.and_not(own, in_trash))
             contested = pc.and_not(contested, pc.is_in(table[key], value_set=settled))
         if adopt:
-            # a name met elsewhere matters only where the term isn't there yet
+            # rows without a key become terms that aren't there yet
             there = pc.is_in(table[key], value_set=rows[key])
-            named = pc.is_in(table[adopt], value_set=rows[adopt])
+            named = pc.is_in(table[adopt], value_set=rows[adopt].filter(pc.is_null(rows[key])))
             named = pc.and_(named, pc.is_valid(table[adopt]))
             contested = pc.or_(contested, pc.and_not(named, there))
         return contested
@@ -160,7 +164,8 @@ class Filling:
             return Merge()
         met = pc.is_in(rows[incoming.key], value_set=asked[incoming.key])
         if self._adopt:
-            met = pc.or_(met, pc.is_in(rows[self._adopt], value_set=asked[self._adopt]))
+            named = pc.is_in(rows[self._adopt], value_set=asked[self._adopt])
+            met = pc.or_(met, pc.and_(named, pc.is_null(rows[incoming.key])))
         columns = dict.fromkeys(["uid", incoming.key, "source_uid", "branch_uid"])
         columns.update(dict.fromkeys(incoming.table.column_names))
         ours = as_dicts(rows.filter(met).select(list(columns)), self._meta.spec.json_columns)
@@ -211,6 +216,28 @@ class Filling:
         found: list[str] = rows["uid"].filter(follow).to_pylist()
         return found
 
+    def _vanished(self, rows: pa.Table) -> list[str]:
+        """The keys that former versions of the source gave and this one doesn't have any more."""
+        sources, values = self._lake.state.arrow("source"), self._source._values
+        saved = self._lake.state.row("source", self._source.uid)
+        if saved is not None and saved["sha256"] == values["sha256"]:
+            return []  # told when it was imported first
+        mask = pc.equal(sources["name"], values["name"])
+        for name in ("entity", "organism"):
+            mask = pc.and_(mask, pc.equal(sources[name], values[name]))
+        key, table = self._incoming.key, self._incoming.table
+        known = pc.and_(
+            pc.is_in(rows["source_uid"], value_set=sources["uid"].filter(mask)),
+            pc.not_equal(rows["branch_uid"], TRASH),
+        )
+        if "is_obsolete" in rows.column_names:
+            known = pc.and_not(known, pc.fill_null(rows["is_obsolete"], False))
+        gone = pc.and_not(known, pc.is_in(rows[key], value_set=table[key]))
+        found = pc.drop_null(rows[key].filter(gone)).to_pylist()
+        # an import of one id-space says nothing about the others
+        spaces = {k.partition(":")[0] for k in table[key].to_pylist()} if found else set()
+        return sorted(k for k in found if ":" not in k or k.partition(":")[0] in spaces)
+
     def _fresh(self, contested: pa.Array, done: Merge) -> pa.Table:
         """The rows to insert."""
         incoming = self._incoming
@@ -259,3 +286,14 @@ class Filling:
         if saved["name"] != values["name"]:
             return Before()
         return Before(self._prior(saved["sha256"]))
+
+
+def gone_text(keys: list[str], source: BaseRecord) -> str:
+    """That a new version of a source lacks terms that a former one had."""
+    values = source._values
+    what = f"{values['name']} {values['version'] or ''}".rstrip()
+    shown = ", ".join(keys[:5]) + (", …" if len(keys) > 5 else "")
+    return (
+        f"{len(keys)} terms of former versions aren't in {what} any more: {shown}; they stay as "
+        "they are, with their former source"
+    )

@@ -97,8 +97,8 @@ def merge(
         contested: The source's rows that are looked at.
         rows: The registry's rows that have their keys or names.
         before: What the rows' sources said, by source uid.
-        adopt: Column by which rows without a key are recognised as rows of the source; its
-            values are kept unique. None recognises rows by their keys only.
+        adopt: Column by which rows without a key are recognised as rows of the source. None
+            recognises rows by their keys only.
     """
     result = Merge()
     key = incoming.key
@@ -108,13 +108,13 @@ def merge(
         ours, theirs = known.get(value), found
         holder = named.get(found[adopt]) if adopt else None
         wanted = value not in incoming.omitted
-        if adopt and holder is not None and holder is not ours:
-            if ours is None and wanted and holder[key] is None:
-                result.uids[value] = holder["uid"]
-                result.change(holder, {key: value, **_adopted(holder, found)})
-                continue
-            if holder[key] not in incoming.keys:
-                theirs = {**found, adopt: f"{found[adopt]} ({value})"}
+        if holder is not None and ours is None and wanted:
+            result.uids[value] = holder["uid"]
+            result.change(holder, {key: value, **_adopted(holder, found)})
+            continue
+        if adopt and ours is not None and ours[adopt] == f"{found[adopt]} ({value})":
+            # lakes in which names were unique: it keeps the name that it got there
+            theirs = {**found, adopt: ours[adopt]}
         if ours is None:
             result.new += [theirs] if wanted else []
         elif ours["branch_uid"] == TRASH:
@@ -126,13 +126,9 @@ def merge(
 
 
 def _by_name(rows: list[Row], key: str, name: str) -> dict[str, Row]:
-    """The visible rows by name; of rows with one name, one that waits for its key."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        visible = row[name] is not None and row["branch_uid"] != TRASH
-        if visible and (row[key] is None or row[name] not in found):
-            found[row[name]] = row
-    return found
+    """The visible rows that wait for their keys, by name."""
+    waiting = (r for r in rows if r[key] is None and r["branch_uid"] != TRASH)
+    return {row[name]: row for row in waiting if row[name] is not None}
 
 
 def _changed(ours: Row, theirs: Row, base: Row | None) -> Row:

@@ -84,8 +84,8 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
 
         Importing again adds nothing. Terms that exist are changed only where the source says
         something new; your own synonyms stay. A record of yours with a term's name and no
-        id becomes that term. A term whose name another record has gets its id appended to the
-        name. Terms in the trash stay there.
+        id becomes that term. Terms of several sources may have one name, and keep it. Terms in
+        the trash stay there; so do terms that a new version lacks, and you are told of them.
 
         Obsolete terms are left out unless a current term names them as a parent; those that the
         registry has already are marked `is_obsolete`, and `replaced_by` names their successors.

@@ -21,6 +21,7 @@ from lakehouse.errors import (
 from lakehouse.orm.committing import Committing
 from lakehouse.orm.context import active_batch, in_batch
 from lakehouse.orm.fields import take_back
+from lakehouse.orm.matching import is_another
 from lakehouse.orm.protection import delete_belongings
 from lakehouse.orm.same_lake import check_same_lake
 
@@ -184,6 +185,8 @@ class Batch(Committing):
             keys = self._keys.setdefault((table, columns), {})
             first = keys.setdefault(key, record)
             if first is record:
+                continue
+            if is_another(meta, columns, values, first._values):
                 continue
             if self._has(first, columns, key):
                 self.join(record, first)

@@ -64,6 +64,24 @@ class _Index:
         return found
 
 
+def is_another(
+    meta: RegistryMeta, columns: tuple[str, ...], values: Any, other: dict[str, Any]
+) -> bool:
+    """Whether records with equal values are two, since their ids differ.
+
+    Args:
+        meta: The registry.
+        columns: The columns with equal values.
+        values: The values of one record.
+        other: Those of the other one.
+    """
+    if columns in meta.unique or columns not in meta.match:
+        return False
+    ids = (own for own in meta.match[: meta.match.index(columns)] if len(own) == 1)
+    pairs = ((values.get(column), other.get(column)) for (column,) in ids)
+    return any(a is not None and b is not None and a != b for a, b in pairs)
+
+
 class Matcher:
     """Finds existing records of one lake by the values given to a constructor."""
 
@@ -101,12 +119,16 @@ class Matcher:
                 continue
             uid = self._holder(meta, columns, key)
             if uid is not None:
-                return self._lake.state.row(meta.table, uid)
+                row = self._lake.state.row(meta.table, uid)
+                if row is None or not is_another(meta, columns, values, row):
+                    return row
         name = values.get(meta.name_field) if any_type else None
         uid = None if name is None else self._holder(meta, (meta.name_field,), (name,))
         row = None if uid is None else self._lake.state.row(meta.table, uid)
         # what is a type doesn't stand for what is none
         alike = row is not None and bool(row.get("is_type")) == bool(values.get("is_type"))
+        if row is None or is_another(meta, (meta.name_field,), values, row):
+            return None
         return row if alike else None
 
     def holds(self, meta: RegistryMeta, column: str, value: Any) -> bool:

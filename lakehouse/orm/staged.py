@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.orm.matching import is_another
+
 if TYPE_CHECKING:
     from lakehouse.orm.base import BaseRecord
     from lakehouse.orm.lake import Lake
@@ -41,7 +43,9 @@ class Staged:
         for columns in meta.match:
             key = self._key(meta, columns, values)
             first = self._keys.get((meta.table, columns), {}).get(key)
-            if key[0] is not None and first is not None and self._has(first, columns, key):
+            if key[0] is None or first is None or not self._has(first, columns, key):
+                continue
+            if not is_another(meta, columns, values, first._values):
                 return first
         return None
 

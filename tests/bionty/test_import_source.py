@@ -101,6 +101,14 @@ def test_nothing_to_resolve_says_what_to_install(lake, monkeypatch):
     assert bt.CellType.filter().count() == 0
 
 
+def test_a_misspelt_name_is_answered_by_the_names_that_are_known(lake):
+    with pytest.raises(UnreadableFile, match="no ontology 'blod-cells'") as caught:
+        bt.CellType.import_source("blod-cells")
+    assert "blood-cells" in str(caught.value)
+    with pytest.raises(UnreadableFile, match="nothing at this path"):
+        bt.CellType.import_source("no/such.obo")
+
+
 def test_source_of_another_registry_is_refused(lake):
     source = bt.Organism.import_source("organisms")
     with pytest.raises(InvalidArgument, match="another registry"):
@@ -173,13 +181,13 @@ def test_records_of_ones_own_become_terms(lake, obo):
     assert lake.engine.holder("cell_type", ("ontology_id",), ("ZZ:1",)) == own.uid
 
 
-def test_a_name_that_another_term_has_gets_the_id(lake, obo):
+def test_terms_of_two_ontologies_may_have_one_name(lake, obo):
     bt.CellType(name="T cell", ontology_id="MY:1").save()
     for _ in range(2):
         bt.CellType.import_source(obo((1, "T cell"), (2, "B cell")))
         assert {k: v[0] for k, v in rows(lake).items()} == {
             "MY:1": "T cell",
-            "ZZ:1": "T cell (ZZ:1)",
+            "ZZ:1": "T cell",
             "ZZ:2": "B cell",
         }
 
