@@ -123,9 +123,11 @@ class Branches:
         return None
 
     def _tell(self, column: str, root: str) -> None:
+        names = (t.title().replace("_", "") for t in self._tables.get(column, ()))
+        calls = " or ".join(f"bt.{name}.import_source()" for name in names)
         notify(
             f"{root} isn't registered, so the terms of {column!r} are judged by their ontology "
-            "alone: import_source() of its registry has the whole hierarchy",
+            f"alone: {calls} has the whole hierarchy",
             "warning",
         )
 

@@ -55,7 +55,7 @@ def check_record(own: Any, registry: type[Any], record: Any) -> None:
             f"Only records of {name} can be linked here.",
             found=f"{_shown(record)} ({type(record).__name__})",
             expected=f"a {name}",
-            hint=f"{name}.get({registry.meta.name_field}=…)",
+            hint=f"{registry.meta.code}.get({registry.meta.name_field}=…)",
         )
     check_same_lake(record, own._lake, repr(own))
     check_saved(record)
@@ -80,7 +80,7 @@ def check_there(records: Iterable[Any]) -> None:
             if record.uid not in there or record.uid in gone:
                 raise ObjectDoesNotExist(
                     f"{record!r} was deleted, so nothing can be linked to it.",
-                    hint=f"{record.meta.name}.filter(…).to_dataframe() shows what there is",
+                    hint=f"{record.meta.code}.filter(…).to_dataframe() shows what there is",
                 )
 
 

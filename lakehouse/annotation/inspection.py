@@ -152,7 +152,7 @@ def advise(
     if left:
         notify(f"couldn't validate {counted(len(left), 'term')}: {shown(left)}", "warning")
         if hint:
-            notify(hint)
+            notify(f"the public source wasn't asked: {hint}", "warning")
         notify(
             f"if you are sure, create new record{'' if len(left) == 1 else 's'} via {registry}() "
             "and save to your registry"

@@ -32,7 +32,7 @@ def listed(values: Any) -> tuple[list[Any], bool]:
         return [values], True
     if isinstance(values, bytes) or not isinstance(values, Iterable):
         raise TypeMismatch(
-            "Several values are compared at once.", found=repr(values), hint=f"[{values!r}]"
+            "Several values are compared at once.", found=repr(values), hint="pass a list of values"
         )
     for method in ("to_pylist", "tolist", "to_list"):
         if hasattr(values, method):

@@ -20,7 +20,7 @@ from lakehouse.bionty.content import (
     read_path,
 )
 from lakehouse.bionty.source import Source, manifest_source
-from lakehouse.errors import InvalidArgument, OrganismNotSet, SourceUnavailable, near
+from lakehouse.errors import InvalidArgument, MissingFile, OrganismNotSet, SourceUnavailable, near
 from lakehouse.ontology import Ontology, extract, manifests, own_prefix, read
 from lakehouse.ontology.kept import Shelf
 from lakehouse.ontology.manifest import Manifest, manifest_of
@@ -93,6 +93,14 @@ def _resolve_text(meta: RegistryMeta, text: str, organism: str | None) -> Given:
     known = manifest_of(meta.cls.__name__, text.lower(), species) or manifests().get(text.lower())
     if known is not None:
         return resolve(meta.cls, known)
+    if path.name == text and not path.suffix:  # a bare word is a name rather than a path
+        names = {m.source_name for m in manifests().values() if m.entity == meta.cls.__name__}
+        names |= shipped
+        raise MissingFile(
+            f"There is no ontology {text!r}, and no file of this name.",
+            expected=", ".join(near(text, sorted(names)) or sorted(names)),
+            hint="bt.base.display_sources() lists the ontologies that are known",
+        )
     return Given(read_path(path), str(path.absolute()))  # the error for a missing file
 
 
@@ -120,7 +128,7 @@ def used_source(lake: Lake, meta: RegistryMeta, organism: str | None = None) -> 
         raise OrganismNotSet(
             f"{meta.name} has sources for several organisms.",
             expected=f"one of {', '.join(sorted(str(s.organism) for s in found))}",
-            hint=f"bt.{meta.cls.__name__}.…(organism='human'), or bt.settings.organism = 'human'",
+            hint="pass organism='human', or set bt.settings.organism = 'human'",
         )
     for preferred in _USUAL:
         found = [s for s in found if s.organism == preferred] or found

@@ -30,6 +30,10 @@ class Filtered:
     bad: Any
     report: Report
 
+    def __repr__(self) -> str:
+        parts = (f"{name}=<{_size(getattr(self, name))}>" for name in ("good", "bad"))
+        return f"Filtered({', '.join(parts)}, report={self.report!r})"
+
 
 def split(data: Any, report: Report) -> Filtered:
     """Part a dataset by a report that keeps all rows.
@@ -67,6 +71,11 @@ def _whole(data: Any) -> Any:
     if not isinstance(table, pa.Table):
         raise InvalidArgument("Only rows of tables can be filtered.", found=type(data).__name__)
     return table
+
+
+def _size(data: Any) -> str:
+    kind = type(data).__name__
+    return kind if isinstance(data, pl.LazyFrame) else f"{kind}, {len(data):,} rows"
 
 
 def _chosen(data: Any, mask: pl.Series) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """The outcome of a validation: every failure of every column at once.
 
@@ -40,7 +40,7 @@ class Report:
 
     failures: Sequence[Failure] = ()
     terms: dict[str, tuple[Matches, ...]] = field(default_factory=dict)
-    table: Any = field(default=None, repr=False)
+    table: Any = None
     changed: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     n_rows: int = 0
@@ -148,6 +148,9 @@ class Report:
                 f"A report can't be written as {target.suffix or 'a file without suffix'!r}.",
                 expected=".html, .json, .csv or .parquet",
             )
+
+    def __repr__(self) -> str:
+        return f"Report({len(self.failures):,} failures, {self.n_rows:,} rows)"
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -27,7 +27,7 @@ from lakehouse.engine.catalog import (
     Swap,
 )
 from lakehouse.engine.sqlite_db import SqliteDb
-from lakehouse.errors import CatalogUnavailable, LakeExists
+from lakehouse.errors import CatalogUnavailable, LakeExists, NoWriteAccess
 
 _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS lh_key (key TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID",
@@ -206,6 +206,12 @@ class SqliteCatalog:
         path = f"{self._path}.lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except PermissionError as error:
+            raise NoWriteAccess(
+                f"The lake's catalog {self._path!r} can't be written; nothing was committed.",
+                found=str(error),
+                expected="permission to write",
+            ) from error
         except OSError as error:
             raise CatalogUnavailable(
                 f"The lock file {path!r} can't be opened; nothing was committed.", found=str(error)

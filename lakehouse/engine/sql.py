@@ -49,6 +49,8 @@ def names_in(query: str) -> frozenset[str] | None:
         names = cursor().get_table_names(_without_parameters(query))
     except duckdb.Error:
         return None
+    if not names and query.lstrip()[:4].lower() == "show":  # it names none and means all
+        return None
     return frozenset(names)
 
 

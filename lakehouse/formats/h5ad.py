@@ -54,5 +54,7 @@ class H5ad(Annotated):
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`; kwargs go to `AnnData.write_h5ad`. The object stays as it is."""
         self.require_anndata(obj)
+        if obj.is_view:  # writing it would warn, and make it a dataset of its own
+            obj = obj.copy()
         with writing(Path(path), "AnnData", *refusals()), unchanged(obj):
             obj.write_h5ad(path, **kwargs)

@@ -100,6 +100,8 @@ class Zarr(Annotated):
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`; kwargs go to `AnnData.write_zarr`."""
         self.require_anndata(obj)
+        if obj.is_view:  # writing it would warn, and make it a dataset of its own
+            obj = obj.copy()
         path = Path(path)
         fresh = not path.exists()
         with writing(path, "AnnData", *refusals()), unchanged(obj):

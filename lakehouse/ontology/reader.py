@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lakehouse.config import notify
 from lakehouse.ontology import kept
 from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.guide import SUFFIX, read_guide
 from lakehouse.ontology.model import Metadata, Ontology
 from lakehouse.ontology.source import Content, Source, content_hash, fetch, prepare, unreadable
+
+_LARGE = 1_000_000
 
 
 def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
@@ -43,6 +46,8 @@ def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
     shelf = kept.Shelf.at(keep)
     found = shelf.load(digest)
     if found is None:
+        if len(raw) > _LARGE:  # it takes seconds, and shows nothing else
+            notify(f"reading {Path(name).name} ({len(raw) / 1e6:.1f} MB); it is kept, so only once")
         found = _parse(prepare(name, raw), digest)
         shelf.store(digest, found)
     return found

@@ -188,7 +188,7 @@ def _name_conflicts(
             f"the unique {what} {_shown(_after(plan, meta, mine)[columns[0]])}",
             f"{_described(meta, mine)}",
             f"another record, {holder}: {_described(meta, row)}",
-            f"rename or delete one: ln.{meta.name}.get({uid!r})",
+            f"rename or delete one: {meta.code}.get({uid!r})",
         )
 
 

@@ -123,6 +123,8 @@ class Condition:
 
 
 FeatureLookup = Callable[[Any, str, list[str], Any], "Condition | None"]
+# what users import the modules of registries as
+_IMPORTED_AS = {"": "ln", "bionty": "bt"}
 FeatureColumns = Callable[[Any, "RegistryMeta", pa.Table, "list[str] | None"], pa.Table]
 
 
@@ -176,6 +178,12 @@ class RegistryMeta:
     immediate: frozenset[str] = frozenset()
     feature_columns: FeatureColumns | None = None
     private: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """What users type for the registry: `ln.ULabel`, `bt.CellType`."""
+        module, _, name = self.name.rpartition(".")
+        return f"{_IMPORTED_AS.get(module, module)}.{name}"
 
     @cached_property
     def fields(self) -> dict[str, Field]:

@@ -46,7 +46,7 @@ class Picking(Generic[T]):
             raise ObjectDoesNotExist(
                 f"No {name} fulfils the conditions.",
                 found=self._described(),
-                hint=f"{name}.filter(…).to_dataframe() shows what there is",
+                hint=f"{self._statement.meta.code}.filter(…).to_dataframe() shows what there is",
             )
         shown = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
         raise MultipleObjectsReturned(

@@ -98,12 +98,12 @@ class RegistryQueries:
         if isinstance(uid, int) and not isinstance(uid, bool):
             raise ObjectDoesNotExist(
                 f"There is no {cls.meta.name} with the number {uid}: ids are uids here.",
-                hint=f"{cls.meta.name}.get({cls.meta.name_field}=…)",
+                hint=f"{cls.meta.code}.get({cls.meta.name_field}=…)",
             )
         if not isinstance(uid, str) or not uid:
             raise InvalidArgument(
                 f"{cls.meta.name}.get takes a uid or fields.", found=repr(uid),
-                hint=f"{cls.meta.name}.get({cls.meta.name_field}=…)",
+                hint=f"{cls.meta.code}.get({cls.meta.name_field}=…)",
             )  # fmt: skip
         return cls._get_uid(lake, uid)
 
@@ -130,7 +130,7 @@ class RegistryQueries:
             raise ObjectDoesNotExist(
                 f"There is no visible {meta.name} with {name}={value!r}.",
                 found=f"one{where}" if row else None,
-                hint=f"{meta.name}.get({row['uid']!r})" if row else None,
+                hint=f"{meta.code}.get({row['uid']!r})" if row else None,
             )
         return cls._from_row(lake, row)
 
@@ -145,7 +145,7 @@ class RegistryQueries:
         if not rows:
             raise ObjectDoesNotExist(
                 f"There is no {meta.name} whose uid begins with {uid!r}.",
-                hint=f"to get it by name: {meta.name}.get({meta.name_field}={uid!r})",
+                hint=f"to get it by name: {meta.code}.get({meta.name_field}={uid!r})",
             )
         if stem or (meta.versioned and len({r["uid"][:UID_LENGTH] for r in rows}) == 1):
             if not stem:

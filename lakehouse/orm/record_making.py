@@ -36,7 +36,7 @@ class RecordMaking(RecordValues):
             raise FieldValidationError(
                 f"The fields of a {meta.name} are given by name.",
                 found=", ".join(map(repr, values_)),
-                hint=f"{meta.name}({meta.name_field or 'uid'}={values_[0]!r})",
+                hint=f"{meta.code}({meta.name_field or 'uid'}={values_[0]!r})",
             )
         known = meta.fields
         values: dict[str, Any] = dict(meta.defaults)
@@ -66,7 +66,7 @@ class RecordMaking(RecordValues):
             if values.get(name) is None or is_blank(values[name]):
                 raise FieldValidationError(
                     f"{meta.name} needs the field {name!r}.",
-                    hint=f"{meta.name}({name}=…)",
+                    hint=f"{meta.code}({name}=…)",
                     field=name,
                 )
         if "\0" in str(values.get(meta.name_field, "")):

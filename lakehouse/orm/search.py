@@ -159,7 +159,7 @@ def search_for(
     if text is None:
         raise InvalidArgument(
             "Cannot search for None value! Please pass a valid string.",
-            hint=f"{meta.name}.search('a text')",
+            hint=f"{meta.code}.search('a text')",
         )
     if not isinstance(text, str) or not text.strip():
         raise InvalidArgument("A search needs a text.", found=repr(text))

@@ -88,6 +88,6 @@ def terms(state: State, meta: RegistryMeta, value: Any) -> list[str]:
         raise ObjectDoesNotExist(
             f"There is no {meta.name} {value[:200]!r}.",
             expected=", ".join(map(repr, close)) or None,
-            hint=f"{meta.name}.search(…)",
+            hint=f"{meta.code}.search({value[:200]!r})",
         )
     return [str(u) for u in uids]

@@ -188,7 +188,7 @@ class AttachedBlock(BaseBlock):
         if not isinstance(revises, BaseBlock) and all(fields.get(name) is None for name in own):
             raise FieldValidationError(
                 f"{self.meta.name} needs the field {field!r}.",
-                hint=f"{self.meta.name}({field}={field}, content='…', kind='comment')",
+                hint=f"{self.meta.code}({field}={field}, content='…', kind='comment')",
             )
         super().__init__(**fields)
 

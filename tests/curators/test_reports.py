@@ -59,6 +59,7 @@ def test_good_rows_and_bad_ones(schema, make):
     assert len(parted.bad) == len(BAD_KIND | BAD_N)
     assert len(parted.good) == 50 - len(parted.bad)
     assert type(parted.good) is type(data)
+    assert repr(parted).startswith(f"Filtered(good=<{type(data).__name__}, {len(parted.good)} rows")
     ln.curators.DataFrameCurator(parted.good, schema).validate()
     with pytest.raises(ValidationError):
         ln.curators.DataFrameCurator(parted.bad, schema).validate()

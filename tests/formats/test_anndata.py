@@ -166,8 +166,13 @@ class AnnDataContract(StructuredContract):
 
     def test_a_view_is_written(self, tmp_path: Path) -> None:
         path = tmp_path / f"x{self.suffix}"
-        self.fmt.write(cells()[:6], path)
+        adata = cells()
+        adata.obs["text"] = [f"t{i % 3}" for i in range(N)]  # is stored as a category
+        view = adata[:6]
+        self.fmt.write(view, path)
         assert self.fmt.describe(path).n_observations == 6
+        assert view.is_view
+        assert adata.obs["text"].dtype == object
 
 
 class TestH5ad(DamageContract, AnnDataContract):

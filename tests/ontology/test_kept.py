@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.errors import StorageError
-from lakehouse.ontology import kept, read
+from lakehouse.ontology import kept, read, reader
 from lakehouse.ontology.model import SCHEMAS
 from tests.ontology.sample import HEADER, OBO
 
@@ -76,6 +76,17 @@ def test_default_folder_from_the_environment(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("LAKEHOUSE_CACHE_DIR", str(tmp_path))
     read(DATA)
     assert len(list((tmp_path / "ontologies").iterdir())) == 1
+
+
+def test_large_files_say_that_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(reader, "_LARGE", 10)
+    (tmp_path / "some.obo").write_bytes(DATA)
+    read(tmp_path / "some.obo", keep=tmp_path / "kept")
+    assert capfd.readouterr().err.startswith("→ reading some.obo (0.0 MB)")
+    read(tmp_path / "some.obo", keep=tmp_path / "kept")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_default_folder_that_can_t_be_made_costs_only_time(

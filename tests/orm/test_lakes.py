@@ -202,6 +202,9 @@ def test_sql_and_scan(lake):
     assert sql("SELECT name FROM ulabel WHERE name = $n", n="o'brien").pl().height == 1
     assert sql("SELECT count(*) AS n FROM cell_type").df()["n"].tolist() == [0]
     assert scan("ulabel").collect().height == scan("ULabel").collect().height == 1
+    shown = {name for (name,) in sql(" show tables").fetchall()}
+    assert {"ulabel", "artifact", "cell_type", "artifact_ulabels"} <= shown
+    assert "name" in {row[0] for row in sql("DESCRIBE ulabel").fetchall()}
     with pytest.raises(InvalidArgument, match="ulabel"):
         sql("SELECT * FROM ulabels")
     with pytest.raises(UnknownField):

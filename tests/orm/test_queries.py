@@ -241,8 +241,12 @@ def test_order_slice_and_ends(labels):
 def test_one_and_its_errors(labels):
     assert ULabel.filter(name="alpha").one().name == "alpha"
     assert ULabel.filter(name="zz").one_or_none() is None
-    with pytest.raises(ObjectDoesNotExist, match="zz"):
+    with pytest.raises(ObjectDoesNotExist, match="zz") as caught:
         ULabel.get(name="zz")
+    assert "→ ln.ULabel.filter(…)" in str(caught.value)
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        CellType.filter(under="zz").one()
+    assert "→ bt.CellType.search('zz')" in str(caught.value)
     with pytest.raises(MultipleObjectsReturned):
         ULabel.filter(is_type=False).one()
     assert ULabel.filter(is_type=False).get(name="Beta").name == "Beta"
