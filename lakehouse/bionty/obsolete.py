@@ -118,8 +118,16 @@ class ObsoleteReport:
             The labels that stay.
 
         Raises:
-            InvalidArgument: A chosen replacement is no term of the registry or its source.
+            InvalidArgument: A chosen replacement is no term of the registry or its source, or it
+                is chosen for what is no obsolete label of this report.
         """
+        obsolete = [label.record.ontology_id for label in self.labels]
+        if others := (choices or {}).keys() - set(obsolete):
+            raise InvalidArgument(
+                f"{', '.join(map(repr, sorted(others)))} can't be replaced: no obsolete label has "
+                "this id.",
+                expected=", ".join(obsolete[:10]) or "nothing: there are none",
+            )
         chosen = {
             label.record.ontology_id: (choices or {}).get(
                 label.record.ontology_id,

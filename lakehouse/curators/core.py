@@ -65,7 +65,7 @@ class Curator:
             raise InvalidArgument(
                 "The schema argument must be a Schema record.",
                 found=repr(schema),
-                hint="ln.Schema.get(name=…)",
+                hint=f"ln.Schema.get(name={schema!r})" if isinstance(schema, str) else None,
             )
         if require_saved_schema and not schema._saved:
             raise InvalidArgument(
@@ -90,7 +90,7 @@ class Curator:
         found = otype_of(dataset)
         if found != self.otype:
             raise InvalidArgument(
-                f"The dataset must be {self._called or self.otype}-like, for a {type(self).__name__}.",
+                f"The dataset must be {self._called or self.otype}-like for {type(self).__name__}.",
                 found=f"{type(dataset).__module__}.{type(dataset).__name__}",
                 hint=f"ln.curators.{found}Curator(…)" if found else None,
             )

@@ -180,7 +180,7 @@ def curator_of(dataset: Any, schema: Any, **options: Any) -> Curator:
     if otype not in _BY_OTYPE:
         raise InvalidArgument(
             "This has no columns to validate.",
-            found=otype or f"{dataset!r}",
+            found=otype or (str(dataset) if is_path(dataset) else repr(dataset)),
             expected=", ".join(_BY_OTYPE),
         )
     return _BY_OTYPE[otype](dataset, schema, **options)

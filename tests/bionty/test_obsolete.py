@@ -55,6 +55,9 @@ def test_apply_in_one_commit(labelled, lake):
     assert len(bt.CellType.obsolete_labels()) == 1
     with pytest.raises(InvalidArgument, match="'ZZ:9' can't replace"):
         bt.CellType.obsolete_labels().apply({"ZZ:4": "ZZ:9"})
+    with pytest.raises(InvalidArgument, match="'ZZ:44' can't be replaced") as caught:
+        bt.CellType.obsolete_labels().apply({"ZZ:44": "ZZ:1"})
+    assert caught.value.expected == "ZZ:4"
 
 
 def test_features_are_kept(lake, obo):
