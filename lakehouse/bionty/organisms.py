@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
-from lakehouse.ontology.organisms import known_organisms, organism_of_id
+from lakehouse.ontology.organisms import folded, known_organisms, organism_of_id
 from lakehouse.orm import current_lake
 
 ALL = "all"
@@ -34,7 +33,7 @@ def organism_record(organism: Any) -> Any:
     if found is not None:
         return found
     for row in known_organisms():
-        if _same(organism) in {_same(row[name]) for name in _NAMES}:
+        if folded(organism) in {folded(row[name]) for name in _NAMES}:
             return _registered(cls, row["ontology_id"]) or cls(**{n: row[n] for n in _NAMES})
     names = [row["name"] for row in known_organisms()]
     raise ObjectDoesNotExist(
@@ -42,11 +41,6 @@ def organism_record(organism: Any) -> Any:
         expected=", ".join(near(organism, names)) or None,
         hint=f"bt.Organism(name={organism!r}).save() makes one",
     )
-
-
-def _same(name: str) -> str:
-    """Names without the differences that mean nothing: `Homo sapiens`, `homo_sapiens`."""
-    return re.sub(r"[\s_]+", " ", name).strip().lower()
 
 
 def _registered(cls: Any, organism: str) -> Any:
@@ -69,7 +63,7 @@ _LAST: list[tuple[Any, tuple[str, ...], dict[str, str | None]]] = [(None, (), {}
 
 
 def _uid_of(rows: Any, organism: str) -> str | None:
-    wanted = _same(organism)
+    wanted = folded(organism)
     for field in _NAMES:
         texts = pc.utf8_lower(pc.replace_substring(rows[field], "_", " "))
         hits = rows["uid"].filter(pc.equal(texts, wanted))
@@ -77,7 +71,7 @@ def _uid_of(rows: Any, organism: str) -> str | None:
             return str(hits[0].as_py())
     given = rows.filter(pc.is_valid(rows["synonyms"]))
     for uid, synonyms in zip(given["uid"].to_pylist(), given["synonyms"].to_pylist(), strict=True):
-        if wanted in {_same(s) for s in synonyms.split("|")}:
+        if wanted in {folded(s) for s in synonyms.split("|")}:
             return str(uid)
     return None
 

@@ -32,10 +32,11 @@ def _by_prefix() -> dict[str, dict[str, str]]:
 @cache
 def _by_name() -> dict[str, str]:
     names = ("ontology_id", "scientific_name", "name")
-    return {_same(row[n]): row["name"] for n in names for row in known_organisms()}
+    return {folded(row[n]): row["name"] for n in names for row in known_organisms()}
 
 
-def _same(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without the differences that mean nothing: `Homo sapiens`, `homo_sapiens`."""
     return re.sub(r"[\s_]+", " ", name).strip().lower()
 
 
@@ -46,7 +47,7 @@ def usual_name(organism: str) -> str:
         >>> usual_name("Rattus norvegicus"), usual_name("my organism")
         ('rat', 'my organism')
     """
-    return _by_name().get(_same(organism), organism)
+    return _by_name().get(folded(organism), organism)
 
 
 def organism_of_id(gene_id: str) -> dict[str, str] | None:
