@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.encoding import decoded
 from lakehouse.schema import DType
 
-JSON = "json"
 _TYPES: dict[str, pa.DataType] = {
     "int": pa.int64(),
     "float": pa.float64(),
@@ -71,8 +69,3 @@ def _lists(texts: pa.Array, dtype: DType) -> tuple[pa.Array, bool]:
         return pa.array(values, pa.list_(item)), False
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return texts, True
-
-
-def loads(text: str | None) -> Any:
-    """The value of a JSON text, or None."""
-    return None if text is None else orjson.loads(text)

@@ -46,14 +46,6 @@ def feature_tree(record: Any) -> Tree:
     return tree
 
 
-def label_tree(record: Any) -> Tree:
-    """The labels of a record."""
-    tree = Tree(Text("Entities", style="bold"), guide_style="dim")
-    lines = general.labels(record)
-    tree.add(Text("\n").join(lines) if lines else Text("no labels", style="dim"))
-    return tree
-
-
 def _add_path(tree: Tree, artifact: Any) -> None:
     tree.add(Text.assemble(("storage/path: ", "dim"), str(artifact.path)))
 
@@ -99,4 +91,4 @@ _SECTIONS: dict[str, tuple[Callable[[Tree, Any], None], ...]] = {
     "Transform": (_add_code,),
 }
 
-__all__ = ["describe", "feature_tree", "label_tree", "shown", "tree_of"]
+__all__ = ["describe", "feature_tree", "shown", "tree_of"]

@@ -53,9 +53,6 @@ def lookup_on(table: str) -> FeatureLookup:
     return look_up
 
 
-feature_lookup = lookup_on("artifact")
-
-
 def condition_on(
     lake: Lake, table: str, feature: Known, rest: Sequence[str], value: Any
 ) -> Condition:

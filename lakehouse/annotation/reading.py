@@ -145,17 +145,11 @@ def collected(values: list[Any]) -> Any:
     return distinct if len(distinct) != 1 else distinct.pop()
 
 
-def is_external(entry: Annotated) -> bool:
-    """Whether somebody set a value, beside what was found in the dataset."""
-    return EXTERNAL in entry.slots
-
-
 __all__ = [
     "Annotated",
     "annotated",
     "collected",
     "external",
-    "is_external",
     "known_of",
     "label_field",
     "label_rows",

@@ -15,7 +15,6 @@ from lakehouse.orm.showing import short
 from lakehouse.schema import DType
 
 _COLUMNS = 50
-Row = tuple[str, str, str]
 
 
 def dtype_text(dtype: DType | str | None) -> str:
