@@ -28,7 +28,8 @@ class Annotation:
     """Labels, values and feature sets that are to be linked to an artifact.
 
     Attributes:
-        labels: `(slot, feature uid, target table, target uid)`.
+        labels: `(slot, feature uid, target table, target uid, place)`; the place among the
+            others where the column has lists, in the order in which they were seen.
         external: Values that somebody set; they replace those that were set before.
         features: The uids of the features of every validated slot.
         itypes: What the features of a slot are of, where that is one feature type.
@@ -37,7 +38,7 @@ class Annotation:
             (the schema's itype), the registry's table, the uids found.
     """
 
-    labels: list[tuple[str, str, str, str]] = field(default_factory=list)
+    labels: list[tuple[str, str, str, str, int | None]] = field(default_factory=list)
     external: Prepared | None = None
     features: dict[str, list[str]] = field(default_factory=dict)
     itypes: dict[str, str] = field(default_factory=dict)
@@ -118,7 +119,10 @@ def from_reports(
                     itype = match.target.registry if schema is None else schema.itype
                     out.members[slot] = (itype, table, known)
                     continue
-                targets = sorted({u for u in match.uids.to_pylist() if u is not None})
+                ordered = report.columns.get(column, "").startswith("list")
+                targets = list(dict.fromkeys(u for u in match.uids.to_pylist() if u is not None))
+                if not ordered:
+                    targets.sort()
                 if len(targets) > limit:
                     notify(
                         f"{column}: {len(targets)} distinct labels, of which the first {limit} are "
@@ -126,7 +130,10 @@ def from_reports(
                         "warning",
                     )
                 if column in uids:
-                    out.labels += [(slot, uids[column], table, t) for t in targets[:limit]]
+                    out.labels += [
+                        (slot, uids[column], table, target, place if ordered else None)
+                        for place, target in enumerate(targets[:limit])
+                    ]
     return out
 
 
@@ -136,8 +143,10 @@ def stage(
     """Put an annotation's rows into a commit."""
     stamps: dict[str, Any] = {"created_at": now, "created_by_uid": lake.user_uid or None}
     links = [
-        link_row(artifact_uid, table, target, feature_uid=feature, slot=slot, **stamps)
-        for slot, feature, table, target in annotation.labels
+        link_row(
+            artifact_uid, table, target, feature_uid=feature, slot=slot, position=place, **stamps
+        )
+        for slot, feature, table, target, place in annotation.labels
     ]
     for slot, found in annotation.feature_sets():
         uid = feature_sets.staged(changes, found, lake, now)

@@ -54,7 +54,7 @@ def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None)
     features = known_of(lake, {r["feature_uid"] for r in (*links, *values)})
     labels = label_rows(lake, ((r["registry"], r["target_uid"]) for r in links))
     found: dict[str, Annotated] = {}
-    for row in sorted(links, key=lambda r: (r["position"] is None, r["position"] or 0, r["uid"])):
+    for row in sorted(links, key=_place):
         label = labels.get((row["registry"], row["target_uid"]))
         feature = features.get(row["feature_uid"])
         if feature is not None and label is not None:
@@ -68,6 +68,12 @@ def annotated(record: Any, keep: Callable[[dict[str, Any]], bool] | None = None)
             entry.slots.add(row["slot"] or EXTERNAL)
             entry.values.append(typed(row["value"], feature.dtype))
     return sorted(found.values(), key=lambda a: (not a.labels, a.feature.name, a.feature.uid))
+
+
+def _place(row: dict[str, Any]) -> tuple[bool, bool, int, str]:
+    """Labels of datasets come before those that were set, each in the order of their lists."""
+    position = row["position"]
+    return external(row), position is None, position or 0, row["uid"]
 
 
 def known_of(lake: Lake, uids: Iterable[str]) -> dict[str, Known]:

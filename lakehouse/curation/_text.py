@@ -10,6 +10,14 @@ from rich.text import Text
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.failures import Failures, Part
 
+# Dtypes whose wrong types are also told in the words of pandera.
+_SERIES = {
+    "int": "int",
+    "float": "float",
+    "date": "date",
+    "datetime": "datetime",
+    "cat": "category",
+}
 _SHOWN_VALUES = 10
 _SHOWN_ROWS = 100
 _LONGEST_CELL = 500
@@ -134,9 +142,12 @@ def _duplicates(group: Sequence[Failure]) -> str:
 def _dtype(group: Sequence[Failure]) -> str:
     first = group[0]
     shown = "; ".join(f"got {f.found}{_rows(f)}" for f in group[:_SHOWN_VALUES])
+    kind = first.expected.partition("[")[0]
+    known = _SERIES.get(kind)
+    series = "" if known is None else f"expected series {first.column!r} to have type {known}, "
     return (
         f"Column {first.column!r} failed dtype check for {first.expected!r}{_where(first)}: "
-        f"{shown}{_more(group)}{_arrow(first.hint)}"
+        f"{series}{shown}{_more(group)}{_arrow(first.hint)}"
     )
 
 

@@ -197,6 +197,11 @@ class Feature(
         parsed = self.parsed_dtype
         return None if parsed is None else str(with_uids(self._lake, parsed))
 
+    @property
+    def _dtype_str(self) -> str | None:
+        """See `dtype_as_str`."""
+        return self.dtype_as_str
+
 
 def _plain_filters(filters: Mapping[str, Any]) -> dict[str, str]:
     """Filters by field as texts; a record becomes a filter by its uid."""

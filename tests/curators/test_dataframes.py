@@ -393,7 +393,7 @@ def test_lists_and_the_index_are_standardized_as_what_they_are(lake):
     artifact = curator.save_artifact(key="lists.parquet")
     assert artifact.features.slots["columns"] == schema
     schema.optionals.add(cells)
-    assert artifact.features.slots["columns"].members.to_list("name") == ["cells", "main"]
+    assert artifact.features.slots["columns"].members.to_list("name") == ["main", "cells"]
 
 
 def test_an_artifact_brings_its_external_values(lake):
@@ -412,3 +412,13 @@ def test_an_artifact_brings_its_external_values(lake):
     assert curator.save_artifact() == artifact
     assert artifact.schema == schema
     assert artifact.features.get_values() == {"dose": 1.5}
+
+
+@pytest.mark.parametrize(("dtype", "series"), [(int, "int"), (float, "float"), (bool, None)])
+def test_wrong_types_are_told_in_the_words_of_pandera_too(lake, dtype, series):
+    schema = ln.Schema([ln.Feature(name="x", dtype=dtype).save()]).save()
+    with pytest.raises(ValidationError) as error:
+        ln.curators.DataFrameCurator(pd.DataFrame({"x": ["a"]}), schema).validate()
+    said = f"expected series 'x' to have type {series}, got str"
+    assert f"failed dtype check for {dtype.__name__!r}" in str(error.value)
+    assert (said in str(error.value)) is (series is not None)

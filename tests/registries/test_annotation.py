@@ -442,3 +442,16 @@ def test_a_folder_of_tables_is_validated(lake):
     with pytest.raises(ValidationError, match="x"):
         ln.Artifact("bad.parquet", key="bad.parquet", schema=schema).save()
     assert ln.Artifact.filter().count() == 1
+
+
+def test_labels_of_lists_keep_the_order_of_cells(lake):
+    for name in ("a", "b", "c"):
+        ln.ULabel(name=name).save()
+    tags = ln.Feature(name="tags", dtype=list[ln.ULabel]).save()
+    df = pd.DataFrame({"tags": [["c", "a"], ["b", "c"]]})
+    schema = ln.Schema([tags]).save()
+    artifact = ln.Artifact.from_dataframe(df, key="t.parquet", schema=schema).save()
+    assert artifact.features.get_values() == {"tags": ["c", "a", "b"]}
+    artifact.features.add_values({"tags": ["b", "a"]})
+    assert artifact.features.get_values() == {"tags": ["c", "a", "b"]}
+    assert artifact.features.get_values(external_only=True) == {"tags": ["b", "a"]}

@@ -564,7 +564,7 @@ def test_texts_of_dtypes_name_the_field_that_was_named(lake):
     }
     for name, (dtype, text) in texts.items():
         feature = ln.Feature(name=name, dtype=dtype).save()
-        assert (feature.dtype, feature.dtype_as_str) == (text, text)
+        assert (feature.dtype, feature.dtype_as_str, feature._dtype_str) == (text, text, text)
     found = ln.Feature.filter(dtype_as_str="cat[bionty.Gene.symbol]")
     assert set(found.to_list("name")) == {"named", "written"}
     again = ln.Feature(name="plain", dtype=bt.Gene.symbol).save()
