@@ -162,7 +162,6 @@ def _standards(
     terms, _ = registry._public_terms(species, given["source"])
     if terms is None or target.field not in terms.column_names:
         return {}
-    found: Mapping[str, Sequence[str]] = (
-        registry._words(terms, target.field, synonyms).standards(texts).found
-    )
-    return found
+    found = registry._words(terms, target.field, synonyms).standards(texts).found
+    # what is a term itself isn't visible here, e.g. on another branch
+    return {text: standards for text, standards in found.items() if standards[0] != text}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import pyarrow.compute as pc
@@ -18,7 +17,7 @@ from lakehouse.annotation.writing import external, links_of, rows_of, values_of
 from lakehouse.config import notify, settings
 from lakehouse.curation import Report
 from lakehouse.engine import Changes
-from lakehouse.orm import Lake
+from lakehouse.orm import Batch, Lake
 
 NAMES = "columns"  # where a report keeps the terms that column names themselves are
 
@@ -137,23 +136,25 @@ def from_reports(
     return out
 
 
-def stage(
-    changes: Changes, annotation: Annotation, artifact_uid: str, lake: Lake, now: datetime
-) -> None:
-    """Put an annotation's rows into a commit."""
+def stage(changes: Changes, annotation: Annotation, artifact_uid: str, batch: Batch) -> None:
+    """Put an annotation's rows into the commit of a batch."""
+    lake, now = batch.lake, batch.now
     stamps: dict[str, Any] = {"created_at": now, "created_by_uid": lake.user_uid or None}
     links = [
         link_row(
-            artifact_uid, table, target, feature_uid=feature, slot=slot, position=place, **stamps
+            artifact_uid, table, batch.uid_of(table, target),
+            feature_uid=feature, slot=slot, position=place, **stamps,
         )
         for slot, feature, table, target, place in annotation.labels
-    ]
+    ]  # fmt: skip
     for slot, found in annotation.feature_sets():
+        members = [batch.uid_of(found.table, member) for member in found.members]
+        found = FeatureSet.of(found.itype, found.table, members, found.index_uid)
         uid = feature_sets.staged(changes, found, lake, now)
         links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
     values: list[dict[str, Any]] = []
     if annotation.external is not None:
-        more, values = rows_of("artifact", artifact_uid, annotation.external, stamps)
+        more, values = rows_of(batch, "artifact", artifact_uid, annotation.external, stamps)
         links += more
     _replace(changes, annotation, artifact_uid, lake, {r["uid"] for r in (*links, *values)})
     if links:

@@ -82,12 +82,12 @@ def stamps_of(lake: Lake, now: datetime) -> dict[str, Any]:
 
 
 def rows_of(
-    table: str, uid: str, prepared: Prepared, stamps: Mapping[str, Any]
+    batch: Batch, table: str, uid: str, prepared: Prepared, stamps: Mapping[str, Any]
 ) -> tuple[list[Row], list[Row]]:
-    """The link rows and value rows of checked values."""
+    """The link rows and value rows of checked values, as a batch writes them."""
     links = [
         link_row(
-            uid, target, label, feature_uid=feature.uid, slot=EXTERNAL,
+            uid, target, batch.uid_of(target, label), feature_uid=feature.uid, slot=EXTERNAL,
             position=place if feature.dtype.kind == "list" else None, **stamps,
         )
         for feature, target, label, place in prepared.labels
@@ -113,7 +113,7 @@ def stage_values(
     stamps = stamps_of(record._lake, batch.now)
 
     def operation(rows: _Rows) -> None:
-        links, values = rows_of(record.meta.table, record.uid, prepared, stamps)
+        links, values = rows_of(batch, record.meta.table, record.uid, prepared, stamps)
         for present, new in ((rows.links, links), (rows.values, values)):
             wanted = {r["uid"] for r in new}
             if replaced is not None:
@@ -197,7 +197,7 @@ def stage_many(batch: Batch, pairs: Sequence[tuple[Any, Prepared]]) -> None:
         links: list[Row] = []
         values: list[Row] = []
         for record, prepared in pairs:
-            mine = rows_of(table, record.uid, prepared, stamps)
+            mine = rows_of(batch, table, record.uid, prepared, stamps)
             links += mine[0]
             values += mine[1]
         changes.insert(link_table(table), links, if_absent=True)

@@ -41,9 +41,18 @@ class Committing(Staged):
         self._stagers: list[Callable[[Changes], None]] = []
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
+        self._moved: dict[tuple[str, str], str] = {}
 
     def _add_again(self, record: BaseRecord) -> None:
         raise TypeError(type(self).__name__)
+
+    def uid_of(self, table: str, uid: str) -> str:
+        """The uid that is meant: of a record of the batch that others saved first, theirs.
+
+        What is staged with the uid of a record, instead of the record, asks for it when it is
+        written.
+        """
+        return self._moved.get((table, uid), uid)
 
     def changes(self) -> Changes:
         """The changes as they stand."""
@@ -186,6 +195,7 @@ class Committing(Staged):
                 continue
             row = state.row(record_of_key.meta.table, uid)
             if row is not None:
+                self._moved[record_of_key.meta.table, own[1]] = uid
                 record_of_key._adopt(row)
             mended = True
         for place, twin in self._twins.items():

@@ -199,12 +199,40 @@ def test_several_processes_at_once(lake, schema, tmp_path):
         assert sorted(artifact.cell_types.to_list("name")) == ["B cell", "T cell"]
 
 
-def test_terms_that_others_saved_meanwhile_are_taken_over(lake, source):
-    with Lake.open(lake.root) as other:
-        with ln.transaction():
-            mine = bt.CellType.from_source(name="T cell").save()
-            with use(other):
-                theirs = bt.CellType.from_source(name="T cell").save()
-        assert (mine.uid, mine.parents.one().name) == (theirs.uid, "lymphocyte")
+@pytest.fixture
+def other(lake):
+    """The same lake, as another process has it."""
+    opened = Lake.open(lake.root)
+    yield opened
+    opened.close()
+
+
+def test_terms_that_others_saved_meanwhile_are_taken_over(source, other):
+    with ln.transaction():
+        mine = bt.CellType.from_source(name="T cell").save()
+        with use(other):
+            theirs = bt.CellType.from_source(name="T cell").save()
+    assert (mine.uid, mine.parents.one().name) == (theirs.uid, "lymphocyte")
     assert bt.CellType.filter().count() == 3
     assert mine.query_parents().count() == 2
+
+
+def test_labels_follow_terms_that_others_saved_meanwhile(schema, other):
+    ln.Feature(name="kind", dtype=bt.CellType).save()
+    plain = ln.Artifact.from_dataframe(pd.DataFrame({"a": [1]}), key="plain.parquet").save()
+    with ln.transaction():
+        saved = curator(schema, "T cell").save_artifact(key="a.parquet")
+        plain.features.add_values({"kind": "T cell"})
+        with use(other):
+            theirs = bt.CellType.from_source(name="T cell").save()
+    assert (saved.cell_types.one(), plain.cell_types.one()) == (theirs, theirs)
+    assert plain.features.get_values() == {"kind": "T cell"}
+
+
+def test_terms_of_other_branches_are_no_synonyms_of_themselves(lake, schema):
+    ln.setup.switch("other", create=True)
+    curator(schema, "T cell").validate()
+    ln.setup.switch("main")
+    with pytest.raises(ValidationError, match="T cell") as caught:
+        curator(schema, "T cell").validate()
+    assert [failure.synonym_of for failure in caught.value.report.failures] == [None]

@@ -75,11 +75,8 @@ class ArtifactSaving(ArtifactContent):
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
         if self._saved and not self._replaced and self._validation is not None:
-            annotation, now = self._validation.annotation, batch.now
-            batch.stage(
-                lambda c: annotate.stage(c, annotation, self.uid, self._lake, now),
-                once="annotation",
-            )
+            annotation = self._validation.annotation
+            batch.stage(lambda c: annotate.stage(c, annotation, self.uid, batch), once="annotation")
             batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and not self._replaced):
             return
@@ -207,7 +204,7 @@ class ArtifactSaving(ArtifactContent):
             }
             insert_snapshots(changes, self.uid, components)
         if self._validation is not None:
-            annotate.stage(changes, self._validation.annotation, self.uid, self._lake, batch.now)
+            annotate.stage(changes, self._validation.annotation, self.uid, batch)
 
     def _drop_annotation(self, changes: Changes) -> None:
         """What was said of the replaced content is said no more; external features stay."""
