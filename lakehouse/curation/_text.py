@@ -54,10 +54,14 @@ def _told(group: Failures) -> str:
 
 def shown(text: str, limit: int = _LONGEST_TEXT) -> str:
     """A text without what a terminal would obey, each line cut where it is too long."""
-    lines = ["".join(c if c.isprintable() else _escaped(c) for c in t) for t in text.split("\n")]
-    return "\n".join(
-        t if len(t) <= limit else f"{t[:limit]}… ({len(t):,} characters)" for t in lines
-    )
+    return "\n".join(_shown(line, limit) for line in text.split("\n"))
+
+
+def _shown(line: str, limit: int) -> str:
+    start = "".join(c if c.isprintable() else _escaped(c) for c in line[:limit])
+    if max(len(line), len(start)) <= limit:
+        return start
+    return f"{start[:limit]}… ({len(line):,} characters)"
 
 
 def _escaped(character: str) -> str:

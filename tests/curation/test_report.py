@@ -211,3 +211,15 @@ def test_many_wrong_values_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch)
     assert [(f.value, f.count, f.rows) for f in found] == [
         (-k, 8, (k, k + 5, k + 10, k + 15, k + 20)) for k in range(1, 5)
     ]
+
+
+def test_ten_thousand_missing_columns_are_told_soon() -> None:
+    names = [f"column {i}" for i in range(3_000)]
+    spec = DatasetSpec(
+        tuple(ColumnRule(f"colunm {i}", int) for i in range(3_000)), maximal_set=True
+    )
+    report = validate(pa.table({name: [1] for name in names}), spec)
+    assert len(report.failures) == 6_000
+    assert "column 0" in report.failures[0].nearest
+    answered = sum(bool(f.nearest) for f in report.failures)
+    assert 20 <= answered < 100  # all would take minutes

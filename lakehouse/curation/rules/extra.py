@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.rules.guesses import Guesses
 from lakehouse.curation.spec import INTERNAL_PREFIX, DatasetSpec
-from lakehouse.errors import near
 
 
 def check(
@@ -25,17 +25,19 @@ def check(
     known = {*allowed, *(spec.known if spec.flexible else ())}
     if spec.index is not None:
         known.add(spec.index.name)
+    present, listed = set(names), str(allowed)
+    guesses = Guesses([name for name in allowed if name not in present])
     for name in dict.fromkeys(names):
         if name in spec.forbidden:
             continue  # said already
         if name not in known and not name.startswith(INTERNAL_PREFIX):
-            nearest = near(name, [other for other in allowed if other not in names])
+            nearest = guesses.near(name)
             rename = f"rename it to {nearest[0]!r}, " if nearest else ""
             yield Failure(
                 slot,
                 name,
                 "extra",
                 nearest=tuple(nearest),
-                expected=str(allowed),
+                expected=listed,
                 hint=f"{rename}drop it, or set maximal_set=False in the schema",
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.rules.guesses import Guesses
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
-from lakehouse.errors import near
 
 
 def check(
@@ -14,23 +14,25 @@ def check(
 ) -> Iterator[Failure]:
     """Name every missing column, and the one that may have been meant."""
     present = set(names)
+    taken = {rule.name for rule in spec.columns}
+    guesses = Guesses([name for name in names if name not in taken])
+    listed = str(list(names))
     for rule in spec.columns:
         if rule.name not in present and spec.is_required(rule):
-            yield _missing(rule, names, spec, slot)
+            yield _missing(rule, listed, guesses, slot)
     if spec.index is not None and index is None and spec.index.name not in present:
         yield Failure(
             slot,
             spec.index.name,
             "index",
-            found=str(list(names)),
+            found=listed,
             expected=f"an index of dtype {spec.index.dtype}",
             hint=f"set the index, or add a column {spec.index.name!r}",
         )
 
 
-def _missing(rule: ColumnRule, names: tuple[str, ...], spec: DatasetSpec, slot: str) -> Failure:
-    taken = {other.name for other in spec.columns}
-    nearest = near(rule.name, [name for name in names if name not in taken])
+def _missing(rule: ColumnRule, listed: str, guesses: Guesses, slot: str) -> Failure:
+    nearest = guesses.near(rule.name)
     hint = f"add the column, or give feature {rule.name!r} a default value"
     if nearest:
         hint = f"rename column {nearest[0]!r} to {rule.name!r}, or {hint}"
@@ -39,7 +41,7 @@ def _missing(rule: ColumnRule, names: tuple[str, ...], spec: DatasetSpec, slot: 
         rule.name,
         "presence",
         nearest=tuple(nearest),
-        found=str(list(names)),
+        found=listed,
         expected=f"a column of dtype {rule.dtype}",
         hint=hint,
     )
