@@ -13,6 +13,7 @@ import pyarrow as pa
 from lakehouse.curation.failure import Failure, quickly, rows_kept
 
 _AT_ONCE = 10_000
+_FEW = 100
 _WAITING = 1 << 20
 
 
@@ -247,11 +248,15 @@ def _texts_of_floats(values: pl.Series) -> pl.Series:
 
 def columns_of(found: Sequence[Failure]) -> pl.DataFrame:
     """Failures as a data frame, one row each; values as text."""
-    parts = [
-        _singles(part) if isinstance(part, tuple) else part.columns()
-        for part in Failures.of(found).parts
-    ]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_SCHEMA)
+    frames: list[pl.DataFrame] = []
+    waiting: list[Failure] = []
+    for part in Failures.of(found).parts:
+        if isinstance(part, tuple) or len(part) < _FEW:
+            waiting += part if isinstance(part, tuple) else part.made(0, len(part))
+            continue
+        frames += [_singles(waiting), part.columns()]
+        waiting = []
+    return pl.concat([*frames, _singles(waiting)])
 
 
 def _singles(found: Sequence[Failure]) -> pl.DataFrame:
