@@ -49,6 +49,11 @@ class Source(
 
     _everybodys = True
 
+    def __repr__(self) -> str:
+        told = ("entity", "organism", "name", "version")
+        shown = ", ".join(f"{name}={self._values.get(name)!r}" for name in told)
+        return f"Source(uid={self.uid!r}, {shown})"
+
     def manifest(self) -> Manifest | None:
         """The manifest of this source, if it is a known one."""
         entity = str(self.entity).removeprefix("bionty.")

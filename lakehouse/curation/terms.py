@@ -110,12 +110,19 @@ class TableResolver:
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
         """The valid values nearest to each invalid one, by edit distance, best first.
 
-        Of very many values, only as many of the first get an answer as a second allows.
+        The id of a term stands for the term. Of very many values, only as many of the first
+        get an answer as a second allows.
         """
         texts, standards = self._choice(target)
+        table = self._table(target)
+        of_id = pc.index_in(pa.array(values, pa.string()), value_set=table["ontology_id"])
+        named = table["value"].take(of_id).to_pylist()
         found: list[list[str]] = []
         affordable = max(_AT_LEAST, _COMPARISONS // max(1, len(texts)))
-        for value in values[:affordable]:
+        for value, term in zip(values[:affordable], named, strict=False):
+            if term is not None:
+                found.append([term])
+                continue
             # More than asked, since several spellings may stand for one term.
             hits = process.extract(
                 default_process(value),
@@ -191,7 +198,7 @@ def looked_up(
 
 
 def _prepared(table: pa.Table, target: CatTarget) -> pa.Table:
-    """Columns uid, value, name and synonyms of the target's terms, one row per value."""
+    """Columns uid, value, name, synonyms, ontology_id of the target's terms, one row per value."""
     names = table.column_names
     if target.field not in names:
         raise UnknownField(
@@ -204,11 +211,13 @@ def _prepared(table: pa.Table, target: CatTarget) -> pa.Table:
                 table = table.filter(pc.equal(table[name].cast(pa.string()), wanted))
     empty = pa.nulls(len(table), pa.string())
     shown = target.default_field
+    known_by_id = "ontology_id" in names and target.field != "ontology_id"
     columns = {
         "uid": table["uid"],
         "value": table[target.field],
         "name": table[shown] if shown in names else empty,
         "synonyms": table["synonyms"] if "synonyms" in names else empty,
+        "ontology_id": table["ontology_id"] if known_by_id else empty,
     }
     texts = pa.table({name: column.cast(pa.string()) for name, column in columns.items()})
     return texts.filter(pc.is_valid(texts["value"]))

@@ -3,7 +3,8 @@
 Exact matches rank before prefixes, prefixes before whole words, words before parts of words;
 names before synonyms, synonyms before other texts. Synonyms of other scopes than the exact one
 (narrow, related, broad, former symbols) rank below names that hold the text. Only where nothing
-matches literally do similar names count (Jaro-Winkler).
+matches literally do names and synonyms count that have all its words in any order, and names that
+are similar (Jaro-Winkler).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ RANK = "lh_rank"
 _SIMILAR = 0.84
 _MOST_SIMILAR = 200
 _UID_PART = 8
+_LONG_WORD = 3
 _LARGEST = 5_000_000
 
 
@@ -46,32 +48,48 @@ class Search:
         text: The text, stripped.
         columns: The columns to search, the most telling ones first.
         case_sensitive: Whether `B cell` differs from `b cell`.
+        by_words: Whether its words count where the whole text is nowhere.
     """
 
     meta: RegistryMeta
     text: str
     columns: tuple[str, ...]
     case_sensitive: bool = False
+    by_words: bool = True
 
     @cached_property
     def wanted(self) -> str:
         """The text as it is compared."""
         return self.text if self.case_sensitive else self.text.lower()
 
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Patterns of the text's words, if there are several; short ones stand by themselves."""
+        found = dict.fromkeys(re.findall(r"\w+", self.wanted)) if self.by_words else {}
+        if len(found) < 2:
+            return ()
+        return tuple(w if len(w) >= _LONG_WORD else rf"(^|\W){w}(\W|$)" for w in found)
+
+    @cached_property
+    def _loose_places(self) -> tuple[int, ...]:
+        """Places of the columns that are looked at where nothing matches literally."""
+        return tuple(i for i, name in enumerate(self.columns) if i == 0 or name == "synonyms")
+
     def source(self, table: str, matched: tuple[int, ...] | None = None) -> tuple[str, list[Any]]:
         """SQL of a table's rows with their ranks as `lh_rank`, 0 where they don't match.
 
-        Ranks from 10 up are literal matches, those between 0 and 1 similarity.
+        Ranks from 10 up are literal matches, 5 and 4 stand for all words, those between 0 and 1
+        for similarity.
 
         Args:
             table: The table.
             matched: Places of the columns that have a match, where that is known; no other
-                one is looked at. None of them: only similarity is.
+                one is looked at. None of them: only words and similarity are.
         """
         whens: list[tuple[int, str, list[str]]] = []
         texts = []
         for place, name in enumerate(self.columns):
-            if matched is not None and place not in (matched or (0,)):
+            if matched is not None and place not in (matched or self._loose_places):
                 continue
             text = f'"{name}"' if self.case_sensitive else f'lower("{name}")'
             texts.append(f"{text} AS lh_{place}")
@@ -82,6 +100,11 @@ class Search:
         whens.sort(key=lambda w: -w[0])
         params: list[Any] = [value for _, _, values in whens for value in values]
         cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
+        if self.words and not matched:
+            for place in self._loose_places:
+                every = " AND ".join(f"regexp_matches(lh_{place}, ?)" for _ in self.words)
+                cases += f" WHEN {every} THEN {5 if place == 0 else 4}"
+                params += self.words
         if not (self.case_sensitive or matched):
             similar = "jaro_winkler_similarity(lh_0, ?)"
             cases += f" WHEN {similar} > {_SIMILAR} THEN {similar}"
@@ -116,22 +139,30 @@ class Search:
             shown = is_in(rows["branch_uid"], visible)
             if pc.sum(shown).as_py() != rows.num_rows:
                 rows = rows.filter(shown)
-        mask, matched = None, []
+        masks = {}
         for place, name in enumerate(self.columns):
-            column = rows[name]
-            if column.null_count == len(column):
-                continue
-            # ASCII letters are all that an ASCII text can match
-            text = column if self.case_sensitive else pc.ascii_lower(column)
-            found = pc.match_substring(text, self.wanted)
+            found = self._holding(rows[name], self.wanted)
             if pc.any(found).as_py():
-                matched.append(place)
-                found = pc.fill_null(found, fill_value=False)
-                mask = found if mask is None else pc.or_(mask, found)
-        if mask is not None:
-            return rows.filter(mask), tuple(matched)
-        similar = [] if self.case_sensitive else self._similar(rows[self.columns[0]])
-        return rows.take(pa.array(similar, pa.int64())), ()
+                masks[place] = found
+        if masks:
+            return rows.filter(reduce(pc.or_, masks.values())), tuple(masks)
+        loose = [] if self.case_sensitive else self._similar(rows[self.columns[0]])
+        if self.words:
+            for place in self._loose_places:
+                column = rows[self.columns[place]]
+                worded = reduce(
+                    pc.and_,
+                    (self._holding(column, word, pc.match_substring_regex) for word in self.words),
+                )
+                loose += pc.indices_nonzero(worded).to_pylist()
+        return rows.take(pa.array(sorted(set(loose)), pa.int64())), ()
+
+    def _holding(
+        self, column: pa.ChunkedArray, text: str, match: Any = pc.match_substring
+    ) -> pa.ChunkedArray:
+        # ASCII letters are all that an ASCII text can match
+        column = column if self.case_sensitive else pc.ascii_lower(column)
+        return pc.fill_null(match(column, text), fill_value=False)
 
     def _similar(self, names: pa.ChunkedArray) -> list[int]:
         from rapidfuzz import process  # only for those whose text is nowhere
@@ -174,8 +205,8 @@ def search_for(
                 found=meta.fields[name].kind,
             )
     wanted = checked_text(meta.fields["uid"], text.strip())
-    columns = columns or _searched(meta, wanted)
-    return Search(meta, wanted, tuple(columns), case_sensitive)
+    searched = columns or _searched(meta, wanted)
+    return Search(meta, wanted, tuple(searched), case_sensitive, by_words=field is None)
 
 
 def _searched(meta: RegistryMeta, text: str) -> list[str]:

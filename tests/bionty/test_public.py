@@ -47,6 +47,10 @@ def test_look(public):
     assert frame.index[0] == "CL:0000084"
     assert public.search("T-cell").iloc[0]["name"] == "T cell"
     assert len(public.search("cyte", limit=1)) == 1
+    assert (
+        public.search("cell blood red")["name"].tolist()
+        == public.search("red blood cell")["name"].tolist()
+    )
     assert public.search("[*").empty
     assert public.search("T CELL", case_sensitive=True).empty
     assert public.search("CL:0000542", field=public.ontology_id)["name"].tolist() == ["lymphocyte"]

@@ -41,6 +41,7 @@ def test_names_lead_to_ids(resolver: TableResolver) -> None:
     assert answer.uid.to_pylist() == ["ct1", None]
     assert answer.synonym_of.to_pylist() == [None, "CL:0000236"]
     assert resolver.nearest(target, ["B cel"])[0][0] == "CL:0000236"
+    assert resolver.nearest(CatTarget("bionty.CellType"), ["CL:0000236"]) == [["B cell"]]
 
 
 def test_filters(resolver: TableResolver) -> None:

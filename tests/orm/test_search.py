@@ -69,6 +69,17 @@ def test_similar_names_only_where_nothing_matches(cells):
     assert names(CellType.search("pacemaker")) == []
 
 
+def test_all_words_in_any_order_where_the_text_is_nowhere(cells):
+    assert names(CellType.search("cell T regulatory")) == ["regulatory T cell"]
+    assert names(CellType.search("pacemaker cardiac")) == ["nodal myocyte"]
+    assert names(CellType.search("zélé regulatory")) == []
+    assert names(CellType.search("T regulatory", case_sensitive=True)) == ["regulatory T cell"]
+    assert names(CellType.search("t regulatory", case_sensitive=True)) == []
+    assert names(CellType.filter(description__isnull=False).search("cell regulatory")) == [
+        "regulatory T cell"
+    ]
+
+
 def test_arguments(cells):
     assert len(CellType.search("cell", limit=2)) == 2
     assert CellType.search("cell", limit=None).count() == 5
