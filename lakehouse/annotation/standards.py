@@ -11,6 +11,7 @@ import pyarrow as pa
 from lakehouse.annotation.inspection import counted, shown
 from lakehouse.annotation.vocabulary import Keep, Vocabulary, chosen
 from lakehouse.config import notify
+from lakehouse.curation.failure import quickly
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Standardizing:
     ambiguous: dict[Any, list[Any]] = field(default_factory=dict)
     public: list[Any] = field(default_factory=list)
 
+    @quickly()
     def look_up(self, terms: pa.Table, values: list[Any]) -> list[Any]:
         """Look distinct values up among terms; gives those that aren't found."""
         words = Vocabulary(terms, self.name, self.synonyms, self.respell)
