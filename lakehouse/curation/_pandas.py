@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -17,6 +18,8 @@ from lakehouse.errors import InvalidData
 _UNNAMED_INDEX = "__index__"
 _SAMPLE = 1_000
 _NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
+
+_MASKED = {"boolean", *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))}
 
 # What pandas' own scan of an object column says, where that settles the Arrow type.
 _SCANNED = {"string": pa.string(), "boolean": pa.bool_(), "empty": pa.null()}
@@ -80,6 +83,7 @@ class PandasSource:
         columns = {name: self._series(name) for name in names}
         for start in range(0, len(self.data), CHUNK_ROWS):
             stop = min(start + CHUNK_ROWS, len(self.data))
+
             chunks = {
                 name: (_encoded if name in encoded else _chunk)(_rows(column, start, stop))
                 for name, column in columns.items()
@@ -141,17 +145,45 @@ def _chunk(series: Any) -> Chunk:
     # NaN stays NaN here: turning it to null costs a pass, and counting nulls sees both.
     if series.dtype.kind in "iufb" and type(series.dtype).__module__.startswith("numpy"):
         return pa.array(series.to_numpy())
+    if series.dtype.name in _MASKED:
+        return _masked(series)
     return array_of(series)
 
 
+def _masked(series: Any) -> pa.Array:
+    """A column with a mask: pandas itself gives it to Arrow in thrice the time."""
+    absent = series.isna().to_numpy()
+    plain = series.to_numpy(series.dtype.numpy_dtype, na_value=0)
+    if plain.dtype != bool:
+        return _with_gaps(pa.array(plain), absent)
+    bits = pa.py_buffer(np.packbits(plain, bitorder="little"))
+    return _with_gaps(pa.Array.from_buffers(pa.bool_(), len(plain), [None, bits]), absent)
+
+
+def _with_gaps(array: pa.Array, absent: np.ndarray) -> pa.Array:
+    """A new array whose values are missing where a mask says so."""
+    count = int(np.count_nonzero(absent))
+    if not count:
+        return array
+    bits = pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    return pa.Array.from_buffers(array.type, len(array), [bits, array.buffers()[1]], count)
+
+
 def _categorical(series: Any) -> Chunk:
-    values = getattr(series, "cat", series)
+    values = series.array
     categories = array_of(values.categories.to_numpy())
     if isinstance(categories, Objects):
         return array_of(series.astype(object))
-    codes = getattr(values.codes, "to_numpy", lambda: values.codes)()
-    indices = pa.array(codes, mask=codes < 0) if (codes < 0).any() else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, categories, ordered=bool(values.ordered))
+    return _coded(values.codes, categories, ordered=bool(values.ordered))
+
+
+def _coded(codes: np.ndarray, categories: pa.Array, *, ordered: bool = False) -> pa.Array:
+    """Codes of pandas, not copied; what is missing is below zero there."""
+    indices = pa.array(codes)
+    if len(codes) and codes.min() < 0:
+        indices = _with_gaps(indices, codes < 0)
+    # unsafe is: to believe pandas that codes are positions
+    return pa.DictionaryArray.from_arrays(indices, categories, ordered=ordered, safe=False)
 
 
 def _encoded(series: Any) -> Chunk:
@@ -169,5 +201,4 @@ def _encoded(series: Any) -> Chunk:
     # Hashing can't tell 1 from True or 1.0; among texts nothing is confused.
     if isinstance(values, Objects) or not pa.types.is_string(values.type):
         return array_of(series)
-    indices = pa.array(codes, mask=codes < 0) if (codes < 0).any() else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, values)
+    return _coded(codes, values)

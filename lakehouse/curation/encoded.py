@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from lakehouse.curation.failure import rows_kept
 from lakehouse.schema import DType
 
 _TEXT = DType("str")
+_FEW = 8  # as many comparisons take less time than one look-up
 
 
 class Codes(NamedTuple):
@@ -91,17 +93,27 @@ def parted(codes: Codes, delimiter: str) -> Codes:
     return Codes(encoded.indices, encoded.dictionary, rows)
 
 
+def _places(codes: Codes, asked: pa.Array) -> np.ndarray:
+    """Where some of the dictionary's positions stand."""
+    indices, gaps = codes.indices, codes.indices.null_count > 0
+    # what is missing has no code, and is left out in the end
+    plain = (pc.fill_null(indices, 0) if gaps else indices).to_numpy()
+    if len(asked) <= _FEW:
+        among = reduce(np.logical_or, (plain == code for code in asked.to_pylist()))
+    else:
+        mask = np.zeros(len(codes.dictionary), bool)
+        mask[asked.to_numpy()] = True
+        among = mask.take(plain, mode="clip")
+    places: np.ndarray = np.flatnonzero(among)
+    return places[indices.take(pa.array(places)).is_valid().to_numpy(False)] if gaps else places
+
+
 def first_rows(codes: Codes, wrong: pa.Array, start: int) -> Iterator[tuple[str, int, list[int]]]:
     """For each of the texts in `wrong`: in how many rows it stands, and the first of them."""
     asked = codes.held(wrong)
     if not len(asked):
         return
-    mask = np.zeros(len(codes.dictionary), bool)
-    mask[asked.to_numpy()] = True
-    # what is missing has no code, and is left out in the end
-    places = np.flatnonzero(mask.take(pc.fill_null(codes.indices, 0).to_numpy(), mode="clip"))
-    if codes.indices.null_count:
-        places = places[codes.indices.take(pa.array(places)).is_valid().to_numpy(False)]
+    places = _places(codes, asked)
     found = codes.indices.take(pa.array(places)).to_numpy()
     rows = places if codes.rows is None else codes.rows.to_numpy()[places]
     order = np.lexsort((rows, found))

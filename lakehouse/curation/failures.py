@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, TypeAlias, overload
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -81,28 +82,26 @@ class Wrong:
     """Wrong values and their rows, gathered chunk by chunk, each value counted in the end."""
 
     def __init__(self) -> None:
-        self._seen: list[pl.DataFrame] = []
+        self._seen: dict[pa.DataType, list[tuple[pa.Array, np.ndarray]]] = {}
         self._counted: list[pl.DataFrame] = []
         self._waiting = 0
 
     def add(self, values: pa.Array, rows: pa.Array, start: int) -> None:
         """Note values and in which rows they stand, counted from `start`."""
-        row = pl.Series("row", pl.from_arrow(rows)).cast(pl.Int64) + start
-        self._seen.append(pl.DataFrame([pl.Series("value", pl.from_arrow(values)), row]))
-        self._waiting += len(row)
+        at = rows.to_numpy().astype(np.int64) + start
+        self._seen.setdefault(values.type, []).append((values, at))
+        self._waiting += len(at)
         if self._waiting > _WAITING:
             self._count()
 
     def _count(self) -> None:
-        by_type: dict[pl.DataType, list[pl.DataFrame]] = {}
-        for frame in self._seen:
-            by_type.setdefault(frame.schema["value"], []).append(frame)
         counts = (pl.len().cast(pl.Int64).alias("n"), pl.col("row").head(rows_kept()))
-        self._counted += [
-            pl.concat(frames).group_by("value", maintain_order=True).agg(*counts)
-            for frames in by_type.values()
-        ]
-        self._seen, self._waiting = [], 0
+        for kind, seen in self._seen.items():
+            values = pl.Series("value", pl.from_arrow(pa.chunked_array([v for v, _ in seen], kind)))
+            rows = pl.Series("row", np.concatenate([at for _, at in seen]))
+            frame = pl.DataFrame([values, rows])
+            self._counted.append(frame.group_by("value", maintain_order=True).agg(*counts))
+        self._seen, self._waiting = {}, 0
 
     def frames(self) -> list[pl.DataFrame]:
         """`value`, `n` and `row`: one frame for each type of value, often none or one."""

@@ -7,19 +7,18 @@ from itertools import chain
 
 import pyarrow as pa
 
-from lakehouse.curation.chunks import Chunk, Objects
-from lakehouse.curation.coercion import Coercer
+from lakehouse.curation.columns import Column
 from lakehouse.curation.failure import Failure, every_row, quickly
 from lakehouse.curation.failures import Failures, Group
 from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.report import Report
-from lakehouse.curation.rules._table import HasTerms, column_families, dataset_rules
+from lakehouse.curation.rules._table import dataset_rules
 from lakehouse.curation.rules.cases import CaseCheck
 from lakehouse.curation.rules.categories import CategoryCheck
 from lakehouse.curation.rules.rows import RowCheck
 from lakehouse.curation.rules.rows import make as row_check
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
-from lakehouse.curation.terms import Matches, TermResolver
+from lakehouse.curation.terms import TermResolver
 from lakehouse.errors import InvalidArgument
 
 
@@ -61,11 +60,11 @@ def validate(
             return validate(data, spec, resolver, slot=slot)
     source = source_of(data)
     rules = spec.rules_for(source.names)
-    columns = [_Column(name, rule, spec, resolver) for name, rule in rules.items()]
+    columns = [Column(name, rule, spec, resolver) for name, rule in rules.items()]
     if spec.index is not None and spec.index.name not in rules:
         # Frames without an index may hold it as a column.
         key = spec.index.name if spec.index.name in source.names else source.index
-        columns += [_Column(key, spec.index, spec, resolver)] if key is not None else []
+        columns += [Column(key, spec.index, spec, resolver)] if key is not None else []
     added = _added(source, spec)
     if isinstance(source, ReaderSource) and (added or any(c.may_change for c in columns)):
         # A stream can be read once, and what changes has to be joined with the rest.
@@ -104,79 +103,12 @@ def validate(
     return report
 
 
-class _Column:
-    """One column on its way through coercion and checks."""
-
-    def __init__(
-        self, key: str, rule: ColumnRule, spec: DatasetSpec, resolver: TermResolver | None
-    ) -> None:
-        self.key = key
-        self.rule = rule
-        self._coercer = Coercer(rule, convert=spec.coerces(rule))
-        self.may_change = spec.coerces(rule) or rule.default is not None
-        made = (make(rule, resolver) for make in column_families())
-        self._checks = [check for check in made if check is not None]
-        self._chunks: list[Chunk] = []
-
-    @property
-    def changed(self) -> bool:
-        return self._coercer.changed
-
-    @property
-    def of_text(self) -> bool:
-        """Whether each distinct text is looked at once."""
-        text = self.rule.dtype.kind == "str" and bool(self.rule.checks)
-        return self.rule.dtype.is_categorical or text
-
-    @property
-    def matches(self) -> tuple[Matches, ...]:
-        return tuple(
-            match
-            for check in self._checks
-            if isinstance(check, HasTerms)
-            for match in check.matches()
-        )
-
-    def settled(self, source: Source) -> bool:
-        """Whether type and null count say that all is well; they are asked for only then."""
-        if not all(check.settled(pa.null(), 0) for check in self._checks):
-            return False  # no type would be enough
-        arrow = source.type_of(self.key)
-        needs_count = not self.rule.nullable or self.rule.default is not None
-        null_count = source.null_count(self.key) if needs_count else None
-        return self._coercer.settled(arrow, null_count) and all(
-            check.settled(arrow, null_count) for check in self._checks
-        )
-
-    def update(self, chunk: Chunk, start: int) -> Chunk:
-        if self.may_change:
-            chunk = self._coercer.apply(chunk, start)
-            self._chunks.append(chunk)
-        for check in self._checks:
-            check.update(chunk, start)
-        return chunk
-
-    def failures(self, slot: str) -> Iterator[Failure | Group]:
-        yield from self._coercer.failures(slot)
-        for check in self._checks:
-            yield from check.failures(slot)
-
-    def result(self) -> pa.ChunkedArray:
-        """The column as it became; only of a column without failures."""
-        arrays = [chunk for chunk in self._chunks if not isinstance(chunk, Objects)]
-        types = {array.type for array in arrays if not pa.types.is_null(array.type)}
-        if len(types) > 1:
-            arrow = self.rule.dtype.arrow_type()
-            return pa.chunked_array([array.cast(arrow) for array in arrays], arrow)
-        return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
-
-
 def _single(found: Iterable[Failure | Group]) -> Iterator[Failure]:
     return (item for item in found if isinstance(item, Failure))
 
 
 def _read(
-    source: Source, columns: list[_Column], of_rows: Sequence[RowCheck | CaseCheck] = ()
+    source: Source, columns: list[Column], of_rows: Sequence[RowCheck | CaseCheck] = ()
 ) -> int:
     pending = [column for column in columns if not column.settled(source)]
     if not pending and source.n_rows is not None and not of_rows:
@@ -217,7 +149,7 @@ def _check_names(
     return check
 
 
-def _changed_table(source: Source, changed: list[_Column], added: list[ColumnRule]) -> pa.Table:
+def _changed_table(source: Source, changed: list[Column], added: list[ColumnRule]) -> pa.Table:
     table = source.table({column.key: column.result() for column in changed})
     for rule in added:
         value = pa.scalar(rule.default, rule.fill_type)

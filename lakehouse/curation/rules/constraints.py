@@ -23,6 +23,7 @@ import pyarrow.types as pt
 from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing, python_values
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.failures import Group, Wrong
+from lakehouse.curation.rules._numbers import wrong_rows
 from lakehouse.curation.rules.dicts import dict_of_text
 from lakehouse.curation.spec import ColumnRule, ValueJudge
 from lakehouse.curation.terms import TermResolver
@@ -199,15 +200,13 @@ class ConstraintCheck:
 
     def _vectorised(self, name: str, argument: Any, array: pa.Array, start: int) -> pa.Array:
         """Apply one condition to a column; gives the rows whose values don't fulfil it."""
-        coded = pt.is_dictionary(array.type)
         try:
-            wrong = _VECTORISED[name](array.dictionary if coded else array, argument)
+            rows = _wrong_rows(name, argument, array)
         except _NOT_COMPARABLE:
             found = self._one_by_one(name, argument, python_values(array), start)
             return pa.array(sorted(found), pa.int64())
-        if not pc.any(wrong).as_py():
-            return pa.array([], pa.int64())
-        rows = pc.indices_nonzero(wrong.take(array.indices) if coded else wrong)
+        if not len(rows):
+            return rows
         values = array.take(rows)
         absent = missing(values)
         if absent.true_count:
@@ -297,6 +296,17 @@ class ConstraintCheck:
             hint = f"correct these values of {self._rule.name!r}"
             like = Failure(slot, self._rule.name, "constraint", expected=expected, hint=hint)
             yield from self._found(name, like)
+
+
+def _wrong_rows(name: str, argument: Any, array: pa.Array) -> pa.Array:
+    rows = wrong_rows(name, argument, array)
+    if rows is not None:
+        return rows
+    coded = _coded(array)
+    wrong = _VECTORISED[name](array.dictionary if coded else array, argument)
+    if not pc.any(wrong).as_py():
+        return pa.array([], pa.int64())
+    return pc.indices_nonzero(wrong.take(array.indices) if coded else wrong)
 
 
 def _coded(array: pa.Array) -> bool:
