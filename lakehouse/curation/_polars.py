@@ -22,17 +22,19 @@ class Categories:
 
     def chunk(self, series: pl.Series) -> pa.Array:
         """One slice."""
-        codes = series.to_physical().to_arrow()
-        top = pc.max(codes).as_py()
-        if top is None or top >= len(series):
+        physical = series.to_physical()
+        top = physical.max()
+        if not isinstance(top, int) or top >= len(series):
             return series.to_arrow()
+        codes = physical.to_arrow()
         plain = (pc.fill_null(codes, top) if codes.null_count else codes).to_numpy()
-        present = np.zeros(max(top + 1, len(self._known)), bool)
-        present[plain] = True
-        present[: len(self._known)] &= ~self._known
-        if present.any():
+        if top >= len(self._known) or not self._known.take(plain, mode="clip").all():
+            present = np.zeros(max(top + 1, len(self._known)), bool)
+            present[plain] = True
+            present[: len(self._known)] &= ~self._known
             self._learn(series, present)
-        return pa.DictionaryArray.from_arrays(codes, self._texts)
+        # unsafe is: to believe polars that no code is above the highest
+        return pa.DictionaryArray.from_arrays(codes, self._texts, safe=False)
 
     def _learn(self, series: pl.Series, new: np.ndarray) -> None:
         """Note the texts of codes that no earlier slice had."""
