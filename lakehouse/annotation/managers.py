@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.checks import check_feature, check_record, check_saved, check_there
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, TypeMismatch
+from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.hierarchy import check_acyclic
@@ -197,10 +197,8 @@ class RelatedManager:
 
     def get_or_create(self, **fields: Any) -> tuple[Any, bool]:
         """The related record with these values, else a new one; and whether it is new."""
-        try:
-            return self.get(**fields), False
-        except ObjectDoesNotExist:
-            return self.create(**fields), True
+        found = self.filter(**fields).one_or_none()
+        return (self.create(**fields), True) if found is None else (found, False)
 
     def _check(self, records: Iterable[Any]) -> None:
         check_saved(self._record)

@@ -234,8 +234,10 @@ def _columns(meta: RegistryMeta) -> list[str]:
     return [meta.name_field, *(["branch_uid"] if meta.has_branch else [])]
 
 
-def similar_names(name: str, names: list[str], limit: int = 3) -> list[str]:
-    """The names that differ a little from a given one, best first."""
+def similar_names(
+    name: str, names: list[str], limit: int = 3, *, at_least: float = _SIMILAR
+) -> list[str]:
+    """The names that differ a little from a given one, best first; equal ones are 100 alike."""
     from rapidfuzz import fuzz, process, utils  # only needed by who creates single records
 
     found = process.extract(
@@ -243,7 +245,7 @@ def similar_names(name: str, names: list[str], limit: int = 3) -> list[str]:
         names,
         scorer=fuzz.ratio,
         processor=utils.default_process,
-        score_cutoff=_SIMILAR,
+        score_cutoff=at_least,
         limit=limit,
     )
     return [hit[0] for hit in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lakehouse.errors import MultipleObjectsReturned, ObjectDoesNotExist
+from lakehouse.orm.neighbours import near_values
 from lakehouse.orm.statement import Statement
 
 if TYPE_CHECKING:
@@ -43,11 +44,7 @@ class Picking(Generic[T]):
         if len(found) == 1:
             return found[0]
         if not found:
-            raise ObjectDoesNotExist(
-                f"No {name} fulfils the conditions.",
-                found=self._described(),
-                hint=f"{self._statement.meta.code}.filter(…).to_dataframe() shows what there is",
-            )
+            raise self._nothing()
         shown = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
         raise MultipleObjectsReturned(
             f"More than one {name} fulfils the conditions.",
@@ -57,10 +54,8 @@ class Picking(Generic[T]):
 
     def one_or_none(self) -> T | None:
         """The only record, or None if there is none."""
-        try:
-            return self.one()
-        except ObjectDoesNotExist:
-            return None
+        found = list(self._self()._sliced(slice(0, 2)))
+        return self.one() if len(found) > 1 else next(iter(found), None)
 
     def get(self, uid: str | None = None, *queries: Any, **lookups: Any) -> T:
         """The only record of this set that fulfils further conditions.
@@ -88,6 +83,23 @@ class Picking(Generic[T]):
     def _end(self, *, first: bool) -> T:
         found = self.first() if first else self.last()
         return self.one() if found is None else found
+
+    def _nothing(self) -> ObjectDoesNotExist:
+        """The error of a query that finds nothing; names what is near, where it asked for a text."""
+        meta = self._statement.meta
+        close: list[str] = []
+        hint = f"{meta.code}.filter(…).to_dataframe() shows what there is"
+        for lookup, value in self._statement.demanded():
+            close = near_values(self._statement.lake, meta, lookup, value)
+            if close:
+                hint = f"{meta.code}.get({lookup}={close[0]!r})"
+                break
+        return ObjectDoesNotExist(
+            f"No {meta.name} fulfils the conditions.",
+            found=self._described(),
+            expected=" or ".join(map(repr, close)) or None,
+            hint=hint,
+        )
 
     def _described(self) -> str:
         text = " and ".join(repr(q) for q in self._statement.where)

@@ -16,6 +16,7 @@ from lakehouse.orm.context import active_batch
 from lakehouse.orm.current import current_lake
 from lakehouse.orm.db import query_in
 from lakehouse.orm.lookup import Keep, Lookup
+from lakehouse.orm.neighbours import near_values
 from lakehouse.orm.query import QuerySet
 from lakehouse.orm.reading import LATEST
 
@@ -127,10 +128,13 @@ class RegistryQueries:
         row = None if uid is None else lake.state.row(meta.table, uid)
         if row is None or (meta.has_branch and row["branch_uid"] not in lake.visible_branches):
             where = f" on the branch {row['branch_uid']!r}" if row else ""
+            close = [] if row else near_values(lake, meta, name, value)
+            hint = f"{meta.code}.get({name}={close[0]!r})" if close else None
             raise ObjectDoesNotExist(
                 f"There is no visible {meta.name} with {name}={value!r}.",
                 found=f"one{where}" if row else None,
-                hint=f"{meta.code}.get({row['uid']!r})" if row else None,
+                expected=" or ".join(map(repr, close)) or None,
+                hint=f"{meta.code}.get({row['uid']!r})" if row else hint,
             )
         return cls._from_row(lake, row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,14 @@ class Statement:
     def ordered(self) -> bool:
         """Whether somebody said in which order."""
         return bool(self.order) or self.search is not None
+
+    def demanded(self) -> Iterator[tuple[str, Any]]:
+        """The fields that must equal a value, with it."""
+        for query in self.where:
+            if query.connector == "AND" and not query.negated:
+                for child in query.children:
+                    if isinstance(child, tuple):
+                        yield child[0].removesuffix("__exact").removesuffix("__iexact"), child[1]
 
     @property
     def visible(self) -> tuple[str, ...] | None:

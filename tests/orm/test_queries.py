@@ -253,6 +253,34 @@ def test_one_and_its_errors(labels):
     assert ULabel.filter(is_type=False).get(labels[1].uid) == labels[1]
 
 
+def test_what_is_near_is_named_where_nothing_is_found(labels):
+    labels[3].delete()
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        ULabel.get(name="gama ray")
+    assert caught.value.expected is None  # what is in the trash isn't to be had
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        ULabel.filter(name="BETTA").get()
+    assert caught.value.expected == "'Beta'"
+    assert caught.value.hint == "ln.ULabel.get(name='Beta')"
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        CellType.get(ontology_id="CL:000084")
+    assert caught.value.expected is None
+    CellType(name="T cell", ontology_id="CL:0000084").save()
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        CellType.get(ontology_id="CL:000084")
+    assert caught.value.hint == "bt.CellType.get(ontology_id='CL:0000084')"
+
+
+def test_a_name_that_exists_is_not_called_near(labels):
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        ULabel.get(name="alpha", description="another")
+    assert "'alpha'" not in str(caught.value.expected)
+    assert "filter(…)" in caught.value.hint
+    with pytest.raises(ObjectDoesNotExist) as caught:
+        ULabel.filter(~Q(name="alpha"), is_type=True, uid="x").one()
+    assert caught.value.expected is None
+
+
 def test_sets_are_lazy_immutable_and_fresh(labels):
     everything = ULabel.filter()
     some = everything.filter(name="alpha")
