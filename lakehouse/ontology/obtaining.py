@@ -6,13 +6,16 @@ files are read, it isn't imported), and, only where the caller allows it, the ne
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.util
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from lakehouse.config import notify
 from lakehouse.errors import SourceUnavailable
 from lakehouse.ontology.kept import TEMPORARY, Shelf, remove_stale
 from lakehouse.ontology.manifest import Manifest, folder
@@ -20,6 +23,9 @@ from lakehouse.ontology.network import stream
 
 # entities that are looked at and not imported
 PUBLIC_ONLY = ("BioSample", "Drug")
+
+# where this process keeps what it fetched while the cache couldn't be written
+_passing: dict[Path, Path] = {}
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ class Found:
 def locate(manifest: Manifest, version: str | None = None) -> Found | None:
     """A release on this machine, or None; nothing is fetched."""
     release = version or manifest.version
-    fetched = download_path(manifest, release)
-    if fetched.is_file():
-        return Found(fetched, manifest.format, manifest.address(release))
+    kept = download_path(manifest, release)
+    for fetched in (kept, _passing.get(kept, kept)):
+        if fetched.is_file():
+            return Found(fetched, manifest.format, manifest.address(release))
     if manifest.table is not None and release == manifest.version:
         return Found(folder() / "tables" / manifest.table, "csv", f"lakehouse/{manifest.table}")
     for entry in manifest.packages(release):
@@ -87,11 +94,13 @@ def obtain(manifest: Manifest, version: str | None = None) -> Found:
     address, target = manifest.address(release), download_path(manifest, release)
     digest = manifest.sha256 if release == manifest.version else None
     try:
-        target = _writable(target)
+        kept, target = target, _writable(target)
         _fetch(address, target, f"{manifest.source_name} {release}", digest)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise unavailable(manifest, release, f"{type(error).__name__}: {reason}") from error
+    if target != kept:
+        _passing[kept] = target
     return Found(target, manifest.format, address)
 
 
@@ -129,7 +138,20 @@ def _writable(target: Path) -> Path:
             return target
     except OSError:
         pass
-    return Path(tempfile.mkdtemp(prefix="lakehouse-")) / target.name
+    return _temporary(target.parent) / target.name
+
+
+@cache
+def _temporary(unwritable: Path) -> Path:
+    """A folder for what can't be kept, removed when the process ends; the user is told once."""
+    folder = tempfile.TemporaryDirectory(prefix="lakehouse-")
+    atexit.register(folder.cleanup)
+    notify(
+        f"the cache {unwritable} can't be written, so what is fetched is lost when this process "
+        "ends; set LAKEHOUSE_CACHE_DIR to a folder that can be",
+        "warning",
+    )
+    return Path(folder.name)
 
 
 def _fetch(address: str, target: Path, label: str, digest: str | None) -> None:

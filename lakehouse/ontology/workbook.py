@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import polars as pl
 
+from lakehouse.ontology.unpacking import allowed, bomb
+
 _SHEET = "xl/worksheets/sheet1.xml"
 _SHARED = "xl/sharedStrings.xml"
 _CELL = re.compile(r"([A-Z]+)\d+")
@@ -19,7 +21,7 @@ def first_sheet(path: Path) -> pl.DataFrame:
     """The first sheet; its first row names the columns, and all values are texts.
 
     Raises:
-        ValueError: It is no workbook, or an empty one.
+        ValueError: It is no workbook, an empty one, or has far more inside than its size says.
 
     Example:
         >>> first_sheet(Path("Cell_marker_Human.xlsx")).columns[:2]  # doctest: +SKIP
@@ -27,6 +29,7 @@ def first_sheet(path: Path) -> pl.DataFrame:
     """
     try:
         with zipfile.ZipFile(path) as book:
+            _check_size(book, path.stat().st_size)
             shared = _shared(book) if _SHARED in book.namelist() else []
             rows = list(_rows(book, shared))
     except (zipfile.BadZipFile, KeyError, IndexError) as error:
@@ -36,6 +39,13 @@ def first_sheet(path: Path) -> pl.DataFrame:
     names = {column: text for column, text in rows[0].items() if text}
     columns = {name: [row.get(column) for row in rows[1:]] for column, name in names.items()}
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _check_size(book: zipfile.ZipFile, size: int) -> None:
+    """Refuse a workbook that has been made to fill the memory."""
+    # what is read of a member is never more than it says
+    if sum(info.file_size for info in book.infolist()) > allowed(size):
+        raise ValueError(str(bomb(size)))
 
 
 def _shared(book: zipfile.ZipFile) -> list[str]:

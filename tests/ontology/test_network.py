@@ -113,10 +113,17 @@ def test_another_file_than_promised_is_not_kept(release, tmp_path):
     assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
 
 
-def test_a_cache_that_cant_be_written_keeps_nothing(release, tmp_path, monkeypatch):
+def test_a_cache_that_cant_be_written_keeps_nothing_longer_than_the_process(
+    release, tmp_path, monkeypatch, capsys
+):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("LAKEHOUSE_CACHE_DIR", str(tmp_path / "file"))
-    assert obtain(release("x.obo")).path.read_bytes() == OBO
+    found = obtain(release("x.obo"))
+    assert found.path.read_bytes() == OBO
+    obtain(release("x.obo", name="another"))
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    assert obtain(release("x.obo")) == found
+    assert capsys.readouterr().err.count("can't be written") == 1
 
 
 @pytest.mark.faults

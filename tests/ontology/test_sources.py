@@ -16,11 +16,12 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.errors import InvalidData, StorageError, UnreadableFile
-from lakehouse.ontology import read
+from lakehouse.ontology import read, unpacking
 from tests.ontology.sample import HEADER, JSON, OBO, OWL, RDF, column, only, reasons
 
 TEXT = f"{HEADER}[Term]\nid: X:1\nname: caf\u00e9\n"
 PLAIN = TEXT.encode()
+NOUGHTS = bytes(8 << 20)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
@@ -173,9 +174,9 @@ def test_an_unreachable_address_is_a_storage_error(monkeypatch: pytest.MonkeyPat
     assert "s3://bucket/x.obo" in caught.value.message
 
 
-def _zipped(**files: bytes) -> bytes:
+def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return out.getvalue()
@@ -195,6 +196,26 @@ def _zipped(**files: bytes) -> bytes:
 )
 def test_more_ways_of_compression(packed: bytes):
     assert column(read(packed, keep=False), "terms", "name")[0] == "caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(NOUGHTS),
+        gzip.compress(NOUGHTS[: 1 << 20]) * 20,
+        bz2.compress(NOUGHTS),
+        lzma.compress(NOUGHTS),
+        pa.compress(NOUGHTS, codec="zstd", asbytes=True),
+        _zipped(zipfile.ZIP_DEFLATED, x=NOUGHTS),
+        gzip.compress(gzip.compress(NOUGHTS)),
+    ],
+    ids=["gz", "members", "bz2", "xz", "zst", "zip", "twice"],
+)
+def test_bombs_are_refused(packed: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unpacking, "_HARMLESS", 1 << 20)  # quicker than a real one
+    with pytest.raises(UnreadableFile, match=r"bytes inside .* compressed ones") as caught:
+        read(packed, keep=False)
+    assert "unpack it" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 9, 40])

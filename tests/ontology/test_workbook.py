@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from lakehouse.errors import UnreadableFile
+from lakehouse.ontology import unpacking
 from lakehouse.ontology.genes import read_table
 from lakehouse.ontology.workbook import first_sheet
 
@@ -68,16 +69,21 @@ def test_markers_of_one_organism_each_once(book):
     assert read_table(book, "cellmarker-xlsx", "mouse")["name"].to_pylist() == ["Cd8a"]
 
 
-@pytest.mark.parametrize("content", [b"", b"species,marker\n", "zip"])
-def test_other_files_are_refused(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"species,marker\n", "zip", "bomb"])
+def test_other_files_are_refused(tmp_path, content, monkeypatch):
+    monkeypatch.setattr(unpacking, "_HARMLESS", 1 << 20)
     path = tmp_path / "x.xlsx"
     if content == "zip":
         with zipfile.ZipFile(path, "w") as out:
             out.writestr("readme.txt", "nothing")
+    elif content == "bomb":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+            out.writestr("xl/worksheets/sheet1.xml", bytes(8 << 20))
     else:
         path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=r"x\.xlsx"):
+    with pytest.raises(UnreadableFile, match=r"x\.xlsx") as caught:
         read_table(path, "cellmarker-xlsx", "human")
+    assert ("compressed ones" in str(caught.value)) is (content == "bomb")
 
 
 def test_the_plainest_of_several_genomes_of_an_organism(tmp_path):
