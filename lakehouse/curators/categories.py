@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.annotation.specs import known_rules
 from lakehouse.config import notify
+from lakehouse.curators.naming import name_synonyms, standardize_names
 from lakehouse.errors import InvalidArgument, UnknownColumn, UnknownField, ValidationError, near
 from lakehouse.registries.feature import Feature
 from lakehouse.schema import CatTarget
@@ -83,7 +84,8 @@ class DataFrameCatManager:
         """Replace the synonyms in a column by the terms that they mean.
 
         Args:
-            key: The column; `"all"` for every categorical one.
+            key: The column; `"columns"` for names of genes and the like, which get other names
+                in the dataset; `"all"` for every categorical one.
 
         Raises:
             UnknownColumn: It is no categorical column.
@@ -91,13 +93,11 @@ class DataFrameCatManager:
         if key == "all":
             self._curator.standardize()
             return
-        name = self._checked(key)
+        name = self._checked(key, "standardize")
         if name == COLUMNS:
-            raise InvalidArgument(
-                "Names of columns aren't standardized here.",
-                hint="rename them in the dataset",
-            )
-        self._curator.standardize_column(name, self._curator.rules()[name])
+            standardize_names(self._curator)
+        else:
+            self._curator.standardize_column(name, self._curator.rules()[name])
 
     def add_new_from(self, key: str, **kwargs: Any) -> None:
         """Save the values of a column that are no terms as terms of its registry.
@@ -114,7 +114,7 @@ class DataFrameCatManager:
         Raises:
             UnknownColumn: It is no categorical column.
         """
-        names = [*self._targets] if key == "all" else [self._checked(key)]
+        names = [*self._targets] if key == "all" else [self._checked(key, "add_new_from")]
         if self._curator.report is None:
             self._curator.check()
         for name in names:
@@ -149,22 +149,39 @@ class DataFrameCatManager:
             found = dict.fromkeys(
                 [*report.unknown.get(COLUMNS, ()), *self.non_validated.get(COLUMNS, ())]
             )
-            return list(found), []
+            if self._curator.spec.names is None:
+                return list(found), []
+            mapped = name_synonyms(self._curator)
+            return [v for v in found if v not in mapped], list(mapped)
         synonyms = report.synonyms().get(name, {})
         values = self.non_validated.get(name, [])
         return [v for v in values if v not in synonyms], list(synonyms)
 
-    def _checked(self, key: str) -> str:
+    def _checked(self, key: str, call: str) -> str:
         targets = self._targets
         index = self._curator.schema.index
         if key == "index" and index is not None:
             return str(index.name)
         if key not in targets:
-            raise UnknownColumn(
-                f"{key!r} is no categorical column of this dataset.",
-                expected=", ".join(near(key, list(targets)) or targets),
-            )
+            raise self._unknown(key, call)
         return key
+
+    def _unknown(self, key: str, call: str) -> UnknownColumn:
+        """The error for a key that means no categorical column; names those that there are."""
+        names = list(self._targets)
+        rule = self._curator.rules().get(key)
+        if rule is not None:
+            said = f"The column {key!r} holds no categories: its dtype is {rule.dtype}."
+        elif key in self._curator._names():
+            said = f"The column {key!r} holds no categories: it is no feature."
+        else:
+            said = f"There is no column {key!r}."
+        close = near(key, names)
+        return UnknownColumn(
+            said,
+            expected=f"a categorical column: {', '.join(names)}",
+            hint=f"{self._curator._where}.cat.{call}({close[0]!r})" if close else None,
+        )
 
     def __repr__(self) -> str:
         n = len(self._targets) - 1

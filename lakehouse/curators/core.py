@@ -19,6 +19,7 @@ from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
 from lakehouse.registries import Artifact, Schema
+from lakehouse.registries.artifact.telling import told
 from lakehouse.registries.artifact.validating import (
     dataset_failures,
     has_rules,

@@ -96,7 +96,6 @@ class Mending:
             self.part.data = data.select([*order, *index])
         elif self.part.kind == "table":
             self.part.data = data.select(order)
-        self._look_again()
 
     def convert(self, column: str) -> None:
         """Convert the values of one column to its feature's dtype.
@@ -146,6 +145,8 @@ class Mending:
         for name in columns:
             if name not in names:
                 raise UnknownColumn(
+        if self.part.kind == "names":
+            return []  # which are no columns
                     f"There is no column {name!r}.",
                     expected=", ".join(near(name, names) or names),
                 )
@@ -186,8 +187,6 @@ class Mending:
 
     def _advice(self, failure: Failure) -> str | None:
         where, key = self._where, failure.column
-        if failure.rule == "names" and failure.synonym_of is not None:
-            return f"rename {failure.value!r} to {failure.synonym_of!r} in the dataset"
         fixed = not self._is_changeable
         if failure.rule in ("category", "names") and (failure.synonym_of is None or not fixed):
             text = _ADD if failure.synonym_of is None else _STANDARDIZE

@@ -24,9 +24,9 @@ from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.registries.artifact.validating import (
+from lakehouse.registries.artifact.telling import tell_unknown
     changed_columns,
     external_report,
-    tell_unknown,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class ComponentCurator(Mending):
         self.report: Report | None = None
         self._where = where
 
+        self._told: str | None = None
     @property
     def dataset(self) -> Any:
         """The data of the part, as curation left it."""
@@ -96,7 +97,7 @@ class ComponentCurator(Mending):
             found = validate_values(self.part.data, self.spec, resolver, slot=self.slot)
         else:
             found = validate_part(self.part, self.spec, resolver)
-            tell_unknown(self.schema, found, self.part)
+            self._told = tell_unknown(self.schema, found, self.part, self._where, self._told)
         found.failures = Failures.of(found.failures).map(self._advised)
         if found.changed and found.ok:
             self._take_over(found)
@@ -212,9 +213,10 @@ class ComponentCurator(Mending):
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
         for rule in self.spec.columns:
-            if rule.name not in source.names and self._is_changeable:
-                self._add_missing(rule, n_rows)
-            elif rule.default is not None and source.type_of(rule.name) is not None:
+            if rule.name not in source.names:
+                if self._is_changeable:
+                    self._add_missing(rule, n_rows)
+            elif rule.default is not None:
                 self._fill(rule)
 
     def _add_missing(self, rule: ColumnRule, n_rows: int) -> None:
@@ -270,3 +272,6 @@ def _like(data: Any, table: pa.Table) -> Any:
         frame = pl.DataFrame(pl.from_arrow(table))
         return frame.lazy() if isinstance(data, pl.LazyFrame) else frame
     return table
+_TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too
+
+

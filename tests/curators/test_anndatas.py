@@ -350,3 +350,53 @@ def test_frames_of_files_are_read_some_rows_at_a_time(given, monkeypatch):
 
 
 TEXTS = {"x": (3, (2, 4, 6)), "y": (2, (1, 5)), "z": (2, (3, 7))}
+
+
+def test_unknown_gene_ids_are_told_once_with_the_call_that_saves_them(terms, capsys):
+    schema = schema_of(obs=terms["obs"], var_T=terms["genes"])
+    curator = ln.curators.AnnDataCurator(cells(("ENSG00000153563", "ENSG1")), schema)
+    capsys.readouterr()
+    curator.validate()
+    said = capsys.readouterr().err
+    assert "1 of 2 names of slot 'var.T' are not validated" in said
+    call = 'curator.slots["var.T"].cat.add_new_from("columns")'
+    assert f"via: {call}" in said
+    curator.validate()
+    curator.save_artifact(key="cells.h5ad")
+    assert "names of slot" not in capsys.readouterr().err
+    eval(call, {"curator": curator})
+    assert bt.Gene.filter(ensembl_gene_id="ENSG1").exists()
+    ln.Artifact.from_anndata(
+        cells(("ENSG00000153563", "ENSG2")), key="more.h5ad", schema=schema
+    ).save()
+    said = capsys.readouterr().err
+    assert said.count("names of slot 'var.T'") == 1
+    assert 'ln.curators.curator_of(dataset, schema).slots["var.T"].cat' in said
+
+
+def test_names_that_are_synonyms_are_renamed_in_the_dataset(terms, capsys):
+    genes = ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True).save()
+    bt.Gene.get(symbol="CD4").add_synonym("T4")
+    adata = cells(("CD8A", "T4", "ENSG00000010610"))
+    curator = ln.curators.AnnDataCurator(adata, schema_of(obs=terms["obs"], var_T=genes))
+    failure = curator.check().failures[0]
+    assert failure.synonym_of == "ENSG00000153563"
+    call = failure.hint.partition(" via: ")[2]
+    assert call == 'curator.slots["var.T"].cat.standardize("columns")'
+    eval(call, {"curator": curator})
+    # the other synonym would become a second one of this name
+    assert adata.var_names.tolist() == ["ENSG00000153563", "T4", "ENSG00000010610"]
+    assert "1 synonym would get a name that is there already: 'T4'" in capsys.readouterr().err
+    curator.slots["var.T"].cat.add_new_from("columns")
+    assert not bt.Gene.filter(ensembl_gene_id="T4").exists()
+
+
+def test_names_in_a_file_are_standardized_by_the_registry(terms, tmp_path):
+    genes = ln.Schema(itype=bt.Gene.ensembl_gene_id, maximal_set=True).save()
+    path = tmp_path / "cells.h5ad"
+    cells(("CD8A", "ENSG00000010610")).write_h5ad(path)
+    curator = ln.curators.AnnDataCurator(path, schema_of(obs=terms["obs"], var_T=genes))
+    call = curator.check().failures[0].hint.partition(" via: ")[2]
+    assert eval(call, {"bt": bt}) == ["ENSG00000153563"]
+    with pytest.raises(InvalidArgument, match="where it is stored"):
+        curator.slots["var.T"].cat.standardize("columns")

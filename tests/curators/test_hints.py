@@ -16,7 +16,7 @@ from pydantic import Field
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.curation import Failure
-from lakehouse.errors import UnknownColumn, ValidationError
+from lakehouse.errors import InvalidArgument, UnknownColumn, ValidationError
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -151,3 +151,36 @@ def test_files_are_advised_like_objects(tmp_path):
     same = ln.curators.AnnDataCurator(adata, Whole).check()
     assert [f.hint for f in report.failures] == [f.hint for f in same.failures]
     assert any(".rename(" in f.hint for f in report.failures)
+
+
+def test_a_key_that_is_no_categorical_column_is_told_with_those_that_are():
+    frame = pd.DataFrame({"cell_type": ["B cell"], "donor": ["a"], "other": [1]})
+    features = [
+        ln.Feature(name="cell_type", dtype=bt.CellType),
+        ln.Feature(name="donor", dtype=str),
+    ]
+    curator = ln.curators.DataFrameCurator(frame, ln.Schema(features).save())
+    for key, said in (
+        ("nope", "There is no column 'nope'"),
+        ("donor", "its dtype is str"),
+        ("other", "it is no feature"),
+    ):
+        with pytest.raises(UnknownColumn, match=said) as caught:
+            curator.cat.standardize(key)
+        assert "cell_type, columns" in caught.value.expected
+        assert caught.value.hint is None
+    with pytest.raises(UnknownColumn) as caught:
+        curator.cat.add_new_from("celltype")
+    assert caught.value.hint == "curator.cat.add_new_from('cell_type')"
+    with pytest.raises(InvalidArgument, match="have no synonyms"):
+        curator.cat.standardize("columns")
+
+
+def test_columns_that_are_synonyms_of_terms_are_renamed():
+    schema = ln.Schema(itype=bt.CellType.name, maximal_set=True).save()
+    frame = pd.DataFrame({"B-cell": [1]})
+    curator = ln.curators.DataFrameCurator(frame, schema)
+    failure = curator.check().failures[0]
+    eval(call_of(failure), {"curator": curator})
+    assert frame.columns.tolist() == ["B cell"]
+    assert curator.check().ok

@@ -18,7 +18,7 @@ from lakehouse.schema import CatTarget
 
 _NEAREST = 3
 _LABELS = 20
-_SYNONYM_HINT = "curate synonyms via: {registry}.standardize({values})"
+_SYNONYM_HINT = "curate synonyms via: {registry}.standardize({values}{given})"
 _HINT = (
     "fix typos, remove non-existent values, or save terms via: "
     "ln.save([{registry}({field}=value{of_type}) for value in {values}])"
@@ -35,10 +35,13 @@ def _spoken(target: CatTarget) -> str:
 def _call(text: str, target: CatTarget, values: Sequence[str]) -> str:
     """Advice whose call can be pasted; it names the first values."""
     registry, of_type = _spoken(target), ""
+    given = "" if target.field == target.default_field else f", return_field={target.field!r}"
     for name in target.type_path[-1:]:
         of_type = f", type={registry}.get(name={name!r}, is_type=True)"
     short = [value for value in values[:_NAMED] if len(value) <= _LONGEST]
-    return text.format(registry=registry, field=target.field, of_type=of_type, values=short)
+    return text.format(
+        registry=registry, field=target.field, of_type=of_type, given=given, values=short
+    )
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> CategoryCheck | None:

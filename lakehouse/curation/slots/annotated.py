@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.curation.slots.base import Part, frame_writer, names_of, nested_part, unknown_slot
+from lakehouse.curation.slots.base import (
+    Part,
+    Replace,
+    frame_writer,
+    names_of,
+    nested_part,
+    unknown_slot,
+)
 from lakehouse.curation.slots.stored import StoredFrame
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats import format_for
@@ -36,7 +44,7 @@ class AnnDataSlots:
         root, *keys = slot.split(":")
         if base in FRAMES:
             if base != slot or (base == "var" and not of_features):
-                return Part(slot, "names", names_of(self._index(base)))
+                return Part(slot, "names", names_of(self._index(base)), self._namer(base))
             frame = self._frame(base)
             return Part(slot, "table", frame, frame_writer(frame), copied=is_path(self._data))
         if root == "uns":
@@ -68,6 +76,16 @@ class AnnDataSlots:
         if is_path(self._data):
             return self._format.table(self._data, self._within + name, [INDEX])[INDEX]
         return getattr(self._data, f"{name}_names")
+
+    def _namer(self, name: str) -> Replace | None:
+        """Gives other names to the rows of a frame in memory; a MuData's are its modalities'."""
+        if not type(self._data).__module__.startswith("anndata"):
+            return None
+
+        def replace(names: Mapping[str, pa.ChunkedArray]) -> None:
+            setattr(self._data, f"{name}_names", next(iter(names.values())).to_pylist())
+
+        return replace
 
     @functools.cached_property
     def _uns(self) -> Any:

@@ -16,7 +16,6 @@ from lakehouse.annotation.sheet_rules import members_of
 from lakehouse.annotation.specs import known_rules, resolver_of, rule_of, spec_of
 from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.values import Preparation, Prepared
-from lakehouse.config import notify
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
 from lakehouse.curation.chunks import missing
@@ -28,8 +27,10 @@ from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
+from lakehouse.orm.batch import batch_on
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
+from lakehouse.registries.artifact.telling import tell_unknown
 from lakehouse.registries.schema import Schema
 from lakehouse.registries.schema_parts.arguments import of_features
 
@@ -98,14 +99,6 @@ def validate_payload(
     out = Validation()
     reports: dict[str, Report] = {}
     parts: dict[str, tuple[Part, Any]] = {}
-    if schema is not None:
-        check_suffix(schema, payload.suffix)
-        otype = None if description is None else description.otype
-        parts = parts_of(_source(payload, otype), otype, schema)
-        resolver = resolver_of(lake, saves=True)
-        for slot, (part, demanded) in parts.items():
-            reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
-            tell_unknown(demanded, reports[slot], part)
     external: Prepared | None = None
     externals = {} if schema is None else schema.slots
     if features is not None or EXTERNAL in externals:
@@ -187,9 +180,10 @@ def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
     table: pa.Table = report.table
     found = {}
     for name in table.column_names:
-        if name not in source.names:
-            if name != source.index:
-                found[name] = table[name]
+        if name not in report.changes:
+            continue
+        if name not in source.names and name != source.index:
+            found[name] = table[name]
             continue
         new, old = table.schema.field(name).type, source.type_of(name)
         nulls = source.null_count(name)
@@ -281,33 +275,6 @@ def _source(payload: Payload, otype: str | None) -> Any:
     if path.is_dir():
         return payload.format.open(path).to_table()
     return path if payload.suffix.lower() == ".parquet" else payload.format.table(path, COLUMNS)
-
-
-def tell_unknown(schema: Any, report: Report, part: Part) -> None:
-    """Say which columns or names are not known, where that is no failure."""
-    where = "" if part.slot == COLUMNS else f" of slot {part.slot!r}"
-    if part.kind == "names" and report.unknown and not schema.maximal_set:
-        unknown = next(iter(report.unknown.values()))
-        if unknown:
-            notify(
-                f"{len(unknown)} of {report.n_rows} names{where} are not validated as "
-                f"{schema.itype}: {_some(unknown)}",
-                "warning",
-            )
-        return
-    if part.kind != "table" or not schema.flexible:
-        return
-    known = set(report.columns)
-    unknown = [n for n in source_of(part.data).names if n not in known]
-    if unknown:
-        notify(
-            f"{len(unknown)} columns{where} are no registered features and weren't validated: "
-            f"{_some(unknown)}"
-        )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
 def external_values(

@@ -1,0 +1,78 @@
+"""Telling which names a validation passed over, and what to do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from lakehouse.config import Verbosity, notify
+from lakehouse.curation import Report
+from lakehouse.curation.inputs import source_of
+from lakehouse.curation.slots import Part
+from lakehouse.formats.base import COLUMNS
+
+_TOLD: ContextVar[bool] = ContextVar("what validation passes over was told", default=False)
+_SHOWN = 10
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is validated inside was validated before: nothing of it is told again."""
+    token = _TOLD.set(True)
+    try:
+        yield
+    finally:
+        _TOLD.reset(token)
+
+
+def tell_unknown(
+    schema: Any, report: Report, part: Part, curator: str | None = None, before: str | None = None
+) -> str | None:
+    """Say which columns or names are not known, where that is no failure.
+
+    Args:
+        schema: The schema of the part.
+        report: What validation found.
+        part: The part.
+        curator: How users write the curator of the part, where there is one.
+        before: What was said of the part before, which isn't said again.
+
+    Returns:
+        What there was to say.
+    """
+    text, level = _unknown(schema, report, part, curator)
+    if text is not None and text != before and not _TOLD.get():
+        notify(text, level)
+    return text
+
+
+def _unknown(
+    schema: Any, report: Report, part: Part, curator: str | None
+) -> tuple[str | None, Verbosity]:
+    where = "" if part.slot == COLUMNS else f" of slot {part.slot!r}"
+    if part.kind == "names" and report.unknown and not schema.maximal_set:
+        unknown = next(iter(report.unknown.values()))
+        if not unknown:
+            return None, "warning"
+        own = curator or f'ln.curators.curator_of(dataset, schema).slots["{part.slot}"]'
+        return (
+            f"{len(unknown)} of {report.n_rows} names{where} are not validated as "
+            f"{schema.itype}: {_some(unknown)}\n"
+            f'  → save them as terms via: {own}.cat.add_new_from("columns")'
+        ), "warning"
+    if part.kind != "table" or not schema.flexible:
+        return None, "success"
+    known = set(report.columns)
+    unknown = [n for n in source_of(part.data).names if n not in known]
+    if not unknown:
+        return None, "success"
+    return (
+        f"{len(unknown)} columns{where} are no registered features and weren't validated: "
+        f"{_some(unknown)}"
+    ), "success"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
