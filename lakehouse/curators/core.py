@@ -228,7 +228,7 @@ class Curator:
             ValidationError: Something is wrong; nothing is saved.
         """
         self.validate()
-        with batch_on(self._lake):  # nobody finds the one without the other
+        with batch_on(self._lake), told():  # nobody finds the one without the other
             changes = self._changes()
             if self._artifact is not None and is_path(self.dataset) and not changes:
                 saved = self._annotate(self._artifact)

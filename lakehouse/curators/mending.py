@@ -96,6 +96,7 @@ class Mending:
             self.part.data = data.select([*order, *index])
         elif self.part.kind == "table":
             self.part.data = data.select(order)
+        self._look_again()
 
     def convert(self, column: str) -> None:
         """Convert the values of one column to its feature's dtype.
@@ -138,6 +139,8 @@ class Mending:
     def _names(self) -> list[str]:
         if self.part.kind == "values":
             return list(self.part.data)
+        if self.part.kind == "names":
+            return []  # which are no columns
         return list(source_of(self.part.data).names)
 
     def _check_there(self, *columns: str) -> None:
@@ -145,8 +148,6 @@ class Mending:
         for name in columns:
             if name not in names:
                 raise UnknownColumn(
-        if self.part.kind == "names":
-            return []  # which are no columns
                     f"There is no column {name!r}.",
                     expected=", ".join(near(name, names) or names),
                 )

@@ -23,8 +23,8 @@ from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
 from lakehouse.errors import InvalidArgument, ValidationError
-from lakehouse.registries.artifact.validating import (
 from lakehouse.registries.artifact.telling import tell_unknown
+from lakehouse.registries.artifact.validating import (
     changed_columns,
     external_report,
 )
@@ -48,8 +48,8 @@ class ComponentCurator(Mending):
         self.schema = schema
         self.report: Report | None = None
         self._where = where
-
         self._told: str | None = None
+
     @property
     def dataset(self) -> Any:
         """The data of the part, as curation left it."""
@@ -213,10 +213,9 @@ class ComponentCurator(Mending):
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
         for rule in self.spec.columns:
-            if rule.name not in source.names:
-                if self._is_changeable:
-                    self._add_missing(rule, n_rows)
-            elif rule.default is not None:
+            if rule.name not in source.names and self._is_changeable:
+                self._add_missing(rule, n_rows)
+            elif rule.default is not None and source.type_of(rule.name) is not None:
                 self._fill(rule)
 
     def _add_missing(self, rule: ColumnRule, n_rows: int) -> None:
@@ -272,6 +271,3 @@ def _like(data: Any, table: pa.Table) -> Any:
         frame = pl.DataFrame(pl.from_arrow(table))
         return frame.lazy() if isinstance(data, pl.LazyFrame) else frame
     return table
-_TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too
-
-

@@ -27,7 +27,6 @@ from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
-from lakehouse.orm.batch import batch_on
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
 from lakehouse.registries.artifact.telling import tell_unknown
@@ -99,6 +98,14 @@ def validate_payload(
     out = Validation()
     reports: dict[str, Report] = {}
     parts: dict[str, tuple[Part, Any]] = {}
+    if schema is not None:
+        check_suffix(schema, payload.suffix)
+        otype = None if description is None else description.otype
+        parts = parts_of(_source(payload, otype), otype, schema)
+        resolver = resolver_of(lake, saves=True)
+        for slot, (part, demanded) in parts.items():
+            reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
+            tell_unknown(demanded, reports[slot], part)
     external: Prepared | None = None
     externals = {} if schema is None else schema.slots
     if features is not None or EXTERNAL in externals:
@@ -180,10 +187,9 @@ def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
     table: pa.Table = report.table
     found = {}
     for name in table.column_names:
-        if name not in report.changes:
-            continue
-        if name not in source.names and name != source.index:
-            found[name] = table[name]
+        if name not in source.names:
+            if name != source.index:
+                found[name] = table[name]
             continue
         new, old = table.schema.field(name).type, source.type_of(name)
         nulls = source.null_count(name)
