@@ -50,7 +50,10 @@ class PandasSource:
         self.n_rows: int | None = len(self.data)
         named = self.data.index.name
         free = named is not None and str(named) not in self.names
-        self.index: str | None = str(named) if free else _UNNAMED_INDEX
+        unnamed = _UNNAMED_INDEX
+        while unnamed in self.names:
+            unnamed += "_"
+        self.index: str | None = str(named) if free else unnamed
         self._position: dict[str, int] = {}
         for position, name in enumerate(self.names):
             self._position.setdefault(name, position)
@@ -58,7 +61,8 @@ class PandasSource:
     def _series(self, name: str) -> Any:
         if name in self._position:
             return self.data.iloc[:, self._position[name]]
-        return self.data.index
+        index = self.data.index
+        return index if index.nlevels == 1 else index.to_flat_index()
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type; None for object columns that hold something else than text."""
@@ -83,7 +87,6 @@ class PandasSource:
         columns = {name: self._series(name) for name in names}
         for start in range(0, len(self.data), CHUNK_ROWS):
             stop = min(start + CHUNK_ROWS, len(self.data))
-
             chunks = {
                 name: (_encoded if name in encoded else _chunk)(_rows(column, start, stop))
                 for name, column in columns.items()
@@ -144,15 +147,24 @@ def _chunk(series: Any) -> Chunk:
         return _categorical(series)
     # NaN stays NaN here: turning it to null costs a pass, and counting nulls sees both.
     if series.dtype.kind in "iufb" and type(series.dtype).__module__.startswith("numpy"):
-        return pa.array(series.to_numpy())
+        return pa.array(_plain(series.to_numpy()))
     if series.dtype.name in _MASKED:
         return _masked(series)
+    if series.dtype.name.startswith("Sparse"):
+        return array_of(np.asarray(series))
     return array_of(series)
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Numbers as this machine and Arrow hold them."""
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        return values.astype(np.float64)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def _masked(series: Any) -> pa.Array:
     """A column with a mask: pandas itself gives it to Arrow in thrice the time."""
-    absent = series.isna().to_numpy()
+    absent = np.asarray(series.isna())
     plain = series.to_numpy(series.dtype.numpy_dtype, na_value=0)
     if plain.dtype != bool:
         return _with_gaps(pa.array(plain), absent)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +41,66 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, (float, decimal.Decimal, numbers.Real)) and bool(value != value)
 
 
+def readable(array: pa.Array) -> pa.Array:
+    """The same values in a type for which Arrow has all of its functions."""
+    if pt.is_run_end_encoded(array.type):
+        return readable(pc.run_end_decode(array))
+    if pt.is_dictionary(array.type) and readable_type(array.type) != array.type:
+        return pa.DictionaryArray.from_arrays(array.indices, readable(array.dictionary))
+    return (
+        array if readable_type(array.type) == array.type else array.cast(readable_type(array.type))
+    )
+
+
+def readable_type(arrow: pa.DataType) -> pa.DataType:
+    """The type that `readable` gives to arrays of a type."""
+    if pt.is_run_end_encoded(arrow):
+        return readable_type(arrow.value_type)
+    if pt.is_dictionary(arrow):
+        inner = readable_type(arrow.value_type)
+        return arrow if inner == arrow.value_type else pa.dictionary(arrow.index_type, inner)
+    if pt.is_string_view(arrow):
+        return pa.large_string()
+    return pa.large_binary() if pt.is_binary_view(arrow) else arrow
+
+
+def joined(chunks: Iterable[Chunk], otherwise: pa.DataType) -> pa.ChunkedArray:
+    """The chunks of one column, some of which may hold nothing, or text as categories.
+
+    Args:
+        chunks: Those that Arrow holds count.
+        otherwise: The type of a column without values, and of one of several types.
+    """
+    arrays = [chunk for chunk in chunks if not isinstance(chunk, Objects)]
+    types = {array.type for array in arrays if not pt.is_null(array.type)}
+    if len(types) > 1:
+        arrays = [_decoded(array) for array in arrays]
+        types = {array.type for array in arrays if not pt.is_null(array.type)}
+    if not arrays:
+        return pa.chunked_array([], otherwise)
+    arrow = types.pop() if len(types) == 1 else otherwise if types else pa.null()
+    return pa.chunked_array(
+        [array if array.type == arrow else _cast(array, arrow) for array in arrays], arrow
+    )
+
+
+def _decoded(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if pt.is_dictionary(array.type) else array
+
+
+def _cast(array: pa.Array, arrow: pa.DataType) -> pa.Array:
+    return pa.nulls(len(array), arrow) if pt.is_null(array.type) else array.cast(arrow)
+
+
+def parents(lists: pa.Array) -> pa.Array:
+    """For each item that `list_flatten` gives: in which row it stands.
+
+    Arrow's own also counts items that missing lists still hold.
+    """
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return pa.array(np.repeat(np.arange(len(lists)), lengths), pa.int64())
+
+
 def missing(chunk: Chunk) -> pa.BooleanArray:
     """Which values are missing; NaN and null categories count."""
     if isinstance(chunk, Objects):
@@ -53,6 +114,8 @@ def python_values(chunk: Chunk) -> list[Any]:
     """The values as Python's own, None where one is missing."""
     if isinstance(chunk, Objects):
         return [None if is_missing(value) else value for value in chunk.values]
+    if isinstance(chunk, pa.ExtensionArray):
+        return list(chunk.to_pylist())
     if pt.is_floating(chunk.type):
         chunk = pc.if_else(missing(chunk), None, chunk)
     try:
@@ -66,13 +129,19 @@ def array_of(values: Iterable[Any]) -> Chunk:
     """Python values as Arrow if they are of one type, else as they are."""
     listed = values if hasattr(values, "__getitem__") else list(values)
     try:
-        return pa.array(listed, from_pandas=True)
+        made = pa.array(listed, from_pandas=True)
+        if pt.is_date(made.type) and any(isinstance(v, datetime.datetime) for v in listed):
+            return Objects(list(listed))  # of which Arrow would keep the days only
+        return readable(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return Objects(list(listed))
 
 
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+def is_sequence(value: Any) -> bool:
+    """Whether a value has items, as lists, sets and arrays have."""
+    if isinstance(value, (str, bytes, Mapping)) or getattr(value, "ndim", 1) == 0:
+        return False
+    return isinstance(value, Iterable)
 
 
 def is_text(value: Any) -> bool:
@@ -115,7 +184,7 @@ def accepts_value(dtype: DType, value: Any) -> bool:
     """Whether one present Python value is of a dtype, categories left aside."""
     if dtype.kind == "list":
         item = dtype.item
-        return _is_sequence(value) and (
+        return is_sequence(value) and (
             item is None or all(is_missing(v) or accepts_value(item, v) for v in value)
         )
     if dtype.utc and getattr(value, "tzinfo", None) is None:

@@ -165,6 +165,11 @@ def _fast_cast(array: pa.Array, dtype: DType, target: pa.DataType) -> pa.Array |
     try:
         if kind == "str" and dtype.kind != "cat":
             array = pc.utf8_trim_whitespace(array)
+            if (
+                dtype.kind == "int"
+                and pc.any(pc.match_substring(array, "x", ignore_case=True)).as_py()
+            ):
+                return None  # Arrow would read 0x10, as nobody else does
         if pt.is_floating(array.type):
             array = pc.if_else(missing(array), None, array)
         if kind == "datetime" and array.type.tz is None:

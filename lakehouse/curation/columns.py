@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from lakehouse.curation.chunks import Chunk, Objects
+from lakehouse.curation.chunks import Chunk, joined
 from lakehouse.curation.coercion import Coercer
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.failures import Group
@@ -86,9 +86,4 @@ class Column:
 
     def result(self) -> pa.ChunkedArray:
         """The column as it became; only of a column without failures."""
-        arrays = [chunk for chunk in self._chunks if not isinstance(chunk, Objects)]
-        types = {array.type for array in arrays if not pa.types.is_null(array.type)}
-        if len(types) > 1:
-            arrow = self.rule.dtype.arrow_type()
-            return pa.chunked_array([array.cast(arrow) for array in arrays], arrow)
-        return pa.chunked_array(arrays) if arrays else pa.chunked_array([], self.rule.fill_type)
+        return joined(self._chunks, self.rule.fill_type)

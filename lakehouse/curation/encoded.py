@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, is_text
+from lakehouse.curation.chunks import Chunk, Objects, is_sequence, is_text, parents
 from lakehouse.curation.failure import rows_kept
 from lakehouse.schema import DType
 
@@ -62,7 +62,7 @@ def text_codes(chunk: Chunk) -> Codes | None:
         return Codes(chunk.indices, chunk.dictionary.cast(pa.string()))
     if DType("list", item=_TEXT).accepts(chunk.type) and not pt.is_null(chunk.type):
         inner = text_codes(pc.list_flatten(chunk))
-        return inner and inner._replace(rows=pc.list_parent_indices(chunk))
+        return inner and inner._replace(rows=parents(chunk))
     if pt.is_null(chunk.type) or not _TEXT.accepts(chunk.type):
         return None
     encoded = chunk.cast(pa.string()).dictionary_encode()
@@ -73,7 +73,7 @@ def _object_codes(chunk: Objects) -> Codes | None:
     rows: list[int] = []
     texts: list[str] = []
     for row, value in enumerate(chunk.values):
-        items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        items = value if is_sequence(value) else [value]
         for item in items:
             if is_text(item):
                 rows.append(row)
@@ -88,7 +88,7 @@ def parted(codes: Codes, delimiter: str) -> Codes:
         return codes
     lists = pc.split_pattern(codes.dictionary, delimiter).take(codes.indices)
     encoded = pc.list_flatten(lists).dictionary_encode()
-    rows = pc.list_parent_indices(lists)
+    rows = parents(lists)
     rows = rows if codes.rows is None else codes.rows.take(rows)
     return Codes(encoded.indices, encoded.dictionary, rows)
 

@@ -15,7 +15,7 @@ import pyarrow.types as pt
 
 from lakehouse.curation._pandas import PandasSource, pandas_index
 from lakehouse.curation._polars import Categories
-from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects
+from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, readable, readable_type
 from lakehouse.errors import InvalidArgument, UnreadableFile
 
 Dataset: TypeAlias = Any
@@ -23,6 +23,7 @@ Dataset: TypeAlias = Any
 
 
 _NOTHING: Mapping[str, pa.ChunkedArray] = MappingProxyType({})
+_NOT_IN_ARROW = (pl.Object, pl.Int128)
 
 
 @runtime_checkable
@@ -145,7 +146,7 @@ class TableSource:
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type."""
-        return self.data.schema.field(self._position[name]).type
+        return readable_type(self.data.schema.field(self._position[name]).type)
 
     def null_count(self, name: str) -> int | None:
         """Missing values, unless NaN or null categories may be among the others."""
@@ -158,7 +159,7 @@ class TableSource:
         """Slices of the table, not copied."""
         part = self.data.select([self._position[name] for name in names])
         for batch in part.to_batches(max_chunksize=CHUNK_ROWS):
-            yield len(batch), dict(zip(names, batch.columns, strict=True))
+            yield len(batch), dict(zip(names, map(readable, batch.columns), strict=True))
 
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The table itself, or with other columns."""
@@ -181,7 +182,7 @@ class ReaderSource:
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type."""
-        return self.data.schema.field(self._position[name]).type
+        return readable_type(self.data.schema.field(self._position[name]).type)
 
     def null_count(self, name: str) -> int | None:
         """Unknown before reading."""
@@ -192,7 +193,7 @@ class ReaderSource:
     ) -> Iterator[tuple[int, dict[str, Chunk]]]:
         """The batches as they come."""
         for batch in self.data:
-            yield len(batch), {name: batch.column(self._position[name]) for name in names}
+            yield len(batch), {n: readable(batch.column(self._position[n])) for n in names}
 
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """All batches."""
@@ -213,6 +214,7 @@ class ParquetSource:
         self.names = tuple(name for name in schema.names if name not in index)
         self.n_rows: int | None = self._file.metadata.num_rows
         leaves = self._file.metadata.schema
+        self._position = _first_positions(schema.names)
         self._leaf = {leaves.column(i).path: i for i in range(self._file.metadata.num_columns)}
 
     def _open(self, dictionaries: Sequence[str]) -> pq.ParquetFile:
@@ -233,7 +235,7 @@ class ParquetSource:
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type."""
-        return self._file.schema_arrow.field(name).type
+        return readable_type(self._file.schema_arrow.field(self._position[name]).type)
 
     def null_count(self, name: str) -> int | None:
         """From the statistics; NaN isn't in them, so None for fractions."""
@@ -255,7 +257,8 @@ class ParquetSource:
         text = [name for name in names if name in encoded and name in self._leaf]
         try:
             for batch in self._open(text).iter_batches(CHUNK_ROWS, columns=list(names)):
-                yield len(batch), {name: batch.column(name) for name in names}
+                at = _first_positions(batch.schema.names)
+                yield len(batch), {name: readable(batch.column(at[name])) for name in names}
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{self.path} is damaged.", found=str(error)) from error
 
@@ -278,7 +281,7 @@ class PolarsSource:
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type; None for columns of Python objects."""
-        if self._schema[name] == pl.Object:
+        if self._schema[name] in _NOT_IN_ARROW:
             return None
         return pl.Series(dtype=self._schema[name]).to_arrow().type
 
@@ -315,4 +318,4 @@ class PolarsSource:
 
 
 def _from_series(series: pl.Series) -> Chunk:
-    return Objects(series.to_list()) if series.dtype == pl.Object else series.to_arrow()
+    return Objects(series.to_list()) if series.dtype in _NOT_IN_ARROW else series.to_arrow()

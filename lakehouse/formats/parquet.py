@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MAGIC = b"PAR1"
+_UNFIT = (TypeError, OverflowError, UnicodeEncodeError)
 _SMALLEST = 12  # two magics and the footer's length
 
 
@@ -96,8 +97,8 @@ class Parquet(Tabular):
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """See `Format.write`."""
         path = Path(path)
-        # sparse columns and numbers beyond 64 bits are refused by these two
-        with writing(path, self.expected, *ARROW_ERRORS, TypeError, OverflowError):
+        # sparse columns, numbers beyond 64 bits and lone surrogates are refused by these
+        with writing(path, self.expected, *ARROW_ERRORS, *_UNFIT):
             if is_pandas(obj):
                 table_of(obj, ())  # refuses repeated names, which pandas tells less clearly
                 obj.to_parquet(path, engine="pyarrow", **kwargs)

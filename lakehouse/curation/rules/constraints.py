@@ -10,6 +10,7 @@ Patterns are those of Rust's `regex`, as in pydantic: `\d` is any digit, `$` is 
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, is_missing, missing, python_values
+from lakehouse.curation.chunks import (
+    Chunk,
+    Objects,
+    is_missing,
+    missing,
+    parents,
+    python_values,
+)
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.failures import Group, Wrong
 from lakehouse.curation.rules._numbers import wrong_rows
@@ -67,7 +75,7 @@ def _matches(values: Any, pattern: str) -> Any:
 
 
 def _complete(values: Any, allowed: bool) -> Any:  # noqa: FBT001 - the conditions' signature
-    absent = pc.list_parent_indices(values).filter(pc.is_null(pc.list_flatten(values)))
+    absent = parents(values).filter(pc.is_null(pc.list_flatten(values)))
     return pc.or_(pc.invert(pc.is_in(pa.array(range(len(values))), value_set=absent)), allowed)
 
 
@@ -141,10 +149,19 @@ def fault(name: str, argument: Any, value: Any) -> str | None:
         except (ValueError, AssertionError) as error:
             return " ".join(str(error).split()) or "refused"
         return None
+    if _differ_in_zone(value, argument):
+        value, argument = value.replace(tzinfo=None), argument.replace(tzinfo=None)
     try:
         return None if _SINGLE[name](value, argument) else ""
     except (TypeError, OverflowError):
         return None  # a value of another type, which the dtype rule says
+
+
+def _differ_in_zone(value: Any, bound: Any) -> bool:
+    """Whether one moment has a time zone and the other none; pydantic compares their clocks."""
+    if not (isinstance(value, datetime.datetime) and isinstance(bound, datetime.datetime)):
+        return False
+    return (value.tzinfo is None) != (bound.tzinfo is None)
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> ConstraintCheck | None:
@@ -230,7 +247,7 @@ class ConstraintCheck:
 
     def _note(self, name: str, values: pa.Array, rows: pa.Array, start: int) -> None:
         """Count each wrong value and keep its first rows."""
-        if pt.is_nested(values.type):
+        if _opaque(values):
             for value, row in zip(values.to_pylist(), rows.to_pylist(), strict=True):
                 self._tally[name].add(repr(value), 1, (row + start,))
             return
@@ -252,13 +269,13 @@ class ConstraintCheck:
             yield replace(like, value=value, count=count, rows=rows, found=found)
 
     def _custom(self, validator: Any, values: pa.Array) -> pa.Array:
-        encoded = values if pt.is_nested(values.type) else values.dictionary_encode()
+        encoded = values if _opaque(values) else values.dictionary_encode()
         plain = encoded.dictionary if pt.is_dictionary(encoded.type) else encoded
         listed = python_values(plain)
         said = self._faults(validator, listed)
         for position, text in said.items():
             value = listed[position]
-            self._said[repr(value) if pt.is_nested(values.type) else value] = text
+            self._said[repr(value) if _opaque(values) else value] = text
         verdicts = pa.array([position not in said for position in range(len(listed))], pa.bool_())
         return verdicts.take(encoded.indices) if pt.is_dictionary(encoded.type) else verdicts
 
@@ -307,6 +324,11 @@ def _wrong_rows(name: str, argument: Any, array: pa.Array) -> pa.Array:
     if not pc.any(wrong).as_py():
         return pa.array([], pa.int64())
     return pc.indices_nonzero(wrong.take(array.indices) if coded else wrong)
+
+
+def _opaque(array: pa.Array) -> bool:
+    """Whether values are of a type that can't be told apart by hashing."""
+    return pt.is_nested(array.type) or isinstance(array, pa.ExtensionArray)
 
 
 def _coded(array: pa.Array) -> bool:
