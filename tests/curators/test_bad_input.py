@@ -215,3 +215,29 @@ def test_categories_of_arrow_in_pandas_come_back(schema):
         key="x.parquet"
     )
     assert artifact.load()["kind"].tolist() == ["a", "b"]
+
+
+def mixed():
+    return pd.DataFrame({"kind": ["a", "zz", "b"], "n": ["x", 1, 2.5]}, index=["r", "s", "t"])
+
+
+def test_what_no_file_can_hold_is_told_with_all_else_that_is_wrong(schema):
+    with pytest.raises(ValidationError) as caught:
+        ln.Artifact.from_dataframe(mixed(), key="mixed.parquet", schema=schema)
+    assert {f.rule for f in caught.value.report.failures} == {"category", "dtype"}
+    adata = ad.AnnData(np.zeros((3, 1)), obs=mixed())
+    composite = ln.Schema(otype="AnnData", slots={"obs": schema}).save()
+    with pytest.raises(ValidationError, match="in slot 'obs'"):
+        ln.Artifact.from_anndata(adata, key="mixed.h5ad", schema=composite)
+    with pytest.raises(InvalidData, match="can't be written"):
+        ln.Artifact.from_dataframe(mixed(), key="mixed.parquet")
+    assert not ln.Artifact.filter().exists()
+
+
+def test_what_a_schema_makes_of_mixed_types_is_stored(lake):
+    schema = ln.Schema([ln.Feature(name="n", dtype=str).save()], coerce=True).save()
+    saved = ln.Artifact.from_dataframe(mixed()[["n"]], key="mixed.parquet", schema=schema).save()
+    assert saved.load()["n"].to_dict() == {"r": "x", "s": "1", "t": "2.5"}
+    other = mixed().assign(other=[1, "y", None])
+    with pytest.raises(InvalidData, match="other"):
+        ln.Artifact.from_dataframe(other, key="other.parquet", schema=schema)

@@ -21,6 +21,7 @@ from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.constructors import ArtifactConstructors
 from lakehouse.registries.artifact.payload import Payload, changed_payload, payload_of
 from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
+from lakehouse.registries.artifact.unwritable import validated_payload
 from lakehouse.registries.artifact.validating import schema_named, validate_payload
 from lakehouse.storage import check_key
 
@@ -105,7 +106,8 @@ class Artifact(
         if revises is not None:
             key = revises.key if key is None else key
             description = description or revises.description
-        payload = payload_of(path, key, format=format, kwargs=write_kwargs)
+        options = {"format": format, "kwargs": write_kwargs}
+        payload = validated_payload(lake, path, key, schema, features, **options)
         home = None if payload.owned else placing.home_of(lake, payload.path)
         if home is not None and key is None:
             key = home[1]
