@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import typer
@@ -20,8 +21,13 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error of ours is printed on stderr, without a traceback."""
+        before = gc.get_threshold()
+        # Imports are most of a command, and leave nothing to collect.
+        gc.set_threshold(max(before[0], 100_000), *before[1:])
         try:
             return super().invoke(ctx)
         except LakehouseError as error:
             tell(error)
             raise typer.Exit(1) from error
+        finally:
+            gc.set_threshold(*before)

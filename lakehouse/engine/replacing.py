@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.engine.arrays import array_of
 from lakehouse.engine.changes import Update
 from lakehouse.engine.spec import TableSpec, dump_json
 from lakehouse.errors import InvalidArgument, RowConflict
@@ -39,7 +40,7 @@ def _replaced(
 ) -> pa.Array | pa.ChunkedArray:
     order = sorted(values)
     try:
-        fresh = pa.array([values[i] for i in order], old.type)
+        fresh = array_of([values[i] for i in order], old.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
         raise InvalidArgument(
             f"Column {name!r} of table {spec.name!r} takes {old.type}.", found=str(error)
@@ -48,8 +49,8 @@ def _replaced(
         items = old.to_pylist()
         for i in order:
             items[i] = values[i]
-        return pa.array(items, old.type)
-    mask = pc.is_in(pa.array(range(len(old))), value_set=pa.array(order))
+        return array_of(items, old.type)
+    mask = array_of([i in values for i in range(len(old))], pa.bool_())
     return pc.replace_with_mask(old.combine_chunks(), mask, fresh)
 
 

@@ -22,10 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
+from lakehouse.engine.arrays import array_of, scalar_of
 from lakehouse.errors import InvalidArgument
 from lakehouse.identity import digest_text
 
 KEY_SEPARATOR = "\x1f"
+_EMPTY, _SEPARATOR = scalar_of(""), scalar_of(KEY_SEPARATOR)
 _KEY_CHARACTERS = 600  # a Postgres index takes 2,704 bytes
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -52,7 +54,7 @@ class RowModel(BaseModel):
     """Base of the pydantic models that describe one row of a table."""
 
     model_config = ConfigDict(
-        extra="forbid", validate_assignment=True, arbitrary_types_allowed=True
+        extra="forbid", validate_assignment=True, arbitrary_types_allowed=True, defer_build=True
     )
 
     uid: str
@@ -203,18 +205,20 @@ class TableSpec:
             valid = pc.is_valid(first) if first.null_count else None
             claiming = table if valid is None else table.filter(valid)
             values = [
-                pc.fill_null(_key_column(claiming[c]), "")
+                pc.fill_null(_key_column(claiming[c]), _EMPTY)
                 if c in claiming.column_names
-                else pa.scalar("")
+                else _EMPTY
                 for c in cols
             ]
             scope = f"{self.name}.{'+'.join(cols)}"
-            keys = pc.binary_join_element_wise(pa.scalar(scope), *values, KEY_SEPARATOR)
+            keys = pc.binary_join_element_wise(scalar_of(scope), *values, _SEPARATOR)
             if tails is not None:
                 ends = tails if valid is None else tails.filter(valid)
-                keys = pc.binary_join_element_wise(keys, ends, "")
+                keys = pc.binary_join_element_wise(keys, ends, _EMPTY)
             if (pc.max(pc.utf8_length(keys)).as_py() or 0) > _KEY_CHARACTERS:
-                keys = pa.chunked_array([[_short(key) for key in keys.to_pylist()]], pa.string())
+                keys = pa.chunked_array(
+                    [array_of([_short(key) for key in keys.to_pylist()], pa.string())]
+                )
             out.append((scope, keys, claiming["uid"]))
         return out
 
@@ -223,15 +227,19 @@ class TableSpec:
         scope = self.scope
         if scope is None or scope.column not in table.column_names:
             return table, None
-        column = pc.fill_null(table[scope.column], scope.default)
+        column = pc.fill_null(table[scope.column], scalar_of(scope.default))
         present = {str(v) for v in pc.unique(column).to_pylist()}
         if present & scope.free:
-            claiming = pc.invert(pc.is_in(column, value_set=pa.array(sorted(scope.free))))
+            claiming = pc.invert(
+                pc.is_in(column, value_set=array_of(sorted(scope.free), pa.string()))
+            )
             table, column = table.filter(claiming), column.filter(claiming)
         if present <= {scope.default, *scope.free}:
             return table, None
         texts = {v: "" if v == scope.default else _tail(v) for v in present}
-        return table, pa.chunked_array([[texts[v] for v in column.to_pylist()]], pa.string())
+        return table, pa.chunked_array(
+            [array_of([texts[v] for v in column.to_pylist()], pa.string())]
+        )
 
     def keys_of_table(self, table: pa.Table) -> list[tuple[str, str]]:
         """`(key, uid)` for every unique key that the rows of a table claim."""
@@ -261,7 +269,7 @@ class TableSpec:
         if column.json:
             values = [None if v is None else dump_json(v) for v in values]
         try:
-            return pa.array(values, type=column.arrow_type)
+            return array_of(values, column.arrow_type)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
             raise InvalidArgument(
                 f"Column {column.name!r} of table {self.name!r} takes {column.type} values.",
@@ -294,7 +302,7 @@ def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.string())
     return pa.chunked_array(
-        [pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())]
+        [array_of([None if v is None else str(v) for v in column.to_pylist()], pa.string())]
     )
 
 

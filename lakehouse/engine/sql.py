@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument, near
 
 _lock = threading.Lock()
@@ -68,11 +69,6 @@ def _without_parameters(query: str) -> str:
         out += [text[end:at], b"NULL"]
         end = skip
     return (b"".join(out) + text[end:]).decode()
-
-
-def quoted(name: str) -> str:
-    """A name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def needed(query: str, views: Mapping[str, str], tables: frozenset[str]) -> list[str]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.engine._avro import FileEntry
+from lakehouse.engine.arrays import array_of, scalar_of
 from lakehouse.engine.assemble import Written, assemble
 from lakehouse.engine.changes import Insert, TableChanges, Update
 from lakehouse.engine.encoding import (
@@ -122,7 +123,11 @@ class TableStage:
         self._new_uids.append(uids)
         if not taken and not rising(column := one_column(self._new_uids)):
             counts = column.value_counts()
-            taken = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+            taken = (
+                counts.filter(pc.greater(counts.field("counts"), scalar_of(1, pa.int64())))
+                .field("values")
+                .to_pylist()
+            )
         if taken:
             raise KeyConflict(
                 f"Rows of {self._spec.name!r} exist already; nothing was committed.",
@@ -141,7 +146,7 @@ class TableStage:
         for uid in uids:
             keep.append(uid not in known and uid not in seen)
             seen.add(uid)
-        return table if all(keep) else table.filter(pa.array(keep))
+        return table if all(keep) else table.filter(array_of(keep, pa.bool_()))
 
     def rewrite(self, updates: Mapping[str, Update], deletes: Iterable[str]) -> None:
         """Apply updates and deletes by rewriting the files that hold the rows.
@@ -183,11 +188,11 @@ class TableStage:
             before = table
             table = replaced_rows(self._spec, table, new)
             if any(self._spec.key_columns & set(u.new) for u in new.values()):
-                places = pa.array(sorted(new))
+                places = array_of(sorted(new), pa.int64())
                 self._move_keys(before.take(places), table.take(places))
         if dropped:
             mask = [i not in dropped for i in range(table.num_rows)]
-            table = table.filter(pa.array(mask))
+            table = table.filter(array_of(mask, pa.bool_()))
         self._out.deleted += len(dropped)
         self._gone[entry.path] = entry
         if table.num_rows:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from lakehouse.engine import _avro_read, forks
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine.arrays import array_of
 from lakehouse.engine.files import Files
 from lakehouse.errors import LakeCorrupt, StorageError
 
@@ -213,7 +214,7 @@ class TableVersion:
         if len(uids) <= 64:
             found = ((uid, self.find(uid)) for uid in uids)
             return {uid: place for uid, place in found if place is not None}
-        wanted = pa.array(sorted(set(uids)), pa.string())
+        wanted = array_of(sorted(set(uids)), pa.string())
         low, high = wanted[0].as_py(), wanted[-1].as_py()
         out: dict[str, tuple[FileEntry, int]] = {}
         for entry in self._candidates(low, high):

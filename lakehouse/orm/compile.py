@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument, MixedLakes
 from lakehouse.orm import under
 from lakehouse.orm.context import active_batch

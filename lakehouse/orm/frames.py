@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse._lazy import require
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.compile import Compiler, resolved
 from lakehouse.orm.latest import IS_LATEST, latest_uids

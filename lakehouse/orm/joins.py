@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.orm.compile import Compiler, resolved
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.meta import RegistryMeta, Relation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.q import Q
 from lakehouse.orm.statement import ROW, Statement, fetch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.compile import EVERY_BRANCH, Compiler
 from lakehouse.orm.lookups import Sql

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
 from lakehouse.orm.compile import Compiler

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.engine.sql import quoted
+from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.identity import UID_LENGTH
 from lakehouse.schema import SchemaDiff, Snapshot, SnapshotField
