@@ -18,6 +18,7 @@ _TEXT = pa.string()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ONE = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
+_MANY = 10_000  # of which pyarrow gains more than pandas takes
 _MOST_CHARACTERS = 1 << 29  # in four bytes each they fill the offsets of one array
 
 
@@ -31,8 +32,12 @@ def array_of(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         >>> array_of(["a", None], pa.string()).null_count
         1
     """
-    present = [value is not None for value in values]
     known = [value for value in values if value is not None]
+    if not known:
+        return pa.nulls(len(values), kind)
+    if len(values) > _MANY:
+        return pa.array(values, kind)
+    present = [value is not None for value in values]
     if pt.is_string(kind) and _all(known, str) and sum(map(len, known)) < _MOST_CHARACTERS:
         return _texts(values, present)
     if pt.is_list(kind) and pt.is_string(kind.value_type) and _all(known, list):

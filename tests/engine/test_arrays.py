@@ -57,7 +57,7 @@ def test_arrays_are_those_of_pyarrow(kind: pa.DataType) -> None:
     ],
 )
 def test_what_pyarrow_refuses_is_refused_alike(values: list[Any], kind: pa.DataType) -> None:
-    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whichever it raises
+    with pytest.raises(Exception) as theirs:
         pa.array(values, kind)
     with pytest.raises(theirs.type):
         array_of(values, kind)
