@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.homonyms import first_of_each, used_first
-from lakehouse.annotation.terms import types_under
+from lakehouse.annotation.terms import labels_first, types_under
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm import Lake, QuerySet
 from lakehouse.orm.context import active_batch
@@ -60,11 +60,10 @@ def _needed(rows: pa.Table, target: CatTarget) -> pa.Table:
 def _narrowed(lake: Lake, target: CatTarget, rows: pa.Table, hits: pa.Table) -> pa.Table:
     if "branch_uid" in hits.column_names:
         hits = hits.filter(pc.is_in(hits["branch_uid"], pa.array(lake.visible_branches)))
-    if "is_type" in hits.column_names:
-        hits = hits.filter(pc.invert(pc.fill_null(hits["is_type"], False)))
     if target.type_path and hits.num_rows:
         kinds = types_under(rows, target)
         hits = hits.filter(pc.is_in(hits["type_uid"], pa.array(sorted(kinds))))
+    hits = labels_first(hits, target.field)
     if target.filters and hits.num_rows:
         kept = fulfil(lake, target, hits["uid"].to_pylist())
         hits = hits.filter(pc.is_in(hits["uid"], pa.array(sorted(kept), pa.string())))
@@ -88,7 +87,9 @@ def _add_staged(
     table = lake.directory.get(target.registry).meta.table
     for record in batch._new.get(table, []):
         text = record._values.get(target.field)
-        if text not in wanted or record._saved or record._values.get("is_type"):
+        if text not in wanted or record._saved:
+            continue
+        if record._values.get("is_type") and text in found:
             continue
         if not target.type_path or is_under(lake, target, record):
             found.setdefault(text, []).append((table, record.uid))

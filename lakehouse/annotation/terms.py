@@ -50,9 +50,19 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
     if target.type_path:
         kinds = types_under(rows, target)
         rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))
-    if "is_type" in rows.column_names and "type_uid" in rows.column_names:
-        rows = rows.filter(pc.invert(pc.fill_null(rows["is_type"], False)))
-    return used_first(state, rows, target.field)
+    return used_first(state, labels_first(rows, target.field), target.field)
+
+
+def labels_first(rows: pa.Table, field: str) -> pa.Table:
+    """Rows without the types that have the name of a label: the name means the label."""
+    if not {"is_type", "type_uid"} <= set(rows.column_names):
+        return rows
+    of_types = pc.fill_null(rows["is_type"], False)
+    if not pc.any(of_types).as_py():
+        return rows
+    labels, types = rows.filter(pc.invert(of_types)), rows.filter(of_types)
+    named = pc.is_in(types[field], value_set=labels[field].combine_chunks())
+    return pa.concat_tables([labels, types.filter(pc.invert(named))])
 
 
 def _fulfils(

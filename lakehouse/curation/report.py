@@ -33,6 +33,7 @@ class Report:
         terms: The valid terms by column, for annotation.
         table: The data; an Arrow table if coercion or defaults changed something.
         changed: Whether they did.
+        changes: The names of the columns that they changed or added.
         columns: The dtype of each column that was validated.
         n_rows: Rows seen.
         unknown: Names that are no terms where other names are allowed, e.g. of genes.
@@ -42,6 +43,7 @@ class Report:
     terms: dict[str, tuple[Matches, ...]] = field(default_factory=dict)
     table: Any = None
     changed: bool = False
+    changes: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
     n_rows: int = 0
     unknown: dict[str, list[str]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -159,6 +160,11 @@ class DatasetSpec:
     def coerces(self, rule: ColumnRule) -> bool:
         """Whether a column's values are converted."""
         return rule.coerce or self.coerce
+
+    def place_of(self, column: str, names: Sequence[str]) -> int:
+        """Where a column belongs among others, if it is to stand behind those that precede it."""
+        before = {rule.name for rule in takewhile(lambda r: r.name != column, self.columns)}
+        return 1 + max((i for i, name in enumerate(names) if name in before), default=-1)
 
     def is_required(self, rule: ColumnRule) -> bool:
         """Whether it is a failure that a column is missing."""

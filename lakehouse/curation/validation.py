@@ -96,8 +96,9 @@ def validate(
         report.unknown = {"columns": names_check.wrong}
     changed = [column for column in columns if column.changed]
     if not failures and (changed or added):
-        report.table = _changed_table(source, changed, added)
+        report.table = _changed_table(source, changed, added, spec)
         report.changed = True
+        report.changes = (*(c.key for c in changed), *(rule.name for rule in added))
     elif isinstance(source, TableSource):
         report.table = source.data
     return report
@@ -149,12 +150,16 @@ def _check_names(
     return check
 
 
-def _changed_table(source: Source, changed: list[Column], added: list[ColumnRule]) -> pa.Table:
+def _changed_table(
+    source: Source, changed: list[Column], added: list[ColumnRule], spec: DatasetSpec
+) -> pa.Table:
     table = source.table({column.key: column.result() for column in changed})
     for rule in added:
         value = pa.scalar(rule.default, rule.fill_type)
         filled = pa.repeat(value, len(table))
         if rule.dtype.kind == "cat":
             filled = filled.dictionary_encode()
-        table = table.append_column(rule.name, filled)
+        names = table.column_names
+        place = spec.place_of(rule.name, names) if spec.ordered_set else len(names)
+        table = table.add_column(place, rule.name, filled)
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,13 @@ class Mending:
         names = self._names()
         wanted = [rule.name for rule in self.spec.columns if rule.name in names]
         order = [*wanted, *(name for name in names if name not in wanted)]
-        data = self._changeable()
+        self._stand_as(order)
+        self._look_again()
+
+    def _stand_as(self, order: Sequence[str]) -> None:
+        """Put the columns into an order; names that aren't columns are passed over."""
+        data, names = self._changeable(), self._names()
+        order = [name for name in order if name in names]
         if type(data).__module__.startswith("pandas"):
             for name in order:
                 data[name] = data.pop(name)
@@ -96,7 +102,6 @@ class Mending:
             self.part.data = data.select([*order, *index])
         elif self.part.kind == "table":
             self.part.data = data.select(order)
-        self._look_again()
 
     def convert(self, column: str) -> None:
         """Convert the values of one column to its feature's dtype.

@@ -12,6 +12,7 @@ from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
 from lakehouse.curation.checking import validate_part
+from lakehouse.curation.chunks import Objects, array_of, is_missing, is_sequence, joined
 from lakehouse.curation.coercion import Coercer
 from lakehouse.curation.copies import with_columns
 from lakehouse.curation.failures import Failures
@@ -99,7 +100,7 @@ class ComponentCurator(Mending):
             found = validate_part(self.part, self.spec, resolver)
             self._told = tell_unknown(self.schema, found, self.part, self._where, self._told)
         found.failures = Failures.of(found.failures).map(self._advised)
-        if found.changed and found.ok:
+        if found.ok:
             self._take_over(found)
         self.report = found
         return found
@@ -117,8 +118,30 @@ class ComponentCurator(Mending):
         if self.part.kind == "values":
             self.put(report.table)
             return
-        changed = changed_columns(self.part.data, report)
-        self.put(changed, whole=report.table)
+        else:
+            changed = changed_columns(self.part.data, report)
+        for name, rule in self._untyped().items():
+            column = changed.setdefault(name, self.column(name))
+            if pa.types.is_null(column.type):
+                changed[name] = column.cast(rule.fill_type)
+        self.put(changed, whole=report.table if report.changed else None)
+        if self.spec.ordered_set and set(report.changes) - set(report.columns):
+            self._stand_as(report.table.column_names)
+
+    def _untyped(self) -> dict[str, ColumnRule]:
+        """Columns of Python objects that coercion makes columns of one type."""
+        data = self.part.data
+        if self.part.kind != "table" or not type(data).__module__.startswith("pandas"):
+            return {}
+        objects = {str(name) for name, dtype in data.dtypes.items() if dtype.name == "object"}
+        if not objects:
+            return {}
+        spec = self.spec
+        return {
+            name: rule
+            for name, rule in self.rules().items()
+            if name in objects and spec.coerces(rule) and rule.dtype.kind in _TYPED
+        }
 
     def put(self, columns: Mapping[str, Any], whole: pa.Table | None = None) -> None:
         """Replace columns of the part, in place where the dataset allows that."""
@@ -213,9 +236,10 @@ class ComponentCurator(Mending):
         source = source_of(self.part.data)
         n_rows = source.n_rows if source.n_rows is not None else len(source.table())
         for rule in self.spec.columns:
-            if rule.name not in source.names and self._is_changeable:
-                self._add_missing(rule, n_rows)
-            elif rule.default is not None and source.type_of(rule.name) is not None:
+            if rule.name not in source.names:
+                if self._is_changeable:
+                    self._add_missing(rule, n_rows)
+            elif rule.default is not None:
                 self._fill(rule)
 
     def _add_missing(self, rule: ColumnRule, n_rows: int) -> None:
@@ -238,8 +262,10 @@ class ComponentCurator(Mending):
     def _fill(self, rule: ColumnRule) -> None:
         """Replace missing values of a column by the default of its feature."""
         coercer = Coercer(rule, convert=False)
-        column = self.column(rule.name)
-        filled = [coercer.apply(chunk, 0) for chunk in column.chunks]
+        read = source_of(self.part.data).read([rule.name], {rule.name})
+        filled = [coercer.apply(chunks[rule.name], 0) for _, chunks in read]
+        if any(isinstance(chunk, Objects) for chunk in filled):
+            return  # of several types: what is missing is the least of it
         if coercer.changed:
             made = pa.chunked_array(filled)
             if pa.types.is_dictionary(made.type):
@@ -251,6 +277,9 @@ class ComponentCurator(Mending):
         known = self.schema is not None
         name = (self.schema.name or f"uid={self.schema.uid}") if known else "none"
         return f"{type(self).__name__}(Schema: {name}, {status(self.report)})"
+
+_TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too
+
 
 
 def status(report: Report | None) -> str:

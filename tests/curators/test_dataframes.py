@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -422,3 +424,143 @@ def test_wrong_types_are_told_in_the_words_of_pandera_too(lake, dtype, series):
     said = f"expected series 'x' to have type {series}, got str"
     assert f"failed dtype check for {dtype.__name__!r}" in str(error.value)
     assert (said in str(error.value)) is (series is not None)
+
+
+def curated(df, *features, **settings):
+    schema = ln.Schema([feature.save() for feature in features], **settings).save()
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.validate()
+    return curator
+
+
+def test_coercion_leaves_the_columns_alone_that_it_does_not_convert(lake):
+    df = pd.DataFrame(
+        {
+            "day": ["2024-01-01", None],
+            "facts": [{"a": 1}, {}],
+            "other": pd.Series([1, 1], dtype=object),
+        }
+    )
+    df.index = ["x", "y"]
+    day = ln.Feature(name="day", dtype=datetime.datetime, coerce=True)
+    curated(df, day, ln.Feature(name="facts", dtype=dict))
+    assert df["facts"].tolist() == [{"a": 1}, {}]
+    assert df["other"].dtype == object
+    assert list(df.columns) == ["day", "facts", "other"]
+    assert list(df.index) == ["x", "y"]
+
+
+def test_coerced_columns_have_the_types_that_pandas_users_know(lake):
+    place = pd.Index([1.0, 2.0], name="place")
+
+    def of(*values):
+        return pd.Series(values, place, dtype=object)
+
+    day = datetime.datetime(2024, 1, 1)
+    df = pd.DataFrame(
+        {
+            "whole": [None, 2.0],
+            "whole_of_objects": of(1, 2),
+            "fraction": of(1.5, 2.0),
+            "parsed": ["2024-01-01", None],
+            "moment": of(day, None),
+            "nothing": of(None, None),
+            "long_ago": ["1066-10-14", "1066-10-14"],
+        },
+        index=place,
+    )
+    kinds = {"whole": int, "whole_of_objects": int, "fraction": float, "place": int}
+    features = [
+        ln.Feature(name=name, dtype=kinds.get(name, datetime.datetime)) for name in df.columns
+    ]
+    index = ln.Feature(name="place", dtype=int).save()
+    curated(df, *features, index=index, coerce=True)
+    assert {name: str(dtype) for name, dtype in df.dtypes.items()} == {
+        "whole": "Int64",
+        "whole_of_objects": "int64",
+        "fraction": "float64",
+        "parsed": "datetime64[ns]",
+        "moment": "datetime64[ns]",
+        "nothing": "datetime64[ns]",
+        "long_ago": "datetime64[us]",
+    }
+    assert df["whole"].isna().tolist() == [True, False]
+    assert df.index.dtype == "int64"
+
+
+def test_objects_stay_objects_without_coercion(lake):
+    df = pd.DataFrame({"fraction": pd.Series([1.5, 2.0], dtype=object)})
+    curated(df, ln.Feature(name="fraction", dtype=float))
+    assert df["fraction"].dtype == object
+
+
+@pytest.mark.parametrize("hour", [0, 3])
+def test_moments_among_days_are_no_days(lake, hour):
+    df = pd.DataFrame({"day": [datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1, hour)]})
+    with pytest.raises(ValidationError, match=r"failed dtype check for 'date'.*got datetime"):
+        curated(df, ln.Feature(name="day", dtype=datetime.date))
+
+
+def test_added_columns_stand_where_an_ordered_schema_has_them(lake):
+    features = [
+        ln.Feature(name="first", dtype=str, default_value="x").save().with_config(optional=True),
+        ln.Feature(name="second", dtype=int).save(),
+        ln.Feature(name="third", dtype=int, default_value=3).save(),
+        ln.Feature(name="fourth", dtype=int).save(),
+    ]
+    schema = ln.Schema(features, ordered_set=True).save()
+
+    def made():
+        return pd.DataFrame({"second": [1], "extra": ["q"], "fourth": [4]})
+
+    df = made()
+    curator = ln.curators.DataFrameCurator(df, schema)
+    curator.validate()
+    assert list(df.columns) == ["first", "second", "third", "extra", "fourth"]
+    saved = curator.save_artifact(key="ordered.parquet")
+    assert list(saved.load().columns) == list(df.columns)
+    direct = ln.Artifact.from_dataframe(made(), key="direct.parquet", schema=schema).save()
+    assert list(direct.load().columns) == list(df.columns)
+    table = ln.curators.DataFrameCurator(pl.DataFrame(made()), schema)
+    table.validate()
+    assert table.dataset.columns == list(df.columns)
+
+
+def test_standardize_fills_defaults_into_columns_of_objects(lake):
+    df = pd.DataFrame({"count": pd.Series([None, 1, float("nan")], dtype=object)})
+    count = ln.Feature(name="count", dtype=int, default_value=7).save()
+    ln.curators.DataFrameCurator(df, ln.Schema([count]).save()).standardize()
+    assert df["count"].tolist() == [7, 1, 7]
+
+
+@pytest.mark.parametrize("registry", [ln.ULabel, ln.Record])
+def test_types_are_labels_of_the_types_above_them(lake, registry):
+    top = registry(name="top", is_type=True).save()
+    below = registry(name="below", is_type=True, type=top).save()
+    registry(name="leaf", type=below).save()
+    feature = ln.Feature(name="kind", dtype=top)
+    df = pd.DataFrame({"kind": pd.Categorical(["leaf", "below"])})
+    saved = curated(df, feature).save_artifact(key="kinds.parquet")
+    assert saved.features.get_values()["kind"] == {"leaf", "below"}
+    plain = ln.Artifact.from_dataframe(pd.DataFrame({"x": [1]}), key="plain.parquet").save()
+    plain.features.add_values({"kind": "below"})
+    assert plain.features.get_values() == {"kind": "below"}
+    with pytest.raises(ValidationError, match="has to be one of"):
+        curated(pd.DataFrame({"kind": pd.Categorical(["top"])}), feature)
+
+
+def test_a_name_that_a_label_shares_with_a_type_means_the_label(lake):
+    top = ln.Record(name="top", is_type=True).save()
+    ln.Record(name="same", is_type=True, type=top).save()
+    label = ln.Record(name="same", type=top).save()
+    df = pd.DataFrame({"kind": pd.Categorical(["same"])})
+    saved = curated(df, ln.Feature(name="kind", dtype=top)).save_artifact(key="same.parquet")
+    assert saved.records.to_list("uid") == [label.uid]
+
+
+def test_columns_that_a_schema_of_any_features_refuses(lake):
+    ln.Feature(name="known", dtype=int).save()
+    schema = ln.Schema(itype=ln.Feature, maximal_set=True).save()
+    curator = ln.curators.DataFrameCurator(pd.DataFrame({"known": [1], "other": [2]}), schema)
+    with pytest.raises(ValidationError, match="other columns than: those of features"):
+        curator.validate()

@@ -26,6 +26,8 @@ def check(
     if spec.index is not None:
         known.add(spec.index.name)
     present, listed = set(names), str(allowed)
+    if spec.flexible:
+        listed = f"{allowed} and those of other features" if allowed else "those of features"
     guesses = Guesses([name for name in allowed if name not in present])
     for name in dict.fromkeys(names):
         if name in spec.forbidden:

@@ -120,9 +120,7 @@ def frame_writer(frame: Any) -> Replace | None:
 
     def replace(columns: Mapping[str, pa.ChunkedArray]) -> None:
         for name, column in columns.items():
-            series = column.to_pandas()
-            if pa.types.is_nested(column.type):  # lists stay lists, which pyarrow makes arrays
-                series = type(series)(column.to_pylist(), dtype=object)
+            series = _series(column)
             series.index = frame.index
             if name in frame.columns:
                 place = list(frame.columns).index(name)
@@ -133,6 +131,22 @@ def frame_writer(frame: Any) -> Replace | None:
                 frame[name] = series
 
     return replace
+
+
+def _series(column: pa.ChunkedArray) -> Any:
+    """A column as pandas users know it."""
+    if pa.types.is_nested(column.type):  # lists stay lists, which pyarrow makes arrays
+        series = column.slice(0, 0).to_pandas()
+        return type(series)(column.to_pylist(), dtype=object)
+    if pa.types.is_integer(column.type) and column.null_count:  # they don't become fractions
+        whole = column.to_pandas(integer_object_nulls=True)
+        return whole.astype("Int64" if pa.types.is_signed_integer(column.type) else "UInt64")
+    if pa.types.is_timestamp(column.type) and column.type.unit != "ns":
+        try:
+            return column.cast(pa.timestamp("ns", column.type.tz)).to_pandas()
+        except pa.ArrowInvalid:
+            pass  # centuries away
+    return column.to_pandas()
 
 
 def unknown_slot(structure: str, slot: str, known: Sequence[str]) -> UnknownField:
