@@ -142,7 +142,7 @@ class Schema(
             "minimal_set": minimal_set,
             "maximal_set": maximal_set,
             "ordered_set": ordered_set,
-            "coerce": coerce,
+            "coerce": coerce or None,
             "flexible": not members.records and arguments.of_features(kind)
             if flexible is None
             else flexible,

@@ -187,9 +187,10 @@ def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
     table: pa.Table = report.table
     found = {}
     for name in table.column_names:
-        if name not in source.names:
-            if name != source.index:
-                found[name] = table[name]
+        if name not in report.changes:
+            continue
+        if name not in source.names and name != source.index:
+            found[name] = table[name]
             continue
         new, old = table.schema.field(name).type, source.type_of(name)
         nulls = source.null_count(name)
