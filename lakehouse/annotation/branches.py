@@ -76,6 +76,7 @@ class Branches:
             for rule in rules
         }
         self._edges: dict[str, pl.DataFrame] = {}
+        self._told: set[tuple[str, str]] = set()
 
     def permit(self, column: str, stored: Mapping[str, Any], *, cautious: bool = False) -> Permit:
         """A stored condition on the terms of a column.
@@ -123,6 +124,9 @@ class Branches:
         return None
 
     def _tell(self, column: str, root: str) -> None:
+        if (column, root) in self._told:
+            return
+        self._told.add((column, root))
         names = (t.title().replace("_", "") for t in self._tables.get(column, ()))
         calls = " or ".join(f"bt.{name}.import_source()" for name in names)
         notify(

@@ -73,7 +73,7 @@ def _schema(name: str, path: Path) -> Any:
 
 def _organism_of(path: Path) -> str:
     from lakehouse.curation.slots import slots_in
-    from lakehouse.examples._cellxgene_cases import ORGANISMS
+    from lakehouse.examples.cellxgene import organism_named
     from lakehouse.formats import format_for
 
     adapter = format_for(str(path)) if path.exists() else None
@@ -81,5 +81,4 @@ def _organism_of(path: Path) -> str:
         return "human"  # which the curator refuses with a reason
     part = slots_in(path, "AnnData").part("uns", of_features=True)
     told = part.data.get("organism_ontology_term_id")
-    names = [name for name, organism in ORGANISMS.items() if organism.ontology_id == told]
-    return names[0] if names else "human"
+    return organism_named(told) or "human"

@@ -18,15 +18,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse.errors import InvalidArgument, near
+from lakehouse.errors import InvalidArgument, InvalidFeature, near
 from lakehouse.examples._cellxgene_cases import ORGANISMS, cases
 
 if TYPE_CHECKING:
     from lakehouse.registries import Schema
 
-__all__ = ["create_cellxgene_schema", "save_cellxgene_defaults"]
+__all__ = ["create_cellxgene_schema", "organism_named", "save_cellxgene_defaults"]
 
 FieldType = Literal["ontology_id", "name"]
+
+_TYPES = ("CELLxGENE", *(f"CELLxGENE {number}" for number in range(2, 10)))
 
 TISSUE_TYPES = ("tissue", "organoid", "primary cell culture", "cell line")
 SUSPENSIONS = ("cell", "nucleus", "na")
@@ -86,9 +88,10 @@ def save_cellxgene_defaults() -> None:
     """Save the words of CELLxGENE that no ontology has, and the sexes and the healthy state."""
     from lakehouse import bionty as bt
     from lakehouse.orm import transaction
+    from lakehouse.orm.matching import quiet_matching
     from lakehouse.registries import ULabel
 
-    with transaction(message="words of CELLxGENE"):
+    with transaction(message="words of CELLxGENE"), quiet_matching():
         _save_terms(bt.Disease, {"normal": "PATO:0000461"})
         _save_terms(bt.Phenotype, SEXES)
         for registry, words in _CONTROLS.items():
@@ -98,6 +101,17 @@ def save_cellxgene_defaults() -> None:
             above = ULabel(name=kind, is_type=True, type=None).save()
             for word in choices:
                 ULabel(name=word, type=above).save()
+
+
+def organism_named(ontology_id: object) -> str | None:
+    """The organism that a dataset's `organism_ontology_term_id` means, as schemas are asked for it.
+
+    Example:
+        >>> organism_named("NCBITaxon:10090")
+        'mouse'
+    """
+    names = (name for name, species in ORGANISMS.items() if species.ontology_id == ontology_id)
+    return next(names, None)
 
 
 def create_cellxgene_schema(
@@ -120,6 +134,7 @@ def create_cellxgene_schema(
         InvalidArgument: The field type or the organism isn't known.
     """
     from lakehouse.orm import transaction
+    from lakehouse.orm.matching import quiet_matching
     from lakehouse.registries import Schema
 
     types: list[str] = [field_types] if isinstance(field_types, str) else list(field_types)
@@ -132,7 +147,7 @@ def create_cellxgene_schema(
             expected=", ".join(near(organism, known) or known),
         )
     species = ORGANISMS[organism]
-    with transaction(message="schema of CELLxGENE"):
+    with transaction(message="schema of CELLxGENE"), quiet_matching():
         if strict:
             save_cellxgene_defaults()
             _save_genes()
@@ -181,7 +196,7 @@ def _obs(types: list[str], demanded: dict[str, dict[str, Any]]) -> Schema:
 
 
 def _var(organism: str, *, strict: bool) -> Schema:
-    from lakehouse.registries import Feature, Schema
+    from lakehouse.registries import Schema
 
     name = ORGANISMS[organism].gene_organism
     if strict:
@@ -189,13 +204,11 @@ def _var(organism: str, *, strict: bool) -> Schema:
         always = (f"organism__ontology_id={key!r}" for key in _ALWAYS.values())
         filters = (f"organism__name={name!r}", *always)
         kinds = (f"bionty.Gene[{f}].ensembl_gene_id" for f in filters)
-        genes = Feature(name=f"{organism}_feature_id", dtype=f"cat[{'|'.join(kinds)}]").save()
+        genes = _feature(f"{organism}_feature_id", f"cat[{'|'.join(kinds)}]")
     else:
-        genes = Feature(
-            name=f"{organism}_gene_id",
-            dtype="cat[bionty.Gene.ensembl_gene_id]",
-            cat_filters={"organism__name": name},
-        ).save()
+        narrowed = {"organism__name": name}
+        dtype = "cat[bionty.Gene.ensembl_gene_id]"
+        genes = _feature(f"{organism}_gene_id", dtype, cat_filters=narrowed)
     return Schema(
         [_feature("feature_is_filtered", bool)],
         index=genes,
@@ -240,10 +253,24 @@ def _forbidden(names: Collection[str]) -> dict[str, dict[str, Any]]:
     return {name: {"forbidden": True} for name in names}
 
 
-def _feature(name: str, dtype: Any) -> Any:
+def _feature(name: str, dtype: Any, **more: Any) -> Any:
+    """A feature; where the lake has another one of this name, one of CELLxGENE's own.
+
+    What other schemas demand of the other one stays as it is.
+    """
     from lakehouse.registries import Feature
 
-    return Feature(name=name, dtype=dtype).save()
+    try:
+        return Feature(name=name, dtype=dtype, **more).save()
+    except InvalidFeature as error:
+        wrong = error
+    for kind in _TYPES:  # the first may hold one of an older dtype, too
+        above = Feature(name=kind, is_type=True).save()
+        try:
+            return Feature(name=name, dtype=dtype, type=above, **more).save()
+        except InvalidFeature:
+            continue
+    raise wrong
 
 
 def _save_terms(registry: Any, words: dict[str, str]) -> None:

@@ -8,7 +8,9 @@ processes, which is harmless, because saving settles what happened in between.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,6 +34,19 @@ _ALIKE = 3
 _SINGLE_RECORDS = 10
 _BURST_SECONDS = 1.0
 _SIMILAR = 82.0
+
+
+_QUIET: ContextVar[bool] = ContextVar("existing records are returned without a word", default=False)
+
+
+@contextmanager
+def quiet_matching() -> Iterator[None]:
+    """Make records that may exist: nothing is told of those, nor of similar names."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
 
 
 class _Index:
@@ -177,7 +192,7 @@ class Matcher:
         if self._in_burst():
             return
         state = self._lake.state
-        rows = state.count(meta.table)
+        rows = 0 if _QUIET.get() else state.count(meta.table)
         if not rows or rows > _NARROWED_ROWS or not state.in_memory(meta.table):
             return
         table = state.arrow(meta.table)
@@ -199,6 +214,8 @@ class Matcher:
 
     def tell_existing(self, meta: RegistryMeta, row: dict[str, Any]) -> None:
         """Tell the user that an existing record is returned; in a burst, only a few times."""
+        if _QUIET.get():
+            return
         in_burst = self._in_burst()
         if in_burst and self._told:
             return

@@ -75,6 +75,23 @@ def test_the_organism_of_a_cellxgene_file_chooses_the_schema(run, lake, here):
     assert "martian" in run("validate", "cells.h5ad", "-s", "cellxgene:martian", code=2).output
 
 
+def test_features_of_an_older_dtype_are_no_obstacle_to_cellxgene(run, lake, here):
+    ln.connect(str(lake))
+    older = "cat[bionty.Gene[organism__name='human'].ensembl_gene_id]"
+    ln.Feature(name="human_feature_id", dtype=older).save()
+    ln.Feature(name="donor_id", dtype="cat[ULabel]").save()
+    ln.examples.datasets.small_dataset3_cellxgene().write_h5ad(here / "cells.h5ad")
+    first = run("validate", "cells.h5ad", "--schema", "cellxgene", code=1)
+    assert "donor_id" not in first.output  # texts are valid: it isn't the older feature's ULabel
+    again = run("validate", "cells.h5ad", "--schema", "cellxgene", code=1)
+    assert "returning" not in again.stderr
+    told = [line for line in again.stderr.splitlines() if "isn't registered" in line]
+    assert len(told) == len(set(told)) > 0
+    assert ln.Feature.get(name="human_feature_id", type=None).dtype == older
+    assert ln.Feature.filter(name="donor_id", type__name="CELLxGENE").one().dtype == "str"
+    assert ln.Feature.filter(is_type=True).count() == 1
+
+
 def test_terms_of_public_sources_are_valid_and_stay_there(run, lake, here):
     ln.connect(str(lake))
     cells = pd.DataFrame({"ontology_id": ["CL:0", "CL:1"], "name": ["cell", "T cell"]})

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 import lakehouse as ln
+import lakehouse.bionty as bt
+from lakehouse.curation.chunks import CHUNK_ROWS
 from lakehouse.errors import InvalidArgument, InvalidData, ValidationError
 
 pytestmark = pytest.mark.usefixtures("lake")
@@ -239,5 +241,37 @@ def test_what_a_schema_makes_of_mixed_types_is_stored(lake):
     saved = ln.Artifact.from_dataframe(mixed()[["n"]], key="mixed.parquet", schema=schema).save()
     assert saved.load()["n"].to_dict() == {"r": "x", "s": "1", "t": "2.5"}
     other = mixed().assign(other=[1, "y", None])
-    with pytest.raises(InvalidData, match="other"):
+    with pytest.raises(InvalidData, match="same type"):
         ln.Artifact.from_dataframe(other, key="other.parquet", schema=schema)
+
+
+def test_standardizing_leaves_other_values_as_they_are(lake):
+    ln.Feature(name="kind", dtype=bt.CellType).save()
+    ln.Feature(name="kinds", dtype="list[cat[bionty.CellType]]").save()
+    bt.CellType(name="B cell", synonyms="Bc").save()
+    schema = ln.Schema([ln.Feature.get(name="kind"), ln.Feature.get(name="kinds")]).save()
+    lists = [np.array(["Bc"]), {"B cell"}, None]
+    df = pd.DataFrame({"kind": ["Bc", None, 1], "kinds": lists})
+    ln.curators.DataFrameCurator(df, schema).standardize()
+    assert df["kind"].tolist() == ["B cell", None, "1"]
+    assert df["kinds"].tolist() == [["B cell"], ["B cell"], None]
+    df = pd.DataFrame({"kind": ["Bc"] * 2, "kinds": ["Bc", {"Bc"}]})
+    ln.curators.DataFrameCurator(df, schema).standardize()
+    assert df["kinds"].tolist() == ["Bc", {"Bc"}]
+
+
+def test_standardizing_stretches_without_values(lake):
+    bt.CellType(name="B cell", synonyms="Bc").save()
+    schema = ln.Schema([ln.Feature(name="kind", dtype=bt.CellType).save()]).save()
+    df = pd.DataFrame({"kind": np.array([*[None] * CHUNK_ROWS, "Bc"], object)})
+    ln.curators.DataFrameCurator(df, schema).cat.standardize("kind")
+    assert df["kind"].iloc[-1] == "B cell"
+    assert df["kind"].isna().sum() == CHUNK_ROWS
+
+
+def test_texts_that_a_file_cant_hold(lake):
+    schema = ln.Schema([ln.Feature(name="t", dtype=str).save()]).save()
+    with pytest.raises(InvalidData, match="can't be written as a Parquet file"):
+        ln.curators.DataFrameCurator(pd.DataFrame({"t": ["\udc80"]}), schema).save_artifact(
+            key="x.parquet"
+        )
