@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import pydantic
 
 from lakehouse.annotation.specs import resolver_of, spec_of
+from lakehouse.curation.chunks import is_missing
 from lakehouse.curation.models import PYTHON_TYPES
 from lakehouse.curation.rules.constraints import fault
 from lakehouse.curation.spec import ColumnRule, DatasetSpec, RowJudge
@@ -39,10 +40,11 @@ def row_model(schema: Any, lake: Lake) -> type[pydantic.BaseModel]:
     spec: DatasetSpec = spec_of(schema, lake.state)
     resolver = resolver_of(lake)
     fields: dict[str, Any] = {}
+    names = {rule.name for rule in spec.columns}
     for position, rule in enumerate(spec.columns):
         plain = rule.name.isidentifier() and not keyword.iskeyword(rule.name)
         taken = hasattr(pydantic.BaseModel, rule.name) or rule.name.startswith("_")
-        name = rule.name if plain and not taken else f"field_{position}"
+        name = rule.name if plain and not taken else _free(f"field_{position}", names)
         alias = None if name == rule.name else rule.name
         fields[name] = _field(rule, spec, resolver, alias)
     config = pydantic.ConfigDict(
@@ -55,6 +57,12 @@ def row_model(schema: Any, lake: Lake) -> type[pydantic.BaseModel]:
     if spec.rows is not None:
         validators["rows"] = pydantic.model_validator(mode="before")(_row_test(spec.rows))
     return pydantic.create_model(label, __config__=config, __validators__=validators, **fields)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _row_test(judge: RowJudge) -> Callable[[Any], Any]:
@@ -71,23 +79,33 @@ def _row_test(judge: RowJudge) -> Callable[[Any], Any]:
 def _field(
     rule: ColumnRule, spec: DatasetSpec, resolver: TermResolver, alias: str | None
 ) -> tuple[Any, Any]:
-    annotation: Any = _annotation(rule.dtype, resolver)
-    own = {name: value for name, value in rule.checks.items() if name in _OWN}
-    other = {name: value for name, value in rule.checks.items() if name not in _OWN}
+    complete = rule.checks.get("null_items") is False
+    annotation: Any = _annotation(rule.dtype, resolver, complete=complete)
+    # of numbers that may be whole or not, pydantic takes the plain remainder
+    ours = {"multiple_of"} if rule.dtype.kind == "num" else set()
+    own = {n: value for n, value in rule.checks.items() if n in _OWN and n not in ours}
+    other = {n: value for n, value in rule.checks.items() if n not in own}
     if own:
         annotation = Annotated[annotation, pydantic.Field(**own)]
     for name, argument in other.items():
         annotation = Annotated[annotation, pydantic.AfterValidator(_test(name, argument))]
     if rule.nullable:
         annotation = annotation | None
+    annotation = Annotated[annotation, pydantic.BeforeValidator(_present)]
     required = spec.is_required(rule)
     info: Any = pydantic.Field(... if required else rule.default, alias=alias)
     return annotation, info
 
 
-def _annotation(dtype: DType, resolver: TermResolver) -> Any:
+def _present(value: Any) -> Any:
+    """None for what is missing, as in columns: NaN, and pandas' NA and NaT."""
+    return None if is_missing(value) else value
+
+
+def _annotation(dtype: DType, resolver: TermResolver, *, complete: bool = False) -> Any:
     if dtype.kind == "list":
-        return list[Any] if dtype.item is None else list[_annotation(dtype.item, resolver)]  # type: ignore[misc]
+        item = Any if dtype.item is None else _annotation(dtype.item, resolver)
+        return list[item] if complete or item is Any else list[item | None]  # type: ignore[valid-type]
     if dtype.kind == "cat":
         return Annotated[str, pydantic.AfterValidator(term_test(dtype, resolver))]
     return PYTHON_TYPES[dtype.kind]

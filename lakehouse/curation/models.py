@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from pathlib import PurePath
 from typing import Annotated, Any
 
+import numpy as np
 import pydantic
 
-from lakehouse.curation.chunks import accepts_value, is_missing
+from lakehouse.curation.chunks import accepts_value, is_missing, is_sequence, is_text
 from lakehouse.curation.coercion import coerce_value
 from lakehouse.curation.rules.dicts import dict_of_text
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
@@ -46,7 +47,10 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 def python_type(dtype: DType) -> Any:
     """The Python annotation of a dtype; a categorical is one text or several."""
     if dtype.kind == "list":
-        return list[Any] if dtype.item is None else list[python_type(dtype.item)]  # type: ignore[misc]
+        if dtype.item is None:
+            return list[Any]
+        item = str if dtype.item.kind == "cat" else python_type(dtype.item)
+        return list[item]  # type: ignore[valid-type]
     if dtype.kind == "cat":
         return str | list[str]
     return PYTHON_TYPES[dtype.kind]
@@ -81,6 +85,16 @@ def model_of(
     return pydantic.create_model("Values", __config__=config, **fields)
 
 
+def listed(values: Iterable[Any]) -> list[Any]:
+    """A sequence of any kind as a list, without numpy's scalars, which strict models refuse."""
+    return [v.item() if isinstance(v, np.generic) else v for v in values]
+
+
+def texts_in(value: Any) -> list[str]:
+    """The text that a value is, or the texts that it lists."""
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
+
+
 def _reader(rule: ColumnRule, *, convert: bool) -> Callable[[Any], Any]:
     """What happens to a value before its type is checked."""
     dtype: DType = rule.dtype
@@ -90,8 +104,10 @@ def _reader(rule: ColumnRule, *, convert: bool) -> Callable[[Any], Any]:
             if not rule.nullable and rule.default is None:
                 raise ValueError("null values are not allowed")
             return rule.default
-        if dtype.kind in ("cat", "list") and isinstance(value, (set, frozenset, tuple)):
-            value = list(value)
+        if dtype.kind in ("cat", "list") and is_sequence(value):
+            value = listed(value)
+        if not all(map(is_text, texts_in(value))):
+            raise ValueError("no valid Unicode")
         if dtype.kind == "dict" and isinstance(value, str):
             return dict_of_text(value)
         if dtype.kind == "path" and isinstance(value, PurePath):

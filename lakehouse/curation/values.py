@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pydantic
 
 from lakehouse.curation.chunks import Objects, is_missing
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.failures import Failures, Group
-from lakehouse.curation.models import model_of
+from lakehouse.curation.models import listed, model_of
 from lakehouse.curation.report import Report
 from lakehouse.curation.rules.categories import make as category_check
 from lakehouse.curation.rules.constraints import ConstraintCheck
@@ -57,7 +58,9 @@ def validate_values(
     try:
         checked = model.model_validate(dict(values))
         extra = checked.model_extra or {}
-        made = {names[f]: getattr(checked, f) for f in checked.model_fields_set if f in names}
+        # other values may be named as the model's fields are
+        given = {f: name for f, name in names.items() if name in values}
+        made = {name: getattr(checked, f) for f, name in given.items()}
         made |= {
             rule.name: rule.default
             for rule in rules.values()
@@ -70,7 +73,7 @@ def validate_values(
     report = Report(
         columns={name: str(rule.dtype) for name, rule in rules.items() if name in values},
         table=made,
-        changed=made != dict(values),
+        changed=made.keys() != values.keys() or any(_differs(values[k], made[k]) for k in made),
         n_rows=1,
     )
     for name, rule in rules.items():
@@ -97,6 +100,15 @@ def validate_values(
     return report
 
 
+def _differs(old: Any, new: Any) -> bool:
+    """Whether a value became another one; an array, which files hold, is the same as its list."""
+    if old is new:
+        return False
+    if isinstance(new, list) and isinstance(old, np.ndarray):
+        return listed(old) != new
+    return bool(old != new)
+
+
 def _unfulfilled(rule: ColumnRule, value: Any, slot: str) -> Iterator[Failure | Group]:
     """The conditions of a feature that one value doesn't fulfil."""
     check = ConstraintCheck(rule)
@@ -119,7 +131,7 @@ def _failures(
         rule = rules.get(name)
         kind = _RULE_OF.get(detail["type"], "dtype")
         value = values.get(name)
-        if kind == "dtype" and value is None:
+        if kind == "dtype" and is_missing(value):
             kind = "null"
         yield Failure(
             slot,

@@ -129,7 +129,7 @@ def read(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> Core:
         found.conditions = {n: v for n, v in given.items() if not _huge(v)}
         found.judged = found.judged or len(found.conditions) < len(given)
     strange = [n for n in schema if n not in _NEUTRAL and n not in usual and schema[n] is not None]
-    items = schema.get("items_schema", {"type": "any"})
+    items = schema.get("items_schema", {"type": "any"}) if kind != "tuple" else {"type": "any"}
     compiled = not isinstance(found.conditions.get("pattern", ""), str)
     if compiled:  # by `re`, whose expressions mean something else
         del found.conditions["pattern"]

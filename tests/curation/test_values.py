@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pydantic
 import pytest
 
@@ -156,3 +157,25 @@ def test_the_model_is_an_ordinary_pydantic_model() -> None:
     assert model.model_json_schema()["required"] == ["percent.mito", "model_config"]
     with pytest.raises(pydantic.ValidationError):
         model.model_validate({"percent.mito": "x"})
+
+
+def test_keys_may_be_named_as_fields_of_the_model() -> None:
+    spec = DatasetSpec((ColumnRule("b", int), ColumnRule("c", int, required=False)))
+    report = validate_values({"f1": 9, "b": 1}, spec)
+    assert (report.ok, report.changed, report.table) == (True, False, {"f1": 9, "b": 1})
+
+
+@pytest.mark.parametrize("value", [np.array(["a", "zz"]), ("a", "zz"), {"a": 1, "zz": 2}.keys()])
+@pytest.mark.parametrize("dtype", ["cat[ULabel]", "list[cat[ULabel]]"])
+def test_sequences_of_any_kind_are_lists(dtype: str, value: Any) -> None:
+    terms = TableResolver({"ULabel": pa.table({"uid": ["1"], "name": ["a"]})})
+    report = validate_values({"b": value}, DatasetSpec((ColumnRule("b", dtype),)), terms)
+    assert [(f.rule, f.value) for f in report.failures] == [("category", "zz")]
+    assert report.changed == (not isinstance(value, np.ndarray))
+
+
+@pytest.mark.parametrize("value", ["\udc80", ["\udc80"], [["a"], "a"]])
+def test_what_is_no_text_is_no_term(value: Any) -> None:
+    terms = TableResolver({"ULabel": pa.table({"uid": ["1"], "name": ["a"]})})
+    spec = DatasetSpec((ColumnRule("b", "list[cat[ULabel]]"),))
+    assert [f.rule for f in validate_values({"b": value}, spec, terms).failures] == ["dtype"]

@@ -376,3 +376,33 @@ def test_patterns_that_cant_be_applied():
     schema = ln.Schema([feature], constraints={"s": {"pattern": "(?=a)"}}).save()
     with pytest.raises(InvalidArgument, match="'s' can't be applied"):
         ln.curators.DataFrameCurator(pd.DataFrame({"s": ["a"]}), schema).check()
+
+
+class Rare(ln.DatasetModel):
+    pair: tuple[int, str]
+    step: Annotated[float, Field(multiple_of=0.1)]
+    notes: list[str | None]
+
+
+def test_rare_annotations_mean_the_same_in_columns_and_rows():
+    schema = Rare.to_schema().save()
+    row = schema.to_pydantic()
+    fine = {"pair": [1, "a"], "step": 0.3, "notes": ["a", None]}
+    wrong = {"pair": [1, "a"], "step": 0.35, "notes": [None]}
+    frame = pd.DataFrame([fine, wrong])
+    found = ln.curators.DataFrameCurator(frame, schema).check()
+    assert [(f.column, f.rows) for f in found.failures] == [("step", (1,))]
+    row.model_validate(fine)
+    with pytest.raises(pydantic.ValidationError, match="1 validation error"):
+        row.model_validate(wrong)
+
+
+def test_rows_of_schemas_with_names_like_those_of_fields():
+    numbers = [ln.Feature(name=n, dtype=int).save() for n in ("field_1", "my col", "copy")]
+    measured = ln.Feature(name="n", dtype=float, nullable=False).save()
+    row = ln.Schema([*numbers, measured], name="names").save().to_pydantic()
+    given = {"field_1": 1, "my col": 2, "copy": 3, "n": 1.5}
+    assert row.model_validate(given).model_dump(by_alias=True) == given
+    for wrong in ({"field_1": "x"}, {"my col": "x"}, {"n": float("nan")}):
+        with pytest.raises(pydantic.ValidationError):
+            row.model_validate({**given, **wrong})
