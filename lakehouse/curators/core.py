@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lakehouse.curation import Report
@@ -227,8 +227,10 @@ class Curator:
         Raises:
             ValidationError: Something is wrong; nothing is saved.
         """
-        self.validate()
-        with batch_on(self._lake), told():  # nobody finds the one without the other
+        # nobody finds the one without the other, and of what isn't valid nothing is saved
+        with batch_on(self._lake), ExitStack() as stack:
+            self.validate()
+            stack.enter_context(told())
             changes = self._changes()
             if self._artifact is not None and is_path(self.dataset) and not changes:
                 saved = self._annotate(self._artifact)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.curation import ColumnRule, Failure, Report
+from lakehouse.curation.chunks import joined
 from lakehouse.curation.coercion import CONVERTIBLE, Coercer
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
@@ -126,7 +127,7 @@ class Mending:
             chunks.append(coercer.apply(read[column], start))
             start += n_rows
         Report(tuple(coercer.failures(self.slot)), n_rows=start).raise_for_failures()
-        self.put({column: pa.chunked_array(chunks)})
+        self.put({column: joined(chunks, rule.fill_type)})
         self._look_again()
 
     def rules(self) -> dict[str, ColumnRule]:

@@ -179,11 +179,8 @@ class ComponentCurator(Mending):
         source = source_of(self.part.data)
         key = name if name in source.names else source.index or name
         chunks = [chunks[key] for _, chunks in source.read([key], {key})]
-        arrays = [
-            chunk if isinstance(chunk, pa.Array) else pa.array([_told(v) for v in chunk.values])
-            for chunk in chunks
-        ]
-        return pa.chunked_array(arrays) if arrays else pa.chunked_array([], pa.string())
+        arrays = [chunk if isinstance(chunk, pa.Array) else _texts(chunk) for chunk in chunks]
+        return joined(arrays, pa.string())
 
     def _check_changeable(self) -> None:
         """Refuse to change what would not be saved."""
@@ -267,7 +264,7 @@ class ComponentCurator(Mending):
         if any(isinstance(chunk, Objects) for chunk in filled):
             return  # of several types: what is missing is the least of it
         if coercer.changed:
-            made = pa.chunked_array(filled)
+            made = joined(filled, rule.fill_type)
             if pa.types.is_dictionary(made.type):
                 made = made.unify_dictionaries()
             self.put({rule.name: self._as_it_was(rule.name, made)})
@@ -278,8 +275,8 @@ class ComponentCurator(Mending):
         name = (self.schema.name or f"uid={self.schema.uid}") if known else "none"
         return f"{type(self).__name__}(Schema: {name}, {status(self.report)})"
 
-_TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too
 
+_TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too
 
 
 def status(report: Report | None) -> str:
@@ -287,9 +284,15 @@ def status(report: Report | None) -> str:
     return "validated" if report is not None and report.ok else "unvalidated"
 
 
-def _told(value: Any) -> str:
-    """A value as text that can be stored, whatever its own text holds."""
-    return str(value).encode("utf-8", "backslashreplace").decode()
+def _texts(chunk: Objects) -> pa.Array:
+    """Mixed values as lists of texts or as texts that can be stored, whatever they hold."""
+    if any(map(is_sequence, chunk.values)):
+        made = array_of([list(v) if is_sequence(v) else v for v in chunk.values])
+        # of texts beside lists no column can be made, so they stay as they are
+        return pa.nulls(len(chunk), pa.string()) if isinstance(made, Objects) else made
+    told = [None if is_missing(value) else str(value) for value in chunk.values]
+    encoded = (text and text.encode("utf-8", "backslashreplace").decode() for text in told)
+    return pa.array(encoded, pa.string())
 
 
 def _like(data: Any, table: pa.Table) -> Any:

@@ -133,6 +133,21 @@ def test_a_transaction_that_fails_saves_none(schema):
     assert (bt.CellType.filter().count(), ln.Artifact.filter(key="a.parquet").count()) == (0, 0)
 
 
+def test_what_is_not_valid_saves_none(lake, schema):
+    cells = pd.DataFrame({"cell": ["T cell", "blob"]})
+    for save in (
+        lambda: curator(schema, *cells["cell"]).save_artifact(key="a.parquet"),
+        lambda: ln.Artifact.from_dataframe(cells, key="a.parquet", schema=schema).save(),
+    ):
+        before = len(lake.log())
+        with pytest.raises(ValidationError, match="blob"):
+            save()
+        assert (len(lake.log()), bt.CellType.filter().count()) == (before, 0)
+    saved = curator(schema, "T cell").save_artifact(key="a.parquet")
+    assert saved.cell_types.to_list("name") == ["T cell"]
+    assert len(lake.log()) == before + 1  # with the terms that its labels are
+
+
 def test_what_only_judges_saves_nothing(lake, schema):
     before = len(lake.log())
     model = schema.to_pydantic()

@@ -27,6 +27,7 @@ from lakehouse.curation.slots import Part, slots_in
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
+from lakehouse.orm.batch import batch_on
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
 from lakehouse.registries.artifact.telling import tell_unknown
@@ -98,23 +99,26 @@ def validate_payload(
     out = Validation()
     reports: dict[str, Report] = {}
     parts: dict[str, tuple[Part, Any]] = {}
-    if schema is not None:
-        check_suffix(schema, payload.suffix)
-        otype = None if description is None else description.otype
-        parts = parts_of(_source(payload, otype), otype, schema)
-        resolver = resolver_of(lake, saves=True)
-        for slot, (part, demanded) in parts.items():
-            reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
-            tell_unknown(demanded, reports[slot], part)
     external: Prepared | None = None
-    externals = {} if schema is None else schema.slots
-    if features is not None or EXTERNAL in externals:
-        reports[EXTERNAL], external = external_values(lake, features or {}, externals.get(EXTERNAL))
-    if reports:
-        joined = joined_report(reports)
+    with batch_on(lake):  # what isn't valid saves no terms of public sources either
         if schema is not None:
-            joined.add(dataset_failures(lake, schema, _source(payload, schema.otype)))
-        joined.raise_for_failures()
+            check_suffix(schema, payload.suffix)
+            otype = None if description is None else description.otype
+            parts = parts_of(_source(payload, otype), otype, schema)
+            resolver = resolver_of(lake, saves=True)
+            for slot, (part, demanded) in parts.items():
+                reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
+                tell_unknown(demanded, reports[slot], part)
+        externals = {} if schema is None else schema.slots
+        if features is not None or EXTERNAL in externals:
+            reports[EXTERNAL], external = external_values(
+                lake, features or {}, externals.get(EXTERNAL)
+            )
+        if reports:
+            joined = joined_report(reports)
+            if schema is not None:
+                joined.add(dataset_failures(lake, schema, _source(payload, schema.otype)))
+            joined.raise_for_failures()
     content = {slot: r for slot, r in reports.items() if slot != EXTERNAL}
     demanded_by = {slot: demanded for slot, (_, demanded) in parts.items()}
     out.annotation = annotate.from_reports(lake, content, demanded_by)
