@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lakehouse.bionty.organisms import ALL, organism_record
 from lakehouse.bionty.public import PublicOntology
 from lakehouse.bionty.source import Source, manifest_source
+from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, MultipleObjectsReturned, OrganismNotSet, near
-from lakehouse.ontology.manifest import manifest_of, manifests
+from lakehouse.ontology.manifest import Manifest, manifest_of, manifests
 from lakehouse.orm import QuerySet, current_lake
 from lakehouse.orm.batch import batch_on
 from lakehouse.registries.artifact import Artifact
+
+_NUMBER = re.compile(r"\d+")
 
 
 def add_source(
@@ -29,7 +33,7 @@ def add_source(
         species = organism_record(organism)
         organism = (species if species._saved else species.save()).name
     if isinstance(source, str):
-        found = _by_name(registry, source, version, organism)
+        found = _by_name(registry, source, version, organism, has_terms=df is not None)
     elif isinstance(source, PublicOntology):
         found = _like(registry, source, version, organism)
     elif isinstance(source, Source):
@@ -51,7 +55,9 @@ def add_source(
     return found
 
 
-def _by_name(registry: type[Any], name: str, version: str | None, organism: str | None) -> Source:
+def _by_name(
+    registry: type[Any], name: str, version: str | None, organism: str | None, *, has_terms: bool
+) -> Source:
     query: QuerySet[Source] = QuerySet(Source, current_lake())
     query = query.filter(entity=registry.meta.name, name=name)
     if organism is not None:
@@ -67,8 +73,10 @@ def _by_name(registry: type[Any], name: str, version: str | None, organism: str 
         return same[0]
     known = manifest_of(registry.__name__, name, organism)
     if known is not None:
+        if version is not None and not has_terms:
+            _check_version(registry, known, version)
         return manifest_source(known, version)
-    if version is None:
+    if version is None or not has_terms:
         names = {m.source_name for m in manifests().values() if m.entity == registry.__name__}
         raise InvalidArgument(
             f"{registry.meta.name} has no source {name!r}.",
@@ -76,6 +84,31 @@ def _by_name(registry: type[Any], name: str, version: str | None, organism: str 
             hint=f"bt.{registry.__name__}.add_source({name!r}, version='…', df=…)",
         )
     return Source(entity=registry.meta.name, name=name, version=version, organism=organism or ALL)
+
+
+def _check_version(registry: type[Any], known: Manifest, version: str) -> None:
+    """Tell of a release that isn't a known one.
+
+    Raises:
+        InvalidArgument: It can't be one: no address is made of it, or it is written otherwise.
+    """
+    if version in known.versions:
+        return
+    name, listed = known.source_name, ", ".join(known.versions)
+    address = known.address(version)
+    alike = any(_NUMBER.sub("0", version) == _NUMBER.sub("0", v) for v in known.versions)
+    if not alike or address == known.address():
+        raise InvalidArgument(
+            f"{registry.meta.name} has no release {version!r} of the source {name!r}.",
+            expected=listed,
+            hint=f"bt.{registry.__name__}.add_source({name!r}, version={version!r}, df=…) for "
+            "terms of your own",
+        )
+    notify(
+        f"{version} is no known release of {name!r}, which are: {listed}; it will be looked for "
+        f"at {address}",
+        "warning",
+    )
 
 
 def _like(registry: type[Any], other: Any, version: str | None, organism: str | None) -> Source:

@@ -134,11 +134,16 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
         Args:
             source: A `bt.Source`, a public ontology, or a source's name, e.g. `"mondo"`.
             df: A data frame with the source's terms, kept as an artifact.
-            version: The version, where a name is given.
+            version: The version, where a name is given. Of one that isn't known you are told
+                where it will be looked for.
             organism: The organism that it is for.
 
         Returns:
             The saved source.
+
+        Raises:
+            InvalidArgument: There can't be such a release, or no terms of a source that isn't
+                known were given.
 
         Example:
             >>> Disease.add_source("mondo", version="2025-06-03")  # doctest: +SKIP

@@ -98,6 +98,25 @@ def test_a_second_release_beside_the_first(lake, packages):
     assert bt.CellType.get(name="T cell").source == new
 
 
+def test_a_release_that_nobody_knows_is_told(lake, capsys):
+    listed = "2026-03-26, 2025-07-30, 2025-04-10, 2025-02-13"
+    bt.CellType.add_source("cl", version="2025-04-10")
+    assert "no known release" not in capsys.readouterr().err
+    made = bt.CellType.add_source("cl", version="1900-01-01")
+    said = capsys.readouterr().err
+    assert f"1900-01-01 is no known release of 'cl', which are: {listed}" in said
+    assert made.url in said
+    with pytest.raises(InvalidArgument, match="no release 'latest'") as caught:
+        bt.CellType.add_source("cl", version="latest")
+    assert caught.value.expected == listed
+    assert not bt.Source.filter(version="latest").exists()
+    with pytest.raises(InvalidArgument, match="no source 'own'"):
+        bt.CellType.add_source("own", version="1")
+    frame = pd.DataFrame({"ontology_id": ["X:1"], "name": ["x"]})
+    assert bt.CellType.add_source("own", version="1", df=frame).version == "1"
+    assert bt.CellType.add_source("cl", version="mine", df=frame).version == "mine"
+
+
 def test_updating_adds_nothing(lake, packages):
     old = bt.CellType.add_source("cl", version="2025-02-13")
     bt.CellType.from_source(name="leukocyte", source=old).save()
