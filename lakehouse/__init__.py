@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lakehouse import curators as curators
     from lakehouse import errors as errors
     from lakehouse import examples as examples
+    from lakehouse import integrations as integrations
     from lakehouse import models as models
     from lakehouse import setup as setup
     from lakehouse.config import settings as settings
@@ -102,6 +103,7 @@ _EXPORTS = {
     "curators": "lakehouse.curators",
     "errors": "lakehouse.errors",
     "examples": "lakehouse.examples",
+    "integrations": "lakehouse.integrations",
     "models": "lakehouse.models",
     "setup": "lakehouse.setup",
 }
@@ -139,6 +141,7 @@ __all__ = [
     "current_lake",
     "errors",
     "examples",
+    "integrations",
     "models",
     "open",
     "save",

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lakehouse.examples import cellxgene as cellxgene
+    from lakehouse.examples import croissant as croissant
     from lakehouse.examples import datasets as datasets
     from lakehouse.examples import mlflow as mlflow
     from lakehouse.examples import schemas as schemas
     from lakehouse.examples import wandb as wandb
 
-__all__ = ["cellxgene", "datasets", "mlflow", "schemas", "wandb"]
+__all__ = ["cellxgene", "croissant", "datasets", "mlflow", "schemas", "wandb"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ _BY_SUFFIX = {
     ".zarr": "lakehouse.formats.zarr:Zarr",
     ".anndata.zarr": "lakehouse.formats.zarr:Zarr",
     ".json": "lakehouse.formats.json:Json",
+    ".vitessce.json": "lakehouse.formats.json:Json",
     ".yaml": "lakehouse.formats.yaml:Yaml",
     ".yml": "lakehouse.formats.yaml:Yaml",
     ".txt": "lakehouse.formats.text:Text",
@@ -46,6 +47,7 @@ _BY_OBJECT = {  # top-level package and class name → the suffix an object is w
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 _CONTAINERS = {".zarr", ".tif", ".tiff"}
 _KINDS = {".anndata", ".mudata", ".spatialdata", ".ome", ".vitessce", ".geff"}
+_WHOLE = {".vitessce.json"}
 
 
 def suffix_of(path: AnyPath) -> str:
@@ -65,7 +67,8 @@ def suffix_of(path: AnyPath) -> str:
     before = f".{parts[-2]}" if len(parts) > 2 else ""
     letters = before[1:].replace("_", "").isalnum() and not before[1:].isdecimal()
     if (last.lower() in _COMPRESSED and letters) or (
-        last.lower() in _CONTAINERS and before.lower() in _KINDS
+        (last.lower() in _CONTAINERS and before.lower() in _KINDS)
+        or (before + last).lower() in _WHOLE
     ):
         return before + last
     return last

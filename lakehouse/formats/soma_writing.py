@@ -1,0 +1,103 @@
+"""Writing AnnData objects as one SOMA experiment, or appending them to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lakehouse._lazy import require
+from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.formats import format_for
+from lakehouse.formats.base import is_path
+
+RUN_COLUMN = "lamin_run_uid"  # the peer's name, so that experiments of both look alike
+
+
+def write_anndatas(
+    path: str,
+    adatas: Sequence[Any],
+    *,
+    append: bool,
+    run_uid: str,
+    measurement_name: str,
+    obs_id_name: str,
+    var_id_name: str,
+    append_obsm_varm: bool,
+    **kwargs: Any,
+) -> None:
+    """Write the observations of several AnnData, of which each row names the run.
+
+    Args:
+        path: The folder of the experiment on this machine.
+        adatas: Objects, or paths of files.
+        append: Whether the experiment is there already.
+        run_uid: The uid of the run, or "".
+        measurement_name: The measurement.
+        obs_id_name, var_id_name: The columns that identify observations and variables.
+        append_obsm_varm: Whether embeddings are appended too.
+        **kwargs: For `tiledbsoma.io.from_anndata`.
+
+    Raises:
+        ValidationError: They don't fit together; the experiment is then only half written.
+    """
+    soma = require("tiledbsoma", "write SOMA experiments")
+    io = require("tiledbsoma.io", "write SOMA experiments")
+    stamped = bool(run_uid)
+    if append:
+        with soma.Experiment.open(path) as experiment:
+            stamped = RUN_COLUMN in experiment.obs.keys()  # noqa: SIM118 - no mapping
+    loaded = [_loaded(adata) for adata in adatas]
+    with _stamped(loaded, run_uid if stamped else None):
+        try:
+            known = io.register_anndatas(
+                path if append else None,
+                loaded,
+                measurement_name=measurement_name,
+                obs_field_name=obs_id_name,
+                var_field_name=var_id_name,
+                append_obsm_varm=append_obsm_varm,
+            )
+            for place, adata in enumerate(loaded):
+                if place == (0 if append else 1):
+                    known.prepare_experiment(path)  # makes room for all, once there is something
+                io.from_anndata(
+                    path,
+                    adata,
+                    measurement_name,
+                    obs_id_name=obs_id_name,
+                    var_id_name=var_id_name,
+                    registration_mapping=known,
+                    **kwargs,
+                )
+        except (soma.SOMAError, KeyError, ValueError) as error:
+            raise ValidationError(
+                "The AnnData objects can't be written as one SOMA experiment.",
+                found=str(error),
+                hint="give all the same columns, and each observation an id of its own",
+            ) from error
+
+
+def _loaded(adata: Any) -> Any:
+    if is_path(adata):
+        adapter = format_for(adata)
+        adata = adapter.load(adata) if adapter is not None and adapter.otype == "AnnData" else adata
+    if not all(hasattr(adata, name) for name in ("obs", "var", "X")):
+        raise InvalidArgument(
+            "A SOMA experiment is made of AnnData objects or their files.", found=repr(adata)
+        )
+    return adata
+
+
+@contextmanager
+def _stamped(adatas: Sequence[Any], run_uid: str | None) -> Iterator[None]:
+    """Every observation names the run while it is written; the objects stay as they were."""
+    before = [adata.obs for adata in adatas]
+    try:
+        if run_uid is not None:
+            for adata in adatas:
+                adata.obs = adata.obs.assign(**{RUN_COLUMN: run_uid})
+        yield
+    finally:
+        for adata, obs in zip(adatas, before, strict=True):
+            adata.obs = obs

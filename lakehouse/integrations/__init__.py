@@ -1,0 +1,14 @@
+"""Other tools' files and objects, brought into the lake.
+
+Example:
+    >>> artifact = ln.integrations.curate_from_croissant("metadata.json")  # doctest: +SKIP
+    >>> ln.integrations.save_vitessce_config(config, key="plot.json")      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from lakehouse.integrations.croissant import curate_from_croissant
+from lakehouse.integrations.soma import save_tiledbsoma_experiment
+from lakehouse.integrations.vitessce import save_vitessce_config
+
+__all__ = ["curate_from_croissant", "save_tiledbsoma_experiment", "save_vitessce_config"]
