@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.inspection import counted, shown
+from lakehouse.annotation.known import HIDDEN
 from lakehouse.annotation.terms import resolver
 from lakehouse.config import notify
 from lakehouse.curation import Resolution, TableResolver
@@ -20,8 +21,10 @@ from lakehouse.errors import LookupFailed, OrganismNotSet
 from lakehouse.orm import Lake
 from lakehouse.orm.batch import save_all
 from lakehouse.orm.current import current_lake
+from lakehouse.orm.present import present
 from lakehouse.schema import CatTarget
 
+_SHOWN = 10
 _NARROWING = ("source", "organism")
 
 
@@ -54,6 +57,7 @@ def _public(lake: Lake, target: CatTarget, texts: Sequence[str]) -> dict[str, An
         _, found, _ = registry._public_records(list(texts), target.field, species, given["source"])
     except (OrganismNotSet, LookupFailed):
         return {}
+    _tell_elsewhere(lake, registry, target.field, found)
     # what the registry has already isn't visible here, and stays where it is
     return {
         text: record
@@ -61,6 +65,31 @@ def _public(lake: Lake, target: CatTarget, texts: Sequence[str]) -> dict[str, An
         for record in reversed(records)  # the first of several counts
         if not record._saved and record._values.get(target.field) == text
     }
+
+
+def _tell_elsewhere(lake: Lake, registry: Any, field: str, found: Mapping[str, Any]) -> None:
+    """Say where the records of terms are that aren't seen here, and how to get them here."""
+    places: dict[str, list[str]] = {}
+    for text, records in found.items():
+        before = (
+            (records[0]._old or {}).get("branch_uid") if records and records[0]._saved else None
+        )
+        if before is not None and records[0]._values.get(field) == text:
+            places.setdefault(before, []).append(text)
+    for place, texts in places.items():
+        row = lake.state.row("branch", place)
+        name = place if row is None else row["name"]
+        where = f"in the {name}" if place in HIDDEN else f"on the branch {name!r}"
+        merge = "" if place in HIDDEN else f"ln.setup.merge({name!r}), or "
+        module = "bt." if "." in registry.meta.name else "ln."
+        values = repr(texts[:_SHOWN]) if len(texts) <= _SHOWN else "values"
+        given = "" if field == registry.meta.name_field else f", field={field!r}"
+        notify(
+            f"{counted(len(texts), f'{registry.__name__} record')} {where} can't be used on "
+            f"{lake.branch.name!r}: {shown(texts)}; to have them here: {merge}"
+            f"{module}{registry.__name__}.from_values({values}{given}).save()",
+            "warning",
+        )
 
 
 def _meant(lake: Lake, target: CatTarget) -> tuple[Any, dict[str, Any]] | None:
@@ -114,7 +143,7 @@ class AdoptingResolver(TableResolver):
 
     def _renew(self) -> None:
         """Look at the newest state."""
-        state = self._lake.state
+        state = present(self._lake)
         self._seq = state.seq
         self.__dict__.update(resolver(state, self._names).__dict__)
 

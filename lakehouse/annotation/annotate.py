@@ -18,6 +18,7 @@ from lakehouse.config import notify, settings
 from lakehouse.curation import Report
 from lakehouse.engine import Changes
 from lakehouse.orm import Batch, Lake
+from lakehouse.orm.present import present
 
 NAMES = "columns"  # where a report keeps the terms that column names themselves are
 
@@ -67,7 +68,7 @@ def feature_uids(lake: Lake, names: list[str], schema: Any = None) -> dict[str, 
         schema: The schema that the names were validated with: its own features come first,
             then those of the feature type that it is made for.
     """
-    rows = lake.state.arrow("feature")
+    rows = present(lake).arrow("feature")
     rows = rows.filter(pc.is_in(rows["name"], value_set=_array(names)))
     own = [] if schema is None else [feature for feature, _ in schema.feature_list()]
     found = {str(f.name): f.uid for f in own if f.name in set(names)}
@@ -150,7 +151,7 @@ def stage(changes: Changes, annotation: Annotation, artifact_uid: str, batch: Ba
     for slot, found in annotation.feature_sets():
         members = [batch.uid_of(found.table, member) for member in found.members]
         found = FeatureSet.of(found.itype, found.table, members, found.index_uid)
-        uid = feature_sets.staged(changes, found, lake, now)
+        uid = feature_sets.staged(changes, found, batch)
         links.append(link_row(artifact_uid, "schema", uid, slot=slot, **stamps))
     values: list[dict[str, Any]] = []
     if annotation.external is not None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.tables import content_hash, link_row
 from lakehouse.engine import Changes
 from lakehouse.engine.spec import dump_json
-from lakehouse.orm import Lake
+from lakehouse.orm import Batch, Lake
 
 INDEX = "index"  # the slot of the link to a schema's index
 _STAMPS = ("created_at", "created_by_uid", "run_uid")
@@ -81,13 +81,17 @@ def hash_of(content: Mapping[str, Any]) -> str:
     return content_hash([dump_json({**said, "members": ordered})])
 
 
-def staged(changes: Changes, found: FeatureSet, lake: Lake, now: datetime) -> str:
+def staged(changes: Changes, found: FeatureSet, batch: Batch) -> str:
     """The uid of the schema of a set; one is staged where no schema demands exactly this."""
+    lake = batch.lake
+    for schema in batch.staged_records("schema"):
+        if schema._values.get("hash") == found.hash:
+            return str(schema.uid)
     equal = lake.engine.holder("schema", ("hash_key",), (found.hash,))
     row = None if equal is None else lake.state.row("schema", equal)
     if row is not None and row["branch_uid"] in lake.visible_branches:
         return str(row["uid"])
-    return _stage_nameless(changes, found, lake, now)
+    return _stage_nameless(changes, found, lake, batch.now)
 
 
 def _stage_nameless(

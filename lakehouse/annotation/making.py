@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from lakehouse.annotation.inspection import counted, shown
 from lakehouse.config import notify, settings
 from lakehouse.orm import current_lake
+from lakehouse.orm.context import active_batch
+from lakehouse.orm.present import present
 
 
 def existing_records(cls: Any, rows: pa.Table, name: str, values: set[Any]) -> dict[Any, list[Any]]:
@@ -22,8 +24,11 @@ def existing_records(cls: Any, rows: pa.Table, name: str, values: set[Any]) -> d
     lake = current_lake()
     uids = rows["uid"].filter(pc.is_in(rows[name], value_set=asked)).to_pylist()
     found: dict[Any, list[Any]] = {}
-    for row in lake.state.rows(cls.meta.table, uids):
-        found.setdefault(row[name], []).append(cls._from_row(lake, row))
+    batch = active_batch(lake)
+    for row in present(lake).rows(cls.meta.table, uids):
+        staged = None if batch is None else batch.staged_uid(cls.meta.table, row["uid"])
+        record = cls._from_row(lake, row) if staged is None else staged
+        found.setdefault(row[name], []).append(record)
     return found
 
 

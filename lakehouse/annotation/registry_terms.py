@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.vocabulary import Vocabulary, distinct, listed
 from lakehouse.errors import InvalidArgument, UnknownColumn
 from lakehouse.orm import current_lake
+from lakehouse.orm.present import present
 
 SYNONYMS = "synonyms"
 
@@ -97,7 +98,7 @@ class RegistryTerms:
     def _rows(cls, organism: Any = None, source: Any = None, within: Any = None) -> pa.Table:
         """The visible rows, of one organism and one source if they are given."""
         lake, meta = current_lake(), cls.meta
-        rows = within.to_arrow() if within is not None else lake.state.arrow(meta.table)
+        rows = within.to_arrow() if within is not None else present(lake).arrow(meta.table)
         if within is None and meta.has_branch:
             visible = pa.array(lake.visible_branches)
             rows = rows.filter(pc.is_in(rows["branch_uid"], value_set=visible))

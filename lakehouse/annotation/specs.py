@@ -13,6 +13,7 @@ from lakehouse.curation.coercion import coerce_value
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import Lake
+from lakehouse.orm.present import present
 from lakehouse.orm.visibility import branches_of
 from lakehouse.schema import CatTarget, DType, parse_dtype
 
@@ -91,6 +92,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
     Raises:
         InvalidArgument: The schema is composite, so it has one specification per slot.
     """
+    state = present(schema._lake, state)
     itype = schema.itype or "Feature"
     if schema.itype is None and schema.slots:
         raise InvalidArgument(

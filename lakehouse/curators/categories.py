@@ -8,6 +8,7 @@ from lakehouse.annotation.specs import known_rules
 from lakehouse.config import notify
 from lakehouse.curators.naming import name_synonyms, standardize_names
 from lakehouse.errors import InvalidArgument, UnknownColumn, UnknownField, ValidationError, near
+from lakehouse.orm.present import present
 from lakehouse.registries.feature import Feature
 from lakehouse.schema import CatTarget
 
@@ -45,7 +46,7 @@ class DataFrameCatManager:
     @property
     def categoricals(self) -> list[Feature]:
         """The categorical features among the columns of the part; the index is none of them."""
-        state = self._curator._lake.state
+        state = present(self._curator._lake)
         members = {str(f.name): f for f, _ in self._curator.schema.feature_list()}
         index = self._curator.schema.index
         left_out = {COLUMNS, None if index is None else str(index.name)}

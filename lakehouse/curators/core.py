@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lakehouse.annotation.known import is_saved
 from lakehouse.curation import Report
 from lakehouse.curation.copies import changed_copy, changes_of, contents_of
 from lakehouse.curation.failure import every_row
@@ -68,7 +69,7 @@ class Curator:
                 found=repr(schema),
                 hint=f"ln.Schema.get(name={schema!r})" if isinstance(schema, str) else None,
             )
-        if require_saved_schema and not schema._saved:
+        if require_saved_schema and not is_saved(schema._lake, schema):
             raise InvalidArgument(
                 "Schema must be saved before curation. Please save it using '.save()'.",
                 hint="schema.save()",

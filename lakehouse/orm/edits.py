@@ -141,7 +141,7 @@ class BranchState(State):
             return super().arrow(table)
         known = self._laid.get(table)
         if known is None or known[0] != self.pointers[table]:
-            laid = _lay_over(super().arrow(table), self._specs[table], edits)
+            laid = laid_over(super().arrow(table), self._specs[table], edits)
             known = self._laid[table] = (self.pointers[table], laid)
         return known[1]
 
@@ -170,7 +170,7 @@ class BranchState(State):
         return self.arrow(table) if self._edits.get(table) else super()._source(table)
 
 
-def _lay_over(rows: pa.Table, spec: TableSpec, edits: Mapping[str, Values]) -> pa.Table:
+def laid_over(rows: pa.Table, spec: TableSpec, edits: Mapping[str, Values]) -> pa.Table:
     """Rows with some values replaced, in the same order."""
     places = pc.index_in(pa.array(list(edits), pa.string()), value_set=rows["uid"].combine_chunks())
     at = {uid: i for uid, i in zip(edits, places.to_pylist(), strict=True) if i is not None}

@@ -1,4 +1,4 @@
-"""Rows of link tables as they are now: committed, or staged in the open transaction.
+"""Rows of link tables, and feature values, as they are now: committed, or staged in the open transaction.
 
 What an open transaction stages is known only to its stagers. They are run into an `Overlay`,
 each one once, so that reading after every change of a long transaction stays cheap.
@@ -32,12 +32,13 @@ _READ = ["uid", "subject_uid", "registry", "target_uid", "feature_uid", "slot", 
 _IN_TEXT = 50
 _ENDS = ("subject_uid", "target_uid")
 _UNSAID: Row = dict.fromkeys(
-    ("feature_uid", "slot", "position", "created_at", "created_by_uid", "run_uid")
+    ("target_uid", "feature_uid", "slot", "position", "created_at", "created_by_uid", "run_uid")
 )
+VALUES = "feature_value"
 
 
 class _Table:
-    """The staged rows of one link table, found by either end."""
+    """The staged rows of one link table, found by either end; of values there is one end."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
@@ -60,7 +61,7 @@ class _Table:
 
 
 class Overlay(Changes):
-    """The changes of an open transaction, of which only links are kept."""
+    """The changes of an open transaction, of which only links and feature values are kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,18 +72,22 @@ class Overlay(Changes):
     def insert(
         self, table: str, rows: Sequence[Mapping[str, Any]] | pa.Table, *, if_absent: bool = False
     ) -> None:
-        """Keep links; other rows are no business of this overlay."""
-        if table.endswith("_link"):
+        """Keep links and values; other rows are no business of this overlay."""
+        if _is_kept(table):
             kept = self.links.setdefault(table, _Table())
             for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
                 kept.insert({**_UNSAID, **row})
 
     def delete(self, table: str, uids: Iterable[str]) -> None:
-        """Take links out, whether they are staged or committed."""
-        if table.endswith("_link"):
+        """Take links and values out, whether they are staged or committed."""
+        if _is_kept(table):
             kept = self.links.setdefault(table, _Table())
             for uid in uids:
                 kept.delete(uid)
+
+
+def _is_kept(table: str) -> bool:
+    return table == VALUES or table.endswith("_link")
 
 
 _overlays: WeakKeyDictionary[Batch, Overlay] = WeakKeyDictionary()
@@ -101,7 +106,7 @@ def overlay_of(batch: Batch) -> Overlay:
 
 
 def staged_links(lake: Lake, table: str) -> _Table | None:
-    """What the open transaction does to a link table; None if there is no transaction."""
+    """What the open transaction does to links of a table, or to values; None if there is no transaction."""
     batch = active_batch(lake)
     return None if batch is None else overlay_of(batch).links.get(table)
 
@@ -152,7 +157,7 @@ def belongs(relation: Relation, row: Mapping[str, Any]) -> bool:
 
 
 def unlink(changes: Changes, table: str, uids: Iterable[str]) -> None:
-    """Delete links, those that the same transaction has staged before included."""
+    """Delete links or values, those that the same transaction has staged before included."""
     gone = set(uids)
     if not gone:
         return
@@ -167,6 +172,29 @@ def unlink(changes: Changes, table: str, uids: Iterable[str]) -> None:
         else:
             insert.rows = [r for r in rows if r["uid"] not in gone]
     changes.tables[table].inserts[:] = [i for i in changes.tables[table].inserts if len(i.rows)]
+
+
+def inserted(changes: Changes, table: str, subject_uid: str) -> list[Row]:
+    """The links of a record that changes insert."""
+    if isinstance(changes, Overlay):
+        staged = changes.links.get(table)
+        own = () if staged is None else staged.ends["subject_uid"].get(subject_uid, ())
+        return [] if staged is None else [staged.rows[uid] for uid in own]
+    if table not in changes.tables:
+        return []
+    parts = (i.rows for i in changes.tables[table].inserts)
+    rows = (row for p in parts for row in (p.to_pylist() if isinstance(p, pa.Table) else p))
+    return [dict(row) for row in rows if row["subject_uid"] == subject_uid]
+
+
+def keep(changes: Changes, table: str, uids: Iterable[str]) -> None:
+    """Take back that committed links are deleted."""
+    if isinstance(changes, Overlay):
+        if table in changes.links:
+            changes.links[table].deleted.difference_update(uids)
+    elif table in changes.tables:
+        for uid in uids:
+            changes.tables[table].deletes.pop(uid, None)
 
 
 class LazyUids:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import ProtectedRecord
 from lakehouse.orm.context import active_batch
-from lakehouse.orm.links import links_from, links_to, staged_links, unlink
+from lakehouse.orm.links import VALUES, links_from, links_to, staged_links, unlink
 from lakehouse.orm.scans import rows_where
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
 
 _ALL = 10_000_000
-_VALUES = "feature_value"
 _SHOWN = 3
 
 
@@ -133,9 +132,14 @@ def _accessor(subject: RegistryMeta, meta: RegistryMeta, table: str, row: Row) -
 
 
 def _check_values(lake: Lake, meta: RegistryMeta, uid: str) -> None:
-    if _VALUES not in lake.state.pointers or not lake.state.count(_VALUES):
+    if VALUES not in lake.state.pointers:
         return
-    for row in rows_where(lake, _VALUES, "feature_uid", uid).to_pylist():
+    staged = staged_links(lake, VALUES)
+    rows = rows_where(lake, VALUES, "feature_uid", uid).to_pylist()
+    if staged is not None:
+        rows = [r for r in rows if r["uid"] not in staged.deleted]
+        rows += [r for r in staged.rows.values() if r["feature_uid"] == uid]
+    for row in rows:
         subject = lake.directory.by_table[row["registry"]]
         if row["subject_uid"] not in _gone(lake, row["registry"]):
             raise _protected(lake, meta, uid, "by a value", subject.meta, [row["subject_uid"]])
@@ -185,15 +189,16 @@ def delete_belongings(batch: Batch, record: Any) -> None:
                 r["uid"] for r in read(lake, relation.link, uid)
             )
     values = []
-    if _VALUES in lake.state.pointers:
-        rows = lake.state.prefix(_VALUES, uid, _ALL)
+    if VALUES in lake.state.pointers:
+        rows = lake.state.prefix(VALUES, uid, _ALL)
+        if (staged := staged_links(lake, VALUES)) is not None:
+            rows += [staged.rows[value] for value in staged.ends["subject_uid"].get(uid, ())]
         values = [r["uid"] for r in rows if r["registry"] == meta.table]
 
     def stage(changes: Changes) -> None:
         for table, uids in gone.items():
             unlink(changes, table, uids)
-        if values:
-            changes.delete(_VALUES, values)
+        unlink(changes, VALUES, values)
 
     if values or any(gone.values()):
         batch.stage(stage)

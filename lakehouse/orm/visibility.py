@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.orm.bootstrap import MAIN
-from lakehouse.orm.edits import BranchState
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 def branches_of(state: State) -> tuple[str, ...]:
     """The branches whose records are seen in a state that `Lake.state` gave."""
-    return state.branches if isinstance(state, BranchState) else (MAIN,)
+    found: tuple[str, ...] = getattr(state, "branches", (MAIN,))
+    return found
 
 
 def seen(rows: pa.Table, state: State) -> pa.Table:

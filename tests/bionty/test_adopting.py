@@ -251,3 +251,22 @@ def test_terms_of_other_branches_are_no_synonyms_of_themselves(lake, schema):
     with pytest.raises(ValidationError, match="T cell") as caught:
         curator(schema, "T cell").validate()
     assert [failure.synonym_of for failure in caught.value.report.failures] == [None]
+
+
+def test_terms_of_another_branch_are_said_to_be_there(lake, schema, capsys):
+    ln.setup.switch("other", create=True)
+    curator(schema, "T cell").validate()
+    ln.setup.switch("main")
+    capsys.readouterr()
+    with pytest.raises(ValidationError):
+        curator(schema, "T cell", "blob").validate()
+    told = capsys.readouterr().err
+    assert "1 CellType record on the branch 'other' can't be used on 'main': 'T cell'" in told
+    call = "bt.CellType.from_values(['T cell']).save()"
+    assert f"to have them here: ln.setup.merge('other'), or {call}" in told
+    bt.CellType.from_values(["T cell"]).save()
+    curator(schema, "T cell").validate()
+    bt.CellType.get(name="T cell").delete()
+    with pytest.raises(ValidationError):
+        curator(schema, "T cell").validate()
+    assert "in the trash can't be used on 'main'" in capsys.readouterr().err

@@ -141,3 +141,22 @@ def test_many_deletes_in_one_commit_protect_and_take_along_as_single_ones_do(lak
     assert ln.ULabel.filter().one() == holder
     assert lake.state.count("ulabel_link") == 0
     assert lake.state.count("ulabel_block") == 0
+
+
+def test_values_of_the_open_transaction_count(lake, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    artifact = ln.Artifact(tmp_path / "a.txt", key="a.txt").save()
+    feature = ln.Feature(name="temperature", dtype=float).save()
+    with ln.transaction():
+        artifact.features.add_values({"temperature": 1.5})
+        with pytest.raises(ProtectedRecord, match="by a value"):
+            feature.delete(permanent=True)
+        artifact.features.remove_values("temperature")
+        feature.delete(permanent=True)
+    assert ln.Feature.filter().count() == 0
+    again = ln.Feature(name="temperature", dtype=float).save()
+    with ln.transaction():
+        artifact.features.add_values({"temperature": 1.5})
+        artifact.delete(permanent=True)
+    assert lake.state.count("feature_value") == 0
+    again.delete(permanent=True)

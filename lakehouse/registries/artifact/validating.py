@@ -28,6 +28,7 @@ from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationErro
 from lakehouse.formats.base import COLUMNS, Description
 from lakehouse.orm import Lake
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.present import present
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
 from lakehouse.registries.artifact.telling import tell_unknown
@@ -310,7 +311,7 @@ def external_report(lake: Lake, values: Mapping[str, Any], schema: Schema | None
     Raises:
         ValidationError: A name is no feature.
     """
-    known = known_rules(lake.state)
+    known = known_rules(present(lake))
     if unknown := [n for n in values if n not in known]:
         raise ValidationError(unknown_text(unknown, values))
     spec = (

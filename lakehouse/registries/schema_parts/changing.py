@@ -12,7 +12,9 @@ from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError
 from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.context import active_batch
 from lakehouse.orm.hierarchy import HasType
+from lakehouse.orm.present import present
 from lakehouse.registries.feature import Feature
 from lakehouse.registries.schema_parts import content
 from lakehouse.registries.schema_parts.arguments import Members
@@ -44,7 +46,12 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
     def members(self) -> Any:
         """The features, or the records of another registry that the schema is made of."""
         if not self._saved:
-            return list((self._members or Members()).records)
+            members = list((self._members or Members()).records)
+            batch = active_batch(self._lake)
+            if not members or batch is None or not batch.holds(self):
+                return members
+            chosen, kind = [m.uid for m in members], type(members[0])
+            return RelatedSet.of(kind, self._lake, lambda: chosen, repr(self), ordered=True)
         links = content.links_of(self._lake, self.uid, index=True)
         links += content.links_of(self._lake, self.uid)
         registry = links[-1]["registry"] if links else "feature"
@@ -66,7 +73,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             ]
         links = content.links_of(self._lake, self.uid) if self._saved else []
         links = [r for r in links if r["registry"] == "feature"]
-        rows = self._lake.state.rows("feature", [r["target_uid"] for r in links])
+        rows = present(self._lake).rows("feature", [r["target_uid"] for r in links])
         by_uid = {row["uid"]: Feature._from_row(self._lake, row) for row in rows}
         return [
             (by_uid[r["target_uid"]], bool(r["optional"]))
@@ -142,7 +149,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         uids = self._values.get("slots_uids") or {}
         found = {}
         for slot, uid in uids.items():
-            row = self._lake.state.row("schema", uid)
+            row = present(self._lake).row("schema", uid)
             if row is not None:
                 found[slot] = type(self)._from_row(self._lake, row)
         return found

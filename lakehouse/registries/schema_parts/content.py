@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from lakehouse.annotation.feature_sets import INDEX, hash_of
 from lakehouse.annotation.tables import link_row
+from lakehouse.orm.links import inserted, keep, unlink
+from lakehouse.orm.present import present
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +73,7 @@ def content_of(
 
 def links_of(lake: Lake, schema_uid: str, *, index: bool = False) -> list[dict[str, Any]]:
     """The links to a schema's members, in order; with `index`, only the one to its index."""
-    rows = lake.state.prefix("schema_link", schema_uid, 10_000_000)
+    rows = present(lake).prefix("schema_link", schema_uid, 10_000_000)
     wanted = [r for r in rows if r["registry"] not in ("schema", "project")]
     chosen = [r for r in wanted if (r["slot"] == INDEX) is index]
     return sorted(chosen, key=lambda r: (r["position"] is None, r["position"] or 0, r["uid"]))
@@ -105,8 +107,10 @@ def stage_members(
     kept = {row["uid"]: row for row in lake.state.prefix("schema_link", schema_uid, 10_000_000)}
     new = {row["uid"] for row in wanted}
     gone = [u for u, row in kept.items() if row["registry"] != "project" and u not in new]
-    if gone:
-        changes.delete("schema_link", gone)
+    # what managers have done to the members in the same transaction is told by the members
+    others = inserted(changes, "schema_link", schema_uid)
+    unlink(changes, "schema_link", gone + [r["uid"] for r in others if r["registry"] != "project"])
+    keep(changes, "schema_link", new)
     fresh = [row for row in wanted if row["uid"] not in kept]
     if fresh:
         changes.insert("schema_link", fresh, if_absent=True)
@@ -151,6 +155,6 @@ def was_used(lake: Lake, schema_uid: str) -> bool:
 
 def composites_of(lake: Lake, schema_uid: str) -> list[str]:
     """The schemas that have a schema as the one of a slot."""
-    rows = lake.state.arrow("schema_link")
+    rows = present(lake).arrow("schema_link")
     hits = pc.and_(pc.equal(rows["registry"], "schema"), pc.equal(rows["target_uid"], schema_uid))
     return list(dict.fromkeys(rows.filter(hits)["subject_uid"].to_pylist()))
