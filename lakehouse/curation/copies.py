@@ -15,8 +15,7 @@ import pyarrow.types as pt
 
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots.base import EXTERNAL
-from lakehouse.errors import InvalidArgument
-from lakehouse.formats.rewriting import Changes, Rewritten, rewrite
+from lakehouse.formats.rewriting import ATTRS, Changes, Rewritten, rewrite
 
 if TYPE_CHECKING:
     from lakehouse.curation.slots import Part
@@ -95,12 +94,9 @@ def _group(slot: str, otype: str) -> tuple[str, ...]:
     path = tuple(slot.removesuffix(".T").split(":"))
     if otype == "MuData" and path[0] not in ("obs", "var", "uns"):
         return ("mod", *path)
+    if otype == "SpatialData" and path[0] == ATTRS:
+        return path
     if otype == "SpatialData":
-        if path[0] == "attrs":
-            raise InvalidArgument(
-                f"The slot {slot!r} can't be changed where it is stored.",
-                hint="load the dataset, and curate the object",
-            )
         return path if path[0] == "tables" else ("tables", *path)
     return path
 

@@ -42,7 +42,9 @@ class Rewritten:
 
 
 Changes: TypeAlias = Mapping[tuple[str, ...], Rewritten]
-"""By the path of the group in its container."""
+"""By the path of the group in its container; `ATTRS` and keys lead to its attributes."""
+
+ATTRS = "attrs"
 
 
 def rewrite(source: Path, target: Path, changes: Changes) -> None:
@@ -59,6 +61,9 @@ def rewrite(source: Path, target: Path, changes: Changes) -> None:
     """
     with writing(target, "AnnData", *refusals()), _copied(source, target) as root:
         for path, changed in changes.items():
+            if path[0] == ATTRS:
+                _write_attrs(root, path[1:], changed)
+                continue
             node = root["/".join(path)]
             if not is_group(node):
                 raise InvalidArgument(
@@ -104,6 +109,19 @@ def _write(node: Any, changed: Rewritten) -> None:
         node.attrs["column-order"] = (
             names if is_zarr else require("numpy", "write columns").array(names, object)
         )
+
+
+def _write_attrs(root: Any, keys: tuple[str, ...], changed: Rewritten) -> None:
+    """Write what is new in the attributes of a store, or in a dictionary inside them."""
+    attributes = dict(root.attrs)
+    inner = attributes
+    for key in keys:
+        inner = inner[key]
+    for name in changed.gone:
+        del inner[name]
+    for name, value in changed.columns.items():
+        inner[name] = value.tolist() if hasattr(value, "tolist") else value
+    root.attrs.put(attributes)
 
 
 def _packing(node: Any) -> dict[str, Any]:

@@ -153,6 +153,22 @@ def test_spatialdata(sdata, terms, tmp_path):
         ln.Artifact.from_mudata(artifact.cache(), key="copy.zarr", skip_hash_lookup=True)
 
 
+@pytest.mark.filterwarnings("ignore")  # of spatialdata's many dependencies
+def test_attributes_of_stored_spatialdata_are_mended_in_a_copy(sdata, terms, tmp_path):
+    sdata.tables["table"] = sdata.tables["table"][:, :2].copy()
+    sdata.attrs.update(lab="ours", study={"temperature": 21.6, "cell_type": "B-cell"})
+    sdata.write(tmp_path / "blobs.zarr")
+    schema = ln.Schema(otype="SpatialData", slots={"attrs:study": terms["obs"]}).save()
+    curator = ln.curators.SpatialDataCurator(tmp_path / "blobs.zarr", schema)
+    curator.slots["attrs:study"].cat.standardize("cell_type")
+    loaded = curator.save_artifact(key="blobs.zarr").load()
+    assert loaded.attrs["study"] == {"temperature": 21.6, "cell_type": "B cell"}
+    assert loaded.attrs["lab"] == "ours"
+    assert loaded.tables["table"].n_obs == 2
+    with pytest.raises(ValidationError, match="B-cell"):  # the file itself stays as it was
+        ln.curators.SpatialDataCurator(tmp_path / "blobs.zarr", schema).validate()
+
+
 # -- SOMA --------------------------------------------------------------------------------------
 
 
