@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class Tally:
     """Counts values over batches and keeps the first rows of each."""
 
     def __init__(self) -> None:
-        self._found: dict[Any, tuple[int, tuple[int, ...]]] = {}
+        self._found: dict[Any, tuple[int, Sequence[int]]] = {}
 
     def add(self, value: Any, count: int, rows: Iterable[int]) -> None:
         """Note a value seen `count` times, first in `rows`, which follow all earlier ones."""
@@ -91,7 +91,11 @@ class Tally:
             if before is None:
                 known[value] = (count, tuple(rows)[:kept])
             elif len(before[1]) < kept:
-                known[value] = (before[0] + count, (*before[1], *rows)[:kept])
+                # each batch would copy all rows of those before, were they a tuple
+                grown = before[1] if isinstance(before[1], list) else list(before[1])
+                grown.extend(rows)
+                del grown[kept:]
+                known[value] = (before[0] + count, grown)
             else:
                 known[value] = (before[0] + count, before[1])
 
@@ -100,5 +104,5 @@ class Tally:
 
     def __iter__(self) -> Iterator[tuple[Any, int, tuple[int, ...]]]:
         """Values with their count and first rows, by the row in which they appear first."""
-        by_row = sorted(self._found.items(), key=lambda item: item[1][1][:1])
-        return ((value, count, rows) for value, (count, rows) in by_row)
+        by_row = sorted(self._found.items(), key=lambda item: tuple(item[1][1][:1]))
+        return ((value, count, tuple(rows)) for value, (count, rows) in by_row)
