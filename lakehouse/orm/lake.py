@@ -10,6 +10,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -92,7 +93,8 @@ class Lake(Branching):
             LakeExists: There is a lake at this place already.
         """
         directory = directory or default_directory()
-        info = {"name": name or root.rstrip("/").rpartition("/")[2], "modules": sorted(modules)}
+        place = root if "://" in root else os.path.abspath(os.path.expanduser(root))
+        info = {"name": name or place.rstrip("/").rpartition("/")[2], "modules": sorted(modules)}
         engine = Engine.create(root, directory.specs(), db=db, info=info, **options)
         scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
         bootstrap.first_rows(engine, scheme, directory.rows_of(info["modules"]))

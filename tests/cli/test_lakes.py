@@ -27,6 +27,10 @@ def test_init_in_one_process_is_found_by_the_next(shell, here: Path) -> None:
     assert found.stdout.split() == ["blood", str(here / "lake")]
 
 
+def test_a_lake_in_the_current_folder_is_named_like_it(shell, here: Path) -> None:
+    assert f"made the lake {here.name!r}" in shell("init", "--storage", ".").stderr
+
+
 def test_init_again_connects(shell) -> None:
     assert "made the lake" in shell("init", "--storage", "lake").stderr
     again = shell("init", "--storage", "lake")
