@@ -12,6 +12,7 @@ from lakehouse.cli.group import tell
 from lakehouse.errors import InvalidArgument, LakehouseError
 
 _CELLXGENE = "cellxgene"
+_REMOTE = ("s3:/", "gs:/", "http:/", "https:/")
 _REPORTS = (".html", ".json", ".csv", ".parquet")
 
 
@@ -39,7 +40,7 @@ def validate(
     from lakehouse.cli import output
 
     try:
-        _check_suffix(report)
+        _check_paths(path, report, rows)
         curator = ln.curators.curator_of(path, _schema(schema, path))
         found = curator.check(all_rows=rows is not None, saves=False)
         if report is not None:
@@ -54,7 +55,19 @@ def validate(
         raise typer.Exit(1)
 
 
-def _check_suffix(report: Path | None) -> None:
+def _check_paths(path: Path, report: Path | None, rows: Path | None) -> None:
+    """Refuse at once what would fail after all of a file was read."""
+    if str(path).startswith(_REMOTE):
+        raise InvalidArgument(
+            "Only files on this machine are validated.",
+            found=str(path).replace(":/", "://", 1),
+            hint="download it first, e.g. ln.Artifact(address, key=…).save().cache()",
+        )
+    for target in (report, rows):
+        if target is not None and not target.parent.is_dir():
+            raise InvalidArgument(
+                f"{str(target)!r} can't be written.", found=f"no folder {str(target.parent)!r}"
+            )
     if report is not None and report.suffix not in _REPORTS:
         raise InvalidArgument(
             f"A report can't be written as {report.name!r}.", expected=", ".join(_REPORTS)

@@ -63,6 +63,18 @@ def test_damaged_files_and_reports_that_cannot_be_written(run, schema, here):
     assert "folder" in run(*words, code=2).output
 
 
+@pytest.mark.parametrize("option", ["--report", "--rows"])
+def test_places_that_cannot_be_written_are_refused_before_the_file_is_read(run, here, option):
+    words = ("validate", "gone.csv", "--schema", "rows", option, "no/folder/r.parquet")
+    assert "no folder 'no/folder'" in run(*words, code=2).output
+
+
+def test_addresses_are_told_to_be_downloaded(run, schema):
+    shown = run("validate", "s3://bucket/x.parquet", "--schema", "rows", code=2).output
+    assert "s3://bucket/x.parquet" in shown
+    assert "download" in shown
+
+
 def test_the_organism_of_a_cellxgene_file_chooses_the_schema(run, lake, here):
     ln.connect(str(lake))
     adata = ln.examples.datasets.small_dataset3_cellxgene(with_uns_organism=True)
