@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.curation.chunks import is_missing
 from lakehouse.errors import InvalidArgument, TypeMismatch
 
 Keep = Literal["first", "last", False]
@@ -30,6 +31,8 @@ def listed(values: Any) -> tuple[list[Any], bool]:
     """
     if isinstance(values, str):
         return [values], True
+    if hasattr(values, "__array__") and hasattr(values, "chunks") and hasattr(values, "shape"):
+        values = values.__array__()  # in a file: Zarr's can't be iterated, HDF5's slowly
     if isinstance(values, bytes) or not isinstance(values, Iterable):
         raise TypeMismatch(
             "Several values are compared at once.", found=repr(values), hint="pass a list of values"
@@ -47,13 +50,6 @@ def listed(values: Any) -> tuple[list[Any], bool]:
     if isinstance(first, bytes):
         found = [v.decode() if isinstance(v, bytes) else v for v in found]
     return found, False
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, NA."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float) and value != value
 
 
 def is_empty(value: Any) -> bool:

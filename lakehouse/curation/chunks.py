@@ -19,6 +19,7 @@ import pyarrow.types as pt
 from lakehouse.schema import DType
 
 CHUNK_ROWS = 1 << 18
+_MISSING = ("NAType", "NaTType")  # of pandas, which need not be there
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,15 @@ Chunk: TypeAlias = "pa.Array | Objects"
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a Python value stands for nothing: None, NaN, or pandas' NA and NaT."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    """Whether a Python value stands for nothing: None, NaN of any type, NA or NaT.
+
+    The one meaning of "missing" for single values; `missing` has it for columns.
+    """
+    if value is None or type(value).__name__ in _MISSING:
         return True
-    return isinstance(value, (float, decimal.Decimal, numbers.Real)) and bool(value != value)
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()  # comparing a signalling one raises
+    return isinstance(value, (float, numbers.Number, np.datetime64)) and bool(value != value)
 
 
 def readable(array: pa.Array) -> pa.Array:

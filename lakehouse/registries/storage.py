@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,14 @@ class StorageRow(TrackedRow):
     type: str | None = None
     region: str | None = None
     lake_uid: str | None = None
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders that hold no file: the first one, what is in it, and those above it."""
+    inside = [Path(folder) for folder, _, _ in os.walk(folders[0], topdown=False)][:-1]
+    for folder in (*inside, *folders):
+        with contextlib.suppress(OSError):  # somebody else put something there, or removed it
+            folder.rmdir()
 
 
 class Storage(
@@ -71,11 +80,13 @@ class Storage(
         super().__init__(**fields)
 
     def _before_save(self, batch: Batch) -> None:
-        """A local folder that isn't there yet is made."""
+        """A local folder that isn't there yet is made, and removed if nothing is saved."""
         super()._before_save(batch)
         root = Path(self._values["root"])
         if self._saved or not self.location.is_local or root.exists():
             return
+        made = [root, *(above for above in root.parents if not above.exists())]
+        batch.on_rollback(lambda: _remove_empty(made))
         try:
             root.mkdir(parents=True, exist_ok=True)  # another process may have made it meanwhile
         except OSError as error:

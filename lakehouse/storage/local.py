@@ -9,8 +9,9 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.storage.failures import reported
@@ -42,6 +43,25 @@ def write(source: Source, target: str, advance: Advance | None = None) -> Conten
             raise
         sync_folder(os.path.dirname(target))
     return content
+
+
+@contextmanager
+def appearing(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path beside a file's; what the block has written there becomes the file.
+
+    Raises:
+        StorageError: It can't be written; then an older file is as it was.
+    """
+    path = os.path.realpath(target)
+    temp = temp_beside(path)
+    with reported("write", path, writing=True):
+        if not os.path.isdir(os.path.dirname(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.path.dirname(path))
+        try:
+            yield Path(temp)
+            os.replace(temp, path)
+        finally:
+            abandon([temp])
 
 
 def copy(

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pydantic
 import pytest
 
+from lakehouse.annotation.storable import is_null
+from lakehouse.annotation.vocabulary import distinct
 from lakehouse.curation import (
     ColumnRule,
     DatasetSpec,
     TableResolver,
     model_of,
+    validate,
     validate_values,
 )
+from lakehouse.curation.chunks import Objects, is_missing, missing
+from lakehouse.schema import parse_dtype
 
 
 def report_of(dtype: Any, value: Any, **settings: Any) -> Any:
@@ -179,3 +186,38 @@ def test_what_is_no_text_is_no_term(value: Any) -> None:
     terms = TableResolver({"ULabel": pa.table({"uid": ["1"], "name": ["a"]})})
     spec = DatasetSpec((ColumnRule("b", "list[cat[ULabel]]"),))
     assert [f.rule for f in validate_values({"b": value}, spec, terms).failures] == ["dtype"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        math.nan,
+        np.float32("nan"),
+        np.datetime64("NaT"),
+        np.timedelta64("NaT"),
+        complex("nan"),
+        Decimal("NaN"),
+        pd.NA,
+        pd.NaT,
+    ],
+    ids=repr,
+)
+def test_missing_means_the_same_everywhere(value: Any) -> None:
+    assert is_missing(value)
+    assert is_null(value)
+    assert missing(Objects([value, "a"])).to_pylist() == [True, False]
+    assert distinct([value, "a"]) == ["a"] == distinct(["", "a"])
+    rule = ColumnRule("a", parse_dtype("object"), nullable=False)
+    assert not validate(pd.DataFrame({"a": [value, "a", 1]}), DatasetSpec((rule,))).ok
+
+
+@pytest.mark.parametrize(
+    "value", [0, False, "", "nan", b"", Decimal(0), np.datetime64(0, "s"), [], pd.Timestamp(0)]
+)
+def test_other_values_are_not_missing(value: Any) -> None:
+    assert not is_missing(value)
+
+
+def test_a_signalling_nan_is_missing() -> None:
+    assert is_missing(Decimal("sNaN"))

@@ -27,6 +27,21 @@ def test_artifacts_in_a_storage_location_of_the_same_transaction(lake, tmp_path)
     assert found.key == "there.parquet"
 
 
+def test_a_storage_location_that_is_not_saved_leaves_no_folder(lake, tmp_path):
+    root = tmp_path / "above" / "elsewhere"
+    with pytest.raises(RuntimeError), ln.transaction():
+        storage = ln.Storage(root=str(root)).save()
+        ln.Artifact.from_dataframe(frame(2), key="made.parquet", storage=storage).save()
+        raise RuntimeError
+    assert not root.parent.exists()
+    with pytest.raises(RuntimeError), ln.transaction():
+        ln.Storage(root=str(root)).save()
+        (root / "of somebody else").write_text("kept")
+        raise RuntimeError
+    assert (root / "of somebody else").exists()
+    assert ln.Storage.filter(root=str(root)).count() == 0
+
+
 def test_content_is_not_replaced_twice_in_one_transaction(lake):
     old = ln.Artifact.from_dataframe(frame(1), key="old.parquet").save()
     with ln.transaction():

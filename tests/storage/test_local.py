@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse import storage
 from lakehouse.errors import InvalidArgument, StorageError
-from lakehouse.storage import CacheDir, hash_bytes
+from lakehouse.storage import CacheDir, hash_bytes, local
 from lakehouse.storage.batch import can_sync_at_once
 from tests.storage.contract import make_folder
 
@@ -145,3 +145,19 @@ def test_local_work_loads_no_heavy_package() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), local.appearing(path) as temp:
+        temp.write_text("ha")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    with local.appearing(path) as temp:
+        temp.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["report.html"]
+    with pytest.raises(StorageError, match="missing"), local.appearing(tmp_path / "missing" / "x"):
+        pass
