@@ -8,6 +8,7 @@ from typing import Any
 from lakehouse._lazy import require
 from lakehouse.annotation.vocabulary import Vocabulary, distinct
 from lakehouse.config import notify
+from lakehouse.orm.showing import html_table
 
 _SHOWN = 20
 _FORMER = {"mapped": "validated", "not_mapped": "non_validated"}
@@ -66,6 +67,19 @@ class InspectResult:
             f"non_validated={len(self.non_validated)}, "
             f"synonyms_mapper={len(self.synonyms_mapper)})"
         )
+
+    def _repr_html_(self) -> str:
+        """How many values are terms, and what the first of the others are."""
+        rows = [
+            (value, f"synonym of {standard}" if standard is not None else "no term")
+            for value in self.non_validated[:_SHOWN]
+            for standard in (self.synonyms_mapper.get(value),)
+        ]
+        n, known = self.n_unique, len(self.validated)
+        more = len(self.non_validated) - len(rows)
+        head = f"<p>{known:,} of {counted(n, 'value')} validated ({self.frac_validated:.1f}%)</p>"
+        rest = f"<p>… and {more:,} more that are no terms</p>" if more else ""
+        return f"<div>{head}{html_table(('value', 'what it is'), rows) if rows else ''}{rest}</div>"
 
 
 def inspected(words: Vocabulary, values: list[Any], unique: list[Any]) -> InspectResult:

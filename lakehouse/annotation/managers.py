@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from lakehouse.annotation.checks import check_feature, check_record, check_saved, check_there
+from lakehouse.annotation.known import is_saved
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
 from lakehouse.errors import InvalidArgument, TypeMismatch
@@ -20,6 +22,7 @@ from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.hierarchy import check_acyclic
 from lakehouse.orm.links import Row, links_of, unlink
+from lakehouse.orm.showing import html_of_set, title
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -139,6 +142,10 @@ class RelatedManager:
 
     def __repr__(self) -> str:
         return f"<{self._relation.name} of {self._record!r}: {self._relation.target}>"
+
+    def _repr_html_(self) -> str:
+        head = f"<b>{escape(self._relation.name)}</b> of {escape(title(self._record))}"
+        return f"{head}{html_of_set(self.all())}" if is_saved(self._lake, self._record) else head
 
     # -- changing ----------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.showing import html_table
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -30,6 +31,7 @@ _SUBJECTS = (
     "artifact_link", "record_link", "run_link", "collection_link", "transform_link",
     "project_link", "ulabel_link",
 )  # fmt: skip
+_HTML_ROWS = 100
 _KNOWN = ["ontology_id", "is_obsolete", "replaced_by", "consider"]
 
 
@@ -88,6 +90,23 @@ class ObsoleteReport:
             name = f"{label.record.name!r} ({label.record.ontology_id})"
             lines.append(f"  {name} on {label.n_labelled}: replaced by {ways}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = f"<b>{self._registry.meta.name}</b>: {len(self):,} obsolete labels in use"
+        rows = [
+            (
+                label.record.ontology_id,
+                label.record.name,
+                label.n_labelled,
+                ", ".join(label.replaced_by),
+                ", ".join(label.consider),
+            )
+            for label in self.labels[:_HTML_ROWS]
+        ]
+        heads = ("ontology_id", "name", "labelled", "replaced by", "consider")
+        left = len(self) - len(rows)
+        more = f"<p>… and {left:,} more, which .to_dataframe() has</p>" if left else ""
+        return f"<div>{head}{html_table(heads, rows) if rows else ''}{more}</div>"
 
     def to_dataframe(self) -> Any:
         """The obsolete labels as a pandas data frame."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from lakehouse.bionty.public_lookup import PublicLookup
 from lakehouse.bionty.ranking import ranked
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology
+from lakehouse.orm.showing import HTML_ROWS, html_table
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
@@ -88,6 +90,15 @@ class PublicOntology:
             f"PublicOntology\nEntity: {self.entity}\nOrganism: {self.organism}\n"
             f"Source: {self.source}, {self.version}\n#terms: {len(self)}"
         )
+
+    def _repr_html_(self) -> str:
+        """What it is, and its first terms."""
+        told = f"{self.source} {self.version or ''}".strip()
+        text = f"{self.entity} of {told} for {self.organism}: {len(self):,} terms"
+        shown = [c for c in self._current.column_names if c not in (*_INNER, PARENTS)]
+        rows = self._current.select(shown).slice(0, HTML_ROWS).to_pylist()
+        cells = (["" if value is None else value for value in row.values()] for row in rows)
+        return f"<div><b>PublicOntology</b> {escape(text)}{html_table(shown, cells)}</div>"
 
     def __len__(self) -> int:
         return int(self._current.num_rows)

@@ -79,6 +79,14 @@ def test_pronto(lake, obo):
     assert {t.id for t in found["ZZ:2"].superclasses()} == {"ZZ:1", "ZZ:2"}
 
 
+def test_in_notebooks(public):
+    html = public._repr_html_()
+    assert "CellType of cl 2026-03-26 for all: 4 terms" in html
+    assert "<th>ontology_id</th><th>name</th>" in html
+    assert "<td>T cell</td>" in html
+    assert repr(public).startswith("PublicOntology\nEntity: CellType")
+
+
 def test_diff(public):
     old = bt.CellType.public(source=bt.CellType.add_source("cl", version="2025-02-13"))
     apart, changed = old.diff(public)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import anndata as ad
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -203,3 +206,31 @@ def test_names_of_any_kind_keep_the_tree_whole(lake):
     assert "\x1b" not in text
     assert "x" * 10_000 in text  # what the record is isn't shortened
     assert "c" * 119 + "…" in text  # what is only mentioned is
+
+
+def test_many_genes_are_one_line_and_few_are_listed(lake):
+    human = bt.Organism(name="human").save()
+    ids = [f"ENSG{i:011}" for i in range(60)]
+    symbols = [f"G{i:02}" for i in range(60)]
+    ln.save(
+        bt.Gene(symbol=s, ensembl_gene_id=i, organism=human)
+        for s, i in zip(symbols, ids, strict=True)
+    )
+    genes = ln.Schema(itype=bt.Gene.ensembl_gene_id).save()
+    schema = ln.Schema(otype="AnnData", slots={"var.T": genes}).save()
+
+    def described(n):
+        obs = pd.DataFrame({f"x{i:02}": [1] for i in range(15)}, index=["a"])
+        adata = ad.AnnData(np.zeros((1, n)), obs=obs, var=pd.DataFrame(index=ids[:n]))
+        return lines_of(ln.Artifact.from_anndata(adata, key=f"{n}.h5ad", schema=schema).save())
+
+    lines = described(60)
+    head = lines.index("var.T (60 bionty.Gene.ensembl_gene_id)")
+    assert lines[head + 1] == f"{', '.join(symbols[:10])}, … 50 more  num"
+    assert head + 2 == len(lines)
+    assert "x09  int64" in lines
+    assert not any("x10" in line for line in lines)
+    assert "… 5 more" in lines  # columns that are no features
+    assert described(2)[-2:] == ["G00  num", "G01  num"]
+    members = ln.Schema(bt.Gene.filter().all()).save()
+    assert f"{', '.join(symbols[:10])}, … 50 more" in lines_of(members)

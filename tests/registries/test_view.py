@@ -83,3 +83,24 @@ def test_html_of_query_sets(lake):
     one = ln.ULabel.filter(name="<3>")._repr_html_()
     assert "1 ULabel record</p>" in one
     assert "0 ULabel records" in ln.ULabel.filter(name="none")._repr_html_()
+
+
+def test_managers_and_inspections_in_notebooks(lake):
+    label = ln.ULabel(name="<raw>").save()
+    artifact = ln.Artifact.from_dataframe(pd.DataFrame({"a": [1]}), key="a.parquet").save()
+    assert "0 ULabel records" in artifact.ulabels._repr_html_()
+    artifact.ulabels.add(label)
+    html = artifact.ulabels._repr_html_()
+    assert html.startswith("<b>ulabels</b> of a.parquet<div>")
+    assert "<td>&lt;raw&gt;</td>" in html
+    assert repr(artifact.ulabels).startswith("<ulabels of Artifact(")
+    assert ln.ULabel(name="unsaved").artifacts._repr_html_() == "<b>artifacts</b> of unsaved"
+
+    values = ["<raw>", "RAW", *(f"<{i}>" for i in range(30))]
+    result = ln.ULabel.inspect(values, mute=True)
+    html = result._repr_html_()
+    assert "1 of 32 values validated" in html
+    assert "<td>&lt;0&gt;</td><td>no term</td>" in html
+    assert html.count("<tr>") == 1 + 20
+    assert "and 11 more that are no terms" in html
+    assert "<table>" not in ln.ULabel.inspect(["<raw>"], mute=True)._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.text import Text
 from rich.tree import Tree
@@ -14,7 +14,8 @@ from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.orm.showing import short
 from lakehouse.schema import DType
 
-_COLUMNS = 50
+_FEATURES = 50
+_Row: TypeAlias = tuple[str, str, str]
 
 
 def dtype_text(dtype: DType | str | None) -> str:
@@ -46,13 +47,29 @@ def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) 
         count = f"{len(members)} {of}" if of else ""
         total = f"{len(own)} column{'' if len(own) == 1 else 's'}" if others else ""
         head = ", ".join(t for t in (count, total) if t)
-        lines = [*rows, *others]
-        texts = layout.columns(lines[:_COLUMNS], ("", "dim"))
-        if len(lines) > _COLUMNS:
-            texts.append(Text(f"… {len(lines) - _COLUMNS} more", style="dim"))
+        of_features = schema is None or bool(schema.feature_list())
+        texts = _lines(rows, others) if of_features else _names(rows)
         branch = top.add(Text.assemble((slot, "bold"), (f" ({head})", "dim")))
         if texts:
             branch.add(Text("\n").join(texts))
+
+
+def _lines(features: list[_Row], others: list[_Row]) -> list[Text]:
+    """A line for each feature, and for the first of the columns that are none."""
+    shown = [*features[:_FEATURES], *others[: layout.SHOWN]]
+    texts = layout.columns(shown, ("", "dim"))
+    if left := len(features) + len(others) - len(shown):
+        texts.append(Text(f"… {left} more", style="dim"))
+    return texts
+
+
+def _names(members: list[_Row]) -> list[Text]:
+    """Names such as those of genes, of which there may be thousands: the first ones."""
+    if len(members) <= layout.SHOWN:
+        return layout.columns(members, ("", "dim"))
+    text = Text(layout.listed([name for name, _, _ in members]))
+    kinds = {kind for _, kind, _ in members if kind}
+    return [text.append(f"  {kinds.pop()}", style="dim") if len(kinds) == 1 else text]
 
 
 def _members(schema: Any) -> dict[str, str]:

@@ -13,7 +13,6 @@ from lakehouse.errors import InvalidArgument
 
 _HEAD = ("name", "dtype", "optional", "nullable", "coerce", "default_value")
 _YES, _NO = "✓", "✗"
-_MEMBERS = 100
 
 
 def add_members(tree: Tree, schema: Any) -> None:
@@ -58,9 +57,7 @@ def _add_records(tree: Tree, schema: Any, kind: str) -> None:
         members = schema.members
         names = [str(n) for n in members.to_list(members._registry.meta.name_field)]
     count = f" ({len(names)})" if names else ""
-    shown = names[:_MEMBERS]
-    if len(names) > _MEMBERS:
-        shown.append(f"… {len(names) - _MEMBERS} more")
+    shown = names if len(names) <= layout.SHOWN else [layout.listed(names)]
     dtype = [f"dtype: {schema.dtype}"] if schema.dtype else []
     if names or dtype or kind != "Feature":
         layout.section(tree, f"{kind}{count}", [*dtype, *shown] or ["any of the registry"])
