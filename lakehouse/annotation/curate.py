@@ -8,6 +8,7 @@ from lakehouse.annotation.class_only import ClassOnly
 from lakehouse.annotation.homonyms import meant, used_first
 from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.making import created_records, existing_records, tell_records
+from lakehouse.annotation.obsolete import tell_obsolete_terms
 from lakehouse.annotation.registry_terms import SYNONYMS, RegistryTerms
 from lakehouse.annotation.standards import Standardizing
 from lakehouse.annotation.vocabulary import Keep, Vocabulary
@@ -69,6 +70,7 @@ class CanCurate(RegistryTerms):
         known = Vocabulary(asked.rows, asked.name).known(asked.unique)
         if not mute and len(asked.rows):
             tell_validation(InspectResult(asked.values, known, unique=asked.unique), asked.name)
+            tell_obsolete_terms(cls, asked.rows, asked.name, known)
         count = len(asked.values)
         found = np.fromiter(map(known.__contains__, asked.values), dtype=bool, count=count)
         return found[0] if asked.single else found
@@ -112,6 +114,7 @@ class CanCurate(RegistryTerms):
         if mute:
             return result
         tell_validation(result, name)
+        tell_obsolete_terms(cls, asked.rows, name, result.validated)
         left = [v for v in result.non_validated if v not in result.synonyms_mapper]
         public, hint = None, None
         if left and from_source:

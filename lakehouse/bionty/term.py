@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from lakehouse.annotation.curate import CanCurate
+from lakehouse.annotation.obsolete import obsolete_values
 from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.synonyms import HasAbbreviation
 from lakehouse.bionty.given import checked_parents, save_parents, values_of
@@ -292,6 +293,26 @@ class OntologyTerm(HasParents, Term):
         from lakehouse.bionty.walking import related
 
         return related(self, relation)
+
+    @classmethod
+    def replace_obsolete(cls, values: Any, field: Any = None) -> Any:
+        """Values in which obsolete terms are replaced, each by the one that replaces it.
+
+        All other values stay as they are.
+
+        Args:
+            values: The values; a single text gives a single one.
+            field: The field of which they are; the name by default.
+
+        Example:
+            >>> CellType.replace_obsolete(["CL:0000001"], field="ontology_id")  # doctest: +SKIP
+            ['CL:0000542']
+        """
+        asked = cls._asked(values, field, None, None)
+        found = obsolete_values(cls, asked.rows, asked.name, asked.unique)
+        mapping = {x.value: x.replacement for x in found if x.replacement is not None}
+        replaced = [mapping.get(value, value) for value in asked.values]
+        return replaced[0] if asked.single else replaced
 
     @classmethod
     def obsolete_labels(cls) -> ObsoleteReport:

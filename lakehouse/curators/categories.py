@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.annotation.obsolete import obsolete_among
 from lakehouse.annotation.specs import known_rules
 from lakehouse.config import notify
 from lakehouse.curators.naming import name_synonyms, standardize_names
@@ -99,6 +100,29 @@ class DataFrameCatManager:
             standardize_names(self._curator)
         else:
             self._curator.standardize_column(name, self._curator.rules()[name])
+
+    def replace_obsolete(self, key: str) -> None:
+        """Replace terms that are obsolete in their ontology by those that replace them.
+
+        Terms that nothing replaces, or several terms may, stay.
+
+        Args:
+            key: The column.
+
+        Raises:
+            UnknownColumn: It is no categorical column.
+
+        Example:
+            >>> curator.cat.replace_obsolete("cell_type")  # doctest: +SKIP
+        """
+        name, curator = self._checked(key, "replace_obsolete"), self._curator
+        if curator.report is None:
+            curator.check()
+        assert curator.report is not None
+        found = obsolete_among(curator._lake, curator.report.terms.get(name, ()))
+        mapping = {x.value: x.replacement for x in found if x.replacement is not None}
+        if name in curator.rules():
+            curator.standardize_column(name, curator.rules()[name], mapping)
 
     def add_new_from(self, key: str, **kwargs: Any) -> None:
         """Save the values of a column that are no terms as terms of its registry.

@@ -24,7 +24,7 @@ from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
 from lakehouse.errors import InvalidArgument, ValidationError
-from lakehouse.registries.artifact.telling import tell_unknown
+from lakehouse.registries.artifact.telling import tell_obsolete, tell_unknown
 from lakehouse.registries.artifact.validating import (
     changed_columns,
     external_report,
@@ -50,6 +50,7 @@ class ComponentCurator(Mending):
         self.report: Report | None = None
         self._where = where
         self._told: str | None = None
+        self._gone: str | None = None
 
     @property
     def dataset(self) -> Any:
@@ -99,6 +100,7 @@ class ComponentCurator(Mending):
         else:
             found = validate_part(self.part, self.spec, resolver)
             self._told = tell_unknown(self.schema, found, self.part, self._where, self._told)
+        self._gone = tell_obsolete(self._lake, found, self.part, self._where, self._gone)
         found.failures = Failures.of(found.failures).map(self._advised)
         if found.ok:
             self._take_over(found)
@@ -200,9 +202,11 @@ class ComponentCurator(Mending):
         plain = before is None or not pa.types.is_dictionary(before)
         return column.cast(column.type.value_type) if plain else column
 
-    def standardize_column(self, name: str, rule: ColumnRule) -> dict[str, str]:
-        """Replace a column's synonyms by the terms that they mean; gives what was replaced."""
-        mapping = self.synonyms(name, rule)
+    def standardize_column(
+        self, name: str, rule: ColumnRule, mapping: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """Replace a column's synonyms, or what is given, by terms; gives what was replaced."""
+        mapping = self.synonyms(name, rule) if mapping is None else mapping
         if mapping:
             self._check_changeable()
             column = self._as_it_was(name, replaced_column(self.column(name), mapping))

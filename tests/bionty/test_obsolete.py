@@ -39,6 +39,9 @@ def test_report(labelled):
     assert "3 obsolete labels in use" in shown
     assert "'old' (ZZ:2) on 1: replaced by ZZ:5" in shown
     assert "nothing; consider ZZ:1, ZZ:5" in shown
+    html = report._repr_html_()
+    assert "3 obsolete labels in use" in html
+    assert "<td>ZZ:2</td><td>old</td><td>1</td><td>ZZ:5</td><td></td>" in html
     frame = report.to_dataframe().set_index("name")
     assert frame.loc["old", "n_labelled"] == 1
     assert frame.loc["older", "consider"] == "ZZ:1|ZZ:5"
@@ -137,3 +140,80 @@ def test_records_runs_and_labels_of_their_own(lake, labelled):
     assert record.features.get_values() == {feature.name: "new"}
     past = lake.at(state).Record.get(name="sample")
     assert past.features.get_values() == {feature.name: "old"}
+
+
+def cells(field=bt.CellType.name):
+    return ln.Schema([ln.Feature(name="cell", dtype=field).save()], name="cells").save()
+
+
+def test_obsolete_terms_are_valid_and_told_with_what_replaces_them(labelled, capsys):
+    frame = pd.DataFrame({"cell": ["old", "older", "oldest", "cell", "old"]})
+    curator = ln.curators.DataFrameCurator(frame, cells())
+    capsys.readouterr()
+    curator.validate()
+    said = capsys.readouterr().err
+    call = "curator.cat.replace_obsolete('cell')"
+    assert "3 terms of 'cell' are obsolete: 'old' → 'new', " in said
+    assert "'older' (consider ZZ:1 or ZZ:5), 'oldest' (nothing replaces it)" in said
+    assert said.count("obsolete:") == 1
+    assert f"via: {call}" in said
+    curator.validate()
+    curator.save_artifact(key="cells.parquet")
+    assert "obsolete" not in capsys.readouterr().err
+    eval(call, {"curator": curator})
+    assert frame["cell"].tolist() == ["new", "older", "oldest", "cell", "new"]
+    said = capsys.readouterr().err
+    assert "2 terms of 'cell' are obsolete" in said
+    assert " via: " not in said  # nothing is left that could be replaced
+
+
+def test_obsolete_terms_of_a_registry_are_told_and_replaced(labelled, capsys):
+    capsys.readouterr()
+    assert bt.CellType.validate(["old", "cell"]).all()
+    assert "via: bt.CellType.replace_obsolete(values)" in capsys.readouterr().err
+    bt.CellType.inspect(["ZZ:2"], "ontology_id")
+    assert "replace_obsolete(values, field='ontology_id')" in capsys.readouterr().err
+    bt.CellType.validate(["old"], mute=True)
+    bt.CellType.validate(["cell", "nothing"])
+    assert "obsolete" not in capsys.readouterr().err
+    assert bt.CellType.replace_obsolete(["old", "older", "no", None]) == [
+        "new", "older", "no", None
+    ]  # fmt: skip
+    assert bt.CellType.replace_obsolete("ZZ:2", bt.CellType.ontology_id) == "ZZ:5"
+
+
+def test_a_current_term_of_the_same_name_is_meant(labelled, capsys):
+    bt.CellType(name="old", ontology_id="ZZ:77").save()
+    capsys.readouterr()
+    assert bt.CellType.validate("old")
+    assert "obsolete" not in capsys.readouterr().err
+
+
+def test_chains_of_replacements_end(labelled):
+    old, new, oldest = (bt.CellType.get(name=n) for n in ("old", "new", "oldest"))
+    new.is_obsolete, new.replaced_by = True, oldest.ontology_id
+    new.save()
+    assert bt.CellType.replace_obsolete("old") == "old"  # nothing replaces what replaces it
+    oldest.replaced_by = old.ontology_id
+    oldest.save()
+    assert bt.CellType.replace_obsolete("old") == "old"  # a circle
+    oldest.is_obsolete, oldest.replaced_by = False, None
+    oldest.save()
+    assert bt.CellType.replace_obsolete("old") == "oldest"
+
+
+@pytest.mark.parametrize("saves", [False, True])
+def test_obsolete_terms_that_only_the_public_source_has(lake, obo, capsys, saves):
+    bt.CellType.import_source(obo((1, "cell"), (2, "old", "is_obsolete: true", "replaced_by: ZZ:1")))
+    assert not bt.CellType.filter(ontology_id="ZZ:2").exists()
+    frame, schema = pd.DataFrame({"cell": ["ZZ:2", "ZZ:1"]}), cells(bt.CellType.ontology_id)
+    capsys.readouterr()
+    if saves:
+        ln.Artifact.from_dataframe(frame, key="a.parquet", schema=schema).save()
+        assert "bt.CellType.obsolete_labels().apply()" in capsys.readouterr().err
+    else:
+        curator = ln.curators.DataFrameCurator(frame, schema)
+        assert curator.check(saves=False).ok
+        assert "1 term of 'cell' is obsolete: 'ZZ:2' → 'ZZ:1'" in capsys.readouterr().err
+        curator.cat.replace_obsolete("cell")
+        assert frame["cell"].tolist() == ["ZZ:1", "ZZ:1"]

@@ -1,4 +1,4 @@
-"""Telling which names a validation passed over, and what to do about them."""
+"""Telling what a validation passed over: unknown names, obsolete terms; and what to do."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from lakehouse.annotation.obsolete import obsolete_among, told_obsolete
 from lakehouse.config import Verbosity, notify
 from lakehouse.curation import Report
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import Part
 from lakehouse.formats.base import COLUMNS
+from lakehouse.orm import Lake
 
 _TOLD: ContextVar[bool] = ContextVar("what validation passes over was told", default=False)
 _SHOWN = 10
@@ -45,6 +47,35 @@ def tell_unknown(
     text, level = _unknown(schema, report, part, curator)
     if text is not None and text != before and not _TOLD.get():
         notify(text, level)
+    return text
+
+
+def tell_obsolete(
+    lake: Lake, report: Report, part: Part, curator: str | None = None, before: str | None = None
+) -> str | None:
+    """Say which valid values are obsolete terms, and what replaces them.
+
+    Args:
+        lake: The lake.
+        report: What validation found.
+        part: The part.
+        curator: How users write the curator of the part, where there is one.
+        before: What was said of the part before, which isn't said again.
+
+    Returns:
+        What there was to say.
+    """
+    said = []
+    where = "" if part.slot == COLUMNS else f" in slot {part.slot!r}"
+    for column, matches in report.terms.items():
+        found = obsolete_among(lake, matches) if column in report.columns else []
+        if found:
+            own = f"bt.{matches[0].target.registry.rpartition('.')[2]}.obsolete_labels().apply()"
+            call = f"{curator}.cat.replace_obsolete({column!r})" if curator else own
+            said.append(told_obsolete(found, f" of {column!r}{where}", call))
+    text = "\n! ".join(said) or None
+    if text is not None and text != before and not _TOLD.get():
+        notify(text, "warning")
     return text
 
 

@@ -31,7 +31,7 @@ from lakehouse.orm.batch import batch_on
 from lakehouse.orm.present import present
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.placing import local_copy
-from lakehouse.registries.artifact.telling import tell_unknown
+from lakehouse.registries.artifact.telling import tell_obsolete, tell_unknown
 from lakehouse.registries.schema import Schema
 from lakehouse.registries.schema_parts.arguments import of_features
 
@@ -110,6 +110,7 @@ def validate_payload(
             for slot, (part, demanded) in parts.items():
                 reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
                 tell_unknown(demanded, reports[slot], part)
+                tell_obsolete(lake, reports[slot], part)
         externals = {} if schema is None else schema.slots
         if features is not None or EXTERNAL in externals:
             reports[EXTERNAL], external = external_values(

@@ -1,0 +1,162 @@
+"""Terms that are obsolete in their ontology, among values that are valid all the same.
+
+A registry of which no term is obsolete costs nothing; others one look-up per distinct value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.annotation.inspection import counted
+from lakehouse.config import notify
+from lakehouse.curation.terms import Matches
+from lakehouse.orm import Lake
+from lakehouse.orm.context import active_batch
+
+_NEEDED = ("ontology_id", "is_obsolete", "replaced_by", "consider")
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Obsolete:
+    """A value that is an obsolete term.
+
+    Attributes:
+        value: The value.
+        replacement: What is to stand in its place, if exactly one term replaces it.
+        consider: Ids of terms that a person may choose among instead.
+    """
+
+    value: str
+    replacement: str | None
+    consider: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.replacement is not None:
+            return f"{self.value!r} → {self.replacement!r}"
+        said = f"consider {' or '.join(self.consider)}" if self.consider else "nothing replaces it"
+        return f"{self.value!r} ({said})"
+
+
+def obsolete_among(lake: Lake, matches: Iterable[Matches]) -> list[Obsolete]:
+    """Which of the valid values of a column are obsolete terms.
+
+    Args:
+        lake: The lake.
+        matches: The valid values, by registry.
+    """
+    found: dict[str, Obsolete] = {}
+    for match in matches:
+        registry: Any = lake.directory.get(match.target.registry)
+        if not set(_NEEDED) <= set(registry.meta.fields):
+            continue
+        field, own = match.target.field, lake.state.arrow(registry.meta.table)
+        new = _new(lake, registry.meta.table, match.uids)
+        saved = match.values.filter(pc.invert(new))
+        items = obsolete_values(registry, own, field, saved)
+        if new.true_count:  # they are valid by the public source, and no records yet
+            public, _ = registry._public_terms(None, None)
+            items += obsolete_values(registry, public, field, match.values.filter(new))
+        found.update((item.value, item) for item in items)
+    return list(found.values())
+
+
+def _new(lake: Lake, table: str, uids: pa.Array) -> pa.BooleanArray:
+    """Which terms are no records yet, or become some with the open transaction."""
+    batch = active_batch(lake)
+    if batch is None:
+        return pc.is_null(uids)
+    staged = [u is None or batch.staged_uid(table, u) is not None for u in uids.to_pylist()]
+    return pa.array(staged, pa.bool_())
+
+
+def obsolete_values(
+    registry: Any, terms: pa.Table | None, field: str, values: pa.Array | Sequence[Any]
+) -> list[Obsolete]:
+    """Which of some values are obsolete terms, and none that isn't.
+
+    Args:
+        registry: The registry.
+        terms: Its terms, or those of its public source.
+        field: The field of which the values are.
+        values: The distinct values.
+    """
+    if terms is None or not {*_NEEDED, field} <= set(terms.column_names) or not len(values):
+        return []
+    flags = pc.fill_null(terms["is_obsolete"], fill_value=False)
+    if not pc.any(flags).as_py():
+        return []
+    asked = values if isinstance(values, pa.Array) else pa.array(_texts(values), pa.string())
+    gone = terms.filter(flags)
+    gone = gone.filter(pc.is_in(gone[field], value_set=asked.cast(gone.schema.field(field).type)))
+    if not len(gone):
+        return []
+    current = terms.filter(pc.invert(flags))[field]
+    rows = {row[field]: row for row in gone.select(list({*_NEEDED, field})).to_pylist()}
+    twins = set(current.filter(pc.is_in(current, value_set=pa.array(list(rows)))).to_pylist())
+    return [
+        Obsolete(value, _replacement(registry, terms, field, row), _split(row["consider"]))
+        for value, row in rows.items()
+        if value not in twins  # of two terms of one name the current one is meant
+    ]
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+def _replacement(registry: Any, terms: pa.Table, field: str, row: Mapping[str, Any]) -> str | None:
+    """The value of the term that replaces one; what replaces it may be replaced, too."""
+    seen: set[str] = {row["ontology_id"]}
+    while True:
+        ids = _split(row["replaced_by"])
+        if len(ids) != 1 or ids[0] in seen:
+            return None
+        seen.add(ids[0])
+        found = _term(terms, ids[0]) or _term(registry._public_terms(None, None)[0], ids[0])
+        if found is None:
+            return ids[0] if field == "ontology_id" else None
+        if not found["is_obsolete"]:
+            value: str | None = found.get(field)
+            return value
+        row = found
+
+
+def _term(terms: pa.Table | None, key: str) -> dict[str, Any] | None:
+    if terms is None or not set(_NEEDED) <= set(terms.column_names):
+        return None
+    rows = terms.filter(pc.equal(terms["ontology_id"], key))
+    return rows.slice(0, 1).to_pylist()[0] if len(rows) else None
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split("|")) if text else ()
+
+
+def tell_obsolete_terms(registry: Any, terms: pa.Table, field: str, known: Collection[Any]) -> None:
+    """Tell which of the values that are terms are obsolete ones."""
+    found = obsolete_values(registry, terms, field, list(known))
+    if found:
+        more = "" if field == registry.meta.name_field else f", field={field!r}"
+        call = f"bt.{registry.__name__}.replace_obsolete(values{more})"
+        notify(told_obsolete(found, "", call), "warning")
+
+
+def told_obsolete(found: Sequence[Obsolete], where: str, call: str) -> str:
+    """What to tell of obsolete terms.
+
+    Args:
+        found: The terms.
+        where: Of what they are values, e.g. `" of 'cell_type'"`.
+        call: The call that puts the replacements in their places.
+    """
+    shown = ", ".join(map(str, found[:_SHOWN])) + (", …" if len(found) > _SHOWN else "")
+    verb = "is" if len(found) == 1 else "are"
+    text = f"{counted(len(found), 'term')}{where} {verb} obsolete: {shown}"
+    replaced = any(item.replacement is not None for item in found)
+    return f"{text}\n  → replace via: {call}" if replaced else text
