@@ -92,15 +92,16 @@ def obsolete_values(
     if not pc.any(flags).as_py():
         return []
     asked = values if isinstance(values, pa.Array) else pa.array(_texts(values), pa.string())
-    gone = terms.filter(flags)
+    gone = terms.select(list({*_NEEDED, field})).filter(flags)
     gone = gone.filter(pc.is_in(gone[field], value_set=asked.cast(gone.schema.field(field).type)))
     if not len(gone):
         return []
-    current = terms.filter(pc.invert(flags))[field]
-    rows = {row[field]: row for row in gone.select(list({*_NEEDED, field})).to_pylist()}
-    twins = set(current.filter(pc.is_in(current, value_set=pa.array(list(rows)))).to_pylist())
+    rows = {row[field]: row for row in gone.to_pylist()}
+    same = pc.is_in(terms[field], value_set=gone[field].combine_chunks())
+    twins = set(terms[field].filter(pc.and_(same, pc.invert(flags))).to_pylist())
+    successors = _Successors(registry, terms, field, rows.values())
     return [
-        Obsolete(value, _replacement(registry, terms, field, row), _split(row["consider"]))
+        Obsolete(value, successors.of(row), _split(row["consider"]))
         for value, row in rows.items()
         if value not in twins  # of two terms of one name the current one is meant
     ]
@@ -110,28 +111,47 @@ def _texts(values: Iterable[Any]) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-def _replacement(registry: Any, terms: pa.Table, field: str, row: Mapping[str, Any]) -> str | None:
-    """The value of the term that replaces one; what replaces it may be replaced, too."""
-    seen: set[str] = {row["ontology_id"]}
-    while True:
-        ids = _split(row["replaced_by"])
-        if len(ids) != 1 or ids[0] in seen:
-            return None
-        seen.add(ids[0])
-        found = _term(terms, ids[0]) or _term(registry._public_terms(None, None)[0], ids[0])
-        if found is None:
-            return ids[0] if field == "ontology_id" else None
-        if not found["is_obsolete"]:
-            value: str | None = found.get(field)
-            return value
-        row = found
+class _Successors:
+    """What replaces obsolete terms; what replaces them may be replaced, too."""
 
+    def __init__(
+        self, registry: Any, terms: pa.Table, field: str, rows: Iterable[Mapping[str, Any]]
+    ) -> None:
+        self._field = field
+        self._known: dict[str, Mapping[str, Any]] = {}
+        wanted = _named(rows)
+        while wanted:
+            found = _terms(terms, wanted)
+            if missing := wanted - found.keys():
+                found |= _terms(registry._public_terms(None, None)[0], missing)
+            self._known |= {key: {} for key in wanted} | found
+            wanted = _named(r for r in found.values() if r["is_obsolete"]) - self._known.keys()
 
-def _term(terms: pa.Table | None, key: str) -> dict[str, Any] | None:
-    if terms is None or not set(_NEEDED) <= set(terms.column_names):
+    def of(self, row: Mapping[str, Any]) -> str | None:
+        """The value of the one term that replaces another one."""
+        seen: set[str] = {row["ontology_id"]}
+        while len(ids := _split(row["replaced_by"])) == 1 and ids[0] not in seen:
+            seen.add(ids[0])
+            row = self._known[ids[0]]
+            if not row:  # of what nobody knows there only is the id
+                return ids[0] if self._field == "ontology_id" else None
+            if not row["is_obsolete"]:
+                found: str | None = row.get(self._field)
+                return found
         return None
-    rows = terms.filter(pc.equal(terms["ontology_id"], key))
-    return rows.slice(0, 1).to_pylist()[0] if len(rows) else None
+
+
+def _named(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The terms that replace others as the only ones."""
+    named = (_split(row["replaced_by"]) for row in rows)
+    return {ids[0] for ids in named if len(ids) == 1}
+
+
+def _terms(terms: pa.Table | None, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    if terms is None or not set(_NEEDED) <= set(terms.column_names):
+        return {}
+    rows = terms.filter(pc.is_in(terms["ontology_id"], value_set=pa.array(list(ids))))
+    return {row["ontology_id"]: row for row in rows.to_pylist()}
 
 
 def _split(text: str | None) -> tuple[str, ...]:
