@@ -131,10 +131,14 @@ class AdoptingResolver(TableResolver):
         tables: The table of every registry that a dtype may name.
         saves: Whether terms of public sources become records. If not, or in a lake that takes
             no writes, they are valid all the same, and have no uid.
+        one_each: Whether a name must mean a single record.
     """
 
-    def __init__(self, lake: Lake, tables: Mapping[str, str], *, saves: bool = True) -> None:
+    def __init__(
+        self, lake: Lake, tables: Mapping[str, str], *, saves: bool = True, one_each: bool = False
+    ) -> None:
         self._lake = lake
+        self._one_each = one_each
         self._names = tables
         self._saves = saves and not lake.read_only
         self._asked: dict[CatTarget, set[str]] = {}
@@ -146,6 +150,10 @@ class AdoptingResolver(TableResolver):
         state = present(self._lake)
         self._seq = state.seq
         self.__dict__.update(resolver(state, self._names).__dict__)
+
+    def homonyms(self, target: CatTarget, values: pa.Array) -> Mapping[str, str]:
+        """Which names mean none of several records, where that matters."""
+        return super().homonyms(target, values) if self._one_each else {}
 
     def discover(self, target: CatTarget, values: pa.Array) -> Resolution:
         """Look values up in the public source of a registry, after all registries had a look."""

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.homonyms import first_of_each, used_first
+from lakehouse.annotation.homonyms import first_of_each, nearest_to_root, used_first
 from lakehouse.annotation.terms import labels_first, types_under
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm import Lake, QuerySet
@@ -63,7 +63,7 @@ def _narrowed(lake: Lake, target: CatTarget, rows: pa.Table, hits: pa.Table) -> 
     if target.type_path and hits.num_rows:
         kinds = types_under(rows, target)
         hits = hits.filter(pc.is_in(hits["type_uid"], pa.array(sorted(kinds))))
-    hits = labels_first(hits, target.field)
+    hits = nearest_to_root(labels_first(hits, target.field), target.field, rows)
     if target.filters and hits.num_rows:
         kept = fulfil(lake, target, hits["uid"].to_pylist())
         hits = hits.filter(pc.is_in(hits["uid"], pa.array(sorted(kept), pa.string())))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.annotation.adopting import AdoptingResolver
 from lakehouse.annotation.branches import cases_of
@@ -118,7 +122,7 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         maximal_set=bool(schema.maximal_set),
         ordered_set=bool(schema.ordered_set),
         coerce=bool(schema.coerce),
-        index=None if index is None else rule_of(index, constraints=demanded.get(str(index.name))),
+        index=None if index is None else _index_rule(index, demanded.get(str(index.name))),
         flexible=bool(schema.flexible) and of_features,
         known=known_rules(state, type_uid) if schema.flexible and of_features else {},
         names=names,
@@ -126,6 +130,11 @@ def spec_of(schema: Any, state: State) -> DatasetSpec:
         rows=row_judge(demanded.get(ROWS, {}), schema.name or schema.uid),
         cases=cases_of(demanded, columns, state),
     )
+
+
+def _index_rule(feature: Any, constraints: Mapping[str, Any] | None) -> ColumnRule:
+    """The rule of an index, which names every row."""
+    return replace(rule_of(feature, constraints=constraints), nullable=False)
 
 
 def type_of_features(itype: str | None) -> str | None:
@@ -143,11 +152,21 @@ def registry_tables(lake: Lake) -> dict[str, str]:
     return {cls.meta.name: cls.meta.table for cls in lake.directory.all()}
 
 
-def resolver_of(lake: Lake, *, saves: bool = False) -> TableResolver:
+def resolver_of(lake: Lake, *, saves: bool = False, schema: Any = None) -> TableResolver:
     """A resolver of terms over the lake's present state, and its public sources.
 
     Args:
         lake: The lake.
         saves: Whether terms of public sources become records, so that they can be labels.
+        schema: The schema by which a dataset is validated, whose names must each mean a single
+            record. Rows of sheets may name any of several: their own records say which.
     """
-    return AdoptingResolver(lake, registry_tables(lake), saves=saves)
+    one_each = schema is not None and not _of_sheets(schema, lake.state)
+    return AdoptingResolver(lake, registry_tables(lake), saves=saves, one_each=one_each)
+
+
+def _of_sheets(schema: Any, state: State) -> bool:
+    """Whether a type of records has the schema, so that its records can be exported."""
+    schemas = state.arrow("record")["schema_uid"]
+    uids = [schema.uid, *(part.uid for part in schema.slots.values())]
+    return bool(pc.any(pc.is_in(schemas, value_set=pa.array(uids, pa.string()))).as_py())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.homonyms import used_first
+from lakehouse.annotation.homonyms import nearest_to_root, used_first, with_ambiguities
 from lakehouse.curation import TableResolver
 from lakehouse.engine import State
 from lakehouse.errors import UnknownField, near
@@ -50,7 +50,9 @@ def terms_of(state: State, table: str, target: CatTarget) -> pa.Table:
     if target.type_path:
         kinds = types_under(rows, target)
         rows = rows.filter(pc.is_in(rows["type_uid"], value_set=pa.array(sorted(kinds))))
-    return used_first(state, labels_first(rows, target.field), target.field)
+    rows = nearest_to_root(labels_first(rows, target.field), target.field, state.arrow(table))
+    rows = with_ambiguities(rows, target.field, state.arrow(table), target.registry)
+    return used_first(state, rows, target.field)
 
 
 def labels_first(rows: pa.Table, field: str) -> pa.Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse.annotation.adopting import adopt
+from lakehouse.annotation.homonyms import ambiguity
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.labels_named import (
     found_by,
@@ -212,7 +213,9 @@ class Preparation:
             for text, found in found_by(self._lake, target, left).items() if left else ():
                 if len(found) > 1:
                     self._fail(
-                        feature, "category", text, f"{len(found)} records named {text!r}",
+                        feature, "category", text, said,
+                    rows = self._lake.state.arrow(found[0][0])
+                    said = ambiguity(rows, target.registry, text, [uid for _, uid in found])
                         "one record", f"pass the {target.registry} record instead of its name",
                     )  # fmt: skip
                 known[text] = found[0]

@@ -194,6 +194,12 @@ def _terms(group: Sequence[Failure]) -> str:
     return "\n    ".join(lines)
 
 
+def _ambiguous(group: Sequence[Failure]) -> str:
+    first = group[0]
+    lines = [f"{f.found}, in feature {f.column!r}{_where(f)}{_rows(f)}" for f in group]
+    return "\n".join(lines[:_SHOWN_VALUES]) + _more(group) + _arrow(first.hint)
+
+
 def _nearest(failure: Failure) -> str:
     said = f"{_quoted(failure.value)}{_rows(failure)}"
     near = " or ".join(f'"{value}"' for value in failure.nearest)
@@ -245,6 +251,7 @@ _DESCRIBE: dict[str, Callable[[Sequence[Failure]], str]] = {
     "rows": _of_rows,
     "category": _terms,
     "names": _terms,
+    "ambiguous": _ambiguous,
     "dataset": _whole,
 }
 

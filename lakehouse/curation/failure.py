@@ -49,7 +49,7 @@ class Failure:
         slot: The component of the dataset, e.g. `"columns"` or `"obs"`.
         column: The column; `*` where rows as wholes are wrong.
         rule: Which rule failed: presence, index, extra, order, duplicates, names, dtype,
-            dicts, coerce, null, category, constraint or rows.
+            dicts, coerce, null, category, ambiguous, constraint or rows.
         value: The offending value; None where the column as such is wrong.
         count: In how many rows; 0 where that can't be said.
         rows: The first of them, at most five, from 0; all of them where that was asked for.

@@ -56,6 +56,10 @@ class TermResolver(Protocol):
         """Look up where terms come from what no registry of a column has."""
         ...
 
+    def homonyms(self, target: CatTarget, values: pa.Array) -> Mapping[str, str]:
+        """Which of some valid values mean none of several terms, and what to say of them."""
+        ...
+
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
         """The valid values nearest to each invalid one, best first."""
         ...
@@ -73,7 +77,8 @@ class TableResolver:
     """Looks values up in Arrow tables of terms.
 
     A table has a column `uid`, one column per field that targets name, and optionally
-    `synonyms`, joined by `|`. Its rows are already narrowed to the target's types; filters on
+    `synonyms`, joined by `|`, and `several`, which says why a value means none of several rows.
+    Its rows are already narrowed to the target's types; filters on
     columns that it has are applied here.
 
     Args:
@@ -106,6 +111,15 @@ class TableResolver:
         """Tables are all there is: nothing more is known."""
         nothing = pa.nulls(len(values), pa.string())
         return Resolution(pc.is_valid(nothing), nothing, nothing)
+
+    def homonyms(self, target: CatTarget, values: pa.Array) -> Mapping[str, str]:
+        """What the column `several` says of values, in tables that have one."""
+        table = self._table(target)
+        if "several" not in table.column_names:
+            return {}
+        told = table.filter(pc.is_valid(table["several"]))
+        told = told.filter(pc.is_in(told["value"], value_set=values))
+        return dict(zip(told["value"].to_pylist(), told["several"].to_pylist(), strict=True))
 
     def nearest(self, target: CatTarget, values: Sequence[str], limit: int = 3) -> list[list[str]]:
         """The valid values nearest to each invalid one, by edit distance, best first.
@@ -219,6 +233,8 @@ def _prepared(table: pa.Table, target: CatTarget) -> pa.Table:
         "synonyms": table["synonyms"] if "synonyms" in names else empty,
         "ontology_id": table["ontology_id"] if known_by_id else empty,
     }
+    if "several" in names:
+        columns["several"] = table["several"]
     texts = pa.table({name: column.cast(pa.string()) for name, column in columns.items()})
     return texts.filter(pc.is_valid(texts["value"]))
 

@@ -92,7 +92,7 @@ class ComponentCurator(Mending):
         Args:
             saves: Whether terms that only public sources have become records.
         """
-        resolver = resolver_of(self._lake, saves=saves)
+        resolver = resolver_of(self._lake, saves=saves, schema=self.schema)
         if self.slot == EXTERNAL:
             found = external_report(self._lake, self.part.data, self.schema)
         elif self.part.kind == "values":
@@ -116,8 +116,10 @@ class ComponentCurator(Mending):
         self.check().raise_for_failures()
 
     def _take_over(self, report: Report) -> None:
-        """Coercion and defaults changed something: the dataset becomes what was validated."""
-        if self.part.kind == "values":
+        """The dataset becomes what was validated, where coercion and defaults changed it."""
+        if not report.changed:
+            changed = {}
+        elif self.part.kind == "values":
             self.put(report.table)
             return
         else:

@@ -564,3 +564,80 @@ def test_columns_that_a_schema_of_any_features_refuses(lake):
     curator = ln.curators.DataFrameCurator(pd.DataFrame({"known": [1], "other": [2]}), schema)
     with pytest.raises(ValidationError, match="other columns than: those of features"):
         curator.validate()
+
+
+@pytest.fixture(params=["Record", "ULabel"])
+def homonyms(request, lake):
+    """Two types with labels of one name, at several depths."""
+    registry = getattr(ln, request.param)
+    left = registry(name="left", is_type=True).save()
+    right = registry(name="right", is_type=True).save()
+    inner = registry(name="inner", is_type=True, type=left).save()
+    registry(name="both", type=right).save()
+    registry(name="both", type=left).save()
+    registry(name="deep", type=inner).save()  # the older one isn't the one that is meant
+    registry(name="deep", type=right).save()
+    registry(name="root").save()
+    registry(name="root", type=inner).save()
+    return registry
+
+
+def kinds_of(artifact, registry):
+    related = artifact.records if registry is ln.Record else artifact.ulabels
+    return [r.type and r.type.name for r in related.filter()]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("deep", "right"), ("root", None)])
+def test_of_labels_of_one_name_the_one_nearest_to_the_root_is_meant(homonyms, name, kind):
+    feature = ln.Feature(name="kind", dtype=homonyms)
+    df = pd.DataFrame({"kind": pd.Categorical([name])})
+    saved = curated(df, feature).save_artifact(key="curated.parquet")
+    assert kinds_of(saved, homonyms) == [kind]
+    plain = ln.Artifact.from_dataframe(pd.DataFrame({"x": [1]}), key="plain.parquet").save()
+    plain.features.add_values({"kind": name})
+    assert kinds_of(plain, homonyms) == [kind]
+
+
+def test_labels_of_one_name_at_one_depth_are_ambiguous(homonyms):
+    feature = ln.Feature(name="kind", dtype=homonyms)
+    df = pd.DataFrame({"kind": pd.Categorical(["root", "both"])})
+    said = (
+        rf"Ambiguous match for {homonyms.__name__} 'both': found 2 records at depth 1 "
+        r"\(under types: \['left', 'right'\]\)"
+    )
+    with pytest.raises(ValidationError, match=said) as error:
+        curated(df, feature)
+    assert [(f.rule, f.value, f.rows) for f in error.value.report.failures] == [
+        ("ambiguous", "both", (1,))
+    ]
+    schema = ln.Schema([feature]).save()
+    with pytest.raises(ValidationError, match=said):
+        ln.Artifact.from_dataframe(df, key="direct.parquet", schema=schema).save()
+    plain = ln.Artifact.from_dataframe(pd.DataFrame({"x": [1]}), key="plain.parquet").save()
+    with pytest.raises(ValidationError, match=said):
+        plain.features.add_values({"kind": "both"})
+
+
+def test_the_type_that_a_dtype_names_tells_labels_of_one_name_apart(homonyms):
+    feature = ln.Feature(name="kind", dtype=homonyms.get(name="left"))
+    df = pd.DataFrame({"kind": pd.Categorical(["both"])})
+    saved = curated(df, feature).save_artifact(key="left.parquet")
+    assert kinds_of(saved, homonyms) == ["left"]
+
+
+def test_rows_of_sheets_may_name_records_that_share_their_name(lake):
+    samples = [
+        ln.Record(name=name, is_type=True).save() for name in ("first samples", "other samples")
+    ]
+    pooled = [ln.Record(name="pooled", type=kind).save() for kind in samples]
+    feature = ln.Feature(name="sample", dtype=ln.Record).save()
+    sheet = ln.Record(name="runs", is_type=True, schema=ln.Schema([feature]).save()).save()
+    ln.Record(name="run", type=sheet, features={"sample": pooled[1]}).save()
+    assert sheet.to_artifact().load()["sample"].tolist() == ["pooled"]
+
+
+def test_an_index_names_every_row(lake):
+    place = ln.Feature(name="place", dtype=str).save()
+    df = pd.DataFrame({"x": [1, 2]}, index=pd.Index(["a", None], name="place"))
+    with pytest.raises(ValidationError, match="non-nullable series 'place' contains null"):
+        curated(df, ln.Feature(name="x", dtype=int), index=place)

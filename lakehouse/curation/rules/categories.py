@@ -76,6 +76,8 @@ class CategoryCheck:
         self._synonym_of: dict[str, str] = {}
         self._found: dict[CatTarget, list[Matches]] = {}
         self._tally = Tally()
+        self._several: dict[str, str] = {}
+        self._several_seen = Tally()
 
     def settled(self, arrow: pa.DataType | None, null_count: int | None) -> bool:
         """Never: only values tell."""
@@ -96,6 +98,9 @@ class CategoryCheck:
                 self._resolve(fresh)
         if len(self._wrong):
             self._tally.extend(first_rows(codes, self._wrong, start))
+        if self._several:
+            several = pa.array(list(self._several), pa.string())
+            self._several_seen.extend(first_rows(codes, several, start))
 
     def matches(self) -> tuple[Matches, ...]:
         """The valid terms seen, by registry."""
@@ -115,7 +120,19 @@ class CategoryCheck:
         return found
 
     def failures(self, slot: str, rule: str = "category") -> Iterator[Failure]:
-        """One failure for each value that is no term."""
+        """One failure for each value that is no term, or may be any of several."""
+        for value, count, rows in self._several_seen:
+            yield Failure(
+                slot,
+                self._column,
+                "ambiguous",
+                value,
+                count,
+                rows,
+                found=self._several[value],
+                expected=" or ".join(map(str, self._targets)),
+                hint="rename all but one of them, or let the feature's dtype name one of the types",
+            )
         found = list(self._tally)
         unknown = [value for value, _, _ in found if value not in self._synonym_of]
         nearest = self._nearest(unknown)
@@ -156,6 +173,7 @@ class CategoryCheck:
             if valid.true_count:
                 matches = Matches(target, asked.filter(valid), answer.uid.filter(valid))
                 self._found.setdefault(target, []).append(matches)
+                self._several.update(self._resolver.homonyms(target, matches.values))
             left = pc.invert(valid)
             values = asked.filter(left)
             mapped = pc.and_(left, pc.is_valid(answer.synonym_of))

@@ -106,7 +106,7 @@ def validate_payload(
             check_suffix(schema, payload.suffix)
             otype = None if description is None else description.otype
             parts = parts_of(_source(payload, otype), otype, schema)
-            resolver = resolver_of(lake, saves=True)
+            resolver = resolver_of(lake, saves=True, schema=schema)
             for slot, (part, demanded) in parts.items():
                 reports[slot] = validate_part(part, spec_of(demanded, lake.state), resolver)
                 tell_unknown(demanded, reports[slot], part)
