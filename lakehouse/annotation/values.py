@@ -76,6 +76,8 @@ class Preparation:
             found = self._resolved[keys] = resolve(self._lake, keys, values, self._known)
             if self._whole:
                 self._check_members(list(found.values()))
+        if len({feature.uid for feature in found.values()}) < len(found):
+            _check_told_once(found, values)
         out = Prepared()
         if self._whole:
             named = {feature.uid for feature in found.values()}
@@ -212,10 +214,10 @@ class Preparation:
             left = [t for t in texts if t not in known]
             for text, found in found_by(self._lake, target, left).items() if left else ():
                 if len(found) > 1:
-                    self._fail(
-                        feature, "category", text, said,
                     rows = self._lake.state.arrow(found[0][0])
                     said = ambiguity(rows, target.registry, text, [uid for _, uid in found])
+                    self._fail(
+                        feature, "category", text, said,
                         "one record", f"pass the {target.registry} record instead of its name",
                     )  # fmt: skip
                 known[text] = found[0]
@@ -258,6 +260,20 @@ class Preparation:
                 found=f"{feature.name!r} ({feature.dtype}): {found}", expected=expected, hint=hint,
             )
         )  # fmt: skip
+
+
+def _check_told_once(found: Mapping[Any, Known], values: Mapping[Any, Any]) -> None:
+    """A feature may be given by name and as a record, but not with two values."""
+    first: dict[str, Any] = {}
+    for key, feature in found.items():
+        other = first.setdefault(feature.uid, key)
+        if other is not key and repr(values[other]) != repr(values[key]):
+            raise ValidationError(
+                f"Conflicting values for feature name {feature.name!r}.",
+                found=f"{_short(values[other])} and {_short(values[key])}",
+                expected="one value, or a list of values",
+                hint="give the feature once, by its name or as the Feature",
+            )
 
 
 def prepare(

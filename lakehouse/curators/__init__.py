@@ -9,8 +9,10 @@ Example:
 
 from __future__ import annotations
 
+from lakehouse.curators.annotating import annotate_artifact
 from lakehouse.curators.categories import CatLookup, DataFrameCatManager
-from lakehouse.curators.core import Curator
+from lakehouse.curators.core import Curator, SlotsCurator
+from lakehouse.curators.dictionaries import DictCurator, ExperimentalDictCurator
 from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import ComponentCurator
 from lakehouse.curators.structures import (
@@ -21,17 +23,23 @@ from lakehouse.curators.structures import (
     TiledbsomaExperimentCurator,
     curator_of,
 )
+from lakehouse.curators.vectors import CatVector
 
 __all__ = [
     "AnnDataCurator",
     "CatLookup",
-    "DataFrameCatManager",
+    "CatVector",
+    "ComponentCurator",
     "Curator",
+    "DataFrameCatManager",
     "DataFrameCurator",
     "DatasetModel",
+    "DictCurator",
+    "ExperimentalDictCurator",
     "MuDataCurator",
-    "ComponentCurator",
+    "SlotsCurator",
     "SpatialDataCurator",
     "TiledbsomaExperimentCurator",
+    "annotate_artifact",
     "curator_of",
 ]

@@ -142,6 +142,7 @@ class DataFrameCatManager:
         names = [*self._targets] if key == "all" else [self._checked(key, "add_new_from")]
         if self._curator.report is None:
             self._curator.check()
+        lake = self._curator._lake
         for name in names:
             values, synonyms = self._new_values(name)
             if synonyms:
@@ -151,7 +152,7 @@ class DataFrameCatManager:
                     "warning",
                 )
             if values:
-                for registry, n in _save_new(self._curator, self._targets[name], values, kwargs):
+                for registry, n in save_new(lake, self._targets[name], values, kwargs):
                     notify(f"added {n} records of {registry} from {name!r}", "success")
         self._curator.check()
 
@@ -216,14 +217,13 @@ class DataFrameCatManager:
         return f"{type(self).__name__}(categorical_features={n}, {shown})"
 
 
-def _save_new(
-    curator: ComponentCurator, targets: tuple[CatTarget, ...], values: list[str], fields: Any
+def save_new(
+    lake: Lake, targets: tuple[CatTarget, ...], values: list[str], fields: Any
 ) -> list[tuple[str, int]]:
     """Save values as terms, in one commit; gives how many of which registry.
 
     What a public source knows is taken from there; the rest becomes terms of the first registry.
     """
-    lake = curator._lake
     first = targets[0]
     if first.registry == "Feature":
         raise InvalidArgument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -305,3 +306,26 @@ class _Slots(dict[str, ComponentCurator]):
         raise UnknownColumn(
             f"The schema has no slot {slot!r}.", expected=", ".join(close or self) or None
         )
+
+
+SlotsCurator = Curator  # every curator is one over slots; the peer has a base class more
+
+_PEER = {  # what the peer's module of this name holds, too → where it is
+    "AnnDataCurator": "structures",
+    "CatLookup": "categories",
+    "CatVector": "vectors",
+    "DataFrameCatManager": "categories",
+    "DataFrameCurator": "structures",
+    "DictCurator": "dictionaries",
+    "ExperimentalDictCurator": "dictionaries",
+    "MuDataCurator": "structures",
+    "SpatialDataCurator": "structures",
+    "TiledbsomaExperimentCurator": "structures",
+    "annotate_artifact": "annotating",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PEER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lakehouse.curators.{_PEER[name]}"), name)

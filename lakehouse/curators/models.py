@@ -49,7 +49,25 @@ class DatasetMeta(_Meta):  # type: ignore[misc]
         namespace["__annotations__"] = {
             field: with_terms(annotation, scope) for field, annotation in given.items()
         }
-        return super().__new__(cls, name, bases, namespace, **kwargs)
+        try:
+            return super().__new__(cls, name, bases, namespace, **kwargs)
+        except (pydantic.PydanticUserError, ImportError) as error:
+            raise _unusable(name, namespace["__annotations__"], error) from error
+
+
+def _unusable(name: str, annotations: Mapping[str, Any], error: Exception) -> Exception:
+    """An error of pydantic's about a type, naming the field that has it."""
+    for field, annotation in annotations.items():
+        try:
+            pydantic.TypeAdapter(annotation)
+        except (pydantic.PydanticUserError, ImportError) as found:
+            if str(found).partition("\n")[0] == str(error).partition("\n")[0]:
+                return InvalidArgument(
+                    f"The field {field!r} of {name} has a type that pydantic can't validate.",
+                    found=str(error).partition("\n")[0],
+                    hint="another type, or a validator: Annotated[Any, AfterValidator(…)]",
+                )
+    return error
 
 
 class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import importlib.util
 from typing import Annotated, Literal
 
 import anndata as ad
@@ -406,3 +407,26 @@ def test_rows_of_schemas_with_names_like_those_of_fields():
     for wrong in ({"field_1": "x"}, {"my col": "x"}, {"n": float("nan")}):
         with pytest.raises(pydantic.ValidationError):
             row.model_validate({**given, **wrong})
+
+
+def test_a_type_that_pydantic_has_no_way_with_is_told_by_field():
+    with pytest.raises(InvalidArgument, match="The field 'matrix' of Wrong has a type") as error:
+
+        class Wrong(ln.DatasetModel):
+            count: int
+            matrix: np.ndarray
+
+    assert "numpy.ndarray" in str(error.value)
+
+
+def test_addresses_of_mail_name_their_field_or_work():
+    """`email-validator` is a package that pydantic asks for when such a field is made."""
+    annotations = {"mail": pydantic.EmailStr}
+    namespace = {"__annotations__": annotations, "__module__": __name__}
+    if importlib.util.find_spec("email_validator") is None:
+        with pytest.raises(InvalidArgument, match=r"'mail' of Mail.*\n.*email-validator"):
+            type(ln.DatasetModel)("Mail", (ln.DatasetModel,), namespace)
+        return
+    mail = type(ln.DatasetModel)("Mail", (ln.DatasetModel,), namespace)
+    report = ln.curators.DataFrameCurator(pd.DataFrame({"mail": ["a@b.org", "a"]}), mail).check()
+    assert report.failures[0].value == "a"

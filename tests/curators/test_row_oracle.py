@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import enum
+import ipaddress
 import math
+import pathlib
 import re
 import uuid
-from typing import Annotated, Any, ClassVar, Generic, Literal, NewType, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NewType, Optional, TypeVar, Union
 
 import pandas as pd
 import polars as pl
@@ -166,6 +169,26 @@ class Base(ln.DatasetModel, Generic[T]):
     more: Annotated[int, Field(ge=0)] = Field(0, alias="the more")
 
 
+@dataclasses.dataclass
+class Pair:
+    a: int
+    b: str = ""
+
+
+class Others(ln.DatasetModel):
+    """Types of pydantic's and of the standard library that are no column's own."""
+
+    file: pathlib.Path | None
+    secret: Annotated[pydantic.SecretStr, Field(min_length=2)]
+    few: pydantic.conlist(int, min_length=1, max_length=2) | None
+    pair: Pair | None
+    address: ipaddress.IPv4Address
+    arm: Optional[Arm]  # noqa: UP045 - spelt as people do
+    either: Union[Literal["a"], Literal["12"], None]  # noqa: UP007
+    json_: Annotated[pydantic.Json[int], Field(alias="json")]
+    low: pydantic.constr(to_lower=True, pattern="^a")
+
+
 class Derived(Base[bt.CellType]):
     own: Annotated[str, Field(validation_alias="its own", max_length=1)]
 
@@ -219,6 +242,14 @@ VALUES: dict[type[ln.DatasetModel], dict[str, tuple[st.SearchStrategy[Any], Any]
         **dict.fromkeys(("after", "before", "wrap", "even", "both", "default"),
                         (_ints, pa.int64())),
         "made": (st.lists(_ints, max_size=2), pa.list_(pa.int64())),
+    },
+    Others: {
+        "file": (_texts, pa.string()),
+        "secret": (_texts, pa.string()),
+        "few": (st.lists(_ints, max_size=3), pa.list_(pa.int64())),
+        "pair": (st.fixed_dictionaries({}, optional={"a": st.just(1), "b": st.just("x")}), None),
+        "address": (st.sampled_from(["1.2.3.4", "1.2.3", "::1"]), pa.string()),
+        **dict.fromkeys(("arm", "either", "json", "low"), (_texts, pa.string())),
     },
     Rows: dict.fromkeys(("start", "end", "seen"), (_ints, pa.int64())),
     Early: dict.fromkeys(("a", "b"), (_ints, pa.int64())),

@@ -322,6 +322,13 @@ def test_equal_names(subject):
     subject.features.set_values({first: "x", second: "y", typed: 3})
     assert subject.features.get_values() == {"twin": {"x", "y"}, "dup": 3}
     assert subject.features[first] == "x"
+    subject.features.set_values({"dup": "x"})
+    plain = ln.Feature.get(name="dup", type=None)
+    with pytest.raises(ValidationError, match="Conflicting values for feature name 'dup'"):
+        subject.features.set_values({"dup": "y", plain: "z"})
+    assert subject.features.get_values() == {"dup": "x"}
+    subject.features.set_values({"dup": "y", plain: "y"})
+    assert subject.features.get_values() == {"dup": "y"}
 
 
 def test_a_schema_narrows_what_may_be_set(subject):
