@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import zarr
 
 import lakehouse as ln
 import lakehouse.bionty as bt
@@ -51,6 +53,20 @@ def test_any_iterable(cells, make):
     assert result.synonyms_mapper == {"T-cell": "T cell", "t cell": "T cell"}
     assert (result.frac_validated, result.n_unique, result.n_empty) == (25.0, 4, 2)
     assert result.df["__validated__"].tolist() == [True] + [False] * 5
+
+
+def test_columns_of_open_files(cells, tmp_path):
+    values = ["T cell", "T-cell", "blob"]
+    group = zarr.open_group(tmp_path / "cells.zarr", mode="w", zarr_format=2)
+    with h5py.File(tmp_path / "cells.h5", "w") as file:
+        for column in (
+            group.create_array("cell_type", data=np.array(values)),
+            file.create_dataset("cell_type", data=values),
+        ):
+            assert bt.CellType.validate(column, mute=True).tolist() == [True, False, False]
+            assert bt.CellType.standardize(column, mute=True) == ["T cell", "T cell", "blob"]
+            assert bt.CellType.inspect(column, mute=True).non_validated == values[1:]
+            assert bt.CellType.from_values(column, mute=True).to_list("name") == ["T cell"]
 
 
 def test_single_texts_give_single_answers(cells):
