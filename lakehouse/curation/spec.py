@@ -102,6 +102,8 @@ class ColumnRule:
     @property
     def fill_type(self) -> pa.DataType:
         """The Arrow type of the default and of a column that is added."""
+        if self.dtype.kind == "object" and self.default is not None:
+            return pa.scalar(self.default).type  # anything is of this dtype
         arrow: pa.DataType = self.dtype.arrow_type()
         return arrow.value_type if pa.types.is_dictionary(arrow) else arrow
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anndata as ad
 import pandas as pd
+import polars as pl
 import pytest
 
 import lakehouse as ln
@@ -400,3 +401,16 @@ def test_a_schema_that_demands_what_a_dataset_has_is_the_set_of_it(features):
     assert {f.name for f in other.members} == {f1.name, f2.name}
     again = ln.Artifact.from_dataframe(df.assign(f2=2), key="b.parquet", schema="valid_features")
     assert again.save().features.slots["columns"].uid == other.uid
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("default", [0, "none"])
+def test_defaults_of_columns_of_several_types(lake, frame, default):
+    model = type(
+        "Seeds", (ln.DatasetModel,), {"__annotations__": {"seed": int | str}, "seed": default}
+    )
+    curator = ln.curators.DataFrameCurator(frame({"n": [1, 2]}), model)
+    curator.validate()
+    assert list(curator.dataset["seed"]) == [default, default]
+    ln.curators.DataFrameCurator(frame({"seed": ["a", "b"]}), model).validate()
+    assert model.to_schema().save().to_pydantic()().seed == default
