@@ -10,7 +10,7 @@ from lakehouse.annotation.describing.layout import shown
 from lakehouse.annotation.encoding import encoded, plain
 from lakehouse.annotation.known import Known, is_saved, resolve
 from lakehouse.annotation.reading import annotated, value_of
-from lakehouse.annotation.sheet_rules import completed, members_for
+from lakehouse.annotation.sheet_rules import check_constraints, completed, members_for
 from lakehouse.annotation.storable import as_dtype, is_null
 from lakehouse.annotation.values import Prepared, prepare
 from lakehouse.annotation.writing import (
@@ -179,6 +179,7 @@ class FeatureManager:
         self._check_saved()
         members = members_for(self._record, schema)
         what = f"Failed to {verb} features on {_titled(self._record)}"
+        check_constraints(self._record, schema, values, what)
         return prepare(self._lake, values, what, members, whole=whole)
 
     def _check_saved(self) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lakehouse.annotation.known import HIDDEN, Known
+from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.annotation.tables import EXTERNAL
+from lakehouse.curation import DatasetSpec
+from lakehouse.curation.chunks import is_missing
+from lakehouse.curation.values import validate_values
+from lakehouse.errors import ValidationError
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
 
@@ -85,6 +91,38 @@ def members_for(record: Any, schema: Any) -> list[Member] | None:
         slots = (row or {}).get("slots_uids") or {}
         return members_of(lake, slots.get(EXTERNAL))
     return None
+
+
+def check_constraints(record: Any, schema: Any, values: Mapping[Any, Any], what: str) -> None:
+    """Refuse values that the constraints of a schema don't allow.
+
+    Args:
+        record: An artifact, run or record.
+        schema: A schema that the caller names; else a sheet's record has one.
+        values: The values by feature, or by its name; what is missing breaks no constraint.
+        what: What can't be done, as the error begins.
+    """
+    lake = record._lake
+    if schema is None and record.meta.table == "record":
+        uid = sheet_schema(lake, record._values.get("type_uid"))
+        row = None if uid is None else lake.state.row("schema", uid)
+        schema = None if row is None else lake.directory.get("Schema")._from_row(lake, row)
+    if schema is None or not schema.constraints:
+        return
+    given = {getattr(k, "name", k): v for k, v in values.items() if not is_missing(v)}
+    spec = spec_of(schema, lake.state)
+    rules = [rule for rule in spec.rules_for(given).values() if rule.checks]
+    of_these = DatasetSpec(columns=tuple(rules), minimal_set=False, coerce=spec.coerce)
+    asked = {rule.name: given[rule.name] for rule in rules}
+    report = validate_values(asked, of_these, resolver_of(lake, saves=False))
+    found = [f for f in report.failures if f.rule == "constraint"]
+    if found:
+        lines = [
+            f"\n  {f.column!r}: {f.value!r} is not allowed, expected {f.expected}"
+            + (f" ({f.found})" if f.found else "")
+            for f in found
+        ]
+        raise ValidationError(f"{what}:{''.join(lines)}", hint="correct the value")
 
 
 def completed(record: Any, found: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
 from lakehouse.annotation.renaming import TellsRenames
-from lakehouse.annotation.sheet_rules import index_of, members_of, sheet_schema
+from lakehouse.annotation.sheet_rules import (
+    check_constraints,
+    index_of,
+    members_of,
+    sheet_schema,
+)
 from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.annotation.writing import external, stage_many, stage_values
 from lakehouse.curation import Report
@@ -141,7 +146,9 @@ class Record(
             values = self._with_index(self.features.present() if self._saved else {})
         preparation = Preparation(self._lake, members, whole=True)
         preparation.add(values)
-        preparation.finish(self._titled(members is not None))
+        what = self._titled(members is not None)
+        preparation.finish(what)
+        check_constraints(self, None, values, what)
 
     def _with_index(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """Values with that of the feature which indexes the sheet: the record's name."""

@@ -382,3 +382,20 @@ def test_an_exported_sheet_is_imported_again(sheet):
     more = pd.concat([exported, exported.iloc[1:].assign(**{UID: None})])
     ln.Record.from_dataframe(more, type=sheet).save()
     assert len(sheet.to_dataframe()) == 5
+
+
+def test_constraints_of_schemas_hold_for_values(lake):
+    features = [ln.Feature(name="rate", dtype=float).save(), ln.Feature(name="n", dtype=int).save()]
+    schema = ln.Schema(features, minimal_set=False, constraints={"rate": {"gt": 0}}).save()
+    run = ln.Run(transform=ln.Transform(key="train.py").save()).save()
+    with pytest.raises(ValidationError, match=r"'rate': -0\.1 is not allowed"):
+        run.features.add_values({"rate": -0.1, "n": 1}, schema=schema)
+    assert run.features.get_values() == {}
+    run.features.add_values({"rate": 0.1}, schema=schema)
+    trials = ln.Record(name="Trials", is_type=True, schema=schema).save()
+    with pytest.raises(ValidationError, match="expected a value > 0"):
+        ln.Record(name="first", type=trials, features={"rate": -0.1})
+    first = ln.Record(name="first", type=trials, features={"rate": 0.1}).save()
+    with pytest.raises(ValidationError, match="expected a value > 0"):
+        first.features.set_values({"rate": 0.0})
+    assert first.features.get_values()["rate"] == 0.1
