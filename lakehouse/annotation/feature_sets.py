@@ -89,7 +89,10 @@ def staged(changes: Changes, found: FeatureSet, batch: Batch) -> str:
             return str(schema.uid)
     equal = lake.engine.holder("schema", ("hash_key",), (found.hash,))
     row = None if equal is None else lake.state.row("schema", equal)
-    if row is not None and row["branch_uid"] in lake.visible_branches:
+    seen = row is not None and row["branch_uid"] in lake.visible_branches
+    if row is not None and seen and row["hash"] == found.hash:
+        # another process may be changing the schema, and then it isn't this set any more
+        changes.expect_row("schema", row["uid"], {"hash_key": found.hash})
         return str(row["uid"])
     return _stage_nameless(changes, found, lake, batch.now)
 
@@ -148,7 +151,10 @@ def part_ways(
         lake: The lake.
         now: The time of the change.
     """
-    links = lake.state.arrow("artifact_link")
+    state = lake.state
+    # a dataset that another process saves meanwhile keeps its set, too
+    changes.expect_table("artifact_link", state.pointers["artifact_link"])
+    links = state.arrow("artifact_link")
     hits = pc.and_(pc.equal(links["registry"], "schema"), pc.equal(links["target_uid"], schema_uid))
     rows = [r for r in links.filter(hits).to_pylist() if r["slot"] is not None]
     members = content["members"]

@@ -50,6 +50,8 @@ class Changes:
 
     def __init__(self) -> None:
         self.tables: dict[str, TableChanges] = {}
+        self.expected_tables: dict[str, str] = {}
+        self.expected_rows: dict[tuple[str, str], dict[str, Any]] = {}
 
     def _of(self, table: str) -> TableChanges:
         return self.tables.setdefault(table, TableChanges())
@@ -101,6 +103,17 @@ class Changes:
     def delete(self, table: str, uids: Iterable[str]) -> None:
         """Delete rows; those that aren't there are passed over."""
         self._of(table).deletes.update(dict.fromkeys(uids))
+
+    def expect_table(self, table: str, location: str) -> None:
+        """Commit only if a table is still at the version from which this was decided.
+
+        If it isn't, committing raises `CommitConflict`; then decide again, and commit that.
+        """
+        self.expected_tables[table] = location
+
+    def expect_row(self, table: str, uid: str, values: Mapping[str, Any]) -> None:
+        """Commit only if a row still has some values, which aren't JSON; else as above."""
+        self.expected_rows.setdefault((table, uid), {}).update(values)
 
     def claim(self, table: str, key: str, uid: str) -> None:
         """Claim a unique key beyond those of the table's specification."""

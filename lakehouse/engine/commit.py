@@ -146,6 +146,7 @@ class Committer:
         who: tuple[str, str, str],
     ) -> Commit:
         heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
+        self._check_expected(changes, heads)
         user, run, message = who
         swap = Swap(commit_id, datetime.now(UTC), user, run, message)
         staged: list[StagedTable] = []
@@ -176,6 +177,24 @@ class Committer:
         return Commit(
             commit_id, seq, heads.commit_id, swap.time, user, run, message, tuple(swap.pointers)
         )
+
+    def _check_expected(self, changes: Changes, heads: Heads) -> None:
+        """Refuse what was decided from a state that another commit has changed meanwhile."""
+        moved = [
+            table
+            for table, location in changes.expected_tables.items()
+            if heads.pointers.get(table) != location
+        ]
+        for (table, uid), values in changes.expected_rows.items():
+            row = self._cache.version(heads.pointers[table]).row(uid) or {}
+            if any(row.get(name) != value for name, value in values.items()):
+                moved.append(f"{table} {uid}")
+        if moved:
+            raise CommitConflict(
+                "Another commit changed what this one was decided from; nothing was committed.",
+                found=", ".join(moved),
+                hint="save again",
+            )
 
     def _enter(self, version: TableVersion) -> None:
         for manifest in version.manifests:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from lakehouse.engine import Changes, Commit
-from lakehouse.errors import CommitStateUnknown, InvalidArgument, KeyConflict
+from lakehouse.errors import CommitConflict, CommitStateUnknown, InvalidArgument, KeyConflict
 from lakehouse.identity import new_uids
 from lakehouse.orm.rows import as_table
 from lakehouse.orm.staged import Staged
@@ -124,7 +124,7 @@ class Committing(Staged):
     def _flush(self) -> None:
         for record in list(self._refused.values()):
             self._add_again(record)  # unless it was mended it is refused once more
-        for _ in range(_ADOPTIONS):
+        for attempt in range(_ADOPTIONS):
             changes = self.changes()
             if changes.empty:
                 return
@@ -132,6 +132,9 @@ class Committing(Staged):
                 self.commit = self.lake.commit(changes, message=self.message or self._summary())
             except KeyConflict as conflict:
                 if not self._adopt(conflict):
+                    raise
+            except CommitConflict:  # what the stagers saw has changed: they look again
+                if attempt == _ADOPTIONS - 1:
                     raise
             else:
                 return

@@ -35,7 +35,8 @@ class Directory:
         views: Dotted names of functions without arguments that give SQL texts by view name.
         functions: Table functions of SQL with one text argument → dotted name of a function
             of the lake and that text, which gives SQL or an Arrow table.
-        sweepers: Dotted names of modules with `orphans(lake, min_age, kept_from)` and `remove(paths)`,
+        sweepers: Dotted names of modules with `finish(lake, min_age)`, which ends what killed
+            processes began, and `orphans(lake, min_age, kept_from)` and `remove(paths)`,
             which find and remove stored bytes that no row names.
         describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.
     """

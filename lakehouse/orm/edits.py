@@ -224,6 +224,7 @@ def isolated(lake: Lake, changes: Changes) -> Changes:
             taken = out._of(table)
             taken.inserts, taken.updates, taken.deletes = change.inserts, kept, change.deletes
             taken.claims, taken.releases = change.claims, change.releases
+    out.expected_tables, out.expected_rows = changes.expected_tables, changes.expected_rows
     return out
 
 

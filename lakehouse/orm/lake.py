@@ -328,6 +328,8 @@ class Lake(Branching):
         paths, size = list(report.orphans), report.bytes
         for dotted in self.directory.sweepers:
             sweeper = importlib.import_module(dotted)
+            if not dry_run:
+                sweeper.finish(self, min_age)
             found = sweeper.orphans(self, min_age, report.kept_from)
             paths += [path for path, _ in found]
             size += sum(n for _, n in found)

@@ -7,6 +7,8 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
+from lakehouse.orm import Lake
+from lakehouse.orm.context import use
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -92,3 +94,70 @@ def test_members_of_a_schema_are_changed_with_it(saved):
     assert [m[1] for m in found._values["content"]["members"]] == [saved[1].uid, new.uid]
     assert found.hash not in (before, None)
     assert found.n_members == 2
+
+
+@pytest.fixture
+def other(lake):
+    with Lake.open(str(lake.root)) as opened:
+        yield opened
+
+
+def once(action):
+    """A stager that lets another process do something between deciding and committing."""
+    done = []
+
+    def stager(changes):
+        if not done:
+            done.append(True)
+            action()
+
+    return stager
+
+
+def number(n):
+    return pd.DataFrame({"n": [n]})
+
+
+def check_version(schema):
+    """The dataset was validated with `n` alone, and is linked to a set of `n` alone."""
+    artifact, changed = ln.Artifact.get(key="a.parquet"), ln.Schema.get(schema.uid)
+    assert changed.members.to_list("name") == ["m"]
+    assert artifact.features.slots["columns"].members.to_list("name") == ["n"]
+    assert artifact.schema == changed
+    version = changed.version(artifact.schema_hash)
+    assert [m[1] for m in version.content["members"]] == [ln.Feature.get(name="n").uid]
+
+
+@pytest.fixture
+def features():
+    return ln.Feature(name="n", dtype=int).save(), ln.Feature(name="m", dtype=int).save()
+
+
+def test_a_dataset_saved_while_its_schema_changes_keeps_its_set(features, other):
+    schema = ln.Schema(features[:1], name="numbers").save()
+
+    def save():
+        with use(other):
+            theirs = ln.Schema.get(name="numbers")
+            ln.Artifact.from_dataframe(number(1), key="a.parquet", schema=theirs).save()
+
+    with ln.transaction() as batch:
+        schema.features.set(features[1:])
+        schema.save()
+        batch.stage(once(save))
+    check_version(schema)
+
+
+def test_a_schema_changed_while_its_dataset_is_saved_keeps_what_it_demanded(features, other):
+    schema = ln.Schema(features[:1], name="numbers").save()
+
+    def change():
+        with use(other), ln.transaction():
+            theirs = ln.Schema.get(name="numbers")
+            theirs.features.set([ln.Feature.get(name="m")])
+            theirs.save()
+
+    with ln.transaction() as batch:
+        ln.Artifact.from_dataframe(number(1), key="a.parquet", schema=schema).save()
+        batch.stage(once(change))
+    check_version(schema)

@@ -16,6 +16,7 @@ import pytest
 from lakehouse.engine import Changes, Engine, Limits, TableSpec
 from lakehouse.engine.place import MARKER
 from lakehouse.errors import (
+    CommitConflict,
     IntegrityError,
     InvalidArgument,
     KeyConflict,
@@ -373,6 +374,40 @@ class TestUniqueKeys:
         other.release("thing", "thing.family\x1fabc", row["uid"])
         engine.commit(other)
         assert engine.holders(["thing.family\x1fabc"]) == {}
+
+
+class TestExpectations:
+    def test_what_was_decided_from_a_table_that_moved_is_refused(self, engine: Engine) -> None:
+        insert(engine, [thing(1)])
+        pointer = engine.state().pointers["thing"]
+        for i in (2, 3):
+            changes = Changes()
+            changes.insert("thing", [thing(i)])
+            changes.expect_table("thing", pointer)
+            if i == 2:
+                engine.commit(changes)
+                continue
+            with pytest.raises(CommitConflict, match="decided from"):
+                engine.commit(changes)
+        assert engine.state().count("thing") == 2
+
+    def test_a_row_must_have_the_values_that_were_seen(self, engine: Engine) -> None:
+        row = thing(1)
+        insert(engine, [row])
+        for uid, name in (
+            (row["uid"], "other"),
+            ("missing", row["name"]),
+            (row["uid"], row["name"]),
+        ):
+            changes = Changes()
+            changes.insert("thing", [thing(2)])
+            changes.expect_row("thing", uid, {"name": name})
+            if (uid, name) == (row["uid"], row["name"]):
+                engine.commit(changes)
+                continue
+            with pytest.raises(CommitConflict, match="save again"):
+                engine.commit(changes)
+        assert engine.state().count("thing") == 2
 
 
 class TestRowConflicts:

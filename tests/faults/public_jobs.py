@@ -118,6 +118,16 @@ def replace_and_delete(root: str, acks: str) -> None:
                 out.write(op="deleted", uid=uid)
 
 
+def replace_under_a_key(root: str, acks: str) -> None:
+    """Replace the content of an artifact that lies under its key itself."""
+    with _lake(root, acks) as (_, folder):
+        key = f"real/{new_uid()}.txt"
+        artifact = ln.Artifact(_text(folder), key=key, key_is_virtual=False).save()
+        while True:
+            artifact.replace(_text(folder))
+            artifact.save()
+
+
 def collect(root: str, acks: str, min_age: float) -> None:
     """Save a little and collect garbage."""
     out = Acks(acks)

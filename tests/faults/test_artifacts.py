@@ -149,6 +149,36 @@ def test_no_row_lacks_its_bytes_and_no_bulk_save_is_half_there(
         assert lake.ULabel(name="afterwards").uid == label.uid
 
 
+def test_replaced_content_under_a_key_is_that_of_its_row(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        victims = Victims(server, tmp_path)
+        pending = 0
+        while victims.killed < KILLS // 2:
+            victims.round(Path(lake.root), {"replace_under_a_key": {}}, 0.15)
+            pending = 0
+            for artifact in lake.Artifact.filter():
+                assert storage.hash_path(artifact.path).hash == artifact.hash
+                pending += artifact.storage_key.startswith(MANAGED)
+        print(f"{victims.killed} killed, {pending} contents aren't at their key yet")
+        last = lake.Artifact.filter().last()
+        last.replace(_write(tmp_path / "last.txt", "last"))
+        last.save()
+        assert Path(lake.root, last.key).read_text() == "last"
+        lake.gc(keep=1, min_age=0)
+        for artifact in lake.Artifact.filter():
+            assert artifact.storage_key == artifact.key
+            assert storage.hash_path(Path(lake.root, artifact.key)).hash == artifact.hash
+        folder = Path(lake.root, MANAGED)
+        assert not folder.exists() or not list(folder.iterdir())
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 def test_an_interrupted_save_keeps_row_and_bytes_together(
     server: ForkServer, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lakehouse as ln
+from lakehouse.engine import Changes
 from lakehouse.errors import (
     FieldValidationError,
     InconsistentKey,
@@ -24,6 +25,7 @@ from lakehouse.errors import (
     ObjectDoesNotExist,
     UnreadableFile,
 )
+from lakehouse.registries.artifact.row import managed_key
 
 TABLE = pa.table({"x": [1, 2, 3], "y": ["a", "b", "a"]})
 
@@ -217,6 +219,41 @@ def test_real_key_that_is_taken(lake):
     assert first.load()["x"].tolist() == [1, 2]
     assert (Path(lake.root) / "real/foreign.csv").read_text() == "keep\n1\n"
     assert ln.Artifact.filter().count() == 1
+
+
+@pytest.fixture
+def half_replaced(lake):
+    """An artifact as a process leaves it that was killed before new content took its real key."""
+    artifact = ln.Artifact(write("t.csv"), key="real/t.csv", key_is_virtual=False).save()
+    artifact.replace(write("u.csv", "x\n9\n"))
+    artifact.save()
+    beside = managed_key(artifact.uid, ".csv", again=True)
+    place = Path(lake.root) / beside
+    place.parent.mkdir(exist_ok=True)
+    Path(artifact.path).rename(place)
+    write(artifact.path, "old")
+    changes = Changes()
+    changes.update("artifact", artifact.uid, {"storage_key": beside})
+    lake.commit(changes)
+    return place, Path(lake.root) / "real/t.csv"
+
+
+def test_gc_ends_what_a_killed_replacement_began(lake, half_replaced):
+    place, real = half_replaced
+    artifact = ln.Artifact.get(key="real/t.csv")
+    assert (artifact.path, artifact.load()["x"].tolist()) == (place, [9])
+    lake.gc(dry_run=True, min_age=0)
+    lake.gc()  # too young
+    assert real.read_text() == "old"
+    lake.gc(min_age=0)
+    assert not place.exists()
+    assert ln.Artifact.get(key="real/t.csv").path == real
+    assert real.read_text() == "x\n9\n"
+
+
+def test_half_replaced_content_is_deleted_whole(half_replaced):
+    ln.Artifact.get(key="real/t.csv").delete(permanent=True, storage=True)
+    assert [path.exists() for path in half_replaced] == [False, False]
 
 
 def test_in_place(lake, tmp_path):

@@ -6,7 +6,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import storage as store
-from lakehouse.annotation import annotate
 from lakehouse.annotation.tables import EXTERNAL, insert_snapshots
 from lakehouse.config import notify
 from lakehouse.engine import Changes
@@ -15,6 +14,7 @@ from lakehouse.formats import suffix_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
 from lakehouse.registries.artifact.payload import Payload, payload_of
+from lakehouse.registries.artifact.row import MANAGED
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class ArtifactSaving(ArtifactContent):
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
         if self._saved and not self._replaced and self._validation is not None:
-            annotation = self._validation.annotation
-            batch.stage(lambda c: annotate.stage(c, annotation, self.uid, batch), once="annotation")
+            validation = self._validation
+            batch.stage(lambda c: validation.stage(c, self.uid, batch), once="annotation")
             batch.on_commit(lambda: setattr(self, "_validation", None))
         if payload is None or (self._saved and not self._replaced):
             return
@@ -162,9 +162,13 @@ class ArtifactSaving(ArtifactContent):
         """Move content that replaced other content from beside its real key to the key.
 
         Until then the row names the place beside; whoever finds nothing there looks under the
-        key. So no moment exists at which the row's hash and its bytes differ.
+        key. So no moment exists at which the row's hash and its bytes differ. If the process
+        ends before that, gc does it.
         """
         beside, key = self._values["storage_key"], self._values["key"]
+        now = self._lake.engine.state().row("artifact", self.uid)
+        if now is None or now["storage_key"] != beside:
+            return  # another process has replaced the content since
         location = placing.location_of(self._lake, self._values["storage_uid"])
         if store.exists(location.uri(beside)):
             placing.move(location.uri(beside), location.uri(key))
@@ -204,7 +208,7 @@ class ArtifactSaving(ArtifactContent):
             }
             insert_snapshots(changes, self.uid, components)
         if self._validation is not None:
-            annotate.stage(changes, self._validation.annotation, self.uid, batch)
+            self._validation.stage(changes, self.uid, batch)
 
     def _drop_annotation(self, changes: Changes) -> None:
         """What was said of the replaced content is said no more; external features stay."""
@@ -244,6 +248,9 @@ class ArtifactSaving(ArtifactContent):
         batch.stage(unlink)
         if wanted:
             batch.on_commit(lambda: placing.take_back(target))
+            if not virtual and self._values["storage_key"].startswith(f"{MANAGED}/"):
+                # its process ended before it took the key: what was replaced may lie there still
+                batch.on_commit(lambda: placing.take_back(location.uri(self._values["key"])))
 
     def delete(self, permanent: bool | None = None, storage: bool | None = None) -> None:  # noqa: FBT001
         """Move the artifact to the trash; delete it for good if it is there already.

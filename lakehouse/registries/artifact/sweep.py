@@ -1,4 +1,4 @@
-"""Finding stored bytes that no artifact names: what killed processes left behind."""
+"""What killed processes left behind: stored bytes that no artifact names, or not at their key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
 
 from lakehouse import storage
 from lakehouse.errors import StorageError
@@ -15,6 +18,23 @@ from lakehouse.registries.artifact.row import MANAGED
 if TYPE_CHECKING:
     from lakehouse.engine import State
     from lakehouse.orm import Lake
+
+
+def finish(lake: Lake, min_age: float) -> None:
+    """Move content to its real key where a process ended after it had replaced the content.
+
+    Args:
+        lake: The lake.
+        min_age: What was replaced later is left alone: its process may be about to move it.
+    """
+    rows = lake.state.arrow("artifact")
+    beside = pc.starts_with(rows["storage_key"], f"{MANAGED}/")
+    pending = rows.filter(pc.and_(beside, pc.equal(rows["key_is_virtual"], False)))
+    oldest = datetime.now(UTC) - timedelta(seconds=min_age)
+    registry: Any = lake.directory.get("Artifact")
+    for row in lake.state.rows("artifact", pending["uid"].to_pylist()):
+        if row["updated_at"] <= oldest:
+            registry._from_row(lake, row)._take_place()
 
 
 def orphans(lake: Lake, min_age: float, kept_from: int) -> list[tuple[str, int]]:

@@ -18,15 +18,16 @@ from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, validate_values
 from lakehouse.curation.checking import validate_part
-from lakehouse.curation.chunks import missing
-from lakehouse.curation.copies import changes_of, contents_of, with_columns
+from lakehouse.curation.chunks import missing, with_columns
+from lakehouse.curation.copies import changes_of, contents_of
 from lakehouse.curation.datasets import check_dataset
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import Part, slots_in
+from lakehouse.engine import Changes
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError, near
 from lakehouse.formats.base import COLUMNS, Description
-from lakehouse.orm import Lake
+from lakehouse.orm import Batch, Lake
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.present import present
 from lakehouse.registries.artifact.payload import Payload
@@ -78,11 +79,32 @@ class Validation:
         annotation: What the content says of its artifact.
         table: The coerced table, or the object whose parts were coerced, or what of a file was,
             if something changed.
+        demanded: Uid, hash and content of the schema as it was then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema | None = None) -> None:
         self.annotation = Annotation()
         self.table: Any = None
+        self.demanded: tuple[str, str, Any] | None = None
+        if schema is not None:
+            self.demanded = schema.uid, str(schema.hash), schema._values.get("content")
+
+    def stage(self, changes: Changes, artifact_uid: str, batch: Batch) -> None:
+        """Put what was found into the commit of a batch."""
+        annotate.stage(changes, self.annotation, artifact_uid, batch)
+        uid, hash_, content = self.demanded or ("", "", None)
+        row = batch.lake.state.row("schema", uid)
+        kept = {} if row is None else row["history"] or {}
+        changed = any(record.uid == uid for record in batch.records("schema"))
+        if row is None or hash_ in kept or changed:
+            return
+        if row["hash"] == hash_:
+            raw = batch.lake.engine.state().row("schema", uid)  # a branch may see another one
+            if raw is not None and raw["hash"] == hash_:
+                # who changes the schema meanwhile has to see that it was used
+                changes.expect_row("schema", uid, {"hash": hash_})
+        elif content is not None:  # somebody changed it since, who didn't know of its use
+            changes.update("schema", uid, {"history": {**kept, hash_: content}})
 
 
 def validate_payload(
@@ -97,7 +119,7 @@ def validate_payload(
     Raises:
         ValidationError: Something doesn't match; the error carries the report.
     """
-    out = Validation()
+    out = Validation(schema)
     reports: dict[str, Report] = {}
     parts: dict[str, tuple[Part, Any]] = {}
     external: Prepared | None = None
@@ -192,16 +214,19 @@ def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
     source = source_of(data)
     table: pa.Table = report.table
     found = {}
+    changes, names = set(report.changes), set(source.names)
+    before: pa.Table | None = None
     for name in table.column_names:
-        if name not in report.changes:
+        if name not in changes:
             continue
-        if name not in source.names and name != source.index:
+        if name not in names and name != source.index:
             found[name] = table[name]
             continue
         new, old = table.schema.field(name).type, source.type_of(name)
         nulls = source.null_count(name)
         if nulls is None:
-            nulls = _missing(source.table()[name])
+            before = source.table() if before is None else before  # read once, from files, too
+            nulls = _missing(before[name])
         if old is None or _plain(new) != _plain(old) or _missing(table[name]) != nulls:
             found[name] = table[name]
     return found

@@ -256,7 +256,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
                 )
             if old_hash and before:
                 batch.stage(
-                    lambda c: feature_sets.part_ways(c, self.uid, before, self._lake, batch.now),
+                    lambda changes: self._part(changes, str(old_hash), before, batch),
                     once="feature sets",
                 )
             self._set("content", new)
@@ -266,6 +266,18 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             batch.stage(lambda c: self._stage(c, members, parts, batch), once="members")
             batch.on_commit(self._forget)
             self._change_composites(batch, new_hash)
+
+    def _part(
+        self, changes: Changes, old_hash: str, before: Mapping[str, Any], batch: Batch
+    ) -> None:
+        """Leave datasets what they were validated with, those that others save meanwhile too."""
+        state = self._lake.state
+        changes.expect_table("artifact", state.pointers["artifact"])
+        feature_sets.part_ways(changes, self.uid, before, self._lake, batch.now)
+        history = self._values.get("history") or {}
+        if old_hash not in history and content.was_used(self._lake, self.uid):
+            self._values = {**self._values, "history": {**history, old_hash: dict(before)}}
+            changes.update("schema", self.uid, {"history": self._values["history"]})
 
     def _change_composites(self, batch: Batch, new_hash: str) -> None:
         """Schemas that have this one in a slot demand something else now, too."""
