@@ -113,12 +113,16 @@ def _annotation(dtype: DType, resolver: TermResolver, *, complete: bool = False)
 
 def term_test(dtype: DType, resolver: TermResolver) -> Callable[[str], str]:
     """A validator of one text, which must be a term of a dtype's registries."""
+    known: set[str] = set()  # rows of a stream repeat their terms
 
     def check(value: str) -> str:
+        if value in known:
+            return value
         asked = pa.array([value], pa.string())
         near: list[str] = []
         for _, _, answer in looked_up(resolver, dtype.all_targets, asked):
             if answer.valid[0].as_py():
+                known.add(value)
                 return value
             if (standard := answer.synonym_of[0].as_py()) is not None:
                 near.append(standard)
