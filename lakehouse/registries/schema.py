@@ -171,24 +171,38 @@ class Schema(
 
     def _match(self, *, any_type: bool) -> None:
         """Become the schema of equal content, or else the one of the same name."""
+        of_name = self._of_name()
+        if of_name is not None:
+            equal = self._lake.matcher.find(self.meta, self._values, any_type=False)
+            if equal is not None and equal["name"] is None:
+                # what a dataset has, or had by this very schema before it was changed
+                self._demand_of(of_name)
+                return
         super()._match(any_type=any_type and bool(self._values.get("is_type")))
-        name = self._values.get("name")
         if self._saved:
             self._forget()
-            return
+        elif of_name is not None:
+            self._demand_of(of_name)
+
+    def _of_name(self) -> dict[str, Any] | None:
+        """The row of the schema that has this name, if there is one."""
+        name = self._values.get("name")
         if name is None or self._values.get("hash") is None:
-            return
+            return None
         rows = self._lake.state.arrow("schema")
         uids = Schema.filter(name=name, is_type=False).to_list("uid") if len(rows) else []
         found = [self._lake.state.row("schema", uid) for uid in uids]
         same = [r for r in found if r and r["type_uid"] == self._values.get("type_uid")]
-        if same:
-            notify(f"returning the schema with the same name: {name!r}")
-            given = self._values
-            self._adopt(dict(same[-1]))
-            for column in (*content.DEMANDS, "n_members", "slots_uids", "index_uid"):
-                self._set(column, given.get(column))
-            object.__setattr__(self, "_dirty", True)
+        return dict(same[-1]) if same else None
+
+    def _demand_of(self, row: dict[str, Any]) -> None:
+        """Become the schema of a row, and demand from now on what was given."""
+        notify(f"returning the schema with the same name: {row['name']!r}")
+        given = self._values
+        self._adopt(row)
+        for column in (*content.DEMANDS, "n_members", "slots_uids", "index_uid"):
+            self._set(column, given.get(column))
+        object.__setattr__(self, "_dirty", True)
 
     def _set_given(self, given: dict[str, Any]) -> None:
         """An equal schema exists: it takes the name and what else is said of it."""

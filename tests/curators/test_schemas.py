@@ -414,3 +414,20 @@ def test_defaults_of_columns_of_several_types(lake, frame, default):
     assert list(curator.dataset["seed"]) == [default, default]
     ln.curators.DataFrameCurator(frame({"seed": ["a", "b"]}), model).validate()
     assert model.to_schema().save().to_pydantic()().seed == default
+
+
+def test_a_schema_is_changed_back_by_its_name_after_it_was_used(lake):
+    first, second, third = [ln.Feature(name=n, dtype=int).save() for n in ("a", "b", "c")]
+    schema = ln.Schema([first, second], name="demands").save()
+    df = pd.DataFrame({"a": [1], "b": [2]})
+    used = ln.Artifact.from_dataframe(df, key="used.parquet", schema=schema).save()
+    ln.Schema([first, second, third], name="demands").save()
+    before = used.features.slots["columns"]
+    assert before != schema  # what the dataset was validated with, without a name
+    back = ln.Schema([first, second], name="demands")
+    assert back == schema
+    back.save()
+    assert ln.Schema.get(name="demands").members.to_list("name") == ["a", "b"]
+    assert used.features.slots["columns"].members.to_list("name") == ["a", "b"]
+    assert used.schema == schema
+    ln.curators.DataFrameCurator(df, ln.Schema.get(name="demands")).validate()
