@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from lakehouse._lazy import require
-from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, array_of, is_missing
+from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, array_of, is_missing, placed
 from lakehouse.errors import InvalidData
 
 _UNNAMED_INDEX = "__index__"
@@ -112,10 +112,8 @@ class PandasSource:
                 f"The frame can't be stored as a table: {self._culprit() or error}",
                 hint="give every value of a column the same type, e.g. by .astype(str)",
             ) from error
-        for name, column in replaced.items():
-            key = self._position.get(name, len(table.column_names) - 1)
-            table = table.set_column(key, table.column_names[key], column)
-        return table
+        last = len(table.column_names) - 1
+        return placed(table, {self._position.get(n, last): c for n, c in replaced.items()})
 
     def _culprit(self) -> str | None:
         for name in self.names:

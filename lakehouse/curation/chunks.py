@@ -90,6 +90,37 @@ def joined(chunks: Iterable[Chunk], otherwise: pa.DataType) -> pa.ChunkedArray:
     )
 
 
+def placed(table: pa.Table, columns: Mapping[int, pa.ChunkedArray]) -> pa.Table:
+    """A table with other columns at some positions, all at once: one by one each copies it."""
+    if not columns:
+        return table
+    arrays, fields = table.columns, list(table.schema)
+    for at, column in columns.items():
+        arrays[at], fields[at] = column, pa.field(fields[at].name, column.type)
+    schema = pa.schema(fields, metadata=table.schema.metadata)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+    """A table with other columns in the place of the first of their names, or behind all."""
+    at = first_positions(table.column_names)
+    table = placed(table, {at[name]: column for name, column in columns.items() if name in at})
+    new = {name: column for name, column in columns.items() if name not in at}
+    if not new:
+        return table
+    made = pa.table(new)
+    schema = pa.schema([*table.schema, *made.schema], metadata=table.schema.metadata)
+    return pa.Table.from_arrays([*table.columns, *made.columns], schema=schema)
+
+
+def first_positions(names: Sequence[str]) -> dict[str, int]:
+    """Where each name stands first."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(name, position)
+    return positions
+
+
 def _decoded(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if pt.is_dictionary(array.type) else array
 

@@ -79,16 +79,6 @@ def changed_copy(dataset: Any, changes: Changes) -> Iterator[Any]:
         yield target
 
 
-def with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
-    """A table with other columns in the place of its own, or beside them."""
-    for name, column in columns.items():
-        if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, column)
-        else:
-            table = table.append_column(name, column)
-    return table
-
-
 def _group(slot: str, otype: str) -> tuple[str, ...]:
     """Where the group of a slot lies in its file."""
     path = tuple(slot.removesuffix(".T").split(":"))

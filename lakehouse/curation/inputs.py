@@ -15,7 +15,15 @@ import pyarrow.types as pt
 
 from lakehouse.curation._pandas import PandasSource, pandas_index
 from lakehouse.curation._polars import Categories
-from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, Objects, readable, readable_type
+from lakehouse.curation.chunks import (
+    CHUNK_ROWS,
+    Chunk,
+    Objects,
+    first_positions,
+    readable,
+    readable_type,
+    with_columns,
+)
 from lakehouse.errors import InvalidArgument, UnreadableFile
 
 Dataset: TypeAlias = Any
@@ -118,19 +126,6 @@ def _reader(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(first.schema, chained())
 
 
-def _first_positions(names: Sequence[str]) -> dict[str, int]:
-    positions: dict[str, int] = {}
-    for position, name in enumerate(names):
-        positions.setdefault(name, position)
-    return positions
-
-
-def _replace(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
-    for name, column in columns.items():
-        table = table.set_column(table.column_names.index(name), name, column)
-    return table
-
-
 @dataclass
 class TableSource:
     """An Arrow table in memory."""
@@ -142,7 +137,7 @@ class TableSource:
         self.index = index[0] if index else None
         self.names = tuple(name for name in self.data.column_names if name not in index)
         self.n_rows: int | None = len(self.data)
-        self._position = _first_positions(self.data.column_names)
+        self._position = first_positions(self.data.column_names)
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type."""
@@ -163,7 +158,7 @@ class TableSource:
 
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The table itself, or with other columns."""
-        return _replace(self.data, replaced)
+        return with_columns(self.data, replaced)
 
 
 @dataclass
@@ -178,7 +173,7 @@ class ReaderSource:
         self.index = index[0] if index else None
         self.names = tuple(name for name in schema.names if name not in index)
         self.n_rows: int | None = None
-        self._position = _first_positions(schema.names)
+        self._position = first_positions(schema.names)
 
     def type_of(self, name: str) -> pa.DataType | None:
         """A column's type."""
@@ -197,7 +192,7 @@ class ReaderSource:
 
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """All batches."""
-        return _replace(self.data.read_all(), replaced)
+        return with_columns(self.data.read_all(), replaced)
 
 
 @dataclass
@@ -214,7 +209,7 @@ class ParquetSource:
         self.names = tuple(name for name in schema.names if name not in index)
         self.n_rows: int | None = self._file.metadata.num_rows
         leaves = self._file.metadata.schema
-        self._position = _first_positions(schema.names)
+        self._position = first_positions(schema.names)
         self._leaf = {leaves.column(i).path: i for i in range(self._file.metadata.num_columns)}
 
     def _open(self, dictionaries: Sequence[str]) -> pq.ParquetFile:
@@ -257,14 +252,14 @@ class ParquetSource:
         text = [name for name in names if name in encoded and name in self._leaf]
         try:
             for batch in self._open(text).iter_batches(CHUNK_ROWS, columns=list(names)):
-                at = _first_positions(batch.schema.names)
+                at = first_positions(batch.schema.names)
                 yield len(batch), {name: readable(batch.column(at[name])) for name in names}
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableFile(f"{self.path} is damaged.", found=str(error)) from error
 
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The whole file."""
-        return _replace(self._file.read(), replaced)
+        return with_columns(self._file.read(), replaced)
 
 
 @dataclass
@@ -314,7 +309,7 @@ class PolarsSource:
     def table(self, replaced: Mapping[str, pa.ChunkedArray] = _NOTHING) -> pa.Table:
         """The whole frame."""
         frame = self.data.collect() if isinstance(self.data, pl.LazyFrame) else self.data
-        return _replace(frame.to_arrow(), replaced)
+        return with_columns(frame.to_arrow(), replaced)
 
 
 def _from_series(series: pl.Series) -> Chunk:

@@ -7,6 +7,7 @@ from itertools import chain
 
 import pyarrow as pa
 
+from lakehouse.curation.chunks import with_columns
 from lakehouse.curation.columns import Column
 from lakehouse.curation.failure import Failure, every_row, quickly
 from lakehouse.curation.failures import Failures, Group
@@ -154,12 +155,13 @@ def _changed_table(
     source: Source, changed: list[Column], added: list[ColumnRule], spec: DatasetSpec
 ) -> pa.Table:
     table = source.table({column.key: column.result() for column in changed})
+    order, new = list(table.column_names), {}
     for rule in added:
         value = pa.scalar(rule.default, rule.fill_type)
         filled = pa.repeat(value, len(table))
         if rule.dtype.kind == "cat":
             filled = filled.dictionary_encode()
-        names = table.column_names
-        place = spec.place_of(rule.name, names) if spec.ordered_set else len(names)
-        table = table.add_column(place, rule.name, filled)
-    return table
+        new[rule.name] = pa.chunked_array([filled])
+        order.insert(spec.place_of(rule.name, order) if spec.ordered_set else len(order), rule.name)
+    table = with_columns(table, new)
+    return table.select(order) if spec.ordered_set else table

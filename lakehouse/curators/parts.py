@@ -12,9 +12,15 @@ from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
 from lakehouse.curation.checking import validate_part
-from lakehouse.curation.chunks import Objects, array_of, is_missing, is_sequence, joined
+from lakehouse.curation.chunks import (
+    Objects,
+    array_of,
+    is_missing,
+    is_sequence,
+    joined,
+    with_columns,
+)
 from lakehouse.curation.coercion import Coercer
-from lakehouse.curation.copies import with_columns
 from lakehouse.curation.failures import Failures
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, validate
+from lakehouse.curation.chunks import with_columns
 from lakehouse.errors import InvalidArgument
 
 UTC = dt.UTC
@@ -214,3 +215,12 @@ def test_a_pandas_index_is_converted(index: Any, name: str | None) -> None:
     assert back.index.name == name
     assert list(back["a"]) == [1, 2]
     assert list(frame.index) == list(index)
+
+
+def test_columns_are_put_in_the_place_of_others() -> None:
+    table = pa.Table.from_arrays([pa.array([1])] * 3, names=["a", "b", "a"])
+    table = table.replace_schema_metadata({"k": "v"})
+    made = with_columns(table, {"a": pa.chunked_array([["x"]]), "c": pa.chunked_array([[2.5]])})
+    assert made.column_names == ["a", "b", "a", "c"]
+    assert [column.to_pylist() for column in made.columns] == [["x"], [1], [1], [2.5]]
+    assert made.schema.metadata == {b"k": b"v"}

@@ -223,3 +223,19 @@ def test_ten_thousand_missing_columns_are_told_soon() -> None:
     assert "column 0" in report.failures[0].nearest
     answered = sum(bool(f.nearest) for f in report.failures)
     assert 20 <= answered < 100  # all would take minutes
+
+
+def test_reports_about_very_many_columns_stay_small() -> None:
+    names = [f"column {i}" for i in range(2_000)]
+    rules = tuple(ColumnRule(name, int) for name in names)
+    table = pa.table({name: [1] for name in names})
+    reversed_ = validate(table.select(names[::-1]), DatasetSpec(rules, ordered_set=True))
+    others = pa.table({f"{name}!": [1] for name in names})
+    missing = validate(others, DatasetSpec(rules, maximal_set=True))
+    for report, count in ((reversed_, 2_000), (missing, 4_000)):
+        assert len(report.failures) == count
+        assert report.to_polars().estimated_size() < 5_000_000
+    first = reversed_.failures[1_000]
+    assert first.column == "column 999"
+    assert "'column 999'" in first.found
+    assert "'column 1000'" in first.expected

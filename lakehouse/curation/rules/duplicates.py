@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
@@ -13,13 +12,15 @@ def check(
     names: tuple[str, ...], index: str | None, spec: DatasetSpec, slot: str
 ) -> Iterator[Failure]:
     """Name every column name that stands more than once."""
-    for name, times in Counter(names).items():
-        if times > 1:
-            at = [position for position, other in enumerate(names) if other == name]
+    places: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        places.setdefault(name, []).append(position)
+    for name, at in places.items():
+        if len(at) > 1:
             yield Failure(
                 slot,
                 name,
                 "duplicates",
-                found=f"{times} columns have it, at positions {', '.join(map(str, at))}",
+                found=f"{len(at)} columns have it, at positions {', '.join(map(str, at))}",
                 hint="rename or drop the repeated columns",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
-from lakehouse.curation.rules.guesses import Guesses
+from lakehouse.curation.rules.guesses import Guesses, listing
 from lakehouse.curation.spec import INTERNAL_PREFIX, DatasetSpec
 
 
@@ -25,9 +25,9 @@ def check(
     known = {*allowed, *(spec.known if spec.flexible else ())}
     if spec.index is not None:
         known.add(spec.index.name)
-    present, listed = set(names), str(allowed)
+    present, listed = set(names), listing(allowed, len(names))
     if spec.flexible:
-        listed = f"{allowed} and those of other features" if allowed else "those of features"
+        listed = f"{listed} and those of other features" if allowed else "those of features"
     guesses = Guesses([name for name in allowed if name not in present])
     for name in dict.fromkeys(names):
         if name in spec.forbidden:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
+from lakehouse.curation.rules.guesses import listing
 from lakehouse.curation.spec import DatasetSpec
 
 
@@ -17,15 +18,17 @@ def check(
     """
     if not spec.ordered_set:
         return
-    wanted = [rule.name for rule in spec.columns if rule.name in names]
-    found = list(dict.fromkeys(name for name in names if name in set(wanted)))
-    for expected, name in zip(wanted, found, strict=True):
-        if expected != name:
-            yield Failure(
-                slot,
-                name,
-                "order",
-                found=str(found),
-                expected=str(wanted),
-                hint="reorder the columns",
-            )
+    present = set(names)
+    wanted = [rule.name for rule in spec.columns if rule.name in present]
+    known = set(wanted)
+    found = list(dict.fromkeys(name for name in names if name in known))
+    wrong = [at for at, name in enumerate(found) if name != wanted[at]]
+    for at in wrong:
+        yield Failure(
+            slot,
+            found[at],
+            "order",
+            found=listing(found, len(wrong), at),
+            expected=listing(wanted, len(wrong), at),
+            hint="reorder the columns",
+        )

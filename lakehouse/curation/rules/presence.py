@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.curation.failure import Failure
-from lakehouse.curation.rules.guesses import Guesses
+from lakehouse.curation.rules.guesses import Guesses, listing
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 
 
@@ -16,10 +16,10 @@ def check(
     present = set(names)
     taken = {rule.name for rule in spec.columns}
     guesses = Guesses([name for name in names if name not in taken])
-    listed = str(list(names))
-    for rule in spec.columns:
-        if rule.name not in present and spec.is_required(rule):
-            yield _missing(rule, listed, guesses, slot)
+    missing = [r for r in spec.columns if r.name not in present and spec.is_required(r)]
+    listed = listing(names, len(missing))
+    for rule in missing:
+        yield _missing(rule, listed, guesses, slot)
     if spec.index is not None and index is None and spec.index.name not in present:
         yield Failure(
             slot,

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from lakehouse.curation.chunks import first_positions
 from lakehouse.errors import InvalidArgument, UnknownField, near
 
 EXTERNAL = "__external__"
@@ -119,12 +120,12 @@ def frame_writer(frame: Any) -> Replace | None:
         return None
 
     def replace(columns: Mapping[str, pa.ChunkedArray]) -> None:
+        places = first_positions(list(frame.columns))
         for name, column in columns.items():
             series = _series(column)
             series.index = frame.index
-            if name in frame.columns:
-                place = list(frame.columns).index(name)
-                frame.isetitem(place, series)
+            if name in places:
+                frame.isetitem(places[name], series)
             elif name == frame.index.name:
                 frame.index = type(frame.index)(series.array, name=name)
             else:

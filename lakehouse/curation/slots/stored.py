@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from lakehouse.curation.chunks import CHUNK_ROWS, Chunk
+from lakehouse.curation.chunks import CHUNK_ROWS, Chunk, with_columns
 from lakehouse.formats.base import INDEX, Component
 
 _UNNAMED = "__index_level_0__"
@@ -69,6 +69,4 @@ class StoredFrame:
             marked = orjson.dumps({"index_columns": [self.index], "columns": []})
             named = table.rename_columns([*columns, self.index])
             table = named.replace_schema_metadata({"pandas": marked})
-        for name, column in replaced.items():
-            table = table.set_column(table.column_names.index(name), name, column)
-        return table
+        return with_columns(table, replaced)
