@@ -20,6 +20,7 @@ from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
+from lakehouse.orm.matching import quiet_matching
 from lakehouse.registries import Artifact, Schema
 from lakehouse.registries.artifact.telling import told
 from lakehouse.registries.artifact.validating import (
@@ -63,7 +64,8 @@ class Curator:
         require_saved_schema: bool = True,
     ) -> None:
         if isinstance(schema, type) and issubclass(schema, DatasetModel):
-            schema = schema.to_schema().save()
+            with quiet_matching():  # each curator of a model finds its schema again
+                schema = schema.to_schema().save()
         if not isinstance(schema, Schema):
             raise InvalidArgument(
                 "The schema argument must be a Schema record.",

@@ -431,3 +431,13 @@ def test_a_schema_is_changed_back_by_its_name_after_it_was_used(lake):
     assert used.features.slots["columns"].members.to_list("name") == ["a", "b"]
     assert used.schema == schema
     ln.curators.DataFrameCurator(df, ln.Schema.get(name="demands")).validate()
+
+
+def test_curators_of_a_model_say_nothing_of_its_schema(lake, capsys):
+    class Donors(ln.DatasetModel):
+        name: str
+
+    for _ in range(2):
+        ln.curators.DataFrameCurator(pd.DataFrame({"name": ["ada"]}), Donors).validate()
+    assert "existing" not in capsys.readouterr().err
+    assert ln.Schema.filter(name="Donors").count() == 1
