@@ -72,11 +72,13 @@ class PresentState(State):
         spec = self._specs[table]
         if staged.changed:
             rows = laid_over(rows, spec, staged.changed)
-        new = {uid: row for uid, row in staged.new.items() if self._base.row(table, uid) is None}
         if staged.deleted:
             gone = pc.is_in(rows["uid"], value_set=pa.array(sorted(staged.deleted), pa.string()))
             rows = rows.filter(pc.invert(gone))
-            new |= {uid: staged.new[uid] for uid in staged.deleted & staged.new.keys()}
+        uids = rows["uid"]
+        asked = pa.array(list(staged.new), pa.string())
+        there = set(uids.filter(pc.is_in(uids, value_set=asked)).to_pylist())
+        new = {uid: row for uid, row in staged.new.items() if uid not in there}
         if not new:
             return rows
         made = as_table(spec, list(new.values())).select(rows.column_names).cast(rows.schema)
