@@ -55,7 +55,19 @@ class DictCurator(DataFrameCurator):
         rules = self._parts[COLUMNS].rules()
         floats = {name for name, rule in rules.items() if rule.dtype.kind == "float"}
         row = {k: float(v) if k in floats and type(v) is int else v for k, v in dataset.items()}
-        return Artifact.from_dataframe(pa.Table.from_pylist([row]), **options)
+        table = pa.table({name: _column(name, value) for name, value in row.items()})
+        return Artifact.from_dataframe(table, **options)
+
+
+def _column(name: str, value: Any) -> pa.Array:
+    try:
+        return pa.array([value])
+    except pa.ArrowException as error:
+        raise InvalidArgument(
+            f"The value of {name!r} can't be stored in a table.",
+            found=str(error),
+            hint="leave it out, or write it as text",
+        ) from error
 
 
 ExperimentalDictCurator = DictCurator  # its former name

@@ -13,7 +13,7 @@ from typing import Any
 import upath
 
 from lakehouse import storage
-from lakehouse.errors import MissingFile, ValidationError
+from lakehouse.errors import InvalidArgument, MissingFile, ValidationError
 from lakehouse.formats import suffix_of
 from lakehouse.integrations._jsonld import Dataset, Resource, folder_of
 
@@ -79,13 +79,22 @@ def _candidates(resource: Resource, dataset: Dataset) -> Iterator[tuple[str, Any
     for name in dict.fromkeys(n for n in (resource.id, resource.url) if n):
         local = name.removeprefix("file://")
         if "://" in local:
-            yield name, upath.UPath(name)
+            yield name, _remote(name)
             continue
         if os.path.isabs(local):
             yield local, Path(local)
             continue
         for root in (*folder_of(dataset), *_roots(resource, dataset)):
             yield local, root / local
+
+
+def _remote(uri: str) -> Any:
+    try:
+        return upath.UPath(uri)
+    except ValueError as error:
+        raise InvalidArgument(
+            f"No files can be read from {uri!r}.", found=str(error), hint="download the file"
+        ) from error
 
 
 def _roots(resource: Resource, dataset: Dataset) -> list[Any]:
@@ -112,8 +121,13 @@ def _exists(path: Any) -> bool:
 
 def _matches(root: Any, resource: Resource) -> list[Any]:
     """The visible files in a folder that the patterns of a set name."""
-    wanted = {p for pattern in resource.includes for p in root.glob(pattern.lstrip("/"))}
-    unwanted = {p for pattern in resource.excludes for p in root.glob(pattern.lstrip("/"))}
+    try:
+        wanted = {p for pattern in resource.includes for p in root.glob(pattern.lstrip("/"))}
+        unwanted = {p for pattern in resource.excludes for p in root.glob(pattern.lstrip("/"))}
+    except ValueError as error:
+        raise InvalidArgument(
+            f"A pattern of the file set {resource.id!r} can't be used.", found=str(error)
+        ) from error
     visible = (p for p in wanted - unwanted if ".." not in p.parts and p.is_file())
     return sorted(
         p for p in visible if not any(n.startswith(".") for n in p.relative_to(root).parts)

@@ -45,7 +45,7 @@ def curate_from_croissant(croissant_data: Any, run: Any = None) -> Artifact | Co
     lake = current_lake()
     with batch_on(lake, f"curated the Croissant dataset {dataset.name!r}"):
         labels = list(_labels(dataset.licenses))
-        projects = [_one(Project, name=name) for name in dataset.projects]
+        projects = [_one(Project, name=name, is_type=False) for name in dataset.projects]
         told = dataset.name
         if dataset.description:
             told += f" - {dataset.description}"
@@ -78,12 +78,12 @@ def curate_from_croissant(croissant_data: Any, run: Any = None) -> Artifact | Co
 def _labels(licenses: Iterable[str]) -> Iterable[ULabel]:
     if licenses:
         kind = _one(ULabel, name=LICENSE, is_type=True)
-        yield from (_one(ULabel, name=name, type=kind) for name in licenses)
+        yield from (_one(ULabel, name=name, type=kind, is_type=False) for name in licenses)
 
 
 def _one(registry: Any, **fields: Any) -> Any:
     """The record with these fields, saved if there is none."""
-    return registry.filter(**fields).one_or_none() or registry(**fields).save()
+    return registry.filter(**fields).order_by("uid").first() or registry(**fields).save()
 
 
 def _annotate(record: Any, labels: list[ULabel], projects: list[Project]) -> None:

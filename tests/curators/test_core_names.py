@@ -71,6 +71,13 @@ def test_a_dictionary_is_mended_and_saved(schema):
     assert given == {"arm": "new", "dose": 1}
 
 
+def test_what_no_column_can_hold_is_told(schema):
+    curator = core.DictCurator({"arm": "a", "dose": 1.0, "mixed": [1, "x"]}, schema)
+    with pytest.raises(InvalidArgument, match="'mixed' can't be stored"):
+        curator.save_artifact(key="x.parquet")
+    assert ln.Artifact.filter().count() == 0
+
+
 @pytest.mark.parametrize("given", [[1], pd.DataFrame({"arm": ["a"]}), "dose.json"])
 def test_only_dictionaries(given, schema):
     with pytest.raises(InvalidArgument, match="must be a dict"):

@@ -191,6 +191,9 @@ def test_checksums(tables):
         (document(5), InvalidArgument, "is an object"),
         (document({"@type": "cr:FileObject"}), InvalidArgument, "No file path found"),
         ([document("a.csv"), document("b.csv")], InvalidArgument, "2 datasets"),
+        (document({"@id": "x.csv", "contentUrl": "foo://x.csv"}), InvalidArgument, "foo"),
+        (document({"@type": "FileSet", "@id": "s", "includes": "**x"}), InvalidArgument, "'s'"),
+        (document({"@type": "FileSet", "@id": "s", "includes": "../*"}), MissingFile, "'s'"),
     ],
 )
 def test_wrong_documents(given, error, text, tables):
