@@ -135,9 +135,8 @@ def validate_payload(
                 tell_obsolete(lake, reports[slot], part)
         externals = {} if schema is None else schema.slots
         if features is not None or EXTERNAL in externals:
-            reports[EXTERNAL], external = external_values(
-                lake, features or {}, externals.get(EXTERNAL)
-            )
+            outer = externals.get(EXTERNAL)
+            reports[EXTERNAL], external = external_values(lake, features or {}, outer)
         if reports:
             joined = joined_report(reports)
             if schema is not None:
@@ -216,9 +215,7 @@ def changed_columns(data: Any, report: Report) -> dict[str, pa.ChunkedArray]:
     found = {}
     changes, names = set(report.changes), set(source.names)
     before: pa.Table | None = None
-    for name in table.column_names:
-        if name not in changes:
-            continue
+    for name in (name for name in table.column_names if name in changes):
         if name not in names and name != source.index:
             found[name] = table[name]
             continue
