@@ -153,7 +153,8 @@ class DataFrameCatManager:
                 )
             if values:
                 for registry, n in save_new(lake, self._targets[name], values, kwargs):
-                    notify(f"added {n} records of {registry} from {name!r}", "success")
+                    records = "1 record" if n == 1 else f"{n} records"
+                    notify(f"added {records} of {registry} from {name!r}", "success")
         self._curator.check()
 
     def lookup(self, public: bool = False) -> CatLookup:  # noqa: FBT001, FBT002 - the peer's

@@ -225,7 +225,8 @@ class ComponentCurator(Mending):
             else:
                 self.put({name: column})
             shown = ", ".join(f"{old!r} → {new!r}" for old, new in list(mapping.items())[:10])
-            notify(f"standardized {len(mapping)} values of {name!r}: {shown}", "success")
+            values = "1 value" if len(mapping) == 1 else f"{len(mapping)} values"
+            notify(f"standardized {values} of {name!r}: {shown}", "success")
         if self.report is not None:
             self.check()
         return mapping

@@ -234,3 +234,13 @@ def test_many_genes_are_one_line_and_few_are_listed(lake):
     assert described(2)[-2:] == ["G00  num", "G01  num"]
     members = ln.Schema(bt.Gene.filter().all()).save()
     assert f"{', '.join(symbols[:10])}, … 50 more" in lines_of(members)
+
+
+def test_parts_without_columns_are_not_listed(lake):
+    adata = ad.AnnData(np.zeros((1, 1)), obs=pd.DataFrame({"x": [1]}, index=["a"]))
+    lines = lines_of(ln.Artifact.from_anndata(adata, key="cells.h5ad").save())
+    assert "obs (1 column)" in lines
+    assert not any(line.startswith("var") for line in lines)
+    bare = ad.AnnData(np.zeros((1, 1)))
+    shown = lines_of(ln.Artifact.from_anndata(bare, key="bare.h5ad").save())
+    assert "Dataset features" not in shown

@@ -32,8 +32,11 @@ def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) 
     if not slots and not snapshots:
         return
     values = list(found)
+    own = [n for n, columns in snapshots.items() if columns]  # a var may have an index only
+    names = [*slots, *(n for n in own if n not in slots and f"{n}.T" not in slots)]
+    if not names:
+        return
     top = tree.add(Text("Dataset features", style="bold"))
-    names = [*slots, *(n for n in snapshots if n not in slots and f"{n}.T" not in slots)]
     for slot in sorted(names):
         schema = slots.get(slot)
         members = {} if schema is None else _members(schema)
@@ -41,11 +44,11 @@ def add_dataset_features(tree: Tree, artifact: Any, found: Iterable[Annotated]) 
             (name, dtype_text(dtype), _values(artifact, values, slot, name))
             for name, dtype in sorted(members.items())
         ]
-        own = [] if slot.endswith(".T") else snapshots.get(slot, [])
-        others = [(name, kind, "") for name, kind in own if name not in members]
+        columns = [] if slot.endswith(".T") else snapshots.get(slot, [])
+        others = [(name, kind, "") for name, kind in columns if name not in members]
         of = "" if schema is None else (schema.itype or "Feature").partition("[")[0]
         count = f"{len(members)} {of}" if of else ""
-        total = f"{len(own)} column{'' if len(own) == 1 else 's'}" if others else ""
+        total = f"{len(columns)} column{'' if len(columns) == 1 else 's'}" if others else ""
         head = ", ".join(t for t in (count, total) if t)
         of_features = schema is None or bool(schema.feature_list())
         texts = _lines(rows, others) if of_features else _names(rows)
