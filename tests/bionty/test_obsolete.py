@@ -204,7 +204,9 @@ def test_chains_of_replacements_end(labelled):
 
 @pytest.mark.parametrize("saves", [False, True])
 def test_obsolete_terms_that_only_the_public_source_has(lake, obo, capsys, saves):
-    bt.CellType.import_source(obo((1, "cell"), (2, "old", "is_obsolete: true", "replaced_by: ZZ:1")))
+    bt.CellType.import_source(
+        obo((1, "cell"), (2, "old", "is_obsolete: true", "replaced_by: ZZ:1"))
+    )
     assert not bt.CellType.filter(ontology_id="ZZ:2").exists()
     frame, schema = pd.DataFrame({"cell": ["ZZ:2", "ZZ:1"]}), cells(bt.CellType.ontology_id)
     capsys.readouterr()
