@@ -93,7 +93,9 @@ def members_for(record: Any, schema: Any) -> list[Member] | None:
     return None
 
 
-def check_constraints(record: Any, schema: Any, values: Mapping[Any, Any], what: str) -> None:
+def check_constraints(
+    record: Any, schema: Any, values: Mapping[Any, Any], what: str, *, whole: bool = False
+) -> None:
     """Refuse values that the constraints of a schema don't allow.
 
     Args:
@@ -101,6 +103,7 @@ def check_constraints(record: Any, schema: Any, values: Mapping[Any, Any], what:
         schema: A schema that the caller names; else a sheet's record has one.
         values: The values by feature, or by its name; what is missing breaks no constraint.
         what: What can't be done, as the error begins.
+        whole: Whether these are all values of the record, so that they are judged together, too.
     """
     lake = record._lake
     if schema is None and record.meta.table == "record":
@@ -112,17 +115,33 @@ def check_constraints(record: Any, schema: Any, values: Mapping[Any, Any], what:
     given = {getattr(k, "name", k): v for k, v in values.items() if not is_missing(v)}
     spec = spec_of(schema, lake.state)
     rules = [rule for rule in spec.rules_for(given).values() if rule.checks]
-    of_these = DatasetSpec(columns=tuple(rules), minimal_set=False, coerce=spec.coerce)
-    asked = {rule.name: given[rule.name] for rule in rules}
+    together = spec.rows if whole else None
+    of_these = DatasetSpec(
+        columns=tuple(rules), minimal_set=False, coerce=spec.coerce, rows=together
+    )
+    if together is None:
+        asked = {rule.name: given[rule.name] for rule in rules}
+    else:
+        asked = {name: _named(value) for name, value in given.items()}
     report = validate_values(asked, of_these, resolver_of(lake, saves=False))
-    found = [f for f in report.failures if f.rule == "constraint"]
+    found = [f for f in report.failures if f.rule in ("constraint", "rows")]
     if found:
         lines = [
-            f"\n  {f.column!r}: {f.value!r} is not allowed, expected {f.expected}"
+            f"\n  {f.found}"
+            if f.rule == "rows"
+            else f"\n  {f.column!r}: {f.value!r} is not allowed, expected {f.expected}"
             + (f" ({f.found})" if f.found else "")
             for f in found
         ]
         raise ValidationError(f"{what}:{''.join(lines)}", hint="correct the value")
+
+
+def _named(value: Any) -> Any:
+    """Records by their names, as datasets hold them."""
+    if isinstance(value, list | tuple | set):
+        return [_named(item) for item in value]
+    meta = getattr(value, "meta", None)
+    return value if meta is None else value._values.get(meta.name_field)
 
 
 def completed(record: Any, found: dict[str, Any]) -> dict[str, Any]:

@@ -60,12 +60,7 @@ def validate(
         with every_row():
             return validate(data, spec, resolver, slot=slot)
     source = source_of(data)
-    rules = spec.rules_for(source.names)
-    columns = [Column(name, rule, spec, resolver) for name, rule in rules.items()]
-    if spec.index is not None and spec.index.name not in rules:
-        # Frames without an index may hold it as a column.
-        key = spec.index.name if spec.index.name in source.names else source.index
-        columns += [Column(key, spec.index, spec, resolver)] if key is not None else []
+    columns = _columns(source, spec, resolver)
     added = _added(source, spec)
     if isinstance(source, ReaderSource) and (added or any(c.may_change for c in columns)):
         # A stream can be read once, and what changes has to be joined with the rest.
@@ -95,14 +90,35 @@ def validate(
     if names_check is not None:
         report.terms["columns"] = names_check.matches()
         report.unknown = {"columns": names_check.wrong}
-    changed = [column for column in columns if column.changed]
-    if not failures and (changed or added):
+    _keep(report, source, [c for c in columns if c.changed], added, spec)
+    return report
+
+
+def _columns(source: Source, spec: DatasetSpec, resolver: TermResolver | None) -> list[Column]:
+    """The columns that are there and have a rule, the index among them."""
+    rules = spec.rules_for(source.names)
+    columns = [Column(name, rule, spec, resolver) for name, rule in rules.items()]
+    if spec.index is not None and spec.index.name not in rules:
+        # Frames without an index may hold it as a column.
+        key = spec.index.name if spec.index.name in source.names else source.index
+        columns += [Column(key, spec.index, spec, resolver)] if key is not None else []
+    return columns
+
+
+def _keep(
+    report: Report,
+    source: Source,
+    changed: list[Column],
+    added: list[ColumnRule],
+    spec: DatasetSpec,
+) -> None:
+    """Put the dataset into its report as it became."""
+    if report.ok and (changed or added):
         report.table = _changed_table(source, changed, added, spec)
         report.changed = True
         report.changes = (*(c.key for c in changed), *(rule.name for rule in added))
     elif isinstance(source, TableSource):
         report.table = source.data
-    return report
 
 
 def _single(found: Iterable[Failure | Group]) -> Iterator[Failure]:

@@ -148,7 +148,7 @@ class Record(
         preparation.add(values)
         what = self._titled(members is not None)
         preparation.finish(what)
-        check_constraints(self, None, values, what)
+        check_constraints(self, None, values, what, whole=True)
 
     def _with_index(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """Values with that of the feature which indexes the sheet: the record's name."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.bulk import link_rows, texts_of, value_table
 from lakehouse.annotation.known import Known, resolve
 from lakehouse.annotation.sheet_rules import index_of, members_of
-from lakehouse.annotation.specs import registry_tables, resolver_of
+from lakehouse.annotation.specs import registry_tables, resolver_of, spec_of
 from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.annotation.writing import stamps_of
 from lakehouse.config import notify
@@ -181,18 +181,19 @@ class RecordBatch:
         lake = self._lake
         members = members_of(lake, self._type._values.get("schema_uid"))
         listed = members or [(known, True) for known in columns.values()]
+        schema = self._type.schema if members else None
+        whole = DatasetSpec() if schema is None else spec_of(schema, lake.state)
+        checks = {rule.name: rule.checks for rule in whole.columns}
         rules = tuple(
             ColumnRule(
-                known.name, str(known.dtype), required=not optional,
-                nullable=known.nullable, coerce=known.coerce,
+                known.name, str(known.dtype), required=not optional, nullable=known.nullable,
+                coerce=known.coerce, checks=checks.get(known.name, {}),
             )
             for known, optional in listed
         )  # fmt: skip
-        coerce = bool(self._type.schema.coerce) if members and self._type.schema else False
         table = self._table.select([c for c in self._table.column_names if c in columns])
-        report = validate(
-            table, DatasetSpec(columns=rules, coerce=coerce), resolver_of(lake, saves=True)
-        )
+        spec = DatasetSpec(columns=rules, coerce=whole.coerce, rows=whole.rows, cases=whole.cases)
+        report = validate(table, spec, resolver_of(lake, saves=True))
         if report.failures:
             name = self._type._values.get("name")
             text = f"Rows can't become records of type {name!r}:\n{report}"

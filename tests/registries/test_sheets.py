@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from typing import Annotated, Self
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pydantic import Field, model_validator
 
 import lakehouse as ln
 from lakehouse.errors import InvalidArgument, LakehouseError, ValidationError
@@ -399,3 +401,40 @@ def test_constraints_of_schemas_hold_for_values(lake):
     with pytest.raises(ValidationError, match="expected a value > 0"):
         first.features.set_values({"rate": 0.0})
     assert first.features.get_values()["rate"] == 0.1
+
+
+class Settings(ln.DatasetModel):
+    """Values of one run, two of which depend on each other."""
+
+    lr: Annotated[float, Field(gt=0)]
+    mode: Annotated[str | None, Field(pattern="^a")] = None
+
+    @model_validator(mode="after")
+    def large_rates_have_a_mode(self) -> Self:
+        if self.lr > 10 and self.mode is None:
+            raise ValueError("large lr needs a mode")
+        return self
+
+
+def test_models_judge_the_rows_of_imports_and_single_records(lake):
+    kind = ln.Record(name="Runs", is_type=True, schema=Settings.to_schema().save()).save()
+
+    def imported(**columns):
+        return ln.Record.from_dataframe(pd.DataFrame(columns), type=kind).save()
+
+    with pytest.raises(ValidationError) as caught:
+        imported(name=["a", "b"], lr=[-0.1, 0.2], mode=["b", None])
+    assert [(f.column, f.rule) for f in caught.value.report.failures] == [
+        ("lr", "constraint"),
+        ("mode", "constraint"),
+    ]
+    with pytest.raises(ValidationError, match="large lr needs a mode"):
+        imported(name=["c"], lr=[11.0], mode=[None])
+    with pytest.raises(ValidationError, match="large lr needs a mode"):
+        ln.Record(name="d", type=kind, features={"lr": 20.0})
+    with pytest.raises(ValidationError, match="expected a value > 0"):
+        ln.Record(name="e", type=kind, features={"lr": -1.0})
+    assert ln.Record.filter(type=kind).count() == 0
+    assert imported(name=["f"], lr=[11.0], mode=["ab"]).to_list("name") == ["f"]
+    ln.Record(name="g", type=kind, features={"lr": 20.0, "mode": "a"}).save()
+    assert ln.Record.filter(type=kind).count() == 2
