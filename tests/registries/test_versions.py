@@ -223,6 +223,8 @@ def test_replacing_a_real_key_is_cut_short(lake, moment):
     assert (artifact.size, artifact.load()) == (2, "22")  # the bytes that the row tells of
     lake.gc(keep=1, min_age=0)
     assert artifact.load() == "22"
+    artifact = ln.Artifact.get(key="r/a.txt")  # gc has ended what was cut short
+    assert artifact.path == Path(lake.root) / "r/a.txt"
     artifact.replace(write("c.txt", "333"))
     artifact.save()
     assert (artifact.path, artifact.load()) == (Path(lake.root) / "r/a.txt", "333")
