@@ -128,6 +128,18 @@ def test_a_schema_is_described_when_it_is_saved(lake):
     assert "Features (1)" in lines_of(schema.save())
 
 
+def test_a_schema_shows_what_it_demands_itself(lake):
+    class Settings(ln.DatasetModel):
+        rate: float
+        steps: int = 3
+
+    lines = lines_of(Settings.to_schema().save())
+    rate = next(line for line in lines if line.startswith("rate")).split()
+    steps = next(line for line in lines if line.startswith("steps")).split()
+    assert rate == ["rate", "float", "✗", "✗", "✗", "unset"]
+    assert steps[-1] == "3"
+
+
 def test_brackets_in_names_are_shown(lake):
     feature = ln.Feature(name="size [mm]", dtype=float, description="[b] bold?").save()
     schema = ln.Schema([feature], name="[red]sizes[/red]").save()

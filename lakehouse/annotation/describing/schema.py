@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.text import Text
@@ -26,14 +27,7 @@ def add_members(tree: Tree, schema: Any) -> None:
             "Schema must be saved before describing.", found=repr(schema), hint="schema.save()"
         )
     members = [
-        (
-            str(feature.name),
-            dtype_text(feature.dtype),
-            _mark(optional),
-            _mark(feature._values.get("nullable") is not False),
-            _mark(feature._values.get("coerce")),
-            _default(feature._values.get("default_value")),
-        )
+        _member(feature, optional=optional, own=(schema.constraints or {}).get(str(feature.name)))
         for feature, optional in schema.feature_list()
     ]
     kind = schema.itype or "Feature"
@@ -48,6 +42,22 @@ def add_members(tree: Tree, schema: Any) -> None:
         branch = tree.add(Text.assemble((f"{slot}: ", "bold"), part.name or part.uid))
         branch.add(general.fields(part))
         add_members(branch, part)
+
+
+def _member(
+    feature: Any, *, optional: bool, own: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """One feature's line; what the schema itself says of it counts."""
+    nullable = feature._values.get("nullable") is not False
+    default = feature._values.get("default_value")
+    return (
+        str(feature.name),
+        dtype_text(feature.dtype),
+        _mark(optional),
+        _mark((own or {}).get("nullable", nullable)),
+        _mark(feature._values.get("coerce")),
+        _default((own or {}).get("default", default)),
+    )
 
 
 def _add_records(tree: Tree, schema: Any, kind: str) -> None:
