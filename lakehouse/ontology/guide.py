@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from lakehouse.ontology import kept
 from lakehouse.ontology.collector import without_collection
+from lakehouse.ontology.ids import compact
 from lakehouse.ontology.model import SCHEMAS, Metadata, Ontology
 from lakehouse.ontology.source import unreadable
 
@@ -30,6 +31,7 @@ _TAIL = 64 * 1024
 _BETWEEN = re.compile(rb'\},"[A-Za-z]+(?::[^"]+|_[0-9A-Z]+)":\{')
 # the farther ancestors of a term, behind those at distance 1: most of a file, and of no use
 _FARTHER = re.compile(rb',(?<=":1,)"[^"]++":(?!1[,}])\d++(?:,"[^"]++":(?!1[,}])\d++)*+(?=\})')
+_DOTTED = re.compile(r"^obo\.([A-Za-z]\w*?)_(\w+)$")
 _VERSION = re.compile(r"-ontology-v?(.+)$")
 
 
@@ -184,6 +186,8 @@ def _crossed(others: dict[str, Any]) -> list[str]:
 
 
 def _listed(value: Any) -> list[str]:
+    """Ids; the package writes those of other terms as IRIs, or as `obo.CL_0000151`."""
     if not value:
         return []
-    return [value] if isinstance(value, str) else sorted(map(str, value))
+    given = [value] if isinstance(value, str) else map(str, value)
+    return sorted({compact(_DOTTED.sub(r"\1:\2", key)) for key in given})

@@ -27,7 +27,7 @@ TERMS = {
         "label": "obsolete paw",
         "deprecated": True,
         "replaced_by": "ZFA:0000002",
-        "consider": ["ZFA:0000003", "ZFA:0000001"],
+        "consider": ["obo.ZFA_0000003", "http://purl.obolibrary.org/obo/ZFA_0000001"],
     },
 }
 

@@ -44,9 +44,7 @@ def add_members(tree: Tree, schema: Any) -> None:
         add_members(branch, part)
 
 
-def _member(
-    feature: Any, *, optional: bool, own: Mapping[str, Any] | None
-) -> tuple[str, ...]:
+def _member(feature: Any, *, optional: bool, own: Mapping[str, Any] | None) -> tuple[str, ...]:
     """One feature's line; what the schema itself says of it counts."""
     nullable = feature._values.get("nullable") is not False
     default = feature._values.get("default_value")
