@@ -18,7 +18,7 @@ from lakehouse.curation.terms import Matches
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
 
-_NEEDED = ("ontology_id", "is_obsolete", "replaced_by", "consider")
+OBSOLETE_FIELDS = ("ontology_id", "is_obsolete", "replaced_by", "consider")
 _SHOWN = 10
 
 
@@ -53,7 +53,7 @@ def obsolete_among(lake: Lake, matches: Iterable[Matches]) -> list[Obsolete]:
     found: dict[str, Obsolete] = {}
     for match in matches:
         registry: Any = lake.directory.get(match.target.registry)
-        if not set(_NEEDED) <= set(registry.meta.fields):
+        if not set(OBSOLETE_FIELDS) <= set(registry.meta.fields):
             continue
         field, own = match.target.field, lake.state.arrow(registry.meta.table)
         new = _new(lake, registry.meta.table, match.uids)
@@ -86,13 +86,13 @@ def obsolete_values(
         field: The field of which the values are.
         values: The distinct values.
     """
-    if terms is None or not {*_NEEDED, field} <= set(terms.column_names) or not len(values):
+    if terms is None or not {*OBSOLETE_FIELDS, field} <= set(terms.column_names) or not len(values):
         return []
     flags = pc.fill_null(terms["is_obsolete"], fill_value=False)
     if not pc.any(flags).as_py():
         return []
     asked = values if isinstance(values, pa.Array) else pa.array(_texts(values), pa.string())
-    gone = terms.select(list({*_NEEDED, field})).filter(flags)
+    gone = terms.select(list({*OBSOLETE_FIELDS, field})).filter(flags)
     gone = gone.filter(pc.is_in(gone[field], value_set=asked.cast(gone.schema.field(field).type)))
     if not len(gone):
         return []
@@ -101,7 +101,7 @@ def obsolete_values(
     twins = set(terms[field].filter(pc.and_(same, pc.invert(flags))).to_pylist())
     successors = _Successors(registry, terms, field, rows.values())
     return [
-        Obsolete(value, successors.of(row), _split(row["consider"]))
+        Obsolete(value, successors.of(row), ids_in(row["consider"]))
         for value, row in rows.items()
         if value not in twins  # of two terms of one name the current one is meant
     ]
@@ -130,7 +130,7 @@ class _Successors:
     def of(self, row: Mapping[str, Any]) -> str | None:
         """The value of the one term that replaces another one."""
         seen: set[str] = {row["ontology_id"]}
-        while len(ids := _split(row["replaced_by"])) == 1 and ids[0] not in seen:
+        while len(ids := ids_in(row["replaced_by"])) == 1 and ids[0] not in seen:
             seen.add(ids[0])
             row = self._known[ids[0]]
             if not row:  # of what nobody knows there only is the id
@@ -143,18 +143,19 @@ class _Successors:
 
 def _named(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """The terms that replace others as the only ones."""
-    named = (_split(row["replaced_by"]) for row in rows)
+    named = (ids_in(row["replaced_by"]) for row in rows)
     return {ids[0] for ids in named if len(ids) == 1}
 
 
 def _terms(terms: pa.Table | None, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-    if terms is None or not set(_NEEDED) <= set(terms.column_names):
+    if terms is None or not set(OBSOLETE_FIELDS) <= set(terms.column_names):
         return {}
     rows = terms.filter(pc.is_in(terms["ontology_id"], value_set=pa.array(list(ids))))
     return {row["ontology_id"]: row for row in rows.to_pylist()}
 
 
-def _split(text: str | None) -> tuple[str, ...]:
+def ids_in(text: str | None) -> tuple[str, ...]:
+    """The ids that a term's row names as one text."""
     return tuple(text.split("|")) if text else ()
 
 

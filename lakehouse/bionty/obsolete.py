@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse._lazy import require
+from lakehouse.annotation.obsolete import OBSOLETE_FIELDS, ids_in
 from lakehouse.annotation.tables import link_uid
 from lakehouse.bionty.access import source_of
 from lakehouse.bionty.content import terms_of
@@ -32,7 +33,6 @@ _SUBJECTS = (
     "project_link", "ulabel_link",
 )  # fmt: skip
 _HTML_ROWS = 100
-_KNOWN = ["ontology_id", "is_obsolete", "replaced_by", "consider"]
 
 
 @dataclass(frozen=True)
@@ -229,24 +229,20 @@ def obsolete_labels(registry: type[Any]) -> ObsoleteReport:
     said.ask([row["ontology_id"] for row in rows])
     rows = [row for row in rows if (said.of(row["ontology_id"]) or row)["is_obsolete"]]
     told = [said.of(row["ontology_id"]) or row for row in rows]
-    said.ask([i for now in told for i in _split(now["replaced_by"]) + _split(now["consider"])])
+    said.ask([i for now in told for i in ids_in(now["replaced_by"]) + ids_in(now["consider"])])
     children = _own_children(lake, table, [row["uid"] for row in rows])
     labels = []
     for row, now in zip(rows, told, strict=True):
         labels.append(
             ObsoleteLabel(
                 registry._from_row(lake, row),
-                said.current(_split(now["replaced_by"])),
-                said.current(_split(now["consider"])),
+                said.current(ids_in(now["replaced_by"])),
+                said.current(ids_in(now["consider"])),
                 links[row["uid"]],
                 children.get(row["uid"], []),
             )
         )
     return ObsoleteReport(registry, lake, labels)
-
-
-def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(text.split("|")) if text else ()
 
 
 def _links(lake: Lake, registry: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -284,7 +280,7 @@ class _Said:
     def __init__(self, registry: type[Any]) -> None:
         self._registry = registry
         self._found: dict[str, dict[str, Any] | None] = {}
-        self._tables = [*_tables(registry), registry._rows().select(_KNOWN)]
+        self._tables = [*_tables(registry), registry._rows().select(OBSOLETE_FIELDS)]
 
     def ask(self, ids: list[str]) -> None:
         """Look ids up that weren't looked up before."""
@@ -307,7 +303,7 @@ class _Said:
             while True:
                 self.ask([key])
                 now = self._found.get(key)
-                next_ones = _split(now["replaced_by"]) if now and now["is_obsolete"] else ()
+                next_ones = ids_in(now["replaced_by"]) if now and now["is_obsolete"] else ()
                 if len(next_ones) != 1 or next_ones[0] in seen:
                     break
                 key = next_ones[0]
@@ -323,6 +319,6 @@ def _tables(registry: type[Any]) -> list[pa.Table]:
     except (SourceUnavailable, InvalidArgument):
         return []
     terms = terms_of(registry, content)
-    if not set(_KNOWN) <= set(terms.column_names):
+    if not set(OBSOLETE_FIELDS) <= set(terms.column_names):
         return []
-    return [terms.select(_KNOWN), merged_ids(terms, content).select(_KNOWN)]
+    return [terms.select(OBSOLETE_FIELDS), merged_ids(terms, content).select(OBSOLETE_FIELDS)]

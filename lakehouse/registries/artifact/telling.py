@@ -45,9 +45,7 @@ def tell_unknown(
         What there was to say.
     """
     text, level = _unknown(schema, report, part, curator)
-    if text is not None and text != before and not _TOLD.get():
-        notify(text, level)
-    return text
+    return _tell(text, before, level)
 
 
 def tell_obsolete(
@@ -73,9 +71,12 @@ def tell_obsolete(
             own = f"bt.{matches[0].target.registry.rpartition('.')[2]}.obsolete_labels().apply()"
             call = f"{curator}.cat.replace_obsolete({column!r})" if curator else own
             said.append(told_obsolete(found, f" of {column!r}{where}", call))
-    text = "\n! ".join(said) or None
+    return _tell("\n! ".join(said) or None, before, "warning")
+
+
+def _tell(text: str | None, before: str | None, level: Verbosity) -> str | None:
     if text is not None and text != before and not _TOLD.get():
-        notify(text, "warning")
+        notify(text, level)
     return text
 
 
