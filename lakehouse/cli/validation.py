@@ -9,7 +9,7 @@ import typer
 
 import lakehouse as ln
 from lakehouse.cli.group import tell
-from lakehouse.errors import InvalidArgument, LakehouseError
+from lakehouse.errors import InvalidArgument, LakehouseError, MissingFile
 
 _CELLXGENE = "cellxgene"
 _REMOTE = ("s3:/", "gs:/", "http:/", "https:/")
@@ -72,6 +72,8 @@ def _check_paths(path: Path, report: Path | None, rows: Path | None) -> None:
         raise InvalidArgument(
             f"A report can't be written as {report.name!r}.", expected=", ".join(_REPORTS)
         )
+    if not path.exists():
+        raise MissingFile(f"There is no file or folder {str(path)!r}.")
 
 
 def _schema(name: str, path: Path) -> Any:
@@ -89,7 +91,7 @@ def _organism_of(path: Path) -> str:
     from lakehouse.examples.cellxgene import organism_named
     from lakehouse.formats import format_for
 
-    adapter = format_for(str(path)) if path.exists() else None
+    adapter = format_for(str(path))
     if adapter is None or adapter.otype != "AnnData":
         return "human"  # which the curator refuses with a reason
     part = slots_in(path, "AnnData").part("uns", of_features=True)

@@ -87,6 +87,13 @@ def test_the_organism_of_a_cellxgene_file_chooses_the_schema(run, lake, here):
     assert "martian" in run("validate", "cells.h5ad", "-s", "cellxgene:martian", code=2).output
 
 
+def test_a_file_that_is_not_there_changes_nothing(run, lake, here):
+    before = run("log").output
+    shown = run("validate", "missing.h5ad", "--schema", "cellxgene", code=2).stderr
+    assert "There is no file or folder 'missing.h5ad'." in shown
+    assert run("log").output == before
+
+
 def test_features_of_an_older_dtype_are_no_obstacle_to_cellxgene(run, lake, here):
     ln.connect(str(lake))
     older = "cat[bionty.Gene[organism__name='human'].ensembl_gene_id]"
