@@ -117,6 +117,7 @@ class Bench:
     peer: Peer | None = None
     quick: bool = False
     pandera: str | None = None  # an interpreter that has pandera
+    before: str | None = None  # an earlier checkout of the package
     versions: dict[str, str] = field(default_factory=dict)
 
     def fresh(self, name: str) -> Path:

@@ -1,10 +1,11 @@
 """Run the benchmarks.
 
     python -m benchmarks.run [--peer-python PATH] [--pandera-python PATH] [--only NAME ...]
-        [--quick] [--record]
+        [--before PATH] [--quick] [--record]
 
 NAME is a group (`saves`) or one measure (`saves.commit`). lamindb and pandera are measured in the
-same run when the interpreters of environments that have them are given.
+same run when the interpreters of environments that have them are given; an earlier version of
+ours, when its checkout is given.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ GROUPS = {
     "curate": "benchmarks.curation",
     "ontology": "benchmarks.ontology",
     "terms": "benchmarks.terms",
+    "before": "benchmarks.before",
 }
 
 
@@ -91,6 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="an interpreter that has lamindb")
     parser.add_argument("--pandera-python", help="an interpreter that has pandera and polars")
+    parser.add_argument(
+        "--before", help="an earlier checkout, to be measured in turn with this one"
+    )
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that all runs")
     parser.add_argument("--json", default="benchmarks.json", help="where the figures go")
@@ -100,7 +105,13 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="lakehouse-bench-"))
     try:
         peer = Peer(options.peer_python, folder / "peer") if options.peer_python else None
-        bench = Bench(folder, peer, quick=options.quick, pandera=options.pandera_python)
+        bench = Bench(
+            folder,
+            peer,
+            quick=options.quick,
+            pandera=options.pandera_python,
+            before=options.before,
+        )
         lines = measure(bench, measures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
