@@ -144,7 +144,7 @@ def _chunk(series: Any) -> Chunk:
     if series.dtype.name == "category":
         return _categorical(series)
     # NaN stays NaN here: turning it to null costs a pass, and counting nulls sees both.
-    if series.dtype.kind in "iufb" and type(series.dtype).__module__.startswith("numpy"):
+    if series.dtype.kind in "iufb" and isinstance(series.dtype, np.dtype):
         return pa.array(_plain(series.to_numpy()))
     if series.dtype.name in _MASKED:
         return _masked(series)

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from lakehouse._lazy import is_one
 from lakehouse.schema import DType
 
 CHUNK_ROWS = 1 << 18
-_MISSING = ("NAType", "NaTType")  # of pandas, which need not be there
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def is_missing(value: Any) -> bool:
 
     The one meaning of "missing" for single values; `missing` has it for columns.
     """
-    if value is None or type(value).__name__ in _MISSING:
+    if value is None or isinstance(value, str):  # most values are text
+        return value is None
+    if is_one(value, "pandas.NA", "pandas.NaT"):
         return True
     if isinstance(value, decimal.Decimal):
         return value.is_nan()  # comparing a signalling one raises
@@ -207,7 +209,7 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "cat": is_text,
     "url": is_text,
     "path": lambda v: isinstance(v, (str, PurePath)),
-    "bool": lambda v: isinstance(v, bool) or type(v).__name__ in ("bool_", "bool"),
+    "bool": lambda v: isinstance(v, (bool, np.bool_)),
     "date": lambda v: isinstance(v, datetime.date) and not isinstance(v, datetime.datetime),
     "datetime": lambda v: isinstance(v, datetime.datetime),
     "time": lambda v: isinstance(v, datetime.time),

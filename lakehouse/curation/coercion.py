@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -209,7 +212,7 @@ def _to_bool(value: Any) -> bool:
 def _to_str(value: Any) -> str:
     if isinstance(value, (str, numbers.Number, datetime.date, datetime.time)):
         return str(value)
-    if type(value).__name__ in ("bool_", "UUID") or hasattr(value, "__fspath__"):
+    if isinstance(value, (np.bool_, uuid.UUID, os.PathLike)):
         return str(value)
     raise TypeError(value)
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.report import Report
 from lakehouse.errors import InvalidArgument
@@ -58,7 +59,7 @@ def _whole(data: Any) -> Any:
     """The dataset as something that has rows: files and streams are read."""
     if isinstance(data, pl.LazyFrame):
         return data.collect()
-    if hasattr(data, "iloc") or isinstance(data, pl.DataFrame):
+    if isinstance(data, pl.DataFrame) or is_a(data, "pandas.DataFrame"):
         return data
     if hasattr(data, "obs"):
         if not data.obs.columns.is_unique:
@@ -81,7 +82,7 @@ def _size(data: Any) -> str:
 def _chosen(data: Any, mask: pl.Series) -> Any:
     if isinstance(data, pl.DataFrame):
         return data.filter(mask)
-    if hasattr(data, "iloc"):
+    if is_a(data, "pandas.DataFrame"):
         return data.iloc[mask.to_numpy()]
     if hasattr(data, "obs"):
         return data[mask.to_numpy()]

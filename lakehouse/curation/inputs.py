@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from lakehouse._lazy import is_a
 from lakehouse.curation._pandas import PandasSource, pandas_index
 from lakehouse.curation._polars import Categories
 from lakehouse.curation.chunks import (
@@ -74,7 +75,6 @@ def source_of(data: Dataset) -> Source:
         InvalidArgument: It is no table.
         UnreadableFile: It is a path, and no Parquet file can be read there.
     """
-    module = type(data).__module__.partition(".")[0]
     if isinstance(data, pa.Table):
         return TableSource(data)
     if isinstance(data, pa.RecordBatch):
@@ -85,7 +85,7 @@ def source_of(data: Dataset) -> Source:
         return ParquetSource(Path(data))
     if isinstance(data, (pl.DataFrame, pl.LazyFrame)):
         return PolarsSource(data)
-    if module == "pandas" and hasattr(data, "columns"):
+    if is_a(data, "pandas.DataFrame"):
         return PandasSource(data)
     if isinstance(data, Mapping):
         return TableSource(pa.table(dict(data)))

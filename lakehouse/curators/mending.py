@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.curation import ColumnRule, Failure, Report
 from lakehouse.curation.chunks import joined
 from lakehouse.curation.coercion import CONVERTIBLE, Coercer
@@ -48,7 +49,7 @@ class Mending:
         data = self._changeable()
         if self.part.kind == "values":
             self._set_values({columns.get(key, key): value for key, value in data.items()})
-        elif type(data).__module__.startswith("pandas"):
+        elif is_a(data, "pandas.DataFrame"):
             data.rename(columns=dict(columns), inplace=True)
         elif isinstance(data, pa.Table):
             names = [columns.get(name, name) for name in data.column_names]
@@ -71,7 +72,7 @@ class Mending:
         data = self._changeable()
         if self.part.kind == "values":
             self._set_values({k: v for k, v in data.items() if k not in columns})
-        elif type(data).__module__.startswith("pandas"):
+        elif is_a(data, "pandas.DataFrame"):
             data.drop(columns=list(columns), inplace=True)
         elif isinstance(data, pa.Table):
             self.part.data = data.drop_columns(list(columns))
@@ -95,7 +96,7 @@ class Mending:
         """Put the columns into an order; names that aren't columns are passed over."""
         data, names = self._changeable(), self._names()
         order = [name for name in order if name in names]
-        if type(data).__module__.startswith("pandas"):
+        if is_a(data, "pandas.DataFrame"):
             for name in order:
                 data[name] = data.pop(name)
         elif isinstance(data, pa.Table):
@@ -162,8 +163,8 @@ class Mending:
         """The part's data as an object whose columns can be changed."""
         self._check_changeable()
         data = self.part.data
-        known = type(data).__module__.partition(".")[0] in ("pandas", "polars")
-        if self.part.kind == "values" or known or isinstance(data, pa.Table):
+        known = ("pandas.DataFrame", "polars.DataFrame", "polars.LazyFrame", "pyarrow.Table")
+        if self.part.kind == "values" or is_a(data, *known):
             return data
         return source_of(data).table()
 

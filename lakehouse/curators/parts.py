@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.config import notify
 from lakehouse.curation import Report, synonyms_in, validate_values
@@ -141,7 +142,7 @@ class ComponentCurator(Mending):
     def _untyped(self) -> dict[str, ColumnRule]:
         """Columns of Python objects that coercion makes columns of one type."""
         data = self.part.data
-        if self.part.kind != "table" or not type(data).__module__.startswith("pandas"):
+        if self.part.kind != "table" or not is_a(data, "pandas.DataFrame"):
             return {}
         objects = {str(name) for name, dtype in data.dtypes.items() if dtype.name == "object"}
         if not objects:
@@ -310,7 +311,7 @@ def _texts(chunk: Objects) -> pa.Array:
 
 def _like(data: Any, table: pa.Table) -> Any:
     """A changed table as the kind of object that the dataset was."""
-    if type(data).__module__.startswith("polars"):
+    if is_a(data, "polars.DataFrame", "polars.LazyFrame"):
         import polars as pl
 
         frame = pl.DataFrame(pl.from_arrow(table))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakehouse._lazy import require
+from lakehouse._lazy import is_a, require
 from lakehouse.errors import InvalidArgument, UnreadableFile
 from lakehouse.formats._arrow import check_slot, choose, table_of, usual
 from lakehouse.formats._backed import Backed
@@ -142,10 +142,7 @@ def element_table(root: Any, slot: str, columns: Sequence[str] | None) -> pa.Tab
 
 def is_anndata(obj: object) -> bool:
     """Whether an object is an AnnData, or a subclass's."""
-    return any(
-        kind.__module__.startswith("anndata.") and kind.__name__ == "AnnData"
-        for kind in type(obj).__mro__
-    )
+    return is_a(obj, "anndata.AnnData")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.errors import InvalidArgument, InvalidData, UnknownField, near
 from lakehouse.formats.base import INDEX
 
@@ -19,15 +20,12 @@ _UNNAMED = "__index_level_"
 
 def is_pandas(obj: object) -> bool:
     """Whether an object is a pandas data frame, or a subclass's."""
-    return any(
-        kind.__module__.startswith("pandas.") and kind.__name__ == "DataFrame"
-        for kind in type(obj).__mro__
-    )
+    return is_a(obj, "pandas.DataFrame")
 
 
 def is_polars(obj: object) -> bool:
     """Whether an object is a polars DataFrame or LazyFrame."""
-    return type(obj).__module__.startswith("polars.") and hasattr(obj, "collect_schema")
+    return is_a(obj, "polars.DataFrame", "polars.LazyFrame")
 
 
 def oldest_polars_layout() -> Any:
@@ -188,7 +186,7 @@ def _from_pandas(frame: Any, columns: Sequence[str] | None) -> pa.Table:
 def pandas_levels(frame: Any) -> dict[str, Any]:
     """The index levels of a pandas frame by name; none if rows are merely numbered."""
     index = frame.index
-    if type(index).__name__ == "RangeIndex":
+    if is_a(index, "pandas.RangeIndex"):
         return {}
     levels = {}
     for place in range(index.nlevels):

@@ -7,6 +7,7 @@ import os
 from functools import cache
 from typing import Any, cast
 
+from lakehouse._lazy import is_a
 from lakehouse.formats.base import AnyPath, Format
 
 _BY_SUFFIX = {
@@ -32,16 +33,16 @@ _BY_SUFFIX = {
     ".md": "lakehouse.formats.text:Text",
 }
 
-_BY_OBJECT = {  # top-level package and class name → the suffix an object is written with
-    ("pandas", "DataFrame"): ".parquet",
-    ("polars", "DataFrame"): ".parquet",
-    ("polars", "LazyFrame"): ".parquet",
-    ("pyarrow", "Table"): ".parquet",
-    ("pyarrow", "RecordBatch"): ".parquet",
-    ("anndata", "AnnData"): ".h5ad",
-    ("mudata", "MuData"): ".h5mu",
-    ("spatialdata", "SpatialData"): ".spatialdata.zarr",
-    ("tiledbsoma", "Experiment"): ".tiledbsoma",
+_BY_OBJECT = {  # public name of a class → the suffix its objects are written with
+    "pandas.DataFrame": ".parquet",
+    "polars.DataFrame": ".parquet",
+    "polars.LazyFrame": ".parquet",
+    "pyarrow.Table": ".parquet",
+    "pyarrow.RecordBatch": ".parquet",
+    "anndata.AnnData": ".h5ad",
+    "mudata.MuData": ".h5mu",
+    "spatialdata.SpatialData": ".spatialdata.zarr",
+    "tiledbsoma.Experiment": ".tiledbsoma",
 }
 
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
@@ -103,11 +104,8 @@ def format_in(folder: AnyPath) -> Format | None:
 
 def format_of(obj: object) -> Format | None:
     """The format that an in-memory object is written in; imports nothing to find out."""
-    for kind in type(obj).__mro__:
-        suffix = _BY_OBJECT.get((kind.__module__.partition(".")[0], kind.__name__))
-        if suffix:
-            return _adapter(_BY_SUFFIX[suffix])
-    return None
+    found = next((suffix for name, suffix in _BY_OBJECT.items() if is_a(obj, name)), None)
+    return None if found is None else _adapter(_BY_SUFFIX[found])
 
 
 def known_suffixes() -> tuple[str, ...]:

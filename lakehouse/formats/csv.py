@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from lakehouse._lazy import require
+from lakehouse._lazy import is_a, require
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats._arrow import (
     ARROW_ERRORS,
@@ -149,7 +149,7 @@ class Csv(Tabular):
         path = Path(path)
         with writing(path, self.expected, *ARROW_ERRORS), _sink(path) as sink:
             if is_pandas(obj):
-                numbered = type(obj.index).__name__ == "RangeIndex" and obj.index.name is None
+                numbered = is_a(obj.index, "pandas.RangeIndex") and obj.index.name is None
                 obj.to_csv(sink, **({"sep": self.delimiter, "index": not numbered} | kwargs))
                 return
             import polars as pl

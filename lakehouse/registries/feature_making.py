@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
+from lakehouse._lazy import is_a
 from lakehouse.annotation.known import guessed
 from lakehouse.curation import as_arrow
 from lakehouse.errors import InvalidArgument
@@ -34,7 +35,7 @@ _OBJECTS: dict[str, Any] = {
 
 def of_columns(registry: type[Feature], df: Any, **fields: Any) -> RecordList[Feature]:
     """A feature per column of a table; categories become labels of `ULabel`."""
-    if type(df).__module__.startswith("pandas"):
+    if is_a(df, "pandas.DataFrame"):
         df = df.reset_index(drop=True)
     schema = as_arrow(df).schema
     found: RecordList[Feature] = RecordList()

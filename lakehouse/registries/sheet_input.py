@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse._lazy import is_a
 from lakehouse.annotation.storable import is_null
 from lakehouse.curation import as_arrow
 from lakehouse.errors import TypeMismatch
@@ -22,12 +23,12 @@ def table_and_dictionaries(df: Any) -> tuple[pa.Table, dict[str, list[Any]]]:
     Arrow would give every dictionary of a column all keys of the others, so that the table says
     only where there are any.
     """
-    if type(df).__module__.startswith("pandas") and df.index.name is not None:
+    if is_a(df, "pandas.DataFrame") and df.index.name is not None:
         if df.index.name not in df.columns:
             df = df.reset_index()
-    elif type(df).__module__.startswith("pandas"):
+    elif is_a(df, "pandas.DataFrame"):
         df = df.reset_index(drop=True)
-    found = _dictionaries_of(df) if type(df).__module__.startswith("pandas") else {}
+    found = _dictionaries_of(df) if is_a(df, "pandas.DataFrame") else {}
     table = as_arrow(df.assign(**dict.fromkeys(found)) if found else df)
     for name, values in found.items():
         there = pa.array([{} if isinstance(v, dict) else None for v in values], _SOME)

@@ -26,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
+from lakehouse._lazy import is_a, is_type
 from lakehouse.errors import UnknownDtype, near
 from lakehouse.schema import _arrow, _grammar
 
@@ -265,13 +266,23 @@ _LETTERS = {
 }
 
 
+_SCALARS = {
+    "numpy.integer": "int",
+    "numpy.floating": "float",
+    "numpy.bool_": "bool",
+    "numpy.str_": "str",
+    "numpy.bytes_": "bytes",
+    "numpy.datetime64": "datetime",
+}
+
+
 def _from_numpy_like(dtype: Any) -> DType | None:
     """Of a numpy dtype or scalar type, or a pandas dtype, without importing either."""
-    if isinstance(dtype, type) and dtype.__module__ == "numpy":
+    if isinstance(dtype, type):
         return _from_numpy_scalar(dtype)
-    if type(dtype).__module__.split(".")[0] not in ("numpy", "pandas"):
+    if not is_a(dtype, "numpy.dtype", "pandas.api.extensions.ExtensionDtype"):
         return None
-    if hasattr(dtype, "pyarrow_dtype"):
+    if is_a(dtype, "pandas.ArrowDtype"):
         return infer_dtype(dtype.pyarrow_dtype)
     if dtype.name == "category":
         return DType("cat")
@@ -283,16 +294,10 @@ def _from_numpy_like(dtype: Any) -> DType | None:
 
 
 def _from_numpy_scalar(dtype: type) -> DType | None:
-    names = {base.__name__ for base in dtype.__mro__}
-    for name, kind in (
-        ("integer", "int"),
-        ("floating", "float"),
-        ("bool", "bool"),
-        ("str_", "str"),
-        ("bytes_", "bytes"),
-        ("datetime64", "datetime"),
-    ):
-        if name in names and "timedelta64" not in names:
+    if is_type(dtype, "numpy.timedelta64"):  # which numpy counts among its integers
+        return None
+    for name, kind in _SCALARS.items():
+        if is_type(dtype, name):
             return DType(kind)
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, cast
 
+from lakehouse._lazy import is_a
 from lakehouse.curation.slots.base import Slots
 from lakehouse.errors import InvalidArgument
 
@@ -16,27 +17,23 @@ _BY_OTYPE = {
     "tiledbsoma": "lakehouse.curation.slots.soma:SomaSlots",
 }
 
-_BY_OBJECT = {  # top-level package and class name → the type of object
-    ("pandas", "DataFrame"): "DataFrame",
-    ("polars", "DataFrame"): "DataFrame",
-    ("polars", "LazyFrame"): "DataFrame",
-    ("pyarrow", "Table"): "DataFrame",
-    ("pyarrow", "RecordBatch"): "DataFrame",
-    ("anndata", "AnnData"): "AnnData",
-    ("lakehouse", "Backed"): "AnnData",
-    ("mudata", "MuData"): "MuData",
-    ("spatialdata", "SpatialData"): "SpatialData",
-    ("tiledbsoma", "Experiment"): "tiledbsoma",
+_BY_OBJECT = {  # public name of a class → the type of object
+    "pandas.DataFrame": "DataFrame",
+    "polars.DataFrame": "DataFrame",
+    "polars.LazyFrame": "DataFrame",
+    "pyarrow.Table": "DataFrame",
+    "pyarrow.RecordBatch": "DataFrame",
+    "anndata.AnnData": "AnnData",
+    "lakehouse.formats._backed.Backed": "AnnData",
+    "mudata.MuData": "MuData",
+    "spatialdata.SpatialData": "SpatialData",
+    "tiledbsoma.Experiment": "tiledbsoma",
 }
 
 
 def otype_of(data: object) -> str | None:
     """The type of object that data in memory is; imports nothing to find out."""
-    for kind in type(data).__mro__:
-        found = _BY_OBJECT.get((kind.__module__.partition(".")[0], kind.__name__))
-        if found is not None:
-            return found
-    return None
+    return next((otype for name, otype in _BY_OBJECT.items() if is_a(data, name)), None)
 
 
 def otypes() -> tuple[str, ...]:

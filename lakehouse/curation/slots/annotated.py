@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.curation.slots.base import (
     Part,
     Replace,
@@ -79,7 +80,7 @@ class AnnDataSlots:
 
     def _namer(self, name: str) -> Replace | None:
         """Gives other names to the rows of a frame in memory; a MuData's are its modalities'."""
-        if not type(self._data).__module__.startswith("anndata"):
+        if not is_a(self._data, "anndata.AnnData"):
             return None
 
         def replace(names: Mapping[str, pa.ChunkedArray]) -> None:

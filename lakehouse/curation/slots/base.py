@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from lakehouse._lazy import is_a
 from lakehouse.curation.chunks import first_positions
 from lakehouse.errors import InvalidArgument, UnknownField, near
 
@@ -116,7 +117,7 @@ def _filler(mapping: Any) -> Replace | None:
 
 def frame_writer(frame: Any) -> Replace | None:
     """Puts columns into a pandas frame, in place; categoricals stay categorical."""
-    if not type(frame).__module__.startswith("pandas"):
+    if not is_a(frame, "pandas.DataFrame"):
         return None
 
     def replace(columns: Mapping[str, pa.ChunkedArray]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from lakehouse._lazy import is_a
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
@@ -251,7 +252,7 @@ class Artifact(
 
     def _rewrite(self, payload: Payload, table: Any) -> None:
         """Coercion changed the data: what is stored is the coerced table."""
-        pandas = payload.obj is not None and type(payload.obj).__module__.startswith("pandas")
+        pandas = is_a(payload.obj, "pandas.DataFrame")
         if isinstance(table, Mapping):
             new = changed_payload(payload, placing.local_copy(payload), table)
         else:

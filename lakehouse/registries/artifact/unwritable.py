@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lakehouse._lazy import is_a
 from lakehouse.errors import InvalidData, UnreadableFile
 from lakehouse.formats import format_of, suffix_of
 from lakehouse.formats.base import Description, is_path
@@ -53,6 +54,6 @@ def validated_payload(
         if found.table is None:
             raise
     changed = found.table
-    if type(data).__module__.startswith("pandas") and hasattr(changed, "to_pandas"):
+    if is_a(data, "pandas.DataFrame") and hasattr(changed, "to_pandas"):
         changed = changed.to_pandas()
     return payload_of(changed, key, **options)
