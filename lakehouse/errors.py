@@ -270,7 +270,14 @@ class LakeTooNew(LakeError):
 
 
 class LakeCorrupt(LakeError):
-    """A table's metadata contradicts itself; nothing was changed."""
+    """A file of the lake is missing or damaged, or contradicts others; nothing was changed."""
+
+    def __init__(self, message: str, **kwargs: Any) -> None:
+        if kwargs.get("hint") is None:
+            kwargs["hint"] = (
+                "`lakehouse check` lists what is damaged, and `lakehouse repair` what can be mended"
+            )
+        super().__init__(message, **kwargs)
 
 
 class ReadOnlyLake(LakeError):

@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pyiceberg.avro.encoder import BinaryEncoder
 from pyiceberg.avro.file import MAGIC, META_SCHEMA, AvroFileHeader
@@ -34,8 +33,7 @@ from pyiceberg.manifest import (
 from pyiceberg.typedef import Record
 from pyiceberg.utils.schema_conversion import AvroSchemaConversion
 
-if TYPE_CHECKING:
-    pass
+from lakehouse.engine.digest import BLANK, SEAL, content_uuid, sealed
 
 _SYNC = os.urandom(16)
 UID_FIELD = 1
@@ -132,7 +130,7 @@ def _header(meta: dict[str, str], kind: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=256)
-def _manifest_header(schema_json: str) -> bytes:
+def _manifest_header(schema_json: str, seal: str | None) -> bytes:
     return _header(
         {
             "schema": schema_json,
@@ -140,6 +138,7 @@ def _manifest_header(schema_json: str) -> bytes:
             "partition-spec-id": "0",
             "format-version": "2",
             "content": "data",
+            **({} if seal is None else {SEAL: seal}),
         },
         "manifest_entry",
     )
@@ -182,22 +181,25 @@ def new_entry(
 
 
 def encode_manifest(
-    path: str,
+    folder: str,
     schema_json: str,
     added: list[FileEntry],
     existing: list[FileEntry],
     snapshot_id: int,
     sequence: int,
     deleted: Sequence[FileEntry] = (),
+    *,
+    path: str | None = None,
 ) -> tuple[Manifest, bytes]:
-    """A new manifest and its bytes.
+    """A manifest and its bytes.
 
     Args:
-        path: Where it will lie.
+        folder: The folder of the table's metadata.
         schema_json: The table's schema.
         added, existing: Its live entries.
         snapshot_id, sequence: The commit that writes it.
         deleted: Files that this commit removes; stock writers find conflicts by them.
+        path: The file that is rewritten in its place; a new one by default.
     """
     out = io.BytesIO()
     encoder = BinaryEncoder(out)
@@ -211,7 +213,12 @@ def encode_manifest(
             out.write(entry.encoded)
     live = (*existing, *added)
     count = len(live) + len(deleted)
-    data = _block(_manifest_header(schema_json), count, out.getvalue())
+    header = _manifest_header(schema_json, None if path is None else BLANK)
+    data = _block(header, count, out.getvalue())
+    if path is None:
+        path = f"{folder}/{content_uuid(data).hex}-m0.avro"
+    else:
+        data = sealed(path, data)
     manifest = Manifest(
         path=path,
         length=len(data),
@@ -233,9 +240,20 @@ def encode_manifest(
 
 
 def encode_manifest_list(
-    manifests: list[Manifest], snapshot_id: int, parent_id: int | None, sequence: int
+    manifests: list[Manifest],
+    snapshot_id: int,
+    parent_id: int | None,
+    sequence: int,
+    *,
+    path: str | None = None,
 ) -> bytes:
-    """The bytes of a snapshot's manifest list."""
+    """The bytes of a snapshot's manifest list.
+
+    Args:
+        manifests: What it lists.
+        snapshot_id, parent_id, sequence: The snapshot, the one before it, and its number.
+        path: The file that is rewritten in its place; a new one by default.
+    """
     out = io.BytesIO()
     encoder = BinaryEncoder(out)
     writer = _manifest_list_writer()
@@ -261,10 +279,12 @@ def encode_manifest_list(
             "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
             "sequence-number": str(sequence),
             "format-version": "2",
+            **({} if path is None else {SEAL: BLANK}),
         },
         "manifest_file",
     )
-    return _block(header, len(manifests), out.getvalue())
+    data = _block(header, len(manifests), out.getvalue())
+    return data if path is None else sealed(path, data)
 
 
 def moved_entry(entry: FileEntry, path: str) -> FileEntry:

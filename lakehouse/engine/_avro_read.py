@@ -77,7 +77,6 @@ def _reading(data: bytes, path: str) -> Iterator[None]:
         raise LakeCorrupt(
             f"The lake's file {path!r} can't be read: it is damaged.",
             found=f"{len(data)} bytes, {error}",
-            hint="restore it from a backup",
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from lakehouse.engine import _avro
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
+from lakehouse.engine.digest import content_uuid
 from lakehouse.engine.encoding import NewFile
 from lakehouse.engine.tables import TableVersion
 
@@ -58,9 +58,10 @@ def assemble(
     files: Written = [(file.path, file.data) for file in new if not file.written]
     manifests, written = _manifests(base, added, gone, snapshot_id, sequence, manifest_entries)
     files += written
-    list_path = f"{folder}/metadata/snap-{snapshot_id}-{uuid.uuid4().hex}.avro"
     parent = base.metadata.get("current-snapshot-id")
-    files.append((list_path, _avro.encode_manifest_list(manifests, snapshot_id, parent, sequence)))
+    listed = _avro.encode_manifest_list(manifests, snapshot_id, parent, sequence)
+    list_path = f"{folder}/metadata/snap-{snapshot_id}-{content_uuid(listed).hex}.avro"
+    files.append((list_path, listed))
     metadata = md.with_snapshot(
         base.metadata,
         base.location,
@@ -68,8 +69,9 @@ def assemble(
         manifest_list=list_path,
         summary=_summary(added, manifests, gone, inserts=inserts, operation_id=operation_id),
     )
-    location = md.metadata_path(folder, base.location)
-    files.append((location, md.dump(metadata)))
+    data = md.dump(metadata)
+    location = md.metadata_path(folder, base.location, data)
+    files.append((location, data))
     version = base.successor(location, metadata, manifests)
     for file in new:
         version.put(file.path, file.table)
@@ -116,7 +118,7 @@ def _manifests(
     for start in range(0, max(len(pending), len(removed) and 1), limit):
         part = pending[start : start + limit]
         manifest, data = _avro.encode_manifest(
-            f"{base.metadata['location']}/metadata/{uuid.uuid4().hex}-m0.avro",
+            f"{base.metadata['location']}/metadata",
             base.schema_json,
             [e for e, is_new in part if is_new],
             [e for e, is_new in part if not is_new],

@@ -6,7 +6,6 @@ Large inserts are encoded before the writers' lock is taken, small ones under it
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.engine import parquet
+from lakehouse.engine.digest import content_uuid
 from lakehouse.engine.keypack import BulkClaim
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.spec import TableSpec
@@ -52,9 +52,9 @@ class Ready:
     claims: list[BulkClaim]
 
 
-def data_path(folder: str) -> str:
-    """The path of a new data file of a table."""
-    return f"{folder}/data/{uuid.uuid4().hex}.parquet"
+def new_file(folder: str, table: pa.Table, data: pa.Buffer) -> NewFile:
+    """A new data file of a table, named for its content."""
+    return NewFile(f"{folder}/data/{content_uuid(data).hex}.parquet", table, data)
 
 
 def fit(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
@@ -95,14 +95,14 @@ def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[Ne
     count = -(-table.num_rows // rows)
     size = -(-table.num_rows // count) if count else 0
     if count < 2:
-        return [NewFile(data_path(folder), table, parquet.encode(table, schema))] * count
+        return [new_file(folder, table, parquet.encode(table, schema))] * count
     dictionary = parquet.dictionary_columns(table)
 
     def encoded(i: int) -> NewFile:
         # a slice keeps its parent alive: copy, so that memory follows the files in use
         part = table.slice(i * size, size)
         part = pa.concat_tables([part, part.slice(0, 0)]).combine_chunks()
-        return NewFile(data_path(folder), part, parquet.encode(part, schema, dictionary))
+        return new_file(folder, part, parquet.encode(part, schema, dictionary))
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as threads:
         return list(threads.map(encoded, range(count)))

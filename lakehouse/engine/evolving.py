@@ -55,8 +55,9 @@ def add_tables(
         writes = []
         for name, metadata in missing.items():
             old = heads.pointers.get(name)
-            location = md.metadata_path(f"{folder}/tables/{name}", old)
-            writes.append((location, md.dump(metadata)))
+            data = md.dump(metadata)
+            location = md.metadata_path(f"{folder}/tables/{name}", old, data)
+            writes.append((location, data))
             swap.pointers[name] = (old, location)
             if old is not None:
                 swap.garbage.append(old)

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from lakehouse.engine.digest import BLANK, SEAL, content_uuid, sealed
 from lakehouse.engine.spec import TIMESTAMP, Column, TableSpec
 from lakehouse.errors import LakeCorrupt
 
@@ -223,16 +224,28 @@ def with_snapshot(
     }
 
 
-def metadata_path(folder: str, previous: str | None) -> str:
-    """The path of the next metadata file of a table, numbered as stock writers do."""
+def metadata_path(folder: str, previous: str | None, data: bytes) -> str:
+    """The path of the next metadata file of a table, numbered as stock writers do.
+
+    Args:
+        folder: The table's folder.
+        previous: The metadata file before it.
+        data: Its content.
+    """
     match = _VERSION.search(previous) if previous else None
     number = int(match.group(1)) + 1 if match else 0
-    return f"{folder}/metadata/{number:05d}-{uuid.uuid4()}.metadata.json"
+    return f"{folder}/metadata/{number:05d}-{content_uuid(data)}.metadata.json"
 
 
 def dump(metadata: Metadata) -> bytes:
     """The metadata as the bytes of its JSON file."""
     return orjson.dumps(metadata)
+
+
+def dump_again(metadata: Metadata, path: str) -> bytes:
+    """The bytes of a metadata file that is rewritten in its place."""
+    properties = {**metadata.get("properties", {}), SEAL: BLANK}
+    return sealed(path, orjson.dumps({**metadata, "properties": properties}))
 
 
 def load(data: bytes, path: str) -> Metadata:
@@ -255,4 +268,7 @@ def load(data: bytes, path: str) -> Metadata:
         )
     if any(s.get("fields") for s in metadata["partition-specs"]):
         raise LakeCorrupt(f"The table of {path!r} is partitioned; registry tables never are.")
+    if SEAL in (properties := metadata.get("properties") or {}):
+        # the seal is the file's, not the table's: its next version has none
+        metadata["properties"] = {k: v for k, v in properties.items() if k != SEAL}
     return dict(metadata)

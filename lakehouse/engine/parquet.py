@@ -29,6 +29,7 @@ def encode(table: pa.Table, schema: pa.Schema, dictionary: list[str] | None = No
         use_dictionary=False if small else dictionary,
         write_statistics=["uid"],
         store_schema=False,
+        write_page_checksum=True,  # for readers that know nothing of our digests
     ) as writer:
         writer.write_table(named, row_group_size=max(table.num_rows, 1))
     return sink.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lakehouse.engine import _avro_read
 from lakehouse.engine import metadata as md
+from lakehouse.engine.digest import verify
 from lakehouse.engine.files import Files
 from lakehouse.engine.tables import TableVersion
 
@@ -34,12 +35,15 @@ def reachable_with_history(version: TableVersion, files: Files) -> set[str]:
         if path in paths:
             continue
         try:
-            listed = _avro_read.decode_manifest_list(files.read(path), path)
+            data = files.read(path)
+            verify(path, data)
+            listed = _avro_read.decode_manifest_list(data, path)
             paths.add(path)
             for one in listed:
                 manifest = known.get(one.manifest_path)
                 if manifest is None:
                     data = files.read(one.manifest_path)
+                    verify(one.manifest_path, data)
                     manifest = known[one.manifest_path] = _avro_read.decode_manifest(data, one)
                 paths.add(manifest.path)
                 paths.update(e.path for e in manifest.entries)

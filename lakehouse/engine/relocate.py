@@ -14,6 +14,7 @@ from pyiceberg.manifest import ManifestFile
 
 from lakehouse.engine import _avro, _avro_read
 from lakehouse.engine import metadata as md
+from lakehouse.engine.digest import verify
 from lakehouse.engine.files import Files
 from lakehouse.engine.place import FOLDER
 from lakehouse.errors import LakeCorrupt
@@ -43,6 +44,11 @@ class Move:
                 return self._folder + path[len(old) :]
         return path
 
+    def _read(self, path: str) -> bytes:
+        data = self._files.read(path)
+        verify(path, data)
+        return data
+
     def relocate(self, location: str) -> None:
         """Rewrite the paths in one table version.
 
@@ -53,7 +59,7 @@ class Move:
             LakeCorrupt: A file that the version names isn't there.
         """
         try:
-            metadata = md.load(self._files.read(location), location)
+            metadata = md.load(self._read(location), location)
             schema_json = md.dump(md.current_schema(metadata)).decode()
             for snapshot in metadata["snapshots"]:
                 try:
@@ -70,7 +76,7 @@ class Move:
             ) from error
         moved = self._moved(metadata)
         if moved != metadata:
-            self._files.replace(location, md.dump(moved))
+            self._files.replace(location, md.dump_again(moved, location))
 
     def _moved(self, metadata: md.Metadata) -> md.Metadata:
         return {
@@ -87,7 +93,7 @@ class Move:
 
     def _relocate_list(self, snapshot: md.Metadata, schema_json: str) -> None:
         path = self.path(snapshot["manifest-list"])
-        listed = _avro_read.decode_manifest_list(self._files.read(path), path)
+        listed = _avro_read.decode_manifest_list(self._read(path), path)
         moved = [self._relocate_manifest(one, schema_json) for one in listed]
         if all(
             old.manifest_path == new.path and old.manifest_length == new.length
@@ -99,6 +105,7 @@ class Move:
             snapshot["snapshot-id"],
             snapshot.get("parent-snapshot-id"),
             snapshot["sequence-number"],
+            path=path,
         )
         self._files.replace(path, data)
 
@@ -106,7 +113,7 @@ class Move:
         path = self.path(listed.manifest_path)
         if path in self._done:
             return self._done[path]
-        data = self._files.read(path)
+        data = self._read(path)
         manifest = _avro_read.decode_manifest(data, listed)
         manifest.path, manifest.length = path, len(data)
         if manifest.deletes and manifest.entries:
@@ -122,7 +129,7 @@ class Move:
             added = [e for e in entries if e.snapshot_id == mine]
             rest = [e for e in entries if e.snapshot_id != mine]
             manifest, data = _avro.encode_manifest(
-                path, schema_json, added, rest, mine, manifest.sequence, removed
+                "", schema_json, added, rest, mine, manifest.sequence, removed, path=path
             )
             self._files.replace(path, data)
         self._done[path] = manifest

@@ -135,6 +135,7 @@ class State:
 
         version = self.version(table)
         if self._too_large(version):
+            self._cache.check_files(self.files(table))
             if importlib.util.find_spec("polars_iceberg") is None:
                 # else polars warns at every collect that it plans without this plugin
                 os.environ.setdefault("POLARS_ICEBERG_PLANNER", "pyiceberg")
@@ -148,6 +149,7 @@ class State:
         version = self.version(table)
         if not self._too_large(version):
             return version.arrow()
+        self._cache.check_files(self.files(table))
         return scan_sql(version)
 
     def sql(

@@ -9,10 +9,12 @@ common with the old one, only added files are read, and what no live version nam
 from __future__ import annotations
 
 import bisect
+import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +27,12 @@ from lakehouse.engine import _avro_read, forks
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.arrays import array_of
+from lakehouse.engine.digest import named_digest, verify
 from lakehouse.engine.files import Files
 from lakehouse.errors import LakeCorrupt, StorageError
 
 _KEPT_VERSIONS = 4  # per table; states in use hold their versions themselves
+_MANY_FILES = 16  # so many are decoded in threads
 
 
 class _UidColumn(Sequence[str]):
@@ -76,6 +80,26 @@ def _plain_type(type_: pa.DataType) -> pa.DataType:
 def plain_schema(schema: pa.Schema) -> pa.Schema:
     """A schema without field ids, as tables have it in memory."""
     return pa.schema([pa.field(f.name, _plain_type(f.type)) for f in schema])
+
+
+def _decode(path: str, data: bytes, schema: pa.Schema) -> pa.Table:
+    """The rows in a data file's bytes, which were compared with the digest in its name.
+
+    Raises:
+        LakeCorrupt: Bytes without a digest are no Parquet file, or can't be its rows.
+    """
+    # pages are checked one by one only where the whole file could not be
+    foreign = named_digest(path) is None
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=foreign)
+        table = conform(file.read(use_threads=False), schema)
+        if foreign:
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise LakeCorrupt(
+            f"The lake's data file {path!r} can't be read.", found=str(error)
+        ) from error
+    return table
 
 
 class TableVersion:
@@ -150,6 +174,10 @@ class TableVersion:
 
     @cached_property
     def _arrow(self) -> pa.Table:
+        absent = [e for e in self.entries if e.path not in self._loaded]
+        if len(absent) > _MANY_FILES:
+            with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as threads:
+                list(threads.map(self.file, absent))
         parts = [self.file(e) for e in self.entries]
         return pa.concat_tables(parts) if parts else self.memory_schema.empty_table()
 
@@ -238,6 +266,7 @@ class TableCache:
         self._data: weakref.WeakValueDictionary[tuple[str, int], pa.Table] = (
             weakref.WeakValueDictionary()
         )
+        self._checked: dict[str, tuple[int, int]] = {}
         self._lock = threading.RLock()
         forks.watch(self)
 
@@ -269,8 +298,9 @@ class TableCache:
                 kept.popitem(last=False)
 
     def _read(self, path: str) -> bytes:
+        """A file's bytes, which are those that were written, as far as its name can tell."""
         try:
-            return self._files.read(path)
+            data = self._files.read(path)
         except FileNotFoundError as error:
             raise LakeCorrupt(
                 f"The lake's file {path!r} is gone.",
@@ -280,8 +310,39 @@ class TableCache:
             raise StorageError(
                 f"The lake's file {path!r} can't be read.", found=str(error)
             ) from error
+        verify(path, data)
+        return data
+
+    def check_files(self, paths: Iterable[str]) -> None:
+        """Check local data files before readers that don't know our digests scan them.
+
+        A file is read once per process for this, and again if it changes.
+
+        Raises:
+            LakeCorrupt: One is missing or damaged.
+        """
+        for path in paths:
+            try:
+                stat = os.stat(path)
+            except OSError as error:
+                raise LakeCorrupt(
+                    f"The lake's file {path!r} can't be read.", found=str(error)
+                ) from error
+            stamp = stat.st_mtime_ns, stat.st_size
+            if self._checked.get(path) != stamp and named_digest(path) is not None:
+                self._read(path)
+            self._checked[path] = stamp
 
     def _load(self, location: str) -> TableVersion:
+        try:
+            return self._decoded(location)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise LakeCorrupt(
+                f"The table metadata {location!r} can't be read: it is damaged.",
+                found=f"{type(error).__name__}: {error}",
+            ) from error
+
+    def _decoded(self, location: str) -> TableVersion:
         metadata = md.load(self._read(location), location)
         snapshot = md.current_snapshot(metadata)
         manifests: list[Manifest] = []
@@ -328,13 +389,7 @@ class TableCache:
         """The rows of a data file under a schema."""
         table = self._data.get((path, schema_id))
         if table is None:
-            data = pa.BufferReader(self._read(path))
-            try:
-                table = conform(pq.ParquetFile(data).read(use_threads=False), schema)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise LakeCorrupt(
-                    f"The lake's data file {path!r} can't be read.", found=str(error)
-                ) from error
+            table = _decode(path, self._read(path), schema)
             self._data[(path, schema_id)] = table
         return table
 

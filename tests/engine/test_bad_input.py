@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,7 +106,15 @@ class TestMetadata:
         self, lake: Engine, content: bytes | None, message: str
     ) -> None:
         insert(lake, [thing(1)])
-        path = Path(lake.state().pointers["thing"])
+        named = Path(lake.state().pointers["thing"])
+        # as other writers name it: without a digest
+        path = named.rename(named.with_name(f"00001-{uuid.uuid4()}.metadata.json"))
+        with sqlite3.connect(f"{lake.folder}/catalog.db") as db:
+            db.execute(
+                "UPDATE iceberg_tables SET metadata_location = ?1 WHERE metadata_location = ?2",
+                (str(path), str(named)),
+            )
+        db.close()
         good = path.read_bytes()
         path.unlink()
         if content is not None:
