@@ -9,8 +9,10 @@ Example:
 
 from __future__ import annotations
 
+import getpass
 import importlib
 import logging
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +43,15 @@ class Environment(BaseSettings):
     user: str | None = None
     cache_dir: Path | None = None
     verbosity: Verbosity = "success"
+    lock_timeout: float = 900.0
+
+
+def login_name() -> str:
+    """The name that the present user logged in with; a container may know a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # which one, depends on Python's version
+        return f"uid-{os.getuid()}"
 
 
 @dataclass
@@ -77,6 +88,22 @@ class Settings:
     sync_git_repo: str | None = None
     _verbosity: Verbosity | None = None
     _cache_dir: Path | None = None
+    _lock_timeout: float | None = None
+
+    @property
+    def lock_timeout(self) -> float:
+        """How many seconds a writer waits for the others, before it gives up with an error."""
+        if self._lock_timeout is None:
+            self._lock_timeout = Environment().lock_timeout
+        return self._lock_timeout
+
+    @lock_timeout.setter
+    def lock_timeout(self, value: float) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+            raise InvalidArgument(
+                "A lock is waited for so many seconds.", found=value, expected="a number >= 0"
+            )
+        self._lock_timeout = float(value)
 
     @property
     def verbosity(self) -> Verbosity:

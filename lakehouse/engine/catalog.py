@@ -125,6 +125,9 @@ class Catalog(Protocol):
     def set_info(self, values: Mapping[str, str]) -> None:
         """Set some of the lake's settings."""
 
+    def may_write(self) -> bool:
+        """Whether the present user has the right to commit. Cheap; a commit may fail even so."""
+
     def heads(self) -> Heads:
         """All pointers, read in one statement."""
 

@@ -42,6 +42,10 @@ _TOKEN = f"""
     SELECT (SELECT MAX(seq) FROM lh_commit), md5(string_agg(metadata_location, ' ' ORDER BY table_name))
     FROM iceberg_tables WHERE catalog_name = '{CATALOG_NAME}' AND table_namespace = '{NAMESPACE}'
 """
+_MAY_WRITE = """
+    SELECT has_table_privilege('lh_commit', 'INSERT')
+    AND current_setting('transaction_read_only') = 'off'
+"""
 _CREATION_LOCK = 0x6C616B65
 _LOCK_SECONDS = 60.0
 _OUTCOME_SECONDS = 10.0
@@ -111,6 +115,10 @@ class PostgresCatalog:
         )
 
     # -- reading ---------------------------------------------------------------------
+
+    def may_write(self) -> bool:
+        """Whether the server lets this user write the log."""
+        return bool(self._reader.repeat(lambda db: db.rows(_MAY_WRITE)[0][0]))
 
     def token(self) -> object:
         """The newest commit's number and a digest of all pointers."""

@@ -2,19 +2,20 @@
 
 Readers never wait (WAL). Writers of one machine queue on a file lock, which the kernel hands
 over in order, and commit with `synchronous=full`, after the files that they name were fsynced.
+On a network mount there is a rollback journal instead of WAL, which needs shared memory.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
+from lakehouse.config import settings
 from lakehouse.engine import catalog_sql as sql
 from lakehouse.engine import forks
 from lakehouse.engine.catalog import (
@@ -26,7 +27,14 @@ from lakehouse.engine.catalog import (
     PointerMoved,
     Swap,
 )
-from lakehouse.engine.sqlite_db import SqliteDb
+from lakehouse.engine.file_lock import (
+    PATIENCE,
+    FileLock,
+    holder_of,
+    tell_waiting,
+    waited_too_long,
+)
+from lakehouse.engine.sqlite_db import SqliteDb, is_busy, may_write
 from lakehouse.errors import CatalogUnavailable, LakeExists, NoWriteAccess
 
 _OWN_TABLES = (
@@ -34,7 +42,9 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS lh_garbage (id INTEGER PRIMARY KEY, seq BIGINT, path TEXT)",
     "CREATE INDEX IF NOT EXISTS lh_garbage_seq ON lh_garbage (seq)",
 )
-_BUSY_SECONDS = 30.0
+# how often a catalog that others write, and we may only read, is read anew after an error
+_RELOADS = 200
+_RELOADS_UNCHANGED = 20
 _T = TypeVar("_T")
 
 
@@ -43,23 +53,27 @@ class SqliteCatalog:
 
     Args:
         path: The database file; its folder must exist.
+        busy_seconds: How long to wait for other writers, if not `settings.lock_timeout`.
     """
 
-    def __init__(self, path: str, *, busy_seconds: float = _BUSY_SECONDS) -> None:
+    def __init__(self, path: str, *, busy_seconds: float | None = None) -> None:
         self._path = path
-        self._busy = busy_seconds
+        self._seconds = busy_seconds
+        self._turns = FileLock(f"{path}.lock", path, self._limit)
         self._lock = threading.RLock()
         self._connection: SqliteDb | None = None
         self._opened = 0
         self._written = 0
-        self._held: set[int] = set()
         forks.watch(self)
+
+    def _limit(self) -> float:
+        return settings.lock_timeout if self._seconds is None else self._seconds
 
     def _db(self) -> SqliteDb:
         if self._connection is not None and self._connection.outdated:
             self._disconnect()
         if self._connection is None:
-            self._connection = SqliteDb(self._path, self._busy)
+            self._connection = SqliteDb(self._path, min(PATIENCE, self._limit()))
             self._opened += 1
         return self._connection
 
@@ -73,32 +87,59 @@ class SqliteCatalog:
 
     def after_fork(self, *, child: bool) -> None:
         """Let go of what the parent's other threads hold."""
-        if child:
-            for descriptor in self._held:
-                os.close(descriptor)
-            self._held.clear()
         self._lock.release()
 
     def _do(self, action: Callable[[SqliteDb], _T]) -> _T:
         with self._lock:
-            try:
-                while True:
+            busy = _Busy(self._path, self._turns, self._limit)
+            reloads = 0
+            while True:
+                try:
                     db = self._db()
                     found = action(db)
-                    if not db.outdated:  # else it was written while we read it without locks
+                    if not db.outdated:
                         return found
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
+                except sqlite3.Error as error:
+                    if is_busy(error):
+                        busy.wait(error)
+                    elif not self._stale(reloads):
+                        raise self._unavailable(error) from error
+                # it was written while we read it without locks
+                reloads += 1
+                if reloads > 1:
+                    time.sleep(min(0.001 * reloads, 0.05))
 
-    def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable:
-        locked = "locked" in str(error) or "busy" in str(error)
+    def _stale(self, reloads: int) -> bool:
+        """Whether an error may come from writers whose locks we can't take part in."""
+        db = self._connection
+        if db is None:  # it couldn't be opened: its log may just have come or gone
+            return not may_write(self._path) and reloads < _RELOADS_UNCHANGED
+        changed = db.outdated
+        read_only = db.read_only
+        self._disconnect()
+        return read_only and reloads < (_RELOADS if changed else _RELOADS_UNCHANGED)
+
+    def _change(self, body: Callable[[SqliteDb], _T]) -> _T:
+        """Run the body of a transaction."""
+
+        def change(db: SqliteDb) -> _T:
+            with self._write(db):
+                return body(db)
+
+        self._turns.check()
+        return self._do(change)
+
+    def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable | NoWriteAccess:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+            return NoWriteAccess(
+                f"The lake's catalog {self._path!r} can't be written; nothing was committed.",
+                found=str(error),
+                expected="permission to write",
+            )
         return CatalogUnavailable(
-            f"The catalog {self._path!r} is {'locked by another process' if locked else 'unusable'};"
-            " nothing was committed.",
+            f"The catalog {self._path!r} is unusable; nothing was committed.",
             found=str(error),
-            hint="retry when the other process has finished"
-            if locked
-            else "check that the file exists, is readable and writable, and is a lake's catalog",
+            hint="check that the file exists, is readable and writable, and is a lake's catalog",
         )
 
     @contextmanager
@@ -120,18 +161,17 @@ class SqliteCatalog:
         """Make the catalog's tables; an existing lake is left alone."""
 
         def make(db: SqliteDb) -> None:
-            with self._write(db):
-                for statement in (*sql.TABLES, *_OWN_TABLES):
-                    db.run(statement)
-                if db.rows("SELECT 1 FROM lh_info LIMIT 1"):
-                    raise LakeExists(f"The catalog {self._path!r} already holds a lake.")
-                db.run(
-                    "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
-                    (CATALOG_NAME, NAMESPACE),
-                )
-                db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
+            for statement in (*sql.TABLES, *_OWN_TABLES):
+                db.run(statement)
+            if db.rows("SELECT 1 FROM lh_info LIMIT 1"):
+                raise LakeExists(f"The catalog {self._path!r} already holds a lake.")
+            db.run(
+                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
+                (CATALOG_NAME, NAMESPACE),
+            )
+            db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
 
-        self._do(make)
+        self._change(make)
 
     def info(self) -> dict[str, str]:
         """The lake's settings."""
@@ -145,18 +185,19 @@ class SqliteCatalog:
 
     def set_info(self, values: Mapping[str, str]) -> None:
         """Set some of the lake's settings."""
-
-        def write(db: SqliteDb) -> None:
-            with self._write(db):
-                db.run_many(
-                    "INSERT INTO lh_info VALUES (?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    values.items(),
-                )
-
-        self._do(write)
+        self._change(
+            lambda db: db.run_many(
+                "INSERT INTO lh_info VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                values.items(),
+            )
+        )
 
     # -- reading ---------------------------------------------------------------------
+
+    def may_write(self) -> bool:
+        """Whether the file and its folder may be written."""
+        return may_write(self._path)
 
     def token(self) -> object:
         """Counts of this connection's and of all other connections' commits."""
@@ -203,41 +244,15 @@ class SqliteCatalog:
     @contextmanager
     def exclusive(self) -> Iterator[SqliteCatalog]:
         """Take the file lock; the kernel serves waiting writers in order."""
-        path = f"{self._path}.lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except PermissionError as error:
-            raise NoWriteAccess(
-                f"The lake's catalog {self._path!r} can't be written; nothing was committed.",
-                found=str(error),
-                expected="permission to write",
-            ) from error
-        except OSError as error:
-            raise CatalogUnavailable(
-                f"The lock file {path!r} can't be opened; nothing was committed.", found=str(error)
-            ) from error
-        self._held.add(descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._turns.held():
             yield self
-        finally:
-            # unlocked by hand, since a child may have inherited the descriptor
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            self._held.discard(descriptor)
-            os.close(descriptor)
 
     def swap(self, swap: Swap) -> int:
         """Apply a swap in one transaction."""
-
-        def write(db: SqliteDb) -> int:
-            try:
-                with self._write(db):
-                    return sql.apply_swap(db, swap)
-            except KeysTaken:
-                raise sql.taken_of(db, swap) from None
-
         try:
-            return self._do(write)
+            return self._change(lambda db: sql.apply_swap(db, swap))
+        except KeysTaken:
+            raise self._do(lambda db: sql.taken_of(db, swap)) from None
         except PointerMoved:
             raise
         except CatalogUnavailable:
@@ -255,18 +270,17 @@ class SqliteCatalog:
         """Name a commit."""
 
         def write(db: SqliteDb) -> None:
-            with self._write(db):
-                rows = db.rows("SELECT seq FROM lh_tag WHERE name = ?", (name,))
-                if rows and rows[0][0] != seq:
-                    raise KeysTaken([(name, str(rows[0][0]))])
-                if not rows:
-                    db.run("INSERT INTO lh_tag VALUES (?, ?)", (name, seq))
+            rows = db.rows("SELECT seq FROM lh_tag WHERE name = ?", (name,))
+            if rows and rows[0][0] != seq:
+                raise KeysTaken([(name, str(rows[0][0]))])
+            if not rows:
+                db.run("INSERT INTO lh_tag VALUES (?, ?)", (name, seq))
 
-        self._do(write)
+        self._change(write)
 
     def delete_tag(self, name: str) -> None:
         """Remove a tag."""
-        self._do(lambda db: db.run("DELETE FROM lh_tag WHERE name = ?", (name,)))
+        self._change(lambda db: db.run("DELETE FROM lh_tag WHERE name = ?", (name,)))
 
     # -- maintenance -----------------------------------------------------------------
 
@@ -277,21 +291,11 @@ class SqliteCatalog:
 
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`."""
-
-        def write(db: SqliteDb) -> None:
-            with self._write(db):
-                sql.do_forget(db, floor, kept, garbage_ids)
-
-        self._do(write)
+        self._change(lambda db: sql.do_forget(db, floor, kept, garbage_ids))
 
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
-
-        def write(db: SqliteDb) -> None:
-            with self._write(db):
-                sql.do_rewrite(db, old, new)
-
-        self._do(write)
+        self._change(lambda db: sql.do_rewrite(db, old, new))
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -302,3 +306,31 @@ class SqliteCatalog:
         if self._connection is not None:
             self._connection.raw.close()
         self._connection = None
+
+
+class _Busy:
+    """Waiting for others who have locked the database, with a word and not for ever."""
+
+    def __init__(self, path: str, turns: FileLock, limit: Callable[[], float]) -> None:
+        self._path = path
+        self._turns = turns
+        self._limit = limit
+        self._since = time.monotonic()
+        self._told = False
+
+    def wait(self, error: sqlite3.Error) -> None:
+        """After SQLite has waited in vain: say so once, and let it wait again.
+
+        Raises:
+            CatalogUnavailable: It was long enough, or SQLite means that there are no locks.
+        """
+        waited, limit = time.monotonic() - self._since, self._limit()
+        if waited < limit and self._told:
+            return
+        self._turns.check_known()
+        holder = holder_of(f"{self._path}.lock", self._path, f"{self._path}-shm")
+        if waited >= limit:
+            raise waited_too_long(self._path, limit, holder) from error
+        if waited >= PATIENCE:
+            tell_waiting(holder)
+            self._told = True

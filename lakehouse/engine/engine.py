@@ -104,6 +104,7 @@ class Engine:
             raise LakeExists(
                 f"There already is a lake at {root!r}.", hint=f"lakehouse connect {root}"
             )
+        place.make_root(root)
         catalog = place.catalog_for(root, db, create=True)
         uid = new_uid()
         settings = {
@@ -137,6 +138,8 @@ class Engine:
         options: dict[str, Any] | None = None,
     ) -> Engine:
         """Open a lake; adds the columns and tables that it lacks, and follows a move.
+
+        Who may only read sees what it lacks as empty.
 
         Raises:
             LakeNotFound, LakeTooNew, CatalogUnavailable.
@@ -176,10 +179,17 @@ class Engine:
         """The lake's uid."""
         return str(self.info["uid"])
 
+    def may_write(self) -> bool:
+        """Whether the present user has the right to commit, as far as can be known."""
+        return self._catalog.may_write() and self._files.may_write()
+
     def _ensure_tables(self, message: str) -> None:
-        if self._at_heads(
+        missing = self._at_heads(
             lambda heads: missing_tables(self._cache, self.specs, heads, self.folder)
-        ):
+        )
+        if missing and not self.may_write():
+            self._cache.fills = True
+        elif missing:
             add_tables(self._catalog, self._cache, self.specs, self._files, self.folder, message)
 
     def _at_heads(self, action: Callable[[Heads], _T]) -> _T:

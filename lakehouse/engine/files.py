@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from lakehouse import filesystem
 from lakehouse._lazy import require
 from lakehouse.errors import NoWriteAccess, StorageError
 
@@ -40,6 +41,9 @@ class Files(Protocol):
     """What the engine asks of a file store."""
 
     root: str
+
+    def may_write(self) -> bool:
+        """Whether the present user may write here, as far as can be known without trying."""
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
         """Write files so that they outlive a crash; all of them, or an error and none."""
@@ -66,6 +70,10 @@ class LocalFiles:
         self._pool_pid = 0
         self._made: set[str] = set()
 
+    def may_write(self) -> bool:
+        """Whether the lake's folder may be written."""
+        return os.access(self.root, os.W_OK)
+
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pool_pid != os.getpid():
             self._pool = ThreadPoolExecutor(_FSYNC_THREADS, thread_name_prefix="lakehouse-fsync")
@@ -75,9 +83,9 @@ class LocalFiles:
     def _write_one(self, path: str, data: bytes | pa.Buffer) -> None:
         folder = os.path.dirname(path)
         if folder not in self._made:
-            os.makedirs(folder, exist_ok=True)
+            filesystem.make_folders(folder)
             self._made.add(folder)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = filesystem.create(path)
         try:
             view = memoryview(data)
             while len(view):
@@ -162,6 +170,10 @@ class RemoteFiles:
         self._options = options or {}
         self._scheme = root.partition("://")[0]
         self._kept: tuple[int, Any] | None = None
+
+    def may_write(self) -> bool:
+        """True: only trying tells."""
+        return True
 
     @property
     def _fs(self) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 
+from lakehouse import filesystem
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
@@ -179,20 +181,32 @@ def catalog_for(root: str, db: str | None, *, create: bool) -> Catalog:
     )
 
 
+def make_root(root: str) -> None:
+    """Make a local lake's folder.
+
+    Raises:
+        NoWriteAccess, CatalogUnavailable: It can't be made.
+    """
+    if "://" not in root:
+        _made(root, filesystem.make_root)
+
+
 def _sqlite_file(path: str, *, create: bool) -> str:
     if not create and not os.path.exists(path):
         raise CatalogUnavailable(
             f"The catalog {path!r} is missing.",
             hint="restore the lake's .lakehouse folder from a backup",
         )
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    except PermissionError as error:
-        raise NoWriteAccess(
-            f"The folder for the catalog {path!r} can't be made.", found=str(error)
-        ) from error
-    except OSError as error:
-        raise CatalogUnavailable(
-            f"The folder for the catalog {path!r} can't be made.", found=str(error)
-        ) from error
+    if create:
+        _made(os.path.dirname(path), filesystem.make_folders)
     return path
+
+
+def _made(folder: str, make: Callable[[str], None]) -> None:
+    try:
+        make(folder)
+    except OSError as error:
+        kind = NoWriteAccess if isinstance(error, PermissionError) else CatalogUnavailable
+        if error.errno == errno.EROFS:
+            kind = NoWriteAccess
+        raise kind(f"The folder {folder!r} can't be made.", found=str(error)) from error

@@ -1,67 +1,139 @@
-"""Connections to a SQLite catalog, also where it may only be read."""
+"""Connections to a SQLite catalog: shared by a group's writers, and where it may only be read."""
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import sqlite3
+import stat
+import tempfile
+import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from lakehouse import filesystem
 from lakehouse.engine.catalog_sql import Statement
+
+_BUSY = (5, 6, 15)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
+_WAL_VERSION = 2  # in the bytes 18 and 19 of a database
+_TICK = 0.02  # seconds in which two changes may give a file the same time
+_TICKS = 10
+
+
+class _Stamp(NamedTuple):
+    """What tells that a database has changed: its time, its size, and whether a log lies there."""
+
+    time_ns: int = 0
+    size: int = 0
+    has_log: bool = False
 
 
 class SqliteDb:
     """One SQLite connection behind the shared statements of `catalog_sql`.
 
-    Where the folder may not be written, SQLite can't take part in the locks of a database in
+    Where the catalog may not be written, SQLite can't take part in the locks of a database in
     WAL mode. While a writer has it open, its log and shared memory are there and are read; else
-    the file is read as it lies, and again if it turns out to have changed meanwhile.
+    the file is read as it lies, and again if it turns out to have changed meanwhile. Nothing is
+    made in the folder then.
 
     Args:
         path: The database file.
-        busy_seconds: How long to wait for other processes' locks.
+        busy_seconds: How long SQLite waits for other processes' locks.
     """
 
     def __init__(self, path: str, busy_seconds: float) -> None:
         self._path = path
-        self._read_only = not os.access(os.path.dirname(path), os.W_OK) or (
-            os.path.exists(path) and not os.access(path, os.W_OK)
-        )
-        self._seen = self._stamp() if self._read_only else None
-        self.raw = sqlite3.connect(
-            self._uri(),
-            timeout=busy_seconds,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=True,
-        )
-        if self._read_only:
+        self._busy = busy_seconds
+        self.read_only = not may_write(path)
+        self._seen: _Stamp | None = None
+        if self.read_only:
+            self.raw = self._opened_to_read()
             return
+        _make_shared(path)
+        self.raw = self._connected(f"file:{quote(path)}")
         try:
-            self.raw.execute("PRAGMA journal_mode=WAL")
+            self._choose_journal()
             self.raw.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error:
             self.raw.close()
             raise
 
-    def _uri(self) -> str:
-        uri = f"file:{quote(self._path)}"
-        if not self._read_only:
-            return uri
-        return f"{uri}?mode=ro" if self._seen and self._seen[2] else f"{uri}?immutable=1"
+    def _connected(self, uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, timeout=self._busy, isolation_level=None, check_same_thread=False, uri=True
+        )
 
-    def _stamp(self) -> tuple[int, int, bool]:
+    def _choose_journal(self) -> None:
+        """Keep a log beside the database (WAL), except where machines can't share its memory."""
+        if not _shared_by_machines(os.path.dirname(self._path)):
+            self.raw.execute("PRAGMA journal_mode=WAL")
+        elif _is_wal(self._path):
+            self.raw.execute("PRAGMA busy_timeout=0")
+            with suppress(sqlite3.OperationalError):  # another process has it open as it was
+                self.raw.execute("PRAGMA journal_mode=DELETE")
+            self.raw.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
+
+    # -- reading where one may not write -----------------------------------------------
+
+    def _opened_to_read(self) -> sqlite3.Connection:
+        uri = f"file:{quote(self._path)}"
+        if not _is_wal(self._path):
+            return self._connected(f"{uri}?mode=ro")  # takes part in the locks
+        self._seen = self._settled()
+        if not self._seen.has_log:
+            return self._connected(f"{uri}?immutable=1")
+        if os.path.exists(f"{self._path}-shm"):
+            return self._connected(f"{uri}?mode=ro")
+        return self._copied()
+
+    def _settled(self) -> _Stamp:
+        """The file's stamp, once another change would give it another one."""
+        for _ in range(_TICKS):
+            stamp = self._stamp()
+            age = time.time() - stamp.time_ns / 1e9
+            if not 0 <= age < _TICK:
+                break
+            time.sleep(_TICK - age)
+        return stamp
+
+    def _stamp(self) -> _Stamp:
         try:
-            stat = os.stat(self._path)
+            found = os.stat(self._path)
         except OSError:
-            return 0, 0, False
-        return stat.st_mtime_ns, stat.st_size, os.path.exists(f"{self._path}-wal")
+            return _Stamp()
+        try:
+            has_log = os.stat(f"{self._path}-wal").st_size > 0
+        except OSError:
+            has_log = False
+        return _Stamp(found.st_mtime_ns, found.st_size, has_log)
+
+    def _copied(self) -> sqlite3.Connection:
+        """The database in memory: its log lies there without the memory that goes with it."""
+        memory = self._connected("file::memory:")
+        with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+            copy = os.path.join(folder, "catalog.db")
+            try:
+                for suffix in ("", "-wal"):
+                    shutil.copyfile(self._path + suffix, copy + suffix)
+            except OSError as error:
+                memory.close()
+                raise sqlite3.OperationalError(str(error)) from error
+            copied = self._connected(f"file:{quote(copy)}")
+            try:
+                copied.backup(memory)
+            finally:
+                copied.close()
+        return memory
 
     @property
     def outdated(self) -> bool:
         """Whether this is a connection without locks to a file that has changed since."""
         return self._seen is not None and self._seen != self._stamp()
+
+    # -- statements --------------------------------------------------------------------
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and fetch its rows."""
@@ -93,3 +165,49 @@ class SqliteDb:
     def release(self, releases: Sequence[tuple[str, str]]) -> None:
         """Delete those of many unique keys that the given uids hold."""
         self.raw.executemany("DELETE FROM lh_key WHERE key = ? AND uid = ?", releases)
+
+
+def may_write(path: str) -> bool:
+    """Whether a database may be written, which needs the right to make files beside it."""
+    return os.access(os.path.dirname(path), os.W_OK) and (
+        os.access(path, os.W_OK) or not os.path.exists(path)
+    )
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether an error says that another process holds a lock."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+def _make_shared(path: str) -> None:
+    """Give the database the mode that its folder gives, which its log will have, too.
+
+    SQLite would make it readable for all, and writable for its owner only.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        with suppress(OSError):  # SQLite tells why it can't be made
+            os.close(filesystem.create(path, exclusive=False))
+        return
+    wanted = filesystem.file_mode(os.path.dirname(path))
+    if wanted is None or found.st_uid != os.geteuid():
+        return
+    if stat.S_IMODE(found.st_mode) | wanted != stat.S_IMODE(found.st_mode):
+        with suppress(OSError):  # some mounts give all files one mode
+            os.chmod(path, stat.S_IMODE(found.st_mode) | wanted)
+
+
+def _is_wal(path: str) -> bool:
+    """Whether a database keeps a log beside it."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    return len(header) == 20 and header[18] == _WAL_VERSION
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_by_machines(folder: str) -> bool:
+    return filesystem.network_kind(folder) is not None

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.quoting import quoted
 from lakehouse.engine.spec import TableSpec
-from lakehouse.engine.tables import TableCache, TableVersion
+from lakehouse.engine.tables import TableCache, TableVersion, empty_version
 from lakehouse.errors import UnknownField, near
 
 if TYPE_CHECKING:
@@ -75,12 +75,18 @@ class State:
         """The version of a table in this state."""
         version = self._versions.get(table)
         if version is None:
+            spec = self._specs.get(table) if self._cache.fills else None
+            if table not in self.pointers and spec is not None:
+                return self._versions.setdefault(table, empty_version(self._cache, spec))
             if table not in self.pointers:
                 raise UnknownField(
                     f"There is no table {table!r} in this state of the lake.",
                     expected=", ".join(near(table, list(self.pointers))) or ", ".join(self.tables),
                 )
-            version = self._versions[table] = self._cache.version(self.pointers[table])
+            version = self._cache.version(self.pointers[table])
+            if spec is not None:
+                version = version.widened(spec)
+            self._versions[table] = version
         return version
 
     def arrow(self, table: str) -> pa.Table:
@@ -177,7 +183,7 @@ class State:
             query,
             params,
             source=self._source,
-            tables=frozenset(self.pointers),
+            tables=frozenset({*self.pointers, *(self._specs if self._cache.fills else ())}),
             views=views or {},
             extra=tables or {},
         )

@@ -29,6 +29,7 @@ from lakehouse.engine._avro import FileEntry, Manifest
 from lakehouse.engine.arrays import array_of
 from lakehouse.engine.digest import named_digest, verify
 from lakehouse.engine.files import Files
+from lakehouse.engine.spec import TableSpec
 from lakehouse.errors import LakeCorrupt, StorageError
 
 _KEPT_VERSIONS = 4  # per table; states in use hold their versions themselves
@@ -122,6 +123,7 @@ class TableVersion:
         self.iceberg_schema = md.current_schema(metadata)
         self.schema = md.arrow_schema(self.iceberg_schema)
         self._loaded: dict[str, pa.Table] = {}
+        self._widened: tuple[TableSpec, TableVersion | None] | None = None
 
     @cached_property
     def schema_json(self) -> str:
@@ -148,6 +150,21 @@ class TableVersion:
     def bytes(self) -> int:
         """Size of the data files."""
         return sum(e.size for e in self.entries)
+
+    def widened(self, spec: TableSpec) -> TableVersion:
+        """This version with the columns that the specification has and it lacks, all null.
+
+        A lake that may only be read isn't given them.
+        """
+        if self._widened is None or self._widened[0] is not spec:
+            metadata = md.evolved(self.metadata, spec)
+            if metadata is not None:
+                # an id of its own: the table may be given other columns under the next one
+                own = f"{self.location} {spec.name} {[c.name for c in spec.columns]}"
+                metadata["schemas"][-1]["schema-id"] = metadata["current-schema-id"] = own
+            wide = metadata and TableVersion(self._cache, self.location, metadata, self.manifests)
+            self._widened = (spec, wide or None)
+        return self._widened[1] or self
 
     def put(self, path: str, table: pa.Table) -> None:
         """Hand over the rows of a file that was just written."""
@@ -253,8 +270,20 @@ class TableVersion:
         return out
 
 
+def empty_version(cache: TableCache, spec: TableSpec) -> TableVersion:
+    """A table that a lake lacks, without rows."""
+    metadata = md.new_metadata(spec, "")
+    return TableVersion(cache, "", metadata, ())
+
+
 class TableCache:
-    """Loads table versions, manifests and data files, and keeps what is in use."""
+    """Loads table versions, manifests and data files, and keeps what is in use.
+
+    Attributes:
+        fills: Whether what the lake lacks, and may not be given, is shown as empty.
+    """
+
+    fills = False
 
     def __init__(self, files: Files) -> None:
         self._files = files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.config import Environment
+from lakehouse.config import Environment, login_name
 from lakehouse.engine import Changes, Engine
 from lakehouse.errors import KeyConflict
 from lakehouse.identity import new_uid
@@ -32,7 +31,7 @@ _BRANCHES = {
 
 def user_handle() -> str:
     """The handle of the person at the keyboard: `LAKEHOUSE_USER`, else the login name."""
-    return Environment().user or getpass.getuser()
+    return Environment().user or login_name()
 
 
 def _stamped(now: datetime, **values: Any) -> dict[str, Any]:

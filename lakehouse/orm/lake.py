@@ -116,6 +116,8 @@ class Lake(Branching):
         """
         directory = directory or default_directory()
         engine = Engine.open(root, directory.specs(), db=db, **options)
+        if not engine.may_write():
+            return cls(engine, directory)
         if "storage_uid" not in engine.info:  # its creation was cut short
             scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
             bootstrap.first_rows(engine, scheme)
@@ -192,7 +194,10 @@ class Lake(Branching):
 
     @property
     def user(self) -> Any:
-        """The present user, as a record."""
+        """The present user, as a record; who may only read has none that is saved."""
+        if self._user_uid is None and (self.read_only or not self.engine.may_write()):
+            handle = bootstrap.user_handle()
+            return self.User.filter(handle=handle).one_or_none() or self.User(handle=handle)
         return self.User.get(self.user_uid)
 
     @property

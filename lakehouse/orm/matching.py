@@ -60,7 +60,7 @@ class _Index:
         self.holders: dict[Key, str] | None = None
 
     def follow(self, state: State, table: str, view: str = "") -> None:
-        pointer = state.pointers[table] + view
+        pointer = state.pointers.get(table, "") + view  # past states have fewer tables
         if pointer != self.pointer:
             self.pointer = pointer
             self.asked = 0

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument, NoWriteAccess, TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
@@ -88,7 +89,7 @@ class Storage(
         made = [root, *(above for above in root.parents if not above.exists())]
         batch.on_rollback(lambda: _remove_empty(made))
         try:
-            root.mkdir(parents=True, exist_ok=True)  # another process may have made it meanwhile
+            filesystem.make_root(str(root))
         except OSError as error:
             raise NoWriteAccess(
                 f"The folder of the storage location {str(root)!r} can't be made.",

@@ -14,6 +14,7 @@ import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from lakehouse import filesystem
 from lakehouse.storage import local
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
@@ -85,10 +86,7 @@ def can_sync_at_once(folder: str) -> bool:
     """Whether one `syncfs` makes all files on this folder's file system durable."""
     if platform.system() != "Linux" or _kernel() < (5, 8):
         return False
-    buffer = ctypes.create_string_buffer(256)  # struct statfs; f_type is its first word
-    if _libc().statfs(os.fsencode(folder), buffer) != 0:
-        return False
-    return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF in _SYNCFS_TRUSTED
+    return filesystem.magic_number(folder) in _SYNCFS_TRUSTED
 
 
 def sync_at_once(folders: set[str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
@@ -73,7 +74,7 @@ def copy(
     settle: bool = True,
 ) -> ContentHash:
     """Copy one file to a new path, and fsync it unless the caller does so for many."""
-    sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    sink = filesystem.create(path)
     try:
         content = source.read(entry, _writer(sink, advance))
         if settle:
@@ -96,10 +97,10 @@ def _writer(sink: int, advance: Advance | None) -> Callable[[memoryview], None]:
 
 def copy_folder(source: Source, temp: str, advance: Advance | None) -> ContentHash:
     """Copy a folder to a new path and fsync all that is in it."""
-    os.mkdir(temp)
+    filesystem.make_folder(temp)
     folders = {os.path.dirname(os.path.join(temp, file.name)) for file in source.files}
     for folder in folders:
-        os.makedirs(folder, exist_ok=True)
+        filesystem.make_folders(folder)
     content = source.each(lambda file: copy(source, file, os.path.join(temp, file.name), advance))
     for folder, _, _ in os.walk(temp):
         sync_folder(folder)
@@ -135,7 +136,7 @@ def make_folders(folders: Iterable[str]) -> None:
             folder = os.path.dirname(folder)
         for path in reversed(missing):
             try:
-                os.mkdir(path)
+                filesystem.make_folder(path)
             except FileExistsError:
                 if not os.path.isdir(path):
                     raise

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument
 from lakehouse.storage import local, remote
 from lakehouse.storage.batch import write_many
@@ -126,6 +127,7 @@ def move_in(
         with reported("store", place, writing=True):
             local.make_folders([os.path.dirname(place)])
             local.sync_tree(path)
+            filesystem.hand_over(path, os.path.dirname(place))
             try:
                 local.put_in_place(path, place)
             except OSError as error:
