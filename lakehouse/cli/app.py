@@ -10,6 +10,7 @@ import lakehouse as ln
 from lakehouse.cli import (
     artifacts,
     branches,
+    health,
     history,
     lakes,
     ontologies,
@@ -63,6 +64,7 @@ _COMMANDS = (
     history.log,
     history.tag,
     history.gc,
+    health.check,
     quickstart.quickstart,
 )
 for command in _COMMANDS:

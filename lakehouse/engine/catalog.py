@@ -179,6 +179,21 @@ class Catalog(Protocol):
         Log entries stay; the pointers of forgotten states and the given garbage entries go.
         """
 
+    def locations(self) -> list[tuple[str, int, str]]:
+        """Every kept version of every table: its name, the commit that made it, its location."""
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Every unique key that has a row of its own in the catalog, and the uid that holds it."""
+
+    def packs(self) -> list[tuple[str, bytes, bytes]]:
+        """Scope, digests and uids of every block of packed unique keys."""
+
+    def problems(self, *, deep: bool) -> list[str]:
+        """What the database itself finds damaged in its file."""
+
+    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
+        """Set unique keys right, whoever held them: a repair's, under the lock."""
+
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location (a lake that was moved)."""
 

@@ -204,6 +204,26 @@ class PostgresCatalog:
         """Drop what only states before `floor` need, except those in `kept`."""
         self._reader.transact(lambda db: sql.do_forget(db, floor, kept, garbage_ids))
 
+    def locations(self) -> list[tuple[str, int, str]]:
+        """Every kept version of every table."""
+        return self._reader.repeat(sql.read_locations)
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Every unique key with a row of its own."""
+        return self._reader.repeat(sql.read_claims)
+
+    def packs(self) -> list[tuple[str, bytes, bytes]]:
+        """Every block of packed unique keys."""
+        return self._reader.repeat(sql.read_packs)
+
+    def problems(self, *, deep: bool) -> list[str]:
+        """Nothing: Postgres checks its pages itself."""
+        return []
+
+    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
+        """Set unique keys right."""
+        self._reader.transact(lambda db: sql.do_rekey(db, claims, releases))
+
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._reader.transact(lambda db: sql.do_rewrite(db, old, new))

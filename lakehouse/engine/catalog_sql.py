@@ -20,6 +20,7 @@ from lakehouse.engine.catalog import (
     PointerMoved,
     Swap,
 )
+from lakehouse.errors import LakeCorrupt
 
 _CHUNK = 500
 _MANY = 64
@@ -100,8 +101,14 @@ def moment_of(us: int) -> datetime:
 def to_commit(row: Sequence[Any]) -> Commit:
     """A row of the log as a `Commit`."""
     id_, seq, parent, us, user, run, message, tables = row
-    names = tuple(t for t in tables.split(",") if t)
-    return Commit(id_, seq, parent, moment_of(us), user, run, message, names)
+    try:
+        names = tuple(t for t in tables.split(",") if t)
+        return Commit(id_, seq, parent, moment_of(us), user, run, message, names)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise LakeCorrupt(
+            f"The lake's catalog is damaged: commit {seq!r} of its log can't be read.",
+            found=str(error),
+        ) from error
 
 
 def read_heads(db: Connection) -> Heads:
@@ -109,6 +116,12 @@ def read_heads(db: Connection) -> Heads:
     rows = db.rows(HEADS)
     if not rows:
         return Heads(-1, "", {}, {})
+    if not all(isinstance(v, str | None) for r in rows for v in (*r[:3], r[4])) or not all(
+        isinstance(r[3], int) for r in rows
+    ):
+        raise LakeCorrupt(
+            "The lake's catalog is damaged: its pointers aren't texts.", found=rows[0]
+        )
     return Heads(
         rows[0][3],
         rows[0][4],
@@ -263,6 +276,35 @@ def taken_of(db: Connection, swap: Swap) -> KeysTaken:
             taken.append((key, seen[key]))
         seen.setdefault(key, uid)
     return KeysTaken(taken)
+
+
+def read_locations(db: Connection) -> list[tuple[str, int, str]]:
+    """Every kept version of every table: its name, the commit that made it, its location."""
+    rows = db.rows("SELECT table_name, seq, location FROM lh_change ORDER BY seq, table_name")
+    return [(table, seq, location) for table, seq, location in rows]
+
+
+def read_claims(db: Connection) -> list[tuple[str, str]]:
+    """Every unique key with a row of its own, and its holder."""
+    return [(key, uid) for key, uid in db.rows("SELECT key, uid FROM lh_key")]
+
+
+def read_packs(db: Connection) -> list[tuple[str, bytes, bytes]]:
+    """Every block of packed keys: scope, digests, uids."""
+    rows = db.rows("SELECT scope, digests, uids FROM lh_pack ORDER BY id")
+    return [(scope, bytes(digests), bytes(uids)) for scope, digests, uids in rows]
+
+
+def do_rekey(
+    db: Connection, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]
+) -> None:
+    """The body of `Catalog.rekey`'s transaction: releases first, then claims."""
+    _release(db, releases)
+    for key, uid in claims:
+        db.run(
+            "INSERT INTO lh_key VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET uid = excluded.uid",
+            (key, uid),
+        )
 
 
 def do_forget(db: Connection, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:

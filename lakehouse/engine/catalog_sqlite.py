@@ -293,6 +293,33 @@ class SqliteCatalog:
         """Drop what only states before `floor` need, except those in `kept`."""
         self._change(lambda db: sql.do_forget(db, floor, kept, garbage_ids))
 
+    def locations(self) -> list[tuple[str, int, str]]:
+        """Every kept version of every table."""
+        return self._do(sql.read_locations)
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Every unique key with a row of its own."""
+        return self._do(sql.read_claims)
+
+    def packs(self) -> list[tuple[str, bytes, bytes]]:
+        """Every block of packed unique keys."""
+        return self._do(sql.read_packs)
+
+    def problems(self, *, deep: bool) -> list[str]:
+        """What SQLite finds damaged in the file."""
+        check = "integrity_check" if deep else "quick_check"
+        found = [str(r[0]) for r in self._do(lambda db: db.rows(f"PRAGMA {check}"))]
+        return [] if found == ["ok"] else found
+
+    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
+        """Set unique keys right."""
+
+        def write(db: SqliteDb) -> None:
+            with self._write(db):
+                sql.do_rekey(db, claims, releases)
+
+        self._do(write)
+
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._change(lambda db: sql.do_rewrite(db, old, new))

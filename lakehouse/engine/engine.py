@@ -14,18 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import orjson
-
 from lakehouse.engine import gc as collector
 from lakehouse.engine import place
 from lakehouse.engine.catalog import Catalog, Commit, Heads
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
-from lakehouse.engine.evolving import add_tables, missing_tables
+from lakehouse.engine.evolving import add_tables, lost_tables, missing_tables
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.history import History
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.relocate import Move
+from lakehouse.engine.site import Site
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
 from lakehouse.engine.tables import TableCache
@@ -37,7 +36,6 @@ from lakehouse.errors import (
 )
 from lakehouse.identity import new_uid
 
-FORMAT_VERSION = 1
 ORPHAN_AGE = 24 * 3600.0
 _T = TypeVar("_T")
 
@@ -108,7 +106,7 @@ class Engine:
         catalog = place.catalog_for(root, db, create=True)
         uid = new_uid()
         settings = {
-            "format": FORMAT_VERSION,
+            "format": place.FORMAT_VERSION,
             "uid": uid,
             "root": root,
             "created": datetime.now(UTC).isoformat(),
@@ -118,7 +116,7 @@ class Engine:
             catalog.create({k: place.dump(v) for k, v in settings.items()})
         except LakeExists:
             # the catalog of a creation that was cut short is completed; another lake's is not
-            known = {k: orjson.loads(v) for k, v in catalog.info().items()}
+            known = place.settings_of(catalog.info(), root)
             if known.get("root") != root:
                 raise
             settings = known
@@ -154,7 +152,8 @@ class Engine:
         catalog = place.catalog_for(root, db or marker.get("db"), create=False)
         engine = cls(root, files, catalog, specs, limits or Limits())
         known = engine.info
-        place.check_readable(root, known, FORMAT_VERSION)
+        place.check_same(root, marker, known)
+        place.check_readable(root, known, place.FORMAT_VERSION)
         if known["root"] != root:
             if db or marker.get("db"):
                 place.check_moved(root, str(known["root"]), options)
@@ -162,12 +161,16 @@ class Engine:
         engine._ensure_tables("schema evolved")
         return engine
 
+    def site(self) -> Site:
+        """What is there of the lake, for checks and repairs."""
+        return Site(self.root, self.specs, self._files, self._catalog, dict(self.info))
+
     @property
     def info(self) -> dict[str, Any]:
         """The lake's settings."""
         if self._info is None:
             self._info = self._catalog.info()
-        return {k: orjson.loads(v) for k, v in self._info.items()}
+        return place.settings_of(self._info, self.root)
 
     def set_info(self, **values: Any) -> None:
         """Change some of the lake's settings."""
@@ -185,7 +188,13 @@ class Engine:
 
     def _ensure_tables(self, message: str) -> None:
         missing = self._at_heads(
-            lambda heads: missing_tables(self._cache, self.specs, heads, self.folder)
+            lambda heads: missing_tables(
+                self._cache,
+                self.specs,
+                heads,
+                self.folder,
+                lost_tables(self._catalog, self.specs, heads),
+            )
         )
         if missing and not self.may_write():
             self._cache.fills = True

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lakehouse.engine import metadata as md
-from lakehouse.engine.catalog import Catalog, Heads, Swap
+from lakehouse.engine.catalog import CATALOG_NAME, NAMESPACE, Catalog, Heads, Swap
 from lakehouse.engine.files import Files
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.tables import TableCache
+from lakehouse.errors import LakeCorrupt
 from lakehouse.identity import new_uid
 
 
 def missing_tables(
-    cache: TableCache, specs: Mapping[str, TableSpec], heads: Heads, folder: str
+    cache: TableCache,
+    specs: Mapping[str, TableSpec],
+    heads: Heads,
+    folder: str,
+    logged: Mapping[str, str],
 ) -> dict[str, md.Metadata]:
     """The metadata to write for tables that aren't there, or that lack a column.
 
@@ -24,16 +29,33 @@ def missing_tables(
         specs: The tables that it should have.
         heads: Where its tables are now.
         folder: The folder of the lake's own files.
+        logged: Where the log last saw the tables that have no pointer.
+
+    Raises:
+        LakeCorrupt: The catalog has lost the pointer of a table.
     """
     out = {}
     for name, spec in specs.items():
         if name not in heads.pointers:
+            if name in logged:
+                raise LakeCorrupt(
+                    f"The lake's catalog has lost the table {name!r}.",
+                    found=f"no pointer to it in {CATALOG_NAME}.{NAMESPACE}",
+                    expected=logged[name],
+                )
             out[name] = md.new_metadata(spec, f"{folder}/tables/{name}")
             continue
         version = cache.version(heads.pointers[name])
         if (metadata := md.evolved(version.metadata, spec)) is not None:
             out[name] = metadata
     return out
+
+
+def lost_tables(catalog: Catalog, specs: Mapping[str, TableSpec], heads: Heads) -> dict[str, str]:
+    """Logged locations of tables, where some have no pointer; most often there is none."""
+    if specs.keys() <= heads.pointers.keys():
+        return {}
+    return catalog.pointers_at(heads.seq)
 
 
 def add_tables(
@@ -48,7 +70,7 @@ def add_tables(
     with catalog.exclusive() as exclusive:
         # what a stock writer wrote is entered first, or its keys would never be claimed
         heads = reconcile(exclusive, cache, specs, exclusive.heads())
-        missing = missing_tables(cache, specs, heads, folder)
+        missing = missing_tables(cache, specs, heads, folder, lost_tables(catalog, specs, heads))
         if not missing:
             return
         swap = Swap(new_uid(), datetime.now(UTC), message=message)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.engine.spec import KEY_SEPARATOR
+from lakehouse.errors import LakeCorrupt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,9 +111,15 @@ class _Block:
         import numpy as np
 
         self.id = id_
-        numbers = np.frombuffer(digests, np.uint64)
-        self.upper, self.lower = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
-        self.uids = np.frombuffer(uids, f"S{len(uids) // len(self.upper)}")
+        try:
+            numbers = np.frombuffer(digests, np.uint64)
+            self.upper, self.lower = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+            self.uids = np.frombuffer(uids, f"S{len(uids) // len(self.upper)}")
+        except (ValueError, TypeError, ZeroDivisionError) as error:
+            raise LakeCorrupt(
+                f"The lake's catalog is damaged: block {id_} of its unique keys can't be read.",
+                found=str(error),
+            ) from error
 
     def find(self, upper: int, lower: int) -> int | None:
         """The place of a digest, or None."""

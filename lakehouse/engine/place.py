@@ -24,6 +24,7 @@ from lakehouse.errors import (
     StorageError,
 )
 
+FORMAT_VERSION = 1
 FOLDER = ".lakehouse"
 MARKER = "lake.json"
 
@@ -31,6 +32,21 @@ MARKER = "lake.json"
 def dump(value: Any) -> str:
     """A setting as the JSON text that the catalog keeps."""
     return orjson.dumps(value).decode()
+
+
+def settings_of(known: Mapping[str, str], root: str) -> dict[str, Any]:
+    """The settings that a catalog keeps as JSON texts, as values.
+
+    Raises:
+        LakeCorrupt: One can't be read.
+    """
+    try:
+        return {name: orjson.loads(text) for name, text in known.items()}
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise LakeCorrupt(
+            f"The catalog of the lake at {root!r} is damaged: its settings can't be read.",
+            found=str(error),
+        ) from error
 
 
 def normalise(root: str) -> str:
@@ -56,11 +72,15 @@ def read_marker(files: LocalFiles | RemoteFiles, root: str) -> dict[str, Any] | 
     except OSError as error:
         raise StorageError(f"The lake at {root!r} can't be read.", found=str(error)) from error
     try:
-        return dict(orjson.loads(data))
-    except orjson.JSONDecodeError as error:
+        marker = orjson.loads(data)
+        if not isinstance(marker["uid"], str) or not isinstance(marker.get("db") or "", str):
+            raise TypeError("its values aren't texts")
+    except (ValueError, KeyError, TypeError) as error:
         raise LakeCorrupt(
-            f"The file {_marker_path(root)!r} is damaged.", found=str(error)
+            f"The file {_marker_path(root)!r} is damaged.",
+            found=f"{type(error).__name__}: {error}",
         ) from error
+    return dict(marker)
 
 
 def write_marker(
@@ -115,12 +135,31 @@ def check_readable(root: str, known: Mapping[str, Any], version: int) -> None:
     """
     if not known:
         raise LakeCorrupt(f"The lake at {root!r} has lost its catalog.", found="an empty catalog")
-    if int(known["format"]) > version:
+    if not isinstance(known.get("format"), int) or not isinstance(known.get("root"), str):
+        raise LakeCorrupt(
+            f"The catalog of the lake at {root!r} is damaged: it doesn't say what it is of.",
+            found=dict(known),
+        )
+    if known["format"] > version:
         raise LakeTooNew(
             f"The lake at {root!r} was written by a newer version of lakehouse.",
             found=f"format {known['format']}",
             expected=f"format {version} or older",
             hint="pip install --upgrade lakehouse",
+        )
+
+
+def check_same(root: str, marker: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Refuse a marker and a catalog of two lakes.
+
+    Raises:
+        LakeCorrupt: They have different uids.
+    """
+    if known and known.get("uid") != marker["uid"]:
+        raise LakeCorrupt(
+            f"The catalog of the lake at {root!r} isn't that of its file {_marker_path(root)!r}.",
+            found=f"a catalog of the lake {known.get('uid')!r}",
+            expected=f"the lake {marker['uid']!r}",
         )
 
 
@@ -195,7 +234,7 @@ def _sqlite_file(path: str, *, create: bool) -> str:
     if not create and not os.path.exists(path):
         raise CatalogUnavailable(
             f"The catalog {path!r} is missing.",
-            hint="restore the lake's .lakehouse folder from a backup",
+            hint="`lakehouse repair` makes it anew from the tables, or restore it from a backup",
         )
     if create:
         _made(os.path.dirname(path), filesystem.make_folders)

@@ -66,6 +66,10 @@ class State:
         self.pointers = dict(pointers)
         self._versions: dict[str, TableVersion] = {}
 
+    def beside(self, seq: int, pointers: Mapping[str, str]) -> State:
+        """Another state of the same lake."""
+        return State(self._cache, self._specs, self._limits, seq, "", pointers)
+
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of all tables."""

@@ -83,14 +83,22 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, _plain_type(f.type)) for f in schema])
 
 
-def _decode(path: str, data: bytes, schema: pa.Schema) -> pa.Table:
+def decode_rows(
+    path: str, data: bytes, schema: pa.Schema, *, pages: bool | None = None
+) -> pa.Table:
     """The rows in a data file's bytes, which were compared with the digest in its name.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        schema: The table's schema.
+        pages: Whether the pages' own checksums are checked too; by default only where the
+            file has no digest.
 
     Raises:
         LakeCorrupt: Bytes without a digest are no Parquet file, or can't be its rows.
     """
-    # pages are checked one by one only where the whole file could not be
-    foreign = named_digest(path) is None
+    foreign = named_digest(path) is None if pages is None else pages
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=foreign)
         table = conform(file.read(use_threads=False), schema)
@@ -333,7 +341,8 @@ class TableCache:
         except FileNotFoundError as error:
             raise LakeCorrupt(
                 f"The lake's file {path!r} is gone.",
-                hint="if gc removed this old state, open a newer one; else restore it from a backup",
+                hint="if gc removed this old state, open a newer one; else `lakehouse check` lists what is"
+                " damaged, and `lakehouse repair` what can be mended",
             ) from error
         except OSError as error:
             raise StorageError(
@@ -418,7 +427,7 @@ class TableCache:
         """The rows of a data file under a schema."""
         table = self._data.get((path, schema_id))
         if table is None:
-            table = _decode(path, self._read(path), schema)
+            table = decode_rows(path, self._read(path), schema)
             self._data[(path, schema_id)] = table
         return table
 

@@ -38,6 +38,8 @@ class Directory:
         sweepers: Dotted names of modules with `finish(lake, min_age)`, which ends what killed
             processes began, and `orphans(lake, min_age, kept_from)` and `remove(paths)`,
             which find and remove stored bytes that no row names.
+        checkers: Dotted names of modules with `find(check, directory)`, which adds damage that
+            only the registries know of to a check's report.
         describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.
     """
 
@@ -46,6 +48,7 @@ class Directory:
     views: Sequence[str] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     sweepers: Sequence[str] = ()
+    checkers: Sequence[str] = ()
     first_rows: Mapping[str, str] = field(default_factory=dict)
     describer: str | None = None
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+    from lakehouse.engine.damage import CheckReport
+
 
 class Lake(Branching):
     """One lake; several can be open at once.
@@ -307,6 +309,21 @@ class Lake(Branching):
     def tags(self) -> dict[str, Commit]:
         """The tags and the commits that they name."""
         return self.engine.tags()
+
+    def check(self, deep: bool = False) -> CheckReport:  # noqa: FBT001, FBT002
+        """Look for damage: missing and changed files, dangling rows, keys, artifacts' bytes.
+
+        Args:
+            deep: Check all kept states instead of the newest one, decode every row, compare
+                unique keys with rows, and hash the bytes of all artifacts.
+
+        Example:
+            >>> lake.check().ok  # doctest: +SKIP
+            True
+        """
+        from lakehouse.orm import health  # loads what only checks need
+
+        return health.check(self.engine.site(), self.directory, deep=deep)
 
     def gc(
         self,

@@ -58,5 +58,6 @@ DIRECTORY = Directory(
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
     describer="lakehouse.annotation.describe:describe",
     sweepers=("lakehouse.registries.artifact.sweep",),
+    checkers=("lakehouse.registries.damage",),
     first_rows={"bionty": "lakehouse.bionty.first_sources:first_rows"},
 )

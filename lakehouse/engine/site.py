@@ -1,0 +1,151 @@
+"""A lake as its files and its catalog lie there, whether or not it can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.engine import place
+from lakehouse.engine.catalog import Catalog
+from lakehouse.engine.files import Files, Listed, LocalFiles, RemoteFiles, files_at
+from lakehouse.engine.relocate import Move
+from lakehouse.engine.spec import TableSpec
+from lakehouse.errors import (
+    CatalogUnavailable,
+    InvalidArgument,
+    LakeCorrupt,
+    LakehouseError,
+    LakeNotFound,
+)
+
+
+class MovedFiles:
+    """The files of a lake by the paths that they had before it was moved."""
+
+    def __init__(self, files: LocalFiles | RemoteFiles, move: Move) -> None:
+        self.root = files.root
+        self._files = files
+        self._move = move
+
+    def path(self, path: str) -> str:
+        """Where a file lies now."""
+        return self._move.path(path)
+
+    def read(self, path: str) -> bytes:
+        """A file's content."""
+        return self._files.read(self._move.path(path))
+
+    def may_write(self) -> bool:
+        """Whether the present user has the right to write."""
+        return self._files.may_write()
+
+    def list(self, folder: str) -> Iterator[Listed]:
+        """Every file below a folder."""
+        return self._files.list(self._move.path(folder))
+
+    def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
+        """Write files."""
+        self._files.write(files)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write a file in the place of another."""
+        self._files.replace(self._move.path(path), data)
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Remove files."""
+        return self._files.remove([self._move.path(p) for p in paths])
+
+
+@dataclass
+class Site:
+    """What is there of a lake.
+
+    Attributes:
+        root, folder: Its root, and the folder of its own files.
+        specs: The tables that it should have.
+        store: Its files.
+        catalog: Its catalog, or None where there is none that can be read.
+        info: The settings that the catalog keeps.
+        problems: What is wrong with the marker and the catalog, with the file of each.
+        db: The URL of its catalog, None for the file in the lake.
+    """
+
+    root: str
+    specs: dict[str, TableSpec]
+    store: LocalFiles | RemoteFiles
+    catalog: Catalog | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    problems: list[tuple[str, str, LakehouseError]] = field(default_factory=list)
+    db: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of the lake's own files."""
+        return f"{self.root}/{place.FOLDER}"
+
+    @property
+    def files(self) -> Files:
+        """The files by the paths that the metadata has, also in a lake that was just moved."""
+        recorded = str(self.info.get("root") or self.root)
+        former = [*self.info.get("former_roots", []), recorded]
+        move = Move(self.store, former, self.root)
+        return MovedFiles(self.store, move) if move.former else self.store
+
+    @classmethod
+    def find(
+        cls,
+        root: str,
+        specs: Sequence[TableSpec],
+        *,
+        db: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Site:
+        """Look at a lake without opening it; nothing is written.
+
+        Raises:
+            LakeNotFound: There is neither a marker nor a folder of tables.
+        """
+        root = place.normalise(root)
+        site = cls(root, {s.name: s for s in specs}, files_at(root, options))
+        marker: dict[str, Any] | None = None
+        marker_path = f"{site.folder}/{place.MARKER}"
+        try:
+            marker = place.read_marker(site.store, root)
+        except LakeCorrupt as error:
+            site.problems.append(("changed", marker_path, error))
+        else:
+            if marker is None:
+                if next(iter(site.store.list(f"{site.folder}/tables")), None) is None:
+                    raise LakeNotFound(
+                        f"There is no lake at {root!r}.", hint=f"lakehouse init --storage {root}"
+                    )
+                missing = LakeCorrupt(f"The lake's file {marker_path!r} is gone.")
+                site.problems.append(("missing", marker_path, missing))
+        site.db = db or (marker or {}).get("db")
+        site._read_catalog(marker)
+        return site
+
+    def _read_catalog(self, marker: dict[str, Any] | None) -> None:
+        name = place.without_password(self.db or place.own_catalog(self.root))
+        try:
+            catalog = place.catalog_for(self.root, self.db, create=False)
+            known = catalog.info()
+            self.info = place.settings_of(known, self.root)
+            if marker is not None:
+                place.check_same(self.root, marker, self.info)
+            place.check_readable(self.root, self.info, place.FORMAT_VERSION)
+        except (CatalogUnavailable, LakeCorrupt, InvalidArgument) as error:
+            missing = isinstance(error, CatalogUnavailable) and "is missing" in str(error)
+            self.problems.append(("missing" if missing else "catalog", name, error))
+            return
+        self.catalog = catalog
+
+    def close(self) -> None:
+        """Release the catalog's connections."""
+        if self.catalog is not None:
+            with suppress(CatalogUnavailable):
+                self.catalog.close()

@@ -1,0 +1,60 @@
+"""Checking a lake as a whole: its tables, its rows, and the bytes of its artifacts."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.engine.check import TableCheck
+from lakehouse.engine.damage import CheckReport, Progress
+from lakehouse.engine.site import Site
+from lakehouse.orm.directory import Directory, default_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def site_at(
+    root: str, directory: Directory | None = None, *, db: str | None = None, **options: Any
+) -> Site:
+    """What is there of a lake, whether or not it can be opened.
+
+    Args:
+        root: Local folder or URI.
+        directory: The registries; those of this package by default.
+        db: URL of the catalog database, where the lake's marker doesn't name it.
+        **options: `options=` of the file system, as `Lake.open` takes them.
+
+    Raises:
+        LakeNotFound: There is no lake.
+    """
+    return Site.find(root, (directory or default_directory()).specs(), db=db, **options)
+
+
+def check(
+    site: Site,
+    directory: Directory | None = None,
+    *,
+    deep: bool = False,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Look for damage in a lake, which need not be fit to be opened; nothing is changed.
+
+    Args:
+        site: The lake; see `site_at`.
+        directory: The registries; those of this package by default.
+        deep: Check all kept states instead of the newest one, decode every row, compare keys
+            with rows, and hash the bytes of all artifacts.
+        progress: Told what is being checked.
+
+    Example:
+        >>> check(site_at("./my-lake")).ok  # doctest: +SKIP
+        True
+    """
+    directory = directory or default_directory()
+    tables = TableCheck(site, deep=deep, **({} if progress is None else {"progress": progress}))
+    tables.run()
+    finders: Sequence[str] = directory.checkers
+    for dotted in finders:
+        importlib.import_module(dotted).find(tables, directory)
+    return tables.report
