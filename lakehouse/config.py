@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import platformdirs
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.redaction import redacted
 
 Verbosity = Literal["error", "warning", "success", "info", "hint", "debug"]
 _LEVELS: tuple[str, ...] = ("error", "warning", "success", "info", "hint", "debug")
@@ -36,7 +38,9 @@ _STORAGE_SETTINGS = ("lakehouse.orm.instance", "StorageSettings")
 class Environment(BaseSettings):
     """The environment variables that lakehouse reads, all beginning with `LAKEHOUSE_`."""
 
-    model_config = SettingsConfigDict(env_prefix="LAKEHOUSE_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LAKEHOUSE_", extra="ignore", env_ignore_empty=True
+    )
 
     root: str | None = None
     db: str | None = None
@@ -45,6 +49,12 @@ class Environment(BaseSettings):
     verbosity: Verbosity = "success"
     lock_timeout: float = 900.0
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except (ValidationError, SettingsError) as error:
+            raise InvalidArgument(_unreadable(error)) from None
+
 
 def login_name() -> str:
     """The name that the present user logged in with; a container may know a number only."""
@@ -52,6 +62,16 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # which one, depends on Python's version
         return f"uid-{os.getuid()}"
+
+
+def _unreadable(error: ValidationError | SettingsError) -> str:
+    """One line that says which variable of the environment can't be read, and why."""
+    if isinstance(error, SettingsError):
+        return f"The environment can't be read: {' '.join(str(error).split())}"
+    first = error.errors(include_url=False)[0]
+    name = "LAKEHOUSE_" + "_".join(str(part) for part in first["loc"]).upper()
+    shown = ascii(first["input"])[:80]
+    return f"The environment variable {name} can't be read: {shown}. {first['msg']}."
 
 
 @dataclass
@@ -218,6 +238,7 @@ def notify(text: str, level: Verbosity = "success") -> None:
     """
     if _LEVELS.index(level) > _LEVELS.index(settings.verbosity):
         return
+    text = redacted(text)
     logger = logging.getLogger("lakehouse")
     if logger.handlers:
         logger.log(_LOGGING.get(level, logging.INFO), text)

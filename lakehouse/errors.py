@@ -41,6 +41,7 @@
     │  ├─ LakeExists
     │  ├─ LakeTooNew
     │  ├─ LakeCorrupt
+    │  ├─ UntrustedPlace            found, not named, and not one's own: name it or trust it
     │  └─ ReadOnlyLake
     └─ MissingExtra               pip install the extra
 """
@@ -49,9 +50,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from lakehouse.redaction import redacted
+
+
+def _told(value: object) -> object:
+    return redacted(value) if type(value) is str else value
+
 
 class LakehouseError(Exception):
-    """Base of all errors.
+    """Base of all errors. Credentials in what it tells are masked, whoever wrote the text.
 
     Args:
         message: What went wrong, naming the object.
@@ -68,11 +75,11 @@ class LakehouseError(Exception):
         expected: object = None,
         hint: str | None = None,
     ) -> None:
-        self.message = message
-        self.found = found
-        self.expected = expected
-        self.hint = hint
-        super().__init__(message)
+        self.message = redacted(message)
+        self.found = _told(found)
+        self.expected = _told(expected)
+        self.hint = None if hint is None else redacted(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -82,7 +89,7 @@ class LakehouseError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.hint is not None:
             lines.append(f"  → {self.hint}")
-        return "\n".join(lines)
+        return redacted("\n".join(lines))
 
 
 class InvalidArgument(LakehouseError, ValueError):
@@ -278,6 +285,10 @@ class LakeCorrupt(LakeError):
                 "`lakehouse check` lists what is damaged, and `lakehouse repair` what can be mended"
             )
         super().__init__(message, **kwargs)
+
+
+class UntrustedPlace(LakeError):
+    """A lake or connection that was found, and that nobody whom the user trusts put there."""
 
 
 class ReadOnlyLake(LakeError):

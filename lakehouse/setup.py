@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from lakehouse import trust as _trust
 from lakehouse.config import notify
+from lakehouse.engine.place import has_catalog
 from lakehouse.errors import (
     InvalidArgument,
+    LakeCorrupt,
     LakeExists,
     LakeNotFound,
     NoWriteAccess,
@@ -35,6 +36,7 @@ from lakehouse.orm.connection import (
     Place,
     configured_place,
     connection_file,
+    name_place,
     remember,
     remembered,
 )
@@ -42,8 +44,20 @@ from lakehouse.orm.context import active_lake, set_process_lake
 from lakehouse.orm.current import return_to
 from lakehouse.orm.directory import default_directory
 from lakehouse.orm.instance import InstanceSettings, StorageSettings
+from lakehouse.uris import is_remote, text_of
 
-__all__ = ["close", "connect", "delete", "init", "merge", "settings", "switch"]
+__all__ = [
+    "close",
+    "connect",
+    "delete",
+    "init",
+    "merge",
+    "settings",
+    "switch",
+    "trust",
+    "trusted",
+    "untrust",
+]
 
 
 def init(
@@ -67,7 +81,7 @@ def init(
         LakeExists: There is a lake at this place with another catalog.
         UnknownField: There is no such module.
     """
-    root = os.fspath(storage)
+    root = text_of(storage)
     wanted = _modules(modules)
     try:
         lake = Lake.create(root, db=db, name=name, modules=wanted)
@@ -83,24 +97,19 @@ def init(
 
 
 def _existing(root: str, db: str | None) -> Lake:
-    lake = Lake.open(root)
-    if db is not None:
-        other = Lake.open(root, db=db) if _has_catalog(root, db) else None
-        if other is None or other.uid != lake.uid:
-            raise LakeExists(
-                f"There already is a lake at {lake.root!r}, with another catalog.",
-                found=f"db={db!r}",
-                hint=f"lakehouse connect {lake.root}",
-            )
-    return lake
-
-
-def _has_catalog(root: str, db: str) -> bool:
-    marker = Path(root) / FOLDER / MARKER
-    if "://" not in root and marker.is_file():
-        recorded = orjson.loads(marker.read_bytes()).get("db")
-        return bool(recorded == db) or (recorded is not None and "@" in db)
-    return True
+    if db is None:
+        return Lake.open(root)
+    error = LakeExists(
+        f"There already is a lake at {root!r}, with another catalog.",
+        found=f"db={db!r}",
+        hint=f"lakehouse connect {root}",
+    )
+    if not has_catalog(root, db):
+        raise error
+    try:
+        return Lake.open(root, db=db)
+    except LakeCorrupt:  # the same server, and another lake there, or none
+        raise error from None
 
 
 def _modules(modules: str | Iterable[str] | None) -> list[str]:
@@ -132,6 +141,43 @@ def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None
     return lake
 
 
+def trust(folder: str | os.PathLike[str]) -> str:
+    """Use what lies in a folder when it is found, whoever put it there.
+
+    Lakes and connections that are found on the way up from the working directory are used if
+    they belong to the user or to root; those of others have to be trusted by name. A lake that
+    is named (`connect(root)`, `LAKEHOUSE_ROOT`) needs no trust.
+
+    Args:
+        folder: The folder that has the `.lakehouse` folder in it; `"*"` trusts all.
+
+    Returns:
+        The folder as it was recorded.
+
+    Raises:
+        InvalidArgument: There is no such folder, or everybody may write it.
+
+    Example:
+        >>> ln.setup.trust("/team/lake")    # doctest: +SKIP
+        '/team/lake'
+        >>> ln.setup.trusted()              # doctest: +SKIP
+        ['/team/lake']
+        >>> ln.setup.untrust("/team/lake")  # doctest: +SKIP
+        True
+    """
+    return _trust.trust(folder)
+
+
+def untrust(folder: str | os.PathLike[str]) -> bool:
+    """Trust a folder no longer; False if it wasn't trusted by name."""
+    return _trust.untrust(folder)
+
+
+def trusted() -> list[str]:
+    """The folders that are trusted by name."""
+    return _trust.trusted()
+
+
 def close() -> None:
     """Disconnect, and let the working directory forget the lake."""
     lake = active_lake()
@@ -158,12 +204,13 @@ def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = Fals
             f"The lake at {lake.root!r} holds {count} artifact(s).",
             hint="pass force=True to remove them, too",
         )
-    if "://" in lake.root:
+    if is_remote(lake.root):
         raise InvalidArgument(
             f"The lake at {lake.root!r} is in an object store, which isn't emptied from here.",
             hint="remove its .lakehouse folder with the store's own tool",
         )
     lake.close()
+    before = remembered(lake.root)
     try:
         shutil.rmtree(Path(lake.root) / FOLDER)
         if not any(Path(lake.root).iterdir()):
@@ -179,9 +226,8 @@ def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = Fals
     active = active_lake()
     if active is not None and active.root == lake.root:
         set_process_lake(None)
-    connection = connection_file()
-    if connection.is_file() and orjson.loads(connection.read_bytes()).get("root") == lake.root:
-        connection.unlink()
+    if before is not None and before.folder == Path.cwd():
+        connection_file().unlink(missing_ok=True)
 
 
 def _named(instance: str | os.PathLike[str] | None) -> Lake:
@@ -190,10 +236,10 @@ def _named(instance: str | os.PathLike[str] | None) -> Lake:
     text = os.fspath(instance)
     place = configured_place()
     if not (Path(text) / FOLDER / MARKER).is_file() and place is not None:
-        lake = Lake.open(place.root, db=place.db)
+        lake = Lake.open(place.root, db=place.db, found=place.found)
         if lake.name == text:
             return lake
-    if "://" not in text and not Path(text).exists():
+    if not is_remote(text) and not Path(text).exists():
         raise LakeNotFound(f"There is no lake at {text!r} or of this name.")
     return Lake.open(text)
 
@@ -201,6 +247,7 @@ def _named(instance: str | os.PathLike[str] | None) -> Lake:
 def _remember(lake: Lake, db: str | None) -> None:
     """Let the working directory remember a lake, and the branch where it was before in it."""
     before = remembered(lake.root)
+    name_place(lake.root, db)
     place = Place(lake.root, db)
     if before is not None and before.folder == Path.cwd():
         place = place._replace(branch=before.branch, space=before.space, db=db or before.db)

@@ -10,6 +10,14 @@ import pytest
 from lakehouse.config import AnnotationSettings, CreationSettings, settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is trusted and remembered in tests isn't the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def usual_settings() -> Iterator[None]:
     """Each test starts with the default settings, whatever another one's modules set."""

@@ -15,6 +15,7 @@ from lakehouse.bionty.sources import content_of, used_source
 from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.ontology.obtaining import locate
 from lakehouse.orm import current_lake
+from lakehouse.uris import is_remote
 
 _PRONTO = ("obo", "owl", "json")
 
@@ -49,7 +50,7 @@ def public_of(registry: type[Any], organism: Any, source: Any) -> PublicOntology
     known = meant.manifest()
     release = locate(known, str(meant.version)) if known is not None else None
     path = release.path if release is not None and release.format in _PRONTO else None
-    if path is None and meant.url and "://" not in meant.url and Path(meant.url).exists():
+    if path is None and meant.url and not is_remote(meant.url) and Path(meant.url).exists():
         path = Path(meant.url)
     return PublicOntology(
         terms_of(registry, content),

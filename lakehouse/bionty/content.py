@@ -22,6 +22,7 @@ from lakehouse.ontology.guide import read_guide
 from lakehouse.ontology.manifest import Manifest
 from lakehouse.ontology.obtaining import Found
 from lakehouse.ontology.source import fetch, looks_like_one
+from lakehouse.uris import name_of
 
 Content: TypeAlias = Ontology | pa.Table
 
@@ -50,7 +51,7 @@ def read_path(path: Path) -> Content:
 
 def read_address(uri: str) -> Content:
     """What an address holds: an ontology, or a table as `read_path` takes it."""
-    name = uri.partition("::")[0].partition("?")[0].rpartition("/")[2]
+    name = name_of(uri.partition("::")[0])
     reader = format_for(name)
     if reader is None or reader.otype != "DataFrame":
         return read(uri)

@@ -8,6 +8,7 @@ from lakehouse.annotation.making import quiet_creation
 from lakehouse.ontology.manifest import Manifest, manifest_of
 from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries._validated import PlainReference
 
 if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
@@ -23,9 +24,9 @@ class SourceRow(TrackedRow):
     in_db: bool = False
     currently_used: bool = False
     description: str | None = None
-    url: str | None = None
+    url: PlainReference | None = None
     sha256: str | None = None
-    source_website: str | None = None
+    source_website: PlainReference | None = None
     dataframe_artifact_uid: str | None = None
 
 

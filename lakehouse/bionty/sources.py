@@ -27,6 +27,7 @@ from lakehouse.ontology.manifest import Manifest, manifest_of
 from lakehouse.ontology.obtaining import locate, obtain, unavailable
 from lakehouse.ontology.organisms import usual_name
 from lakehouse.orm import QuerySet, current_lake
+from lakehouse.uris import is_remote, name_of
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -81,7 +82,7 @@ def resolve(registry: type[Any], what: Any, organism: str | None = None) -> Give
 
 
 def _resolve_text(meta: RegistryMeta, text: str, organism: str | None) -> Given:
-    if "://" in text:
+    if is_remote(text):
         return Given(read_address(text), text)
     path = Path(text).expanduser()
     if path.exists():
@@ -167,7 +168,7 @@ def content_of(source: Source, *, network: bool) -> Content:
     kept = Shelf.at(None).load(source.sha256) if source.sha256 else None
     if kept is not None:
         return as_meant(kept, known)
-    if source.url and "://" not in source.url and Path(source.url).exists():
+    if source.url and not is_remote(source.url) and Path(source.url).exists():
         return read_path(Path(source.url))
     if known is not None:
         release = str(source.version or known.version)
@@ -175,7 +176,7 @@ def content_of(source: Source, *, network: bool) -> Content:
         if found is None:
             raise unavailable(known, release)
         return as_meant(read_found(found, known.organism), known)
-    if network and source.url and "://" in source.url:
+    if network and source.url and is_remote(source.url):
         return read_address(source.url)
     raise SourceUnavailable(
         f"The source {source.name!r} {source.version or ''} isn't kept on this machine.",
@@ -228,7 +229,7 @@ def _new_source(meta: RegistryMeta, given: Given, organism: str | None) -> Sourc
 
 def _stem(url: str) -> str:
     # of zip://inside.csv::archive.zip the first one names what it is
-    return Path(url.partition("::")[0].partition("?")[0]).name.partition(".")[0]
+    return name_of(url.partition("::")[0]).partition(".")[0]
 
 
 def _table_digest(content: Content) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import lakehouse as ln
+from lakehouse.errors import InvalidArgument
 
 
 def init(
@@ -30,9 +32,41 @@ def connect(
     lake: Annotated[
         str | None, typer.Argument(help="A folder or URI; default: look upward.")
     ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(help="URL of the catalog database, where the lake doesn't know it."),
+    ] = None,
+    trust: Annotated[  # noqa: FBT002  (an option, never positional)
+        bool,
+        typer.Option(
+            "--trust",
+            help="Use what lies in the folder LAKE from now on, whoever made it; * is all.",
+        ),
+    ] = False,
+    untrust: Annotated[  # noqa: FBT002
+        bool, typer.Option("--untrust", help="Trust the folder LAKE no longer.")
+    ] = False,
+    trusted: Annotated[  # noqa: FBT002
+        bool, typer.Option("--trusted", help="List the folders that are trusted.")
+    ] = False,
 ) -> None:
     """Connect this directory to a lake that exists."""
-    found = ln.setup.connect(lake)
+    if trusted:
+        for folder in ln.setup.trusted():
+            typer.echo(folder)
+        return
+    if untrust or trust:
+        if lake is None:
+            raise InvalidArgument("Which folder?", hint="lakehouse connect --trust FOLDER")
+        if untrust:
+            known = ln.setup.untrust(lake)
+            typer.echo(f"{lake} {'is trusted no longer' if known else 'was not trusted'}")
+            return
+        folder = ln.setup.trust(lake)
+        typer.echo(f"trusted: {folder}")
+        if not Path(folder, ".lakehouse", "lake.json").is_file():
+            return  # all folders, or one that is only connected to a lake
+    found = ln.setup.connect(lake, db=db)
     typer.echo(f"connected to the lake {found.name!r} in {found.root}")
 
 

@@ -56,19 +56,22 @@ class PostgresCatalog:
     """A `Catalog` in a Postgres database.
 
     Args:
-        url: `postgresql://user:password@host:port/database?schema=name`; libpq's other
-            parameters, its environment variables and password file hold as well.
+        url: `postgresql://user:password@host:port/database?schema=name`; libpq's environment
+            variables and password file hold as well.
         lock_seconds: How long a writer waits for the others.
+        credentials: Whether the environment's credentials may be sent to that server.
 
     Example:
         >>> catalog = PostgresCatalog("postgresql://me@db.lab.org/lakes?schema=cells")  # doctest: +SKIP
     """
 
-    def __init__(self, url: str, *, lock_seconds: float = _LOCK_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, lock_seconds: float = _LOCK_SECONDS, credentials: bool = True
+    ) -> None:
         self._url = PostgresUrl.parse(url)
         self._lock_ms = int(lock_seconds * 1000)
-        self._reader = PostgresSession(self._url, lock_seconds)
-        self._writer = PostgresSession(self._url, lock_seconds)
+        self._reader = PostgresSession(self._url, lock_seconds, credentials=credentials)
+        self._writer = PostgresSession(self._url, lock_seconds, credentials=credentials)
 
     # -- making and settings ---------------------------------------------------------
 

@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from lakehouse.errors import (
     LakeCorrupt,
     LakeExists,
     LakeNotFound,
+    StorageError,
 )
 from lakehouse.identity import new_uid
 
@@ -69,6 +71,7 @@ class Engine:
         self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
         self._visited: set[str] = set()
+        self._marker: dict[str, Any] = {}
 
     # -- making and opening ----------------------------------------------------------
 
@@ -122,7 +125,10 @@ class Engine:
             settings = known
         engine = cls(root, files, catalog, specs, limits or Limits())
         engine._ensure_tables("lake created")
-        place.write_marker(files, root, {"format": settings["format"], "uid": settings["uid"]}, db)
+        marker: dict[str, Any] = {
+            k: settings[k] for k in ("format", "uid", "name") if k in settings
+        }
+        place.write_marker(files, root, marker, db)
         return engine
 
     @classmethod
@@ -134,13 +140,23 @@ class Engine:
         db: str | None = None,
         limits: Limits | None = None,
         options: dict[str, Any] | None = None,
+        found: bool = False,
     ) -> Engine:
         """Open a lake; adds the columns and tables that it lacks, and follows a move.
 
         Who may only read sees what it lacks as empty.
 
+        Args:
+            root: The lake's root.
+            specs: The tables.
+            db: URL of the catalog database; None takes what the lake's marker names.
+            limits: Sizes other than the default ones.
+            options: Options for fsspec where the root is a URI.
+            found: Whether nobody named the lake: then it may name no database elsewhere
+                that the user hasn't named.
+
         Raises:
-            LakeNotFound, LakeTooNew, CatalogUnavailable.
+            LakeNotFound, LakeTooNew, CatalogUnavailable, UntrustedPlace.
         """
         root = place.normalise(root)
         files = files_at(root, options)
@@ -149,7 +165,8 @@ class Engine:
             raise LakeNotFound(
                 f"There is no lake at {root!r}.", hint=f"lakehouse init --storage {root}"
             )
-        catalog = place.catalog_for(root, db or marker.get("db"), create=False)
+        recorded, credentials = place.recorded_catalog(root, marker, found=found, db=db)
+        catalog = place.catalog_for(root, recorded, create=False, credentials=credentials)
         engine = cls(root, files, catalog, specs, limits or Limits())
         known = engine.info
         place.check_same(root, marker, known)
@@ -159,11 +176,19 @@ class Engine:
                 place.check_moved(root, str(known["root"]), options)
             engine._follow_move(str(known["root"]))
         engine._ensure_tables("schema evolved")
+        engine._marker = marker
         return engine
 
     def site(self) -> Site:
         """What is there of the lake, for checks and repairs."""
         return Site(self.root, self.specs, self._files, self._catalog, dict(self.info))
+
+    def name_marker(self) -> None:
+        """Let the marker of a lake from before they had one tell its name."""
+        name = self.info.get("name")
+        if self._marker and name and self._marker.get("name") != name:
+            with suppress(StorageError):  # whoever may only read it finds it by its path
+                place.write_marker(self._files, self.root, {**self._marker, "name": name}, None)
 
     @property
     def info(self) -> dict[str, Any]:

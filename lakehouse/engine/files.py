@@ -23,6 +23,7 @@ import pyarrow as pa
 from lakehouse import filesystem
 from lakehouse._lazy import require
 from lakehouse.errors import NoWriteAccess, StorageError
+from lakehouse.uris import is_remote, remote_filesystem, scheme_of
 
 _FSYNC_THREADS = 8
 _UNLINK_THREADS = 32
@@ -168,7 +169,7 @@ class RemoteFiles:
     def __init__(self, root: str, options: dict[str, Any] | None = None) -> None:
         self.root = root.rstrip("/")
         self._options = options or {}
-        self._scheme = root.partition("://")[0]
+        self._scheme = scheme_of(root)
         self._kept: tuple[int, Any] | None = None
 
     def may_write(self) -> bool:
@@ -179,10 +180,9 @@ class RemoteFiles:
     def _fs(self) -> Any:
         # a filesystem runs a thread, which a forked child doesn't inherit
         if self._kept is None or self._kept[0] != os.getpid():
-            fsspec = require("fsspec", "reach object stores")
             if self._kept is not None:
                 _inherited.append(self._kept)
-            self._kept = (os.getpid(), fsspec.core.url_to_fs(self.root, **self._options)[0])
+            self._kept = (os.getpid(), remote_filesystem(self.root, self._options)[0])
         return self._kept[1]
 
     @contextmanager
@@ -288,6 +288,6 @@ def _told(root: str) -> Iterator[None]:
 
 def files_at(root: str, options: dict[str, Any] | None = None) -> LocalFiles | RemoteFiles:
     """The file store for a lake's root: a local path or a URI."""
-    if "://" in root:
+    if is_remote(root):
         return RemoteFiles(root, options)
     return LocalFiles(str(Path(root).expanduser().absolute()))

@@ -14,6 +14,8 @@ from lakehouse import filesystem
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
+from lakehouse.engine.postgres_url import SCHEMES, PostgresUrl
+from lakehouse.engine.sqlite_db import check_is_catalog
 from lakehouse.errors import (
     CatalogUnavailable,
     InvalidArgument,
@@ -23,6 +25,8 @@ from lakehouse.errors import (
     NoWriteAccess,
     StorageError,
 )
+from lakehouse.trust import check_named, is_named, is_trusted
+from lakehouse.uris import is_remote, root_of, scheme_of, text_of
 
 FORMAT_VERSION = 1
 FOLDER = ".lakehouse"
@@ -51,12 +55,8 @@ def settings_of(known: Mapping[str, str], root: str) -> dict[str, Any]:
 
 def normalise(root: str) -> str:
     """A root as it is recorded: an absolute local path without links, or a URI."""
-    root = os.fspath(root)
-    if root.startswith("file://"):
-        root = root[len("file://") :]
-    if "://" in root:
-        return root.rstrip("/")
-    return os.path.realpath(os.path.expanduser(root))
+    root = root_of(text_of(root))
+    return root if is_remote(root) else os.path.realpath(root)
 
 
 def _marker_path(root: str) -> str:
@@ -93,10 +93,87 @@ def write_marker(
     files.replace(_marker_path(root), orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
+def server_of(db: str) -> str:
+    """What a database URL reaches: a server, or the real path of a file.
+
+    Raises:
+        InvalidArgument: The URL names no catalog that we have.
+    """
+    if scheme_of(db) == "sqlite":
+        return f"sqlite:///{os.path.realpath(_sqlite_path(db))}"
+    return _postgres(db).server
+
+
+def within(root: str, db: str) -> bool:
+    """Whether a database is a file in the lake's own folder."""
+    if is_remote(root) or scheme_of(db) != "sqlite":
+        return False
+    return os.path.realpath(_sqlite_path(db)).startswith(os.path.realpath(root) + os.sep)
+
+
+def has_catalog(root: str, db: str) -> bool:
+    """Whether the lake at a root has its catalog on this server, or in this file."""
+    root = normalise(root)
+    marker = read_marker(files_at(root), root) or {}
+    recorded = marker.get("db") or own_catalog(root)
+    return server_of(recorded) == server_of(db)
+
+
+def _sqlite_path(db: str) -> str:
+    # as SQLAlchemy reads it: after three slashes a relative path, after four an absolute one
+    path = db.partition("://")[2].removeprefix("/")
+    if not path or not path.isprintable():
+        raise InvalidArgument(
+            "This database URL names no file.", found=ascii(db), expected="sqlite:///path"
+        )
+    return os.path.abspath(path)
+
+
+def _postgres(db: str) -> PostgresUrl:
+    if scheme_of(db) not in SCHEMES:
+        raise InvalidArgument(
+            "There is no catalog for this database URL.",
+            found=f"{ascii(scheme_of(db))[1:-1]}://…",
+            expected="sqlite:///path or postgresql://user@host/name",
+        )
+    return PostgresUrl.parse(db)
+
+
+def recorded_catalog(
+    root: str, marker: Mapping[str, Any], *, found: bool, db: str | None = None
+) -> tuple[str | None, bool]:
+    """The database of a lake, which its marker names, and whether the user's credentials go there.
+
+    They go to servers that the user has named, or that a trusted lake names. A lake that
+    was named itself, and not its server, is opened if the server asks for none.
+
+    Args:
+        root: The lake's root.
+        marker: The content of its marker.
+        found: Whether the lake was found, rather than named.
+        db: The database that the user names.
+
+    Raises:
+        UntrustedPlace: The lake was found, and the user never named its database.
+        InvalidArgument: The URL names no catalog that we have.
+    """
+    if db is not None:
+        return db, True
+    db = marker.get("db")
+    if db is None or within(root, db):
+        return db, True
+    server = server_of(db)
+    if is_named(server) or is_trusted(root):
+        return db, True
+    if found and not is_named(root):
+        check_named(server, root)
+    return db, False
+
+
 def _portable(db: str) -> str:
     """A database URL as the marker records it."""
-    if db.startswith("sqlite:///"):
-        return "sqlite:///" + os.path.abspath(db.removeprefix("sqlite:///"))
+    if scheme_of(db) == "sqlite":
+        return f"sqlite:///{_sqlite_path(db)}"
     return without_password(db)
 
 
@@ -185,39 +262,34 @@ def same_place(old: str, new: str) -> bool:
         return False
 
 
-def catalog_for(root: str, db: str | None, *, create: bool) -> Catalog:
+def catalog_for(root: str, db: str | None, *, create: bool, credentials: bool = True) -> Catalog:
     """The catalog of a lake.
 
     Args:
         root: The lake's root.
         db: None for the SQLite file in the lake, `sqlite:///path`, or `postgresql://…`.
         create: Whether a missing SQLite file may be made.
+        credentials: Whether those of the environment may be sent to a server.
 
     Raises:
         InvalidArgument: The URL names no catalog that we have.
         CatalogUnavailable: The SQLite file isn't there.
     """
     if db is None:
-        if "://" in root:
+        if is_remote(root):
             raise InvalidArgument(
                 f"A lake at {root!r} needs a catalog database beside the object store.",
                 hint="pass db='postgresql://user@host/name', or db='sqlite:///path' for one machine",
             )
         db = own_catalog(root)
-    scheme, _, rest = db.partition("://")
-    if scheme == "sqlite":
-        # as SQLAlchemy reads it: after three slashes a relative path, after four an absolute one
-        path = os.path.abspath(rest.removeprefix("/"))
-        return SqliteCatalog(_sqlite_file(path, create=create))
-    if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        from lakehouse.engine.catalog_postgres import PostgresCatalog
+    if scheme_of(db) == "sqlite":
+        path = _sqlite_file(_sqlite_path(db), create=create)
+        check_is_catalog(path)
+        return SqliteCatalog(path)
+    _postgres(db)
+    from lakehouse.engine.catalog_postgres import PostgresCatalog
 
-        return PostgresCatalog(db)
-    raise InvalidArgument(
-        "There is no catalog for this database URL.",
-        found=f"{scheme}://…",
-        expected="sqlite:///path or postgresql://user@host/name",
-    )
+    return PostgresCatalog(db, credentials=credentials)
 
 
 def make_root(root: str) -> None:

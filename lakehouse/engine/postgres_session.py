@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _COPY_FROM = 200
+_REQUIRE_AUTH = 160000  # the first version of libpq that can be told to send no password
 _T = TypeVar("_T")
 
 # A child that dropped its parent's connections would warn, or end the parent's session.
@@ -98,14 +100,16 @@ class PostgresSession:
     Args:
         url: Where to connect to.
         lock_seconds: How long statements wait for locks, for the message when they fail.
+        credentials: Whether the environment's credentials may be sent to the server.
     """
 
-    def __init__(self, url: PostgresUrl, lock_seconds: float) -> None:
+    def __init__(self, url: PostgresUrl, lock_seconds: float, *, credentials: bool = True) -> None:
         self._db: PostgresDb | None = None
         self.pg: Any = require("psycopg", "use a catalog in Postgres")
         self.url = url
         self.lock = threading.RLock()
         self._seconds = lock_seconds
+        self._credentials = credentials or url.has_password
         forks.watch(self)
 
     def __del__(self) -> None:
@@ -162,10 +166,32 @@ class PostgresSession:
         return self.repeat(run)
 
     def _connect(self) -> PostgresDb:
-        raw = self.pg.connect(self.url.dsn, autocommit=True)
+        raw = self.pg.connect(self.url.dsn, autocommit=True, **self._kept_back())
         if self.url.schema is not None:
             raw.execute(self.statement("SET search_path TO {}", self.url.schema))
         return PostgresDb(raw, self.pg.errors.UniqueViolation)
+
+    def _kept_back(self) -> dict[str, str]:
+        """Settings with which libpq gives a server that the user never named nothing of theirs."""
+        if self._credentials:
+            return {}
+        if self.pg.pq.version() < _REQUIRE_AUTH:
+            raise self._unnamed("libpq can't be kept from sending a password")
+        return {
+            "require_auth": "none",
+            "gssencmode": "disable",
+            "sslcertmode": "disable",
+            "passfile": os.devnull,
+            "options": "",
+        }
+
+    def _unnamed(self, found: str) -> CatalogUnavailable:
+        return CatalogUnavailable(
+            f"The catalog {self.url} isn't used: only the lake's own file names that server, and "
+            "so nothing of yours is sent there.",
+            found=found,
+            hint=f"if it is right, name it once: lakehouse connect ROOT --db {self.url.server}/…",
+        )
 
     def statement(self, template: str, name: str) -> Any:
         """A statement with a quoted identifier in it."""
@@ -173,6 +199,8 @@ class PostgresSession:
 
     def _refused(self, error: Exception) -> LakehouseError:
         text = str(error).strip()
+        if not self._credentials and self._db is None:
+            return self._unnamed(text)
         if isinstance(error, self.pg.DataError):
             return InvalidArgument(
                 "Postgres can't keep this value; nothing was committed.", found=text

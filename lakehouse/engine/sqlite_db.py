@@ -16,6 +16,59 @@ from urllib.parse import quote
 
 from lakehouse import filesystem
 from lakehouse.engine.catalog_sql import Statement
+from lakehouse.errors import CatalogUnavailable
+
+_MAGIC = b"SQLite format 3\0"
+_TABLES = "SELECT count(*), coalesce(sum(name = 'lh_info'), 0) FROM sqlite_master"
+
+
+def check_is_catalog(path: str) -> None:
+    """Refuse a file that is there and isn't a lake's catalog; nothing is written.
+
+    Opening a database for writing switches it to WAL mode, which other programs' databases
+    must be spared.
+
+    Raises:
+        CatalogUnavailable: It is another file or database.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(20)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"The catalog {path!r} can't be read.", found=str(error)
+        ) from error
+    if not head:
+        return
+    if head.startswith(_MAGIC):
+        # as it lies, without locks and without making other files
+        if _may_be_ours(path, "immutable=1"):
+            return
+        # what was made last may be in the log only, which is there in WAL mode
+        if _is_wal(path) and os.path.exists(f"{path}-wal") and _may_be_ours(path, "mode=ro"):
+            return
+    raise CatalogUnavailable(
+        f"The file {path!r} is not a lake's catalog, and was left as it is; it is unusable.",
+        found="another database" if head.startswith(_MAGIC) else "a file of another kind",
+        expected="the SQLite file that lakehouse made",
+        hint="name another database: db='sqlite:///path'",
+    )
+
+
+def _may_be_ours(path: str, how: str) -> bool:
+    """Whether a database holds a catalog, or nothing yet."""
+    try:
+        db = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True)
+        try:
+            tables, known = db.execute(_TABLES).fetchone()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return False
+    return bool(known) or not tables
+
 
 _BUSY = (5, 6, 15)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
 _WAL_VERSION = 2  # in the bytes 18 and 19 of a database

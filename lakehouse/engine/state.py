@@ -19,6 +19,7 @@ from lakehouse.engine.quoting import quoted
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.tables import TableCache, TableVersion, empty_version
 from lakehouse.errors import UnknownField, near
+from lakehouse.uris import is_remote
 
 if TYPE_CHECKING:
     import duckdb
@@ -132,7 +133,7 @@ class State:
 
     def _too_large(self, version: TableVersion) -> bool:
         # DuckDB and polars have no credentials for an object store: its tables are read by us
-        remote = "://" in version.location
+        remote = is_remote(version.location)
         return version.bytes > self._limits.memory_bytes and not remote
 
     def in_memory(self, table: str) -> bool:

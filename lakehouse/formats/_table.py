@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from lakehouse._lazy import is_a
 from lakehouse.formats.base import AnyPath, Format
+from lakehouse.uris import name_of
 
 _BY_SUFFIX = {
     ".parquet": "lakehouse.formats.parquet:Parquet",
@@ -57,10 +58,12 @@ def suffix_of(path: AnyPath) -> str:
     Example:
         >>> suffix_of("reads/a.fastq.gz"), suffix_of("x.anndata.zarr"), suffix_of("v1.2.csv")
         ('.fastq.gz', '.anndata.zarr', '.csv')
+        >>> suffix_of("https://lab.org/x.csv?token=a.b")
+        '.csv'
         >>> suffix_of("Makefile"), suffix_of(".bashrc")
         ('', '')
     """
-    name = _text(path).rstrip("/").rpartition("/")[2]
+    name = name_of(_text(path))
     parts = name.lstrip(".").split(".")
     if len(parts) == 1 or not parts[-1]:
         return ""  # no dot, only leading ones, or one at the end

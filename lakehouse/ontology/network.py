@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from typing import IO
+from urllib.parse import unquote
+
+from lakehouse.redaction import harmless, split_login
 
 OFFLINE = "LAKEHOUSE_OFFLINE"
 _LOCAL = ("file", "local", "memory")
@@ -40,7 +45,22 @@ def stream(address: str, out: IO[bytes], label: str) -> None:
         _copy(address, out, label)
     except urllib.error.HTTPError as error:
         error.close()  # it holds the connection
-        raise OSError(f"the server says {error.code} {error.reason}") from error
+        raise OSError(f"the server says {error.code} {error.reason}") from harmless(error)
+    except http.client.HTTPException as error:
+        raise OSError(f"{type(error).__name__}: {error}") from harmless(error)
+
+
+def _request(address: str) -> urllib.request.Request | str:
+    """The request for an address, with its login in a header that no redirection is sent."""
+    scheme, _, rest = address.partition("://")
+    login, place = split_login(scheme, rest)
+    if not login:
+        return address
+    request = urllib.request.Request(f"{scheme}://{place}")
+    user, _, password = login.partition(":")
+    pair = f"{unquote(user)}:{unquote(password)}".encode()
+    request.add_unredirected_header("Authorization", f"Basic {b64encode(pair).decode()}")
+    return request
 
 
 def _copy(address: str, out: IO[bytes], label: str) -> None:
@@ -48,7 +68,7 @@ def _copy(address: str, out: IO[bytes], label: str) -> None:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with (
-        urllib.request.urlopen(address, timeout=_SECONDS) as answer,
+        urllib.request.urlopen(_request(address), timeout=_SECONDS) as answer,
         Progress(*columns, TransferSpeedColumn(), transient=True) as bar,
     ):
         size = int(answer.headers.get("Content-Length") or 0)

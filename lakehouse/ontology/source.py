@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -13,6 +14,8 @@ from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
 from lakehouse.ontology.network import check_allowed, stream
 from lakehouse.ontology.unpacking import Damaged, unpack
+from lakehouse.redaction import harmless
+from lakehouse.uris import name_of, remote_filesystem
 
 Format = Literal["obo", "owl", "json"]
 Source = str | Path | bytes | IO[Any]
@@ -121,35 +124,46 @@ def _raw_bytes(source: Any) -> bytes:
 
 
 def _remote(uri: str) -> bytes:
-    import fsspec
-
     if uri.startswith(("http://", "https://")):
         return _from_web(uri)
     try:
         check_allowed(uri)
-        with fsspec.open(uri, "rb") as handle:
-            return bytes(handle.read())
+        member, archive = _member(uri)
+        if member is not None:
+            with zipfile.ZipFile(io.BytesIO(_raw_bytes(archive))) as opened:
+                return opened.read(member)
+        fs, path = remote_filesystem(uri)
+        return bytes(fs.cat_file(path))
     except (FileNotFoundError, IsADirectoryError, ValueError):
         raise
+    except KeyError as error:
+        raise FileNotFoundError(str(error)) from error
     except ImportError as error:
         raise MissingExtra(
             f"{uri} needs a package that is not installed.",
             found=str(error),
             hint="install it, or download the file and pass its local path",
         ) from error
-    except Exception as error:
-        # every protocol's client has its own tree of errors
+    except Exception as error:  # noqa: BLE001 - every protocol's client has its own tree of errors
         raise StorageError(
             f"{uri} can't be fetched.",
             found=f"{type(error).__name__}: {error}",
             hint="check address, connection and credentials, or pass a local copy's path",
-        ) from error
+        ) from harmless(error)
+
+
+def _member(uri: str) -> tuple[str | None, str]:
+    """The name in an archive and the archive, of `zip://name::archive`."""
+    name, chained, archive = uri.partition("::")
+    if not (chained and name.startswith("zip://") and "::" not in archive):
+        return None, uri
+    return name.removeprefix("zip://"), archive
 
 
 def _from_web(address: str) -> bytes:
     out = io.BytesIO()
     try:
-        stream(address, out, address.rpartition("/")[2])
+        stream(address, out, name_of(address))
     except OSError as error:
         raise StorageError(
             f"{address} can't be fetched.",

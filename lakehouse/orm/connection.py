@@ -13,8 +13,20 @@ from typing import Any, NamedTuple
 import orjson
 
 from lakehouse.config import Environment, notify
-from lakehouse.errors import LakeCorrupt
+from lakehouse.engine.place import server_of, within
+from lakehouse.errors import InvalidArgument, LakeCorrupt, UntrustedPlace
 from lakehouse.orm.bootstrap import ALL, MAIN
+from lakehouse.redaction import without_credentials
+from lakehouse.trust import (
+    check_found,
+    check_named,
+    is_named,
+    is_trusted,
+    read_found,
+    remember_named,
+)
+from lakehouse.uris import is_remote, root_of
+from lakehouse.whole_files import write_whole
 
 FOLDER = ".lakehouse"
 CONNECTION = "connection.json"
@@ -30,6 +42,7 @@ class Place(NamedTuple):
         branch: The uid of the current branch.
         space: The uid of the current space.
         folder: The folder whose `.lakehouse` says so.
+        found: Whether nobody named it: it was found on the way up.
     """
 
     root: str
@@ -37,56 +50,126 @@ class Place(NamedTuple):
     branch: str = MAIN
     space: str = ALL
     folder: Path | None = None
+    found: bool = False
 
 
 def find_place(start: str | Path | None = None) -> Place | None:
-    """The lake of the nearest `.lakehouse` folder upward from a directory."""
-    here = Path(start or os.getcwd()).absolute()
+    """The lake of the nearest `.lakehouse` folder upward from a directory.
+
+    Raises:
+        UntrustedPlace: It, or what it names, isn't the user's or one that they trust.
+        LakeCorrupt: The connection file can't be read.
+    """
+    here = Path(start or os.getcwd()).resolve()
     for folder in (here, *here.parents):
-        connection = folder / FOLDER / CONNECTION
-        if connection.is_file():
-            return _read(connection, folder)
-        if (folder / FOLDER / MARKER).is_file():
-            return Place(str(folder), None, folder=folder)
+        data = read_found(folder, FOLDER, CONNECTION)
+        if data is not None:
+            place = _parsed(data, folder)
+            _check_elsewhere(place, folder)
+            return place
+        if read_found(folder, FOLDER, MARKER) is not None:
+            return Place(str(folder), None, folder=folder, found=True)
     return None
 
 
-def _read(connection: Path, folder: Path) -> Place:
+def _parsed(data: bytes, folder: Path) -> Place:
+    file = str(folder / FOLDER / CONNECTION)
     try:
-        found = orjson.loads(connection.read_bytes())
-        root = str(found["root"])
-        if "://" not in root and not os.path.isabs(root):
-            root = os.path.normpath(folder / root)
-        names = found.get("branch") or MAIN, found.get("space") or ALL
-        return Place(root, found.get("db"), *names, folder)
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise LakeCorrupt(
-            f"The file {str(connection)!r} is damaged.",
-            found=str(error),
-            hint="lakehouse connect ROOT",
-        ) from error
+        found = orjson.loads(data)
+        root, db = found["root"], found.get("db")
+        branch, space = found.get("branch") or MAIN, found.get("space") or ALL
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(file, str(error)) from error
+    for value in (root, db or "", branch, space):
+        if not isinstance(value, str):
+            raise _damaged(file, f"{value!r} ({type(value).__name__}) where a text belongs")
+    if not is_remote(root) and not os.path.isabs(root) and "://" not in root:
+        root = os.path.normpath(folder / root)
+    return Place(root_of(root), db or None, branch, space, folder, found=True)
+
+
+def _damaged(file: str, found: str) -> LakeCorrupt:
+    return LakeCorrupt(f"The file {file!r} is damaged.", found=found, hint="lakehouse connect ROOT")
+
+
+def _check_elsewhere(place: Place, folder: Path) -> None:
+    """Refuse what a connection file names outside its folder, unless the user knows it."""
+    by = str(folder)
+    if is_remote(place.root):
+        check_named(place.root, by)
+    elif not _same(place.root, by) and os.path.isdir(os.path.join(place.root, FOLDER)):
+        try:
+            check_found(place.root)
+        except UntrustedPlace:
+            if not is_named(os.path.realpath(place.root)) and not is_trusted(by):
+                raise
+    if place.db is not None and not within(place.root, place.db):
+        check_named(server_of(place.db), by)
 
 
 def configured_place() -> Place | None:
-    """The lake that the environment names, else the nearest one upward."""
+    """The lake that the environment names, else the nearest one upward.
+
+    Raises:
+        UntrustedPlace: One that isn't the user's was found.
+    """
     environment = Environment()
     if not environment.root:
         return find_place()
     near = remembered(environment.root)
     place = Place(environment.root, environment.db)
-    return place if near is None else near._replace(root=place.root, db=place.db or near.db)
+    if near is None:
+        return place
+    return near._replace(root=place.root, db=place.db or near.db, found=False)
 
 
 def remembered(root: str) -> Place | None:
-    """What the nearest `.lakehouse` folder upward says, if it is of this lake."""
-    place = find_place()
+    """What the nearest `.lakehouse` folder upward says, if it is of this lake.
+
+    A lake that is named is opened whatever lies around: what can't be used isn't.
+    """
+    try:
+        place = find_place()
+    except (UntrustedPlace, LakeCorrupt, InvalidArgument):
+        return None
     return place if place is not None and _same(place.root, root) else None
 
 
 def _same(a: str, b: str) -> bool:
-    if "://" in a or "://" in b:
+    if is_remote(a) or is_remote(b):
         return a.rstrip("/") == b.rstrip("/")
     return os.path.realpath(a) == os.path.realpath(b)
+
+
+def name_place(root: str, db: str | None) -> None:
+    """Record that the user named a lake, so that a connection file may name it, too.
+
+    Args:
+        root: The lake's root.
+        db: URL of its catalog database, if that was named.
+    """
+    addresses = []
+    if is_remote(root):
+        addresses.append(root)
+    elif not _own(root):
+        addresses.append(os.path.realpath(root))
+    if db is not None and not within(root, db):
+        addresses.append(server_of(db))
+    for address in addresses:
+        if not remember_named(address):
+            notify(
+                f"your configuration folder can't remember {address}: other processes find the "
+                f"lake by LAKEHOUSE_ROOT={root}" + (" and LAKEHOUSE_DB" if db else ""),
+                "warning",
+            )
+
+
+def _own(root: str) -> bool:
+    try:
+        check_found(root)
+    except (UntrustedPlace, OSError):
+        return False
+    return True
 
 
 def connection_file(folder: str | Path | None = None) -> Path:
@@ -105,23 +188,25 @@ def remember(place: Place) -> None:
     file = connection_file(folder)
     content: dict[str, Any] = {"root": place.root}
     if place.db is not None:
-        content["db"] = place.db
+        content["db"] = without_credentials(place.db)
+        if content["db"] != place.db:
+            notify(
+                "the database's password isn't kept: other processes need PGPASSWORD, or a line "
+                "in ~/.pgpass",
+                "warning",
+            )
     if place.branch != MAIN:
         content["branch"] = place.branch
     if place.space != ALL:
         content["space"] = place.space
-    if "://" not in place.root and _same(place.root, str(folder)):
+    if not is_remote(place.root) and _same(place.root, str(folder)):
         content["root"] = "."  # the lake may be moved
     try:
         if content == {"root": "."}:
             file.unlink(missing_ok=True)
             return
         file.parent.mkdir(exist_ok=True)
-        temporary = file.with_name(f"{CONNECTION}.{os.getpid()}.tmp")
-        # a database URL may hold a password
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-            f.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        temporary.replace(file)
+        write_whole(file, orjson.dumps(content, option=orjson.OPT_INDENT_2))
     except OSError as error:
         notify(
             f"the directory {folder} can't remember the lake ({error}); "

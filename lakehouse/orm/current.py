@@ -18,6 +18,7 @@ from lakehouse.orm.bootstrap import ALL, MAIN
 from lakehouse.orm.connection import Place, configured_place, remembered
 from lakehouse.orm.context import active_lake, set_process_lake
 from lakehouse.orm.lake import Lake
+from lakehouse.uris import text_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,8 +54,9 @@ def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None
                 f"There is no lake in {os.getcwd()!r} or above it.",
                 hint="lakehouse init --storage ./my-lake, or lakehouse connect ROOT",
             )
-        root, db = place.root, db or place.db
-    lake = Lake.open(os.fspath(root), db=db)
+        lake = Lake.open(place.root, db=db or place.db, found=place.found)
+    else:
+        lake = Lake.open(text_of(root), db=db)
     return_to(lake, remembered(lake.root))
     set_process_lake(lake)
     return lake

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lakehouse.engine import Commit, Engine
+from lakehouse.engine.files import files_at
+from lakehouse.engine.place import read_marker
 from lakehouse.errors import LakehouseError, LakeNotFound, ReadOnlyLake, UnknownField, near
 from lakehouse.orm.bound import BoundRegistry
 from lakehouse.orm.context import active_lake
 from lakehouse.orm.directory import default_directory
 from lakehouse.orm.lake import Lake
+from lakehouse.trust import check_found
+from lakehouse.uris import is_remote, root_of
 
 if TYPE_CHECKING:
     from lakehouse.orm.query import QuerySet
@@ -58,7 +62,8 @@ class DB:
 
     Args:
         instance: The other lake's root, or its name if it lies beside the current lake or
-            below the working directory.
+            below the working directory; by its name only a lake of the user's is found, or
+            one that is trusted (`ln.setup.trust`).
 
     Raises:
         LakeNotFound: There is no such lake.
@@ -175,7 +180,7 @@ def lake_at(root: str) -> ReadLake:
 
 def _is_there(lake: ReadLake) -> bool:
     """Whether a lake that was opened before wasn't removed since, or replaced by another."""
-    if "://" in lake.root:
+    if is_remote(lake.root):
         return True
     try:
         text = Path(lake.root, _FOLDER, _MARKER).read_bytes()
@@ -192,13 +197,13 @@ def query_in(registry: type[Any], instance: str | None) -> QuerySet[Any]:
 
 
 def _root_of(instance: str) -> str:
-    if "://" in instance:
-        return instance.rstrip("/")
+    if is_remote(instance):
+        return root_of(instance)
     current = active_lake()
     if current is not None and instance in (current.root, current.name):
         return current.root
     near_by = [Path.cwd()]
-    if current is not None and "://" not in current.root:
+    if current is not None and not is_remote(current.root):
         near_by.append(Path(current.root).parent)
     for folder in near_by:
         found = (folder / instance).expanduser()
@@ -206,9 +211,10 @@ def _root_of(instance: str) -> str:
             return str(found.resolve())
     for folder in near_by:
         for marker in sorted(folder.glob(f"*/{_FOLDER}/{_MARKER}")):
-            root = str(marker.parent.parent.resolve())
+            root = marker.parent.parent.resolve()
             if _is_called(root, instance):
-                return root
+                check_found(str(root))
+                return str(root)
     looked = ", ".join(str(f) for f in dict.fromkeys(near_by))
     raise LakeNotFound(
         f"There is no lake {instance!r}.",
@@ -217,8 +223,10 @@ def _root_of(instance: str) -> str:
     )
 
 
-def _is_called(root: str, name: str) -> bool:
+def _is_called(root: Path, name: str) -> bool:
+    """Whether a lake has a name; its marker tells it, and it isn't opened for that."""
     try:
-        return lake_at(root).name == name
+        marker = read_marker(files_at(str(root)), str(root)) or {}
     except LakehouseError:
         return False
+    return bool(marker.get("name", root.name) == name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.config import settings
 from lakehouse.engine.files import files_at
 from lakehouse.engine.place import own_catalog, read_marker
+from lakehouse.uris import is_remote, scheme_of
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -62,12 +63,12 @@ class InstanceSettings:
     @property
     def dialect(self) -> str:
         """The kind of the catalog's database: `sqlite` or `postgresql`."""
-        return self.db.partition("://")[0].partition("+")[0]
+        return scheme_of(self.db).partition("+")[0]
 
     @property
     def is_remote(self) -> bool:
         """Whether others can reach the lake: it, or its catalog, isn't on this machine."""
-        return "://" in self.root or self.dialect != "sqlite"
+        return is_remote(self.root) or self.dialect != "sqlite"
 
     @property
     def is_on_hub(self) -> bool:

@@ -10,7 +10,6 @@ Example:
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +28,8 @@ from lakehouse.orm.directory import Directory, default_directory
 from lakehouse.orm.edits import isolated
 from lakehouse.orm.functions import expand
 from lakehouse.orm.matching import Matcher
+from lakehouse.redaction import redacted
+from lakehouse.uris import name_of, root_of, text_of, type_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,11 +96,9 @@ class Lake(Branching):
             LakeExists: There is a lake at this place already.
         """
         directory = directory or default_directory()
-        place = root if "://" in root else os.path.abspath(os.path.expanduser(root))
-        info = {"name": name or place.rstrip("/").rpartition("/")[2], "modules": sorted(modules)}
+        info = {"name": name or name_of(root_of(text_of(root))), "modules": sorted(modules)}
         engine = Engine.create(root, directory.specs(), db=db, info=info, **options)
-        scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
-        bootstrap.first_rows(engine, scheme, directory.rows_of(info["modules"]))
+        bootstrap.first_rows(engine, type_of(engine.root), directory.rows_of(info["modules"]))
         return cls(engine, directory)
 
     @classmethod
@@ -121,10 +120,10 @@ class Lake(Branching):
         if not engine.may_write():
             return cls(engine, directory)
         if "storage_uid" not in engine.info:  # its creation was cut short
-            scheme = engine.root.partition("://")[0] if "://" in engine.root else "local"
-            bootstrap.first_rows(engine, scheme)
+            bootstrap.first_rows(engine, type_of(engine.root))
         bootstrap.ensure_space(engine)
         bootstrap.follow_root(engine)
+        engine.name_marker()
         return cls(engine, directory)
 
     def close(self) -> None:
@@ -273,7 +272,7 @@ class Lake(Branching):
             if changes.empty:  # an edit was taken back
                 return self.engine.log(1)[0]
         commit = self.engine.commit(
-            changes, message=message, user=self.user_uid, run=self.run_uid or ""
+            changes, message=redacted(message), user=self.user_uid, run=self.run_uid or ""
         )
         self.matcher.forget()
         return commit

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AnyUrl, StringConstraints, TypeAdapter, ValidationError
 
+from lakehouse.redaction import without_credentials
+
 _SCHEMES = ("http", "https", "ftp", "ftps")
 _HOST = re.compile(r"localhost|\[[0-9a-fA-F:.]+\]|.+\.[^.\s]+")
 # the syntax of the DOI handbook (2.2): a registrant of four or more digits, then any name
@@ -17,7 +19,8 @@ _parser: TypeAdapter[AnyUrl] = TypeAdapter(AnyUrl)
 
 
 def _url(text: str) -> str:
-    """The address as it was given, if it is one."""
+    """The address as it was given, if it is one; without credentials."""
+    text = without_credentials(text)
     try:
         found = _parser.validate_python(text)
     except ValidationError:
@@ -34,6 +37,9 @@ def _doi(text: str) -> str:
         raise ValueError("a DOI such as 10.1000/182")
     return text
 
+
+PlainReference = Annotated[str, AfterValidator(without_credentials)]
+"""A name, number or address of something outside; credentials in an address are taken off."""
 
 Abbreviation = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 """A short name of at most 32 characters."""

@@ -12,6 +12,7 @@ from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries._validated import PlainReference
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
@@ -48,7 +49,7 @@ class RunRow(TrackedRow):
     status: RunStatus | None = "scheduled"
     params: dict[str, Any] | None = None
     cli_args: str | None = None
-    reference: str | None = None
+    reference: PlainReference | None = None
     reference_type: str | None = None
     report_uid: str | None = None
     environment_uid: str | None = None

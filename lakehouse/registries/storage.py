@@ -12,6 +12,7 @@ from lakehouse.errors import InvalidArgument, NoWriteAccess, TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.location import StorageLocation
+from lakehouse.uris import tell_unkept, text_of
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
@@ -76,7 +77,9 @@ class Storage(
                     found=f"{root!r} ({type(root).__name__})",
                     hint="ln.Storage(root='s3://bucket/folder')",
                 )
-            location = StorageLocation(os.fspath(root))
+            text = text_of(root) if not isinstance(root, bytes) else os.fsdecode(root)
+            tell_unkept(text)
+            location = StorageLocation(text)
             fields = {"type": location.type, **fields, "root": location.root}
         super().__init__(**fields)
 

@@ -11,6 +11,7 @@ from lakehouse.orm.families import inherit, is_held
 from lakehouse.orm.pedigree import ViewParents
 from lakehouse.orm.query import QuerySet
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries._validated import PlainReference
 from lakehouse.storage.hashing import hash_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TransformRow(VersionedRow):
     kind: TransformKind | None = "pipeline"
     source_code: str | None = None
     hash: str | None = None
-    reference: str | None = None
+    reference: PlainReference | None = None
     reference_type: str | None = None
     environment_uid: str | None = None
     plan_uid: str | None = None

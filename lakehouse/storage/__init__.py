@@ -18,7 +18,7 @@ from lakehouse.storage.transfer import (
     store,
     store_many,
 )
-from lakehouse.storage.uris import is_remote, local_path, scheme_of
+from lakehouse.uris import is_remote, local_path, scheme_of
 
 __all__ = [
     "CacheDir",

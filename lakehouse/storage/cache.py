@@ -14,7 +14,7 @@ from lakehouse.storage.hashing import ContentHash
 from lakehouse.storage.keys import check_key
 from lakehouse.storage.progress import tracked
 from lakehouse.storage.source import Entry, source_of
-from lakehouse.storage.uris import is_remote, local_path
+from lakehouse.uris import is_remote, local_path, normal
 
 
 class CacheDir:
@@ -85,7 +85,7 @@ def _download(uri: str, temp: str, options: Mapping[str, Any] | None) -> Content
             advance(copied.size)
         return copied.read(copied.files[0])
 
-    with tracked(os.path.basename(uri), source.size, None) as advance:
+    with tracked(os.path.basename(normal(uri)), source.size, None) as advance:
         return source.each(one)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lakehouse.errors import LakehouseError, NoWriteAccess, StorageError
+from lakehouse.redaction import harmless
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -36,7 +37,9 @@ def reported(
     except LakehouseError:
         raise  # StorageError is an OSError too and already says more
     except failures as error:
-        raise storage_error(error, action, path, writing=writing) from error
+        found = storage_error(error, action, path, writing=writing)
+        # a traceback shows the cause as well, which must not tell what the error doesn't
+        raise found from harmless(error)
 
 
 def storage_error(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import InvalidArgument
 from lakehouse.storage.keys import check_key
-from lakehouse.storage.uris import is_remote, normal, scheme_of, text_of
+from lakehouse.uris import is_remote, normal, root_of, text_of, type_of
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -45,13 +45,12 @@ class StorageLocation:
         if not self.options:
             given = getattr(self.root, "storage_options", None) or {}
             object.__setattr__(self, "options", dict(given))
-        object.__setattr__(self, "root", normal(text_of(self.root)))
+        object.__setattr__(self, "root", root_of(text_of(self.root)))
 
     @property
     def type(self) -> str:
         """`"local"` or the URI's scheme, e.g. `"s3"`, `"gs"`, `"memory"`."""
-        scheme = scheme_of(self.root)
-        return "local" if scheme == "file" else scheme
+        return type_of(self.root)
 
     @property
     def is_local(self) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
 from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, MissingExtra, StorageError
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write
-from lakehouse.storage.uris import normal, scheme_of
+from lakehouse.uris import normal, remote_filesystem, scheme_of
 
 ONE_PUT = 8 << 20  # up to here one request stores a file, which is atomic everywhere
 _PART = 32 << 20
@@ -23,15 +23,15 @@ class RemoteStore:
     """One place on a remote file system: a file, a folder, or nothing yet.
 
     Attributes:
-        uri: The place as a URI.
+        uri: The place as a URI, without credentials.
         fs: The fsspec file system.
         path: The place as the file system writes it.
         errors: What the file system raises besides `OSError`.
     """
 
     uri: str
-    fs: Any
-    path: str
+    fs: Any = field(repr=False)
+    path: str = field(repr=False)  # it may have a login or a signature in it
     errors: tuple[type[Exception], ...]
 
     def guard(self, action: str, *, writing: bool = False) -> AbstractContextManager[None]:
@@ -135,11 +135,10 @@ def connect(uri: str, options: Mapping[str, Any] | None = None) -> RemoteStore:
         MissingExtra: The scheme's package isn't installed.
         InvalidArgument: No such scheme is known.
     """
-    fsspec = require("fsspec", "reach remote storage")
     scheme = scheme_of(uri)
-    uri = normal(uri)
+    given, uri = uri, normal(uri)
     try:
-        fs, path = fsspec.core.url_to_fs(uri, **dict(options or {}))
+        fs, path = remote_filesystem(given, options)
     except ImportError as error:
         raise MissingExtra(
             f"A package is missing to reach {uri!r}.",

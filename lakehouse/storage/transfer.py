@@ -28,7 +28,7 @@ from lakehouse.storage.hashing import ContentHash, Write
 from lakehouse.storage.progress import Advance, tracked
 from lakehouse.storage.remote import RemoteStore
 from lakehouse.storage.source import WORKERS, Entry, Source, source_of
-from lakehouse.storage.uris import is_remote, local_path, normal, text_of
+from lakehouse.uris import is_remote, local_path, normal, text_of
 
 AnyPath = str | os.PathLike[str]
 Options = Mapping[str, Any] | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lakehouse import storage
+from lakehouse import storage, uris
 from lakehouse.errors import (
     InconsistentKey,
     InvalidArgument,
@@ -30,7 +30,7 @@ class Payload:
     """The content of a new artifact, before it is stored.
 
     Attributes:
-        path: Where it lies now: a local path or a URI.
+        path: Where it lies now: a local path, or a URI with the credentials that were given.
         suffix: Its suffix.
         format: The format of the suffix, if there is an adapter.
         owned: Whether we wrote the file, so that it may be moved instead of copied.
@@ -40,12 +40,12 @@ class Payload:
         stated: Its size as the file system told it.
     """
 
-    path: str
+    path: str = field(repr=False)
     suffix: str
     format: Format | None
     owned: bool = False
-    obj: Any = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    obj: Any = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     content: ContentHash | None = None
     stated: int | None = None
 
@@ -112,12 +112,14 @@ def from_path(path: str | os.PathLike[str], key: str | None) -> Payload:
         raise InvalidArgument("An artifact needs a path.", found=repr(text))
     if not storage.is_remote(text):
         text = os.path.abspath(os.path.expanduser(storage.local_path(text)))
+    else:
+        uris.tell_unkept(text)
     if not storage.exists(text, options=options or None):
         raise MissingFile(
             f"There is no file or folder {text!r}.",
             hint="check the path, or pass an object in memory",
         )
-    suffix = suffix_of(text.rstrip("/")).lower()
+    suffix = suffix_of(text).lower()
     if key is not None:
         wanted = suffix_of(key)
         if wanted.lower() != suffix:

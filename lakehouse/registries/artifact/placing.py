@@ -15,6 +15,7 @@ from lakehouse.orm.context import active_batch
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
 from lakehouse.storage import CacheDir, ContentHash, StorageLocation
+from lakehouse.uris import name_of
 
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
@@ -72,7 +73,7 @@ def local_copy(payload: Payload) -> Path:
     """A local path of a payload's content, from the cache if it is remote."""
     if not payload.remote:
         return Path(payload.path)
-    name = payload.path.rstrip("/").rpartition("/")[2]
+    name = name_of(payload.path)
     content = payload.content
     cache = CacheDir(settings.cache_dir)
     return cache.fetch(

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from lakehouse import storage
 from lakehouse.errors import StorageError
 from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.uris import is_remote
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -48,7 +49,7 @@ def orphans(lake: Lake, min_age: float, kept_from: int) -> list[tuple[str, int]]
         kept_from: Number of the oldest retained commit; tags are retained, too.
     """
     folder = f"{lake.root}/{MANAGED}"
-    if "://" in lake.root or not os.path.isdir(folder):
+    if is_remote(lake.root) or not os.path.isdir(folder):
         return []
     found = {}
     with os.scandir(folder) as entries:
