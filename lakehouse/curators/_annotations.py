@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import sys
 import types
 import typing
 from collections import abc
@@ -55,6 +56,21 @@ class Described:
     optional: bool = False
     conditions: dict[str, Any] = field(default_factory=dict)
     description: str | None = None
+
+
+def annotations_in(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The annotations of a class that is being made; names that aren't known yet stay open.
+
+    Since Python 3.14 a class's body leaves a function that gives them, not a dictionary.
+    """
+    if sys.version_info >= (3, 14) and "__annotations__" not in namespace:
+        import annotationlib
+
+        give = annotationlib.get_annotate_from_class_namespace(namespace)
+        forward = annotationlib.Format.FORWARDREF
+        return {} if give is None else annotationlib.call_annotate_function(give, forward)
+    given: Mapping[str, Any] = namespace.get("__annotations__", {})
+    return given
 
 
 def evaluated(annotation: Any, scope: Mapping[str, Any]) -> Any:

@@ -50,7 +50,7 @@ class Mending:
         if self.part.kind == "values":
             self._set_values({columns.get(key, key): value for key, value in data.items()})
         elif is_a(data, "pandas.DataFrame"):
-            data.rename(columns=dict(columns), inplace=True)
+            data.columns = data.iloc[:0].rename(columns=dict(columns)).columns
         elif isinstance(data, pa.Table):
             names = [columns.get(name, name) for name in data.column_names]
             kept = data.schema.metadata  # which says what the index is
@@ -73,7 +73,8 @@ class Mending:
         if self.part.kind == "values":
             self._set_values({k: v for k, v in data.items() if k not in columns})
         elif is_a(data, "pandas.DataFrame"):
-            data.drop(columns=list(columns), inplace=True)
+            for name in dict.fromkeys(columns):
+                del data[name]
         elif isinstance(data, pa.Table):
             self.part.data = data.drop_columns(list(columns))
         else:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from lakehouse.annotation.conditions import ROWS, define
 from lakehouse.curators._annotations import (
     Described,
+    annotations_in,
     column_of,
     dtype_of,
     unwrapped,
@@ -42,7 +43,7 @@ class DatasetMeta(_Meta):  # type: ignore[misc]
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
     ) -> Any:
         """Make the class, with the annotations of terms replaced."""
-        given = namespace.get("__annotations__", {})
+        given = annotations_in(namespace)
         module = sys.modules.get(namespace.get("__module__", ""))
         frame = sys._getframe(1)
         scope = {**vars(module or object), **frame.f_locals}

@@ -184,7 +184,11 @@ def _in_memory(adata: Any) -> Whole:
         nodes = {"X": root.get("X"), "raw.X": root["raw"].get("X") if "raw" in root else None}
     elif raw is not None:
         nodes["raw.X"] = raw.X
-    maps = {name: dict(getattr(adata, name).items()) for name in _MAPPINGS}
+    # the layer that anndata 0.13 calls None is X once more
+    maps = {
+        name: {key: node for key, node in getattr(adata, name).items() if key is not None}
+        for name in _MAPPINGS
+    }
     raw_var = None if raw is None else raw.var
     return _whole(adata.obs, adata.var, raw_var, adata.uns, nodes, maps, stored=False)
 

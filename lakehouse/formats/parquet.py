@@ -83,8 +83,8 @@ class Parquet(Tabular):
         with reading(path, self.expected, *damage):
             try:
                 return pandas.read_parquet(path, **kwargs)
-            except ValueError as error:
-                if kwargs or "is not recognized" not in str(error):
+            except (TypeError, ValueError) as error:
+                if kwargs or not str(error).endswith(("is not recognized", "not understood")):
                     raise
             return _readable(pq.read_table(path)).to_pandas()
 

@@ -47,7 +47,7 @@ def write_anndatas(
     if append:
         with soma.Experiment.open(path) as experiment:
             stamped = RUN_COLUMN in experiment.obs.keys()  # noqa: SIM118 - no mapping
-    loaded = [_loaded(adata) for adata in adatas]
+    loaded = [_with_named_layers(_loaded(adata)) for adata in adatas]
     with _stamped(loaded, run_uid if stamped else None):
         try:
             known = io.register_anndatas(
@@ -87,6 +87,23 @@ def _loaded(adata: Any) -> Any:
             "A SOMA experiment is made of AnnData objects or their files.", found=repr(adata)
         )
     return adata
+
+
+def _with_named_layers(adata: Any) -> Any:
+    """The same AnnData, nothing copied, without the layer that anndata 0.13 calls None.
+
+    It is `X` once more, and tiledbsoma fails in the middle of writing over its name.
+    """
+    if None not in adata.layers:
+        return adata
+
+    class NamedLayers(type(adata)):  # type: ignore[misc]
+        X = property(lambda self: adata.X)
+        layers = property(lambda self: {k: v for k, v in adata.layers.items() if k is not None})
+
+    same = object.__new__(NamedLayers)
+    same.__dict__ = adata.__dict__
+    return same
 
 
 @contextmanager

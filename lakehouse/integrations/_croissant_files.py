@@ -121,6 +121,13 @@ def _exists(path: Any) -> bool:
 
 def _matches(root: Any, resource: Resource) -> list[Any]:
     """The visible files in a folder that the patterns of a set name."""
+    for pattern in (*resource.includes, *resource.excludes):
+        if any("**" in part and part != "**" for part in pattern.split("/")):
+            raise InvalidArgument(
+                f"A pattern of the file set {resource.id!r} can't be used.",
+                found=pattern,
+                expected="** only as a whole folder name: **/*.csv",
+            )
     try:
         wanted = {p for pattern in resource.includes for p in root.glob(pattern.lstrip("/"))}
         unwanted = {p for pattern in resource.excludes for p in root.glob(pattern.lstrip("/"))}

@@ -166,12 +166,14 @@ def test_an_obs_with_repeated_names_cant_be_parted(schema):
 
 
 def test_texts_that_are_no_unicode(schema):
-    found = check(frame(kind=["\ud800", "a"]), schema)
+    found = check(frame(kind=pd.Series(["\ud800", "a"], dtype=object)), schema)
     assert [(f.column, f.rule, f.rows) for f in found.failures] == [("kind", "dtype", (0,))]
     assert "no valid Unicode" in str(found)
     assert found.to_polars()["value"].to_list() == ["\\ud800"]
     str(found).encode()
-    ln.curators.DataFrameCurator(frame(kind=["\ud800", "a"]), schema).standardize()
+    ln.curators.DataFrameCurator(
+        frame(kind=pd.Series(["\ud800", "a"], dtype=object)), schema
+    ).standardize()
 
 
 def test_texts_that_are_long_or_hold_line_ends(schema):
@@ -272,6 +274,6 @@ def test_standardizing_stretches_without_values(lake):
 def test_texts_that_a_file_cant_hold(lake):
     schema = ln.Schema([ln.Feature(name="t", dtype=str).save()]).save()
     with pytest.raises(InvalidData, match="can't be written as a Parquet file"):
-        ln.curators.DataFrameCurator(pd.DataFrame({"t": ["\udc80"]}), schema).save_artifact(
-            key="x.parquet"
-        )
+        ln.curators.DataFrameCurator(
+            pd.DataFrame({"t": ["\udc80"]}, dtype=object), schema
+        ).save_artifact(key="x.parquet")

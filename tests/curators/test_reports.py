@@ -12,6 +12,7 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.examples.datasets._spatial import without_pulling
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -87,7 +88,7 @@ def test_good_cells_of_all_modalities(schema):
         values = np.arange(50, dtype="float32").reshape(50, 1)
         return ad.AnnData(values, obs=table, var=pd.DataFrame(index=[name]))
 
-    with mudata.set_options(pull_on_update=False):
+    with without_pulling(mudata):
         mdata = mudata.MuData({"rna": cells("g", obs), "prot": cells("p", obs[[]])})
         whole = ln.Schema(slots={"rna:obs": schema}, otype="MuData").save()
         curator = ln.curators.MuDataCurator(mdata, whole)

@@ -12,6 +12,7 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
+from lakehouse.examples.datasets._spatial import without_pulling
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -49,7 +50,7 @@ def cells(names, cell_types=("B cell", "T cell")):
 @pytest.fixture
 def mdata():
     mudata = pytest.importorskip("mudata")
-    with mudata.set_options(pull_on_update=False):
+    with without_pulling(mudata):
         made = mudata.MuData({"rna": cells(GENES, ("B-cell", "T cell")), "adt": cells(["p1"])})
     made.obs["dose"] = [1.0, 2.0]
     made.uns["study"] = {"temperature": 21.6, "experiment": "one"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,12 @@ class AnnDataContract(StructuredContract):
         path = tmp_path / f"x{self.suffix}"
         adata = cells()
         adata.obs["text"] = [f"t{i % 3}" for i in range(N)]  # is stored as a category
+        before = adata.obs["text"].dtype
         view = adata[:6]
         self.fmt.write(view, path)
         assert self.fmt.describe(path).n_observations == 6
         assert view.is_view
-        assert adata.obs["text"].dtype == object
+        assert adata.obs["text"].dtype == before
 
 
 class TestH5ad(DamageContract, AnnDataContract):
@@ -274,8 +276,10 @@ class TestZarr(AnnDataContract):
         descriptions = []
         for version in (2, 3):
             path = tmp_path / f"v{version}.zarr"
-            with anndata.settings.override(zarr_write_format=version):
-                self.fmt.write(cells(), path)
+            with warnings.catch_warnings():  # anndata 0.13 deprecates the setting
+                warnings.simplefilter("ignore", DeprecationWarning)
+                with anndata.settings.override(zarr_write_format=version):
+                    self.fmt.write(cells(), path)
             descriptions.append(self.fmt.describe(path))
             assert self.fmt.table(path, "obs").num_rows == N
         assert descriptions[0] == descriptions[1]

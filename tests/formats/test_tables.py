@@ -97,7 +97,7 @@ class TestCsv(TableContract):
         return frame().rename_axis(None)
 
     def assert_equal(self, got: Any, expected: Any) -> None:
-        expected = expected.astype({"cell_type": object})
+        expected = expected.astype({"cell_type": expected["donor"].dtype})
         pd.testing.assert_frame_equal(got, expected)
 
     def truncate(self, path: Path) -> None:

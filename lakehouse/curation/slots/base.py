@@ -126,6 +126,10 @@ def frame_writer(frame: Any) -> Replace | None:
             series = _series(column)
             series.index = frame.index
             if name in places:
+                objects = frame.dtypes.iloc[places[name]].name == "object"
+                if objects and is_a(series.dtype, "pandas.StringDtype"):
+                    # pandas 3 makes text a type of its own; what was objects stays objects
+                    series = type(series)(column.to_pylist(), series.index, dtype=object)
                 frame.isetitem(places[name], series)
             elif name == frame.index.name:
                 frame.index = type(frame.index)(series.array, name=name)

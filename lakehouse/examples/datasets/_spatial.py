@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from lakehouse._lazy import require
@@ -39,7 +40,7 @@ def mudata_papalexi21_subset(with_uns: bool = False) -> Any:  # noqa: FBT001, FB
     hto.obs["nCount_HTO"] = hto.X.sum(axis=1).astype("float64")
     hto.obs["nFeature_HTO"] = (hto.X > 0).sum(axis=1)
     hto.obs["technique"] = category(["cell hashing"] * n)
-    with mudata.set_options(pull_on_update=False):
+    with without_pulling(mudata):
         mdata = mudata.MuData(parts)
     mdata.obs["perturbation"] = category([("NT", "Perturbed")[k] for k in kinds])
     mdata.obs["replicate"] = category([f"rep{i % 3 + 1}" for i in range(n)])
@@ -48,6 +49,15 @@ def mudata_papalexi21_subset(with_uns: bool = False) -> Any:  # noqa: FBT001, FB
         mdata.uns.update(study)
         rna.uns["site_metadata"] = {"pos": 99.9, "site_id": "SITE001"}
     return mdata
+
+
+def without_pulling(mudata: Any) -> AbstractContextManager[Any]:
+    """A `with` statement in which a MuData doesn't copy the columns of its modalities.
+
+    Since 0.4 it doesn't anyway.
+    """
+    options = getattr(mudata, "set_options", None)
+    return nullcontext() if options is None else options(pull_on_update=False)
 
 
 def spatialdata_blobs() -> Any:
