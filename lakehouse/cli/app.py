@@ -65,6 +65,7 @@ _COMMANDS = (
     history.tag,
     history.gc,
     health.check,
+    health.repair,
     quickstart.quickstart,
 )
 for command in _COMMANDS:

@@ -114,3 +114,30 @@ def check(
         _show(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+def repair(
+    lake: _LAKE = None,
+    apply: Annotated[  # noqa: FBT002
+        bool, typer.Option("--apply", help="Do it; without, it is only told.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,  # noqa: FBT002
+    db: _DB = None,
+) -> None:
+    """Make a damaged lake whole again: tells what it would do, and with --apply does it.
+
+    Nothing is deleted: what can't be read is moved to the folder .lakehouse/quarantine.
+    """
+    from lakehouse.orm import health
+
+    site = _site(lake, db)
+    report = health.repair(site, dry_run=not apply)
+    site.close()
+    if json:
+        import orjson
+
+        typer.echo(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        typer.echo(str(report))
+    if report.left:
+        raise typer.Exit(1)

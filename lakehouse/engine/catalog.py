@@ -191,8 +191,8 @@ class Catalog(Protocol):
     def problems(self, *, deep: bool) -> list[str]:
         """What the database itself finds damaged in its file."""
 
-    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
-        """Set unique keys right, whoever held them: a repair's, under the lock."""
+    def mend(self, moved: Mapping[str, str], keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Put other locations in the place of logged ones, and keys in that of whole scopes."""
 
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location (a lake that was moved)."""

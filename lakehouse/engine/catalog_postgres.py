@@ -223,9 +223,9 @@ class PostgresCatalog:
         """Nothing: Postgres checks its pages itself."""
         return []
 
-    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
-        """Set unique keys right."""
-        self._reader.transact(lambda db: sql.do_rekey(db, claims, releases))
+    def mend(self, moved: Mapping[str, str], keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Put other locations in the place of logged ones, and keys in that of whole scopes."""
+        self._reader.transact(lambda db: sql.do_mend(db, moved, keys))
 
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""

@@ -6,7 +6,7 @@ SQLite and Postgres take; a backend supplies connections, locking and its error 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from lakehouse.engine.catalog import (
     PointerMoved,
     Swap,
 )
+from lakehouse.engine.spec import KEY_SEPARATOR
 from lakehouse.errors import LakeCorrupt
 
 _CHUNK = 500
@@ -295,16 +296,17 @@ def read_packs(db: Connection) -> list[tuple[str, bytes, bytes]]:
     return [(scope, bytes(digests), bytes(uids)) for scope, digests, uids in rows]
 
 
-def do_rekey(
-    db: Connection, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]
+def do_mend(
+    db: Connection, moved: Mapping[str, str], keys: Mapping[str, Sequence[tuple[str, str]]]
 ) -> None:
-    """The body of `Catalog.rekey`'s transaction: releases first, then claims."""
-    _release(db, releases)
-    for key, uid in claims:
-        db.run(
-            "INSERT INTO lh_key VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET uid = excluded.uid",
-            (key, uid),
-        )
+    """The body of `Catalog.mend`'s transaction."""
+    for old, new in moved.items():
+        db.run("UPDATE lh_change SET location = ? WHERE location = ?", (new, old))
+    for scope, pairs in keys.items():
+        head = scope + KEY_SEPARATOR
+        db.run("DELETE FROM lh_pack WHERE scope = ?", (scope,))
+        db.run("DELETE FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " "))
+        db.claim(pairs)
 
 
 def do_forget(db: Connection, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:

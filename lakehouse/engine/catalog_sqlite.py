@@ -311,14 +311,9 @@ class SqliteCatalog:
         found = [str(r[0]) for r in self._do(lambda db: db.rows(f"PRAGMA {check}"))]
         return [] if found == ["ok"] else found
 
-    def rekey(self, claims: Sequence[tuple[str, str]], releases: Sequence[tuple[str, str]]) -> None:
-        """Set unique keys right."""
-
-        def write(db: SqliteDb) -> None:
-            with self._write(db):
-                sql.do_rekey(db, claims, releases)
-
-        self._do(write)
+    def mend(self, moved: Mapping[str, str], keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Put other locations in the place of logged ones, and keys in that of whole scopes."""
+        self._change(lambda db: sql.do_mend(db, moved, keys))
 
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""

@@ -386,6 +386,12 @@ class Engine:
             dry_run=dry_run,
         )
 
+    def forget(self) -> None:
+        """Read everything anew, since a repair may have changed files in their place."""
+        self._cache.forget()
+        self._state = None
+        self._info = None
+
     def close(self) -> None:
         """Release connections; the engine opens them again when it is used."""
         self._catalog.close()

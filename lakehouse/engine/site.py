@@ -49,7 +49,7 @@ class MovedFiles:
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
         """Write files."""
-        self._files.write(files)
+        self._files.write([(self._move.path(path), data) for path, data in files])
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file in the place of another."""

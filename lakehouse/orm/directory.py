@@ -39,7 +39,7 @@ class Directory:
             processes began, and `orphans(lake, min_age, kept_from)` and `remove(paths)`,
             which find and remove stored bytes that no row names.
         checkers: Dotted names of modules with `find(check, directory)`, which adds damage that
-            only the registries know of to a check's report.
+            only the registries know of to a check's report, and `references(table, directory)`.
         describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.
     """
 

@@ -1,17 +1,22 @@
-"""Checking a lake as a whole: its tables, its rows, and the bytes of its artifacts."""
+"""Checking and repairing a lake as a whole: its tables, its rows, and the bytes of its artifacts."""
 
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine.check import TableCheck
 from lakehouse.engine.damage import CheckReport, Progress
+from lakehouse.engine.references import Reference
+from lakehouse.engine.repair import RepairReport, TableRepair
 from lakehouse.engine.site import Site
 from lakehouse.orm.directory import Directory, default_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lakehouse.engine import State
 
 
 def site_at(
@@ -58,3 +63,48 @@ def check(
     for dotted in finders:
         importlib.import_module(dotted).find(tables, directory)
     return tables.report
+
+
+def repair(site: Site, directory: Directory | None = None, *, dry_run: bool = True) -> RepairReport:
+    """Make a damaged lake whole again; see `lakehouse.engine.repair`.
+
+    Args:
+        site: The lake; see `site_at`.
+        directory: The registries; those of this package by default.
+        dry_run: Only tell what would be done.
+
+    Example:
+        >>> print(repair(site_at("./my-lake")))  # doctest: +SKIP
+        The lake at './my-lake' needs no repair.
+    """
+    directory = directory or default_directory()
+
+    def references(table: str) -> list[Reference]:
+        found = (
+            importlib.import_module(m).references(table, directory) for m in directory.checkers
+        )
+        return [one for some in found for one in some]
+
+    return TableRepair(
+        site, dry_run=dry_run, describe=partial(_settings, directory), references=references
+    ).run()
+
+
+def _settings(directory: Directory, state: State) -> dict[str, Any]:
+    """The settings of a lake as its tables tell them."""
+    found: dict[str, Any] = {}
+    if "storage" in state.pointers:
+        rows = state.arrow("storage").select(["uid", "lake_uid"]).to_pylist()
+        own = [row for row in rows if row["lake_uid"]]
+        if own:
+            found = {"uid": own[0]["lake_uid"], "storage_uid": own[0]["uid"]}
+    found["modules"] = sorted(
+        {
+            name.partition(".")[0]
+            for name in directory.registries
+            if "." in name
+            and (table := directory.get(name).meta.table) in state.pointers
+            and state.count(table)
+        }
+    )
+    return found

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lakehouse.engine.damage import CheckReport
+    from lakehouse.engine.repair import RepairReport
 
 
 class Lake(Branching):
@@ -323,6 +324,24 @@ class Lake(Branching):
         from lakehouse.orm import health  # loads what only checks need
 
         return health.check(self.engine.site(), self.directory, deep=deep)
+
+    def repair(self, dry_run: bool = True) -> RepairReport:  # noqa: FBT001, FBT002
+        """Make damaged tables whole again; see `lakehouse repair` for lakes that can't be opened.
+
+        Args:
+            dry_run: Only tell what would be done.
+
+        Example:
+            >>> print(lake.repair())  # doctest: +SKIP
+            The lake at '/lab/lake' needs no repair.
+        """
+        from lakehouse.orm import health  # loads what only checks need
+
+        if self._pinned is not None:
+            raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
+        report = health.repair(self.engine.site(), self.directory, dry_run=dry_run)
+        self.engine.forget()
+        return report
 
     def gc(
         self,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakehouse import storage
 from lakehouse.engine import damage as kinds
 from lakehouse.engine.damage import Damage
+from lakehouse.engine.references import Reference, dangling
 from lakehouse.errors import LakehouseError
 from lakehouse.orm.meta import table_name
 from lakehouse.storage import StorageLocation
@@ -21,13 +21,23 @@ if TYPE_CHECKING:
     from lakehouse.orm.directory import Directory
 
 _SHOWN = 50  # rows named per column; the others are counted
-# table → columns that name rows of other tables; None: the table that the row's `registry` names
-_NARROW: dict[str, dict[str, str | None]] = {
-    "feature_value": {"subject_uid": None, "feature_uid": "feature", "created_by_uid": "user"},
-    "artifact_snapshot": {"artifact_uid": "artifact", "snapshot_uid": "snapshot"},
-    "snapshot_column": {"snapshot_uid": "snapshot"},
-    "branch_edit": {"branch_uid": "branch", "target_uid": None},
+_NARROW: dict[str, list[Reference]] = {
+    "feature_value": [
+        Reference("subject_uid", None, essential=True),
+        Reference("feature_uid", "feature", essential=True),
+        Reference("created_by_uid", "user"),
+    ],
+    "artifact_snapshot": [
+        Reference("artifact_uid", "artifact", essential=True),
+        Reference("snapshot_uid", "snapshot", essential=True),
+    ],
+    "snapshot_column": [Reference("snapshot_uid", "snapshot", essential=True)],
+    "branch_edit": [
+        Reference("branch_uid", "branch", essential=True),
+        Reference("target_uid", None, essential=True),
+    ],
 }
+_NEEDED = ("storage", "branch", "space", "created_on")  # a record without them means something else
 
 
 def find(check: TableCheck, directory: Directory) -> None:
@@ -55,54 +65,51 @@ def find(check: TableCheck, directory: Directory) -> None:
         _check_bytes(check, state)
 
 
-def references(table: str, directory: Directory) -> dict[str, str | None]:
-    """The columns of a table that name rows, with the tables of those rows."""
+def references(table: str, directory: Directory) -> list[Reference]:
+    """The columns of a table that name rows of others."""
     if table in _NARROW:
         return _NARROW[table]
     if table in directory.by_table:
         meta = directory.by_table[table].meta
-        return {f"{name}_uid": table_name(to) for name, to in meta.foreign_keys.items()}
+        return [
+            Reference(f"{name}_uid", table_name(to), replaceable=name not in _NEEDED)
+            for name, to in meta.foreign_keys.items()
+        ]
     if table.endswith("_link"):
         subject = table.removesuffix("_link")
-        return {
-            "subject_uid": subject if subject in directory.by_table else None,
-            "target_uid": None,
-            "feature_uid": "feature",
-            "created_by_uid": "user",
-            "run_uid": "run",
-        }
-    return {}
+        return [
+            Reference(
+                "subject_uid", subject if subject in directory.by_table else None, essential=True
+            ),
+            Reference("target_uid", None, essential=True),
+            Reference("feature_uid", "feature", essential=True),
+            Reference("created_by_uid", "user"),
+            Reference("run_uid", "run"),
+        ]
+    return []
 
 
 def _dangling(state: State, table: str, directory: Directory, whole: set[str]) -> Iterator[Damage]:
     rows = state.arrow(table)
-    for column, target in references(table, directory).items():
+
+    def uids_of(target: str) -> pa.Array | None:
+        if target not in state.pointers:
+            return pa.array([], pa.string())
+        # that a table can't be read is told already
+        return state.arrow(target)["uid"].combine_chunks() if target in whole else None
+
+    for reference in references(table, directory):
+        column = reference.column
         if column not in rows.column_names:
             continue
-        named = rows.filter(
-            pc.and_kleene(pc.is_valid(rows[column]), pc.not_equal(rows[column], ""))
-        )
-        for to, part in _by_target(named, target):
-            if to in state.pointers and to not in whole:
-                continue  # that it can't be read is told already
-            known = state.arrow(to)["uid"].combine_chunks() if to in state.pointers else None
-            known = pa.array([], pa.string()) if known is None else known
-            lost = part.filter(pc.invert(pc.is_in(part[column], value_set=known)))
-            for row in lost.select(["uid", column]).slice(0, _SHOWN).to_pylist():
+        for to, places in dangling(rows, reference, uids_of).items():
+            shown = rows.select(["uid", column]).take(places.slice(0, _SHOWN))
+            for row in shown.to_pylist():
                 detail = f"names {to} {row[column]!r}, which isn't there"
                 yield Damage(kinds.DANGLING, f"{table} {row['uid']}.{column}", detail, table)
-            if lost.num_rows > _SHOWN:
-                more = f"{lost.num_rows - _SHOWN} more rows name missing rows of {to}"
+            if len(places) > _SHOWN:
+                more = f"{len(places) - _SHOWN} more rows name missing rows of {to}"
                 yield Damage(kinds.DANGLING, f"{table}.{column}", more, table)
-
-
-def _by_target(rows: pa.Table, target: str | None) -> Iterator[tuple[str, pa.Table]]:
-    if target is not None:
-        yield target, rows
-        return
-    for registry in pc.unique(rows["registry"]).to_pylist():
-        if registry is not None:
-            yield registry, rows.filter(pc.equal(rows["registry"], registry))
 
 
 def _check_bytes(check: TableCheck, state: State) -> None:

@@ -20,3 +20,18 @@ def test_check(run, lake: Path) -> None:
     assert found["damages"][0]["table"] == "branch"
     victim.write_bytes(good)
     assert json.loads(run("check", "--json", "--deep").output)["ok"]
+
+
+def test_repair(run, lake: Path) -> None:
+    assert "needs no repair" in run("repair").output
+    victim = max((lake / ".lakehouse/tables/space/metadata").glob("*.metadata.json"))
+    victim.write_bytes(b"{}")
+    assert run("check", code=1)
+    told = run("repair").output
+    assert "table 'space'" in told
+    assert "lakehouse repair --apply" in told
+    assert victim.read_bytes() == b"{}"
+    done = json.loads(run("repair", "--apply", "--json").output)
+    assert str(victim.resolve()) in done["quarantined"]
+    run("check", "--deep")
+    assert "needs no repair" in run("repair").output

@@ -1,0 +1,284 @@
+"""`repair` makes a damaged lake whole again, loses no row that can be read, and tells all."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lakehouse.engine.repair import RepairReport
+from lakehouse.errors import LakehouseError
+from lakehouse.orm import Lake, health
+from tests.engine.openness import stock_catalog
+
+Rows = dict[str, dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with some history."""
+    base = tmp_path_factory.mktemp("repair")
+    os.environ["LAKEHOUSE_USER"] = "ada"
+    with Lake.create(str(base / "lake")) as lake:
+        for i in range(4):
+            lake.save([lake.ULabel(name=f"label {i}.{k}") for k in range(20)])
+        lake.tag("labels")
+        (base / "a.txt").write_text("content")
+        artifact = lake.Artifact(str(base / "a.txt"), key="a.txt").save()
+        artifact.ulabels.add(lake.ULabel.get(name="label 1.1"))
+        label = lake.ULabel.get(name="label 2.2")
+        label.description = "changed"
+        label.save()
+        lake.ULabel.get(name="label 3.3").delete(permanent=True)
+    shutil.copytree(base / "lake", base / "whole")
+    return base / "lake"
+
+
+@pytest.fixture
+def root(original: Path) -> Iterator[Path]:
+    """The same lake in the same place, as whole as it was made."""
+    shutil.rmtree(original)
+    shutil.copytree(original.with_name("whole"), original)
+    return original
+
+
+def repair(root: Path, *, apply: bool = True) -> RepairReport:
+    site = health.site_at(str(root))
+    try:
+        return health.repair(site, dry_run=not apply)
+    finally:
+        site.close()
+
+
+def assert_whole(root: Path) -> None:
+    site = health.site_at(str(root))
+    report = health.check(site, deep=True)
+    site.close()
+    assert report.ok, str(report)
+    again = repair(root)
+    assert again.steps == [], str(again)
+
+
+def rows_by_file(root: Path) -> dict[str, tuple[str, dict[str, dict[str, Any]]]]:
+    """The rows of the newest state: data file → table, uid → row."""
+    with Lake.open(str(root)) as lake:
+        state = lake.state
+        return {
+            e.path: (t, {r["uid"]: r for r in state.version(t).file(e).to_pylist()})
+            for t in state.tables
+            for e in state.version(t).entries
+        }
+
+
+def rows_of(root: Path) -> Rows:
+    with Lake.open(str(root)) as lake:
+        state = lake.state
+        return {t: {r["uid"]: r for r in state.arrow(t).to_pylist()} for t in state.tables}
+
+
+def content_of(root: Path) -> dict[str, bytes]:
+    return {
+        str(p): p.read_bytes()
+        for p in root.rglob("*")
+        if p.is_file() and not p.name.startswith("catalog.db")
+    }
+
+
+def cut(path: Path, rng: random.Random) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: rng.randrange(len(data))])
+
+
+def flip(path: Path, rng: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+
+
+def lose(path: Path, rng: random.Random) -> None:
+    path.unlink()
+
+
+def test_a_whole_lake_needs_no_repair(root: Path) -> None:
+    before = content_of(root)
+    report = repair(root)
+    assert report.steps == report.quarantined == []
+    assert content_of(root) == before
+    assert "needs no repair" in str(report)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_damage(root: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    by_file = rows_by_file(root)
+    files = sorted((root / ".lakehouse/tables/ulabel").rglob("*.*"))
+    victims = rng.sample([f for f in files if f.is_file()], rng.choice([1, 2, 5]))
+    damages: list[Callable[[Path, random.Random], None]] = [cut, flip, lose]
+    for victim in victims:
+        rng.choice(damages)(victim, rng)
+    damaged = content_of(root)
+    dry = repair(root, apply=False)
+    assert content_of(root) == damaged
+    done = repair(root)
+    assert done.steps == dry.steps
+    now = rows_of(root)
+    for path, (table, rows) in by_file.items():
+        if Path(path) in victims:
+            continue
+        for uid, row in rows.items():
+            if table == "artifact_link" and uid not in now[table]:
+                assert row["target_uid"] not in now["ulabel"]  # what it named is lost
+                continue
+            assert now[table][uid] == row, (victims, str(done))
+    if Path(next(iter(by_file))) not in victims and done.steps:
+        assert done.seq > 0
+    assert_whole(root)
+    with Lake.open(str(root)) as lake:  # it is written again
+        lake.ULabel(name=f"after {seed}").save()
+        for commit in lake.log():
+            lake.at(commit.seq).ULabel.filter().count()
+
+
+def test_what_is_told(root: Path) -> None:
+    with Lake.open(str(root)) as lake:
+        entry = lake.state.version("ulabel").entries[0]
+    Path(entry.path).write_bytes(b"not a table any more")
+    dry = repair(root, apply=False)
+    assert "lakehouse repair --apply" in str(dry)
+    done = repair(root)
+    text = str(done)
+    assert Path(entry.path).name in text
+    assert "data file(s) that can't be read" in text
+    assert done.quarantined == [entry.path]
+    kept = list((root / ".lakehouse/quarantine").rglob("*.parquet"))
+    assert [p.read_bytes() for p in kept] == [b"not a table any more"]
+    assert not Path(entry.path).exists()
+    with Lake.open(str(root)) as lake:
+        assert lake.log(1)[0].message == "repaired"
+        assert lake.ULabel.filter().count() >= 79 - entry.rows
+    assert_whole(root)
+
+
+def test_files_that_are_older_than_the_catalog(root: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(root / ".lakehouse/tables", old)
+    with Lake.open(str(root)) as lake:
+        seq = lake.log(1)[0].seq
+        truth = rows_of(root)
+        for i in range(3):
+            lake.ULabel(name=f"newer {i}").save()
+            lake.Feature(name=f"newer {i}", dtype=int).save()
+    shutil.rmtree(root / ".lakehouse/tables")
+    shutil.move(old, root / ".lakehouse/tables")
+    with pytest.raises(LakehouseError, match="lakehouse repair"):
+        Lake.open(str(root))
+    done = repair(root)
+    assert f"goes back to commit {seq}" in str(done)
+    assert rows_of(root) == truth
+    assert_whole(root)
+    with Lake.open(str(root)) as lake:
+        lake.ULabel(name="newer 1").save()
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage", "settings"])
+def test_the_catalog(root: Path, damage: str) -> None:
+    truth = rows_of(root)
+    file = root / ".lakehouse/catalog.db"
+    if damage == "gone":
+        file.unlink()
+    elif damage == "garbage":
+        file.write_bytes(b"no database" * 1000)
+    else:
+        with closing(sqlite3.connect(file)) as db, db:
+            db.execute("UPDATE lh_info SET value = 'no json'")
+    with pytest.raises(LakehouseError):
+        Lake.open(str(root))
+    done = repair(root)
+    assert "the log of commits and the tags are lost" in str(done)
+    assert rows_of(root) == truth
+    assert_whole(root)
+    with Lake.open(str(root)) as lake:
+        assert lake.ULabel.get(name="label 2.2").description == "changed"
+        assert lake.Artifact.get(key="a.txt").path
+        uid = lake.ULabel.get(name="label 1.1").uid
+        assert lake.engine.holder("ulabel", ("name", "type_uid"), ("label 1.1", None)) == uid
+
+
+def test_a_lost_pointer_and_keys(root: Path) -> None:
+    truth = rows_of(root)
+    with closing(sqlite3.connect(root / ".lakehouse/catalog.db")) as db, db:
+        db.execute("DELETE FROM iceberg_tables WHERE table_name = 'ulabel'")
+        db.execute("DELETE FROM lh_key WHERE key LIKE 'ulabel%'")
+        db.execute("DELETE FROM lh_pack")
+    repair(root)
+    assert rows_of(root) == truth
+    assert_whole(root)
+
+
+def test_rows_that_another_engine_repeated(root: Path) -> None:
+    with Lake.open(str(root)) as lake:
+        label = lake.ULabel.get(name="label 1.2")
+        row = lake.state.row("ulabel", label.uid)
+        with stock_catalog(lake.engine) as catalog:
+            table = catalog.load_table("lake.ulabel")
+            schema = table.schema().as_arrow()
+            other = {**row, "uid": "zzotherUidOfIt00"}
+            good = {**row, "uid": "zzgoodUidOfIt000", "name": "written by another engine"}
+            table.append(pa.Table.from_pylist([row, other, good], schema=schema))
+    with Lake.open(str(root)) as lake, pytest.raises(LakehouseError):
+        lake.ULabel(name="blocked").save()
+    done = repair(root)
+    assert "set aside" in str(done)
+    assert any("ulabel.rows.json" in path for path in done.quarantined)
+    with Lake.open(str(root)) as lake:
+        assert lake.ULabel.get(name="label 1.2").uid == row["uid"]
+        assert lake.ULabel.get(name="written by another engine").uid == "zzgoodUidOfIt000"
+        lake.ULabel(name="not blocked any more").save()
+    assert_whole(root)
+
+
+def test_the_marker(root: Path) -> None:
+    marker = root / ".lakehouse/lake.json"
+    marker.write_bytes(b"{")
+    assert "written anew" in str(repair(root))
+    assert_whole(root)
+    marker.unlink()
+    repair(root)
+    assert_whole(root)
+
+
+@pytest.mark.parametrize("step", ["write", "swap", "mend", "remove"])
+def test_killed_and_repeated(root: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_file = rows_by_file(root)
+    victim = max(p for p in map(Path, by_file) if "/ulabel/" in str(p))
+    victim.write_bytes(b"x")
+    child = os.fork()
+    if not child:
+        from lakehouse.engine.catalog_sqlite import SqliteCatalog
+        from lakehouse.engine.files import LocalFiles
+
+        def die(*_: object) -> None:
+            os._exit(9)
+
+        target: Any = LocalFiles if step in ("write", "remove") else SqliteCatalog
+        monkeypatch.setattr(target, step, die)
+        try:
+            repair(root)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    repair(root)
+    now = rows_of(root)
+    for path, (table, rows) in by_file.items():
+        if Path(path) != victim:
+            for uid, row in rows.items():
+                assert now[table].get(uid) == row or row.get("target_uid") not in now["ulabel"]
+    assert_whole(root)
