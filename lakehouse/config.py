@@ -9,10 +9,13 @@ Example:
 
 from __future__ import annotations
 
+import functools
 import getpass
 import importlib
 import logging
+import math
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +26,12 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.printable import printable
 from lakehouse.redaction import redacted
 
 Verbosity = Literal["error", "warning", "success", "info", "hint", "debug"]
 _LEVELS: tuple[str, ...] = ("error", "warning", "success", "info", "hint", "debug")
+_MEMORY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})? ?([KMGT]i?B|bytes|B|%)", re.IGNORECASE)
 _LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "debug": logging.DEBUG}
 
 # A name only: the lake lies in a layer above, and is asked for when it is needed.
@@ -48,6 +53,9 @@ class Environment(BaseSettings):
     cache_dir: Path | None = None
     verbosity: Verbosity = "success"
     lock_timeout: float = 900.0
+    query_memory_limit: str | None = None
+    query_timeout: float | None = None
+    query_threads: int | None = None
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -98,12 +106,74 @@ class AnnotationSettings:
     n_max_records: int = 1_000
 
 
+class QuerySettings:
+    """What one query in SQL may use: `ln.sql`, `lake.sql` and `lakehouse sql`.
+
+    Example:
+        >>> settings.query.timeout = 600
+        >>> settings.query.timeout
+        600.0
+        >>> settings.query.timeout = None
+    """
+
+    _memory_limit: str | None
+    _timeout: float | None
+    _threads: int | None
+
+    @functools.cached_property
+    def _environment(self) -> Environment:
+        return Environment()
+
+    @property
+    def memory_limit(self) -> str | None:
+        """Memory of all queries of a lake together, e.g. `"4GB"`; what is more goes to disk.
+
+        By default `LAKEHOUSE_QUERY_MEMORY_LIMIT`, else 80 % of the machine's memory.
+        """
+        return self.__dict__.get("_memory_limit", self._environment.query_memory_limit)
+
+    @memory_limit.setter
+    def memory_limit(self, value: str | None) -> None:
+        if value is not None and not _MEMORY.fullmatch(str(value).strip()):
+            raise InvalidArgument(
+                "This is no amount of memory.", found=repr(value), expected="e.g. '4GB' or '500MB'"
+            )
+        self._memory_limit = value
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a query may take; by default `LAKEHOUSE_QUERY_TIMEOUT`, else no limit."""
+        return self.__dict__.get("_timeout", self._environment.query_timeout)
+
+    @timeout.setter
+    def timeout(self, value: float | None) -> None:
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise InvalidArgument(
+                "A query's time is a number of seconds.", found=repr(value), expected="600, or None"
+            )
+        self._timeout = None if value is None else float(value)
+
+    @property
+    def threads(self) -> int | None:
+        """Threads that queries use; by default `LAKEHOUSE_QUERY_THREADS`, else every core."""
+        return self.__dict__.get("_threads", self._environment.query_threads)
+
+    @threads.setter
+    def threads(self, value: int | None) -> None:
+        if value is not None and not (type(value) is int and 0 < value <= 1_024):
+            raise InvalidArgument(
+                "Queries use a number of threads.", found=repr(value), expected="4, or None"
+            )
+        self._threads = value
+
+
 @dataclass(repr=False)
 class Settings:
     """Settings of the running process; `lakehouse.settings` is the one instance."""
 
     creation: CreationSettings = field(default_factory=CreationSettings)
     annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
+    query: QuerySettings = field(default_factory=QuerySettings)
     track_run_inputs: bool = True
     sync_git_repo: str | None = None
     _verbosity: Verbosity | None = None
@@ -240,6 +310,7 @@ def notify(text: str, level: Verbosity = "success") -> None:
         return
     text = redacted(text)
     logger = logging.getLogger("lakehouse")
+    text = printable(text)
     if logger.handlers:
         logger.log(_LOGGING.get(level, logging.INFO), text)
     else:

@@ -10,6 +10,8 @@ from typer.core import TyperGroup
 
 from lakehouse.errors import LakehouseError
 
+_INTERRUPTED = 128 + 2  # as shells tell of a command that SIGINT ended
+
 
 def tell(error: Exception) -> None:
     """Print an error on stderr, without a traceback."""
@@ -29,5 +31,8 @@ class Group(TyperGroup):
         except LakehouseError as error:
             tell(error)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(_INTERRUPTED) from None
         finally:
             gc.set_threshold(*before)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import lakehouse as ln
-from lakehouse.errors import InvalidArgument, StorageError
+from lakehouse.errors import LakehouseError, StorageError
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,15 +43,18 @@ def sql(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows that a table shows at most.")] = 50,
+    trusted: Annotated[  # noqa: FBT002
+        bool, typer.Option("--trusted", help="Allow all that DuckDB can: files, COPY, ATTACH …")
+    ] = False,
 ) -> None:
-    """Run SQL over the lake.
+    """Run one SQL statement that reads the lake.
 
     Every registry is a table (artifact, feature, cell_type …), beside the views; the content of
     a table-like artifact is dataset('its key').
     """
     chosen = _format(format, output)
     text = sys.stdin.read() if query == "-" else query
-    relation = _relation(text, at)
+    relation = _relation(text, at, trusted=trusted)
     if chosen is Format.table:
         _print_table(relation, rows, output)
     elif output is not None:
@@ -78,12 +81,12 @@ def _format(chosen: Format | None, output: Path | None) -> Format:
     return chosen
 
 
-def _relation(query: str, at: str | None) -> duckdb.DuckDBPyRelation:
+def _relation(query: str, at: str | None, *, trusted: bool) -> duckdb.DuckDBPyRelation:
     if at is None:
-        return ln.sql(query)
+        return ln.sql(query, trusted=trusted)
     from lakehouse.cli.history import reference
 
-    return ln.current_lake().at(reference(at)).sql(query)
+    return ln.current_lake().at(reference(at)).sql(query, trusted=trusted)
 
 
 def _print_table(relation: duckdb.DuckDBPyRelation, rows: int, path: Path | None) -> None:
@@ -134,12 +137,10 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def _executing() -> Iterator[None]:
-    """Errors of running a query, and of writing its result, as ours."""
-    import duckdb
-
+    """Errors of writing a query's result as ours; those of running it are already."""
     try:
         yield
-    except (duckdb.IOException, OSError) as error:
+    except LakehouseError:
+        raise
+    except OSError as error:
         raise StorageError("The result can't be written.", found=error) from error
-    except duckdb.Error as error:
-        raise InvalidArgument("The SQL failed while it ran.", found=error) from error

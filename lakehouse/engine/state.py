@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+    from lakehouse.engine.sql import Access, Scan
+
 _DUCK = {
     "string": "VARCHAR",
     "long": "BIGINT",
@@ -156,7 +158,7 @@ class State:
             frame = frame.to_frame()
         return frame.lazy()
 
-    def _source(self, table: str) -> pa.Table | str:
+    def _source(self, table: str) -> pa.Table | Scan:
         version = self.version(table)
         if not self._too_large(version):
             return version.arrow()
@@ -168,8 +170,9 @@ class State:
         query: str,
         params: Any = None,
         *,
-        views: Mapping[str, str] | None = None,
+        views: Mapping[str, str | Scan] | None = None,
         tables: Mapping[str, pa.Table] | None = None,
+        access: Access | None = None,
     ) -> duckdb.DuckDBPyRelation:
         """Run SQL over this state.
 
@@ -178,6 +181,7 @@ class State:
             params: Values of its parameters: a list for `?`, a dictionary for `$name`.
             views: Further views, name to SELECT text; they may name tables and each other.
             tables: Further Arrow tables by name.
+            access: What the query may do, if it is a user's.
 
         Returns:
             A DuckDB relation, bound to this state: `.pl()`, `.df()`, `.arrow()`, `.fetchall()`.
@@ -191,11 +195,14 @@ class State:
             tables=frozenset({*self.pointers, *(self._specs if self._cache.fills else ())}),
             views=views or {},
             extra=tables or {},
+            access=access or duck.REGISTRIES,
         )
 
 
-def scan_sql(version: TableVersion) -> str:
+def scan_sql(version: TableVersion) -> Scan:
     """SQL that scans a table's Parquet files, columns matched by field id."""
+    from lakehouse.engine.sql import Scan
+
     fields = []
     for field in version.iceberg_schema["fields"]:
         type_ = "VARCHAR[]" if isinstance(field["type"], dict) else _DUCK[field["type"]]
@@ -208,5 +215,6 @@ def scan_sql(version: TableVersion) -> str:
             f" AS {quoted(f['name'])}"
             for f in version.iceberg_schema["fields"]
         )
-        return f"SELECT {columns} WHERE false"
-    return f"SELECT * FROM read_parquet([{files}], schema=MAP {{{', '.join(fields)}}})"
+        return Scan(f"SELECT {columns} WHERE false")
+    sql = f"SELECT * FROM read_parquet([{files}], schema=MAP {{{', '.join(fields)}}})"
+    return Scan(sql, tuple(e.path for e in version.entries))

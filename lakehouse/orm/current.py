@@ -84,9 +84,9 @@ def current_lake() -> Lake:
     return active_lake() or connect()
 
 
-def sql(query: str, *args: Any, **params: Any) -> duckdb.DuckDBPyRelation:
-    """Run SQL over the current lake; see `Lake.sql`."""
-    return current_lake().sql(query, *args, **params)
+def sql(query: str, *args: Any, trusted: bool = False, **params: Any) -> duckdb.DuckDBPyRelation:
+    """Run one statement of SQL that reads the current lake; see `Lake.sql`."""
+    return current_lake().sql(query, *args, trusted=trusted, **params)
 
 
 def scan(name: str) -> pl.LazyFrame:

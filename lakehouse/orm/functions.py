@@ -10,6 +10,7 @@ import pyarrow as pa
 from lakehouse.orm.directory import load_name
 
 if TYPE_CHECKING:
+    from lakehouse.engine.sql import Scan
     from lakehouse.orm.lake import Lake
 
 # quoted text, quoted names and comments are passed over, so that a call inside them stays text
@@ -20,14 +21,14 @@ _SKIPPED = (
 )
 
 
-def expand(lake: Lake, query: str) -> tuple[str, dict[str, str], dict[str, pa.Table]]:
+def expand(lake: Lake, query: str) -> tuple[str, dict[str, Scan], dict[str, pa.Table]]:
     """A query with its table functions replaced by names, and what the names stand for.
 
     Returns:
-        The query, SQL texts by view name, and Arrow tables by name.
+        The query, what reads files by view name, and Arrow tables by name.
     """
     functions = lake.directory.functions
-    views: dict[str, str] = {}
+    views: dict[str, Scan] = {}
     tables: dict[str, pa.Table] = {}
     if not any(name in query.lower() for name in functions):
         return query, views, tables

@@ -28,6 +28,7 @@ from lakehouse.orm.directory import Directory, default_directory
 from lakehouse.orm.edits import isolated
 from lakehouse.orm.functions import expand
 from lakehouse.orm.matching import Matcher
+from lakehouse.orm.sql_access import access_of, connection_on
 from lakehouse.redaction import redacted
 from lakehouse.uris import name_of, root_of, text_of, type_of
 
@@ -225,22 +226,55 @@ class Lake(Branching):
         lake.branch_uid, lake.space_uid = self.branch_uid, self.space_uid
         return lake
 
-    def sql(self, query: str, *args: Any, **params: Any) -> duckdb.DuckDBPyRelation:
-        """Run SQL over all registries and views.
+    def sql(
+        self, query: str, *args: Any, trusted: bool = False, **params: Any
+    ) -> duckdb.DuckDBPyRelation:
+        """Run one statement of SQL that reads registries, views and datasets.
+
+        It runs on a DuckDB of the lake's own that is locked: it changes nothing, leaves nothing
+        behind, and reads no files but those of the lake's storage locations and datasets.
+        `ln.settings.query` limits its memory and time; Ctrl-C stops it.
 
         Args:
             query: One statement. Registries are tables in snake case (`artifact`,
                 `cell_type`); parameters are `?` or `$name`. `dataset('key')` is the content
                 of a table-like artifact.
             *args: Values of the `?`.
+            trusted: Run it with DuckDB's whole power: any statement, any file. Only for
+                queries that you would run as a program.
             **params: Values of the `$name`.
 
         Returns:
             A DuckDB relation: `.pl()`, `.df()`, `.arrow()`, `.fetchall()`.
+
+        Raises:
+            InvalidArgument: It can't be run, or isn't one statement that only reads.
         """
+        from lakehouse.engine.statements import check_reads
+
+        if not trusted:
+            check_reads(query)
         values: Any = list(args) if args else params
-        query, views, tables = expand(self, query)
-        return self.state.sql(query, values or None, views=self.views | views, tables=tables)
+        text, views, tables = expand(self, query)
+        return self.state.sql(
+            text,
+            values or None,
+            views={**self.views, **views},
+            tables=tables,
+            access=access_of(self, trusted=trusted),
+        )
+
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection of your own, with the tables and views of one state.
+
+        It can do all that DuckDB can: attach databases, write files, load extensions. What is
+        made in it stays in it; nothing of it reaches the lake.
+
+        Example:
+            >>> connection = lake.duckdb()                                    # doctest: +SKIP
+            >>> connection.execute("COPY artifact TO 'artifacts.csv'")        # doctest: +SKIP
+        """
+        return connection_on(self.state, self.views)
 
     @property
     def views(self) -> dict[str, str]:

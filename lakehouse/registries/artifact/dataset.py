@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,13 @@ from lakehouse.registries.artifact.record import Artifact
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse.engine.sql import Scan
     from lakehouse.orm import Lake
 
 _SEPARATOR = {".csv": ",", ".csv.gz": ",", ".tsv": "\\t", ".tsv.gz": "\\t"}
 
 
-def content(lake: Lake, key: str) -> str | pa.Table:
+def content(lake: Lake, key: str) -> Scan | pa.Table:
     """What `dataset('key')` reads: SQL that scans the file, or its rows.
 
     The key, or a uid, names the latest version in the lake's state. An AnnData gives its
@@ -47,7 +50,11 @@ def content(lake: Lake, key: str) -> str | pa.Table:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in _SEPARATOR:
-        return f"SELECT * FROM read_csv({_literal(str(path))}, delim = '{_SEPARATOR[suffix]}', hive_partitioning = false)"
+        return _scan(
+            f"SELECT * FROM read_csv({_literal(str(path))}, delim = '{_SEPARATOR[suffix]}', "
+            "hive_partitioning = false)",
+            [path],
+        )
     adapter = artifact._format(path)
     if adapter is None or adapter.otype not in ("DataFrame", "AnnData"):
         raise InvalidArgument(
@@ -70,14 +77,17 @@ def _literal(text: str) -> str:
     return "'" + escaped.replace("'", "''") + "'"
 
 
-def _parquet(path: Path) -> str:
+def _scan(sql: str, paths: Sequence[Path]) -> Scan:
+    from lakehouse.engine.sql import Scan
+
+    return Scan(sql, tuple(os.path.realpath(path) for path in paths))
+
+
+def _parquet(path: Path) -> Scan:
     """SQL that scans a Parquet file, or a folder of them with the columns in its folders' names."""
-    files = _files(path, "**/*.parquet")
+    paths = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    files = ", ".join(_literal(str(p)) for p in paths)
     below = path.is_dir() and any("=" in p.name for p in path.rglob("*") if p.is_dir())
-    return f"SELECT * FROM read_parquet({files}, hive_partitioning = {str(below).lower()})"
-
-
-def _files(path: Path, pattern: str) -> str:
-    if not path.is_dir():
-        return _literal(str(path))
-    return "[" + ", ".join(_literal(str(p)) for p in sorted(path.glob(pattern))) + "]"
+    return _scan(
+        f"SELECT * FROM read_parquet([{files}], hive_partitioning = {str(below).lower()})", paths
+    )

@@ -1,0 +1,92 @@
+"""Ctrl-C while DuckDB works.
+
+DuckDB looks for signals only in some of its calls; in the others Python learns of Ctrl-C when
+the query is over. The C handler of a signal, however, writes to a socket at once. A thread that
+waits there interrupts the query.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+_PERIOD = 0.02
+
+
+class Interruptible(Protocol):
+    """What can be told to stop, from another thread."""
+
+    def interrupt(self) -> None:
+        """Stop what runs at present."""
+        ...
+
+
+class _Watcher:
+    """The thread that waits for signals while a query runs in the main thread."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        self._running: Interruptible | None = None
+        self._before = -1
+        self.seen = False
+        threading.Thread(target=self._watch, name="lakehouse-ctrl-c", daemon=True).start()
+
+    def _watch(self) -> None:
+        while signals := self._read.recv(64):
+            if self._before >= 0:  # an event loop waits for them, too
+                with suppress(OSError):
+                    os.write(self._before, signals)
+            if signal.SIGINT not in signals:
+                continue
+            self.seen = self._running is not None
+            # a call that comes between two of its statements is missed
+            while (running := self._running) is not None and self.seen:
+                with suppress(Exception):  # closed meanwhile
+                    running.interrupt()
+                time.sleep(_PERIOD)
+
+    @contextmanager
+    def watching(self, running: Interruptible) -> Iterator[None]:
+        outer = self._running, self._before
+        self.seen = False
+        self._running = running
+        before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        if before != self._write.fileno():
+            self._before = before
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            self._running, self._before = outer
+
+
+_watcher: _Watcher | None = None
+
+
+@contextmanager
+def stopped_by_ctrl_c(running: Interruptible) -> Iterator[None]:
+    """Interrupt what runs inside the block when Ctrl-C is pressed, as KeyboardInterrupt.
+
+    Only the main thread gets signals; in others nothing is watched.
+    """
+    global _watcher
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if _watcher is None or _watcher.process != os.getpid():
+        _watcher = _Watcher()
+    try:
+        with _watcher.watching(running):
+            yield
+    except Exception:
+        if _watcher.seen and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            raise KeyboardInterrupt from None
+        raise

@@ -1,0 +1,49 @@
+r"""Text that a terminal shows and doesn't obey: control characters are written out.
+
+Names, keys and messages come from data. A terminal takes escape sequences in them as commands
+(title, colours, hidden text, in some even key presses), and bidirectional marks turn what is
+read around.
+
+Example:
+    >>> printable("label\x1b[31m\u202e")
+    'label\\x1b[31m\\u202e'
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0 but tab and line feed, DEL, C1; soft hyphen, marks without width, line and paragraph
+# separators, bidirectional marks, overrides and isolates, invisible operators, annotations,
+# tag characters, halves of surrogate pairs. Joiners stay: emoji and some scripts need them.
+_UNSAFE = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
+)
+_UNSAFE_TEXT = re.compile(f"[{_UNSAFE}]")
+_UNSAFE_CELL = re.compile(f"[{_UNSAFE}\t\n]")
+_NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def printable(text: str) -> str:
+    """A text with control characters escaped as Python writes them; lines and tabs stay."""
+    return text if text.isprintable() else _UNSAFE_TEXT.sub(_escaped, text)
+
+
+def printable_line(text: str) -> str:
+    """A text as one line: line breaks and tabs are escaped, too."""
+    return text if text.isprintable() else _UNSAFE_CELL.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in _NAMED:
+        return _NAMED[character]
+    code = ord(character)
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )
