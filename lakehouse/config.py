@@ -29,6 +29,7 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.printable import printable
 from lakehouse.redaction import redacted
 
+Verify = Literal["stamp", "hash"]
 Verbosity = Literal["error", "warning", "success", "info", "hint", "debug"]
 _LEVELS: tuple[str, ...] = ("error", "warning", "success", "info", "hint", "debug")
 _MEMORY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})? ?([KMGT]i?B|bytes|B|%)", re.IGNORECASE)
@@ -52,6 +53,7 @@ class Environment(BaseSettings):
     user: str | None = None
     cache_dir: Path | None = None
     verbosity: Verbosity = "success"
+    verify: Verify = "stamp"
     lock_timeout: float = 900.0
     query_memory_limit: str | None = None
     query_timeout: float | None = None
@@ -178,6 +180,7 @@ class Settings:
     sync_git_repo: str | None = None
     _verbosity: Verbosity | None = None
     _cache_dir: Path | None = None
+    _verify: Verify | None = None
     _lock_timeout: float | None = None
 
     @property
@@ -213,6 +216,25 @@ class Settings:
             numbered = ", ".join(f"{i} {name!r}" for i, name in enumerate(_LEVELS))
             raise InvalidArgument("There is no such verbosity.", found=value, expected=numbered)
         self._verbosity = value
+
+    @property
+    def verify(self) -> Verify:
+        """How stored content is verified when it is read: `stamp` or `hash`.
+
+        `stamp` compares size and times, and reads and hashes what these leave in doubt;
+        `hash` reads and hashes all content each time.
+        """
+        if self._verify is None:
+            self._verify = Environment().verify
+        return self._verify
+
+    @verify.setter
+    def verify(self, value: Verify) -> None:
+        if value not in ("stamp", "hash"):
+            raise InvalidArgument(
+                "There is no such way to verify content.", found=value, expected="'stamp' or 'hash'"
+            )
+        self._verify = value
 
     @property
     def cache_dir(self) -> Path:

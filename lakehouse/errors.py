@@ -35,6 +35,7 @@
     │  ├─ CatalogUnavailable        the catalog database is locked or unreachable
     │  ├─ SourceUnavailable         a public source is neither on this machine nor reachable
     │  └─ StorageError              bytes could not be read or written
+    │     ├─ ContentChanged           stored bytes aren't those that were saved, or are gone
     │     └─ NoWriteAccess
     ├─ LakeError                  open another lake, or another version of the software
     │  ├─ LakeNotFound
@@ -254,6 +255,10 @@ class SourceUnavailable(Unavailable):
 
 class StorageError(Unavailable, OSError):
     """Bytes could not be read from or written to a storage location."""
+
+
+class ContentChanged(StorageError):
+    """Bytes aren't those that were saved or judged, or aren't there any more."""
 
 
 class NoWriteAccess(StorageError, PermissionError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from lakehouse.engine.spec import dump_json
+from lakehouse.engine.json_text import dump_json
 from lakehouse.schema import DType
 
 _MOMENTS: dict[str, Any] = {

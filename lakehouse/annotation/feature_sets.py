@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from lakehouse.annotation.tables import content_hash, link_row
 from lakehouse.engine import Changes
-from lakehouse.engine.spec import dump_json
+from lakehouse.engine.json_text import dump_json
 from lakehouse.orm import Batch, Lake
 
 INDEX = "index"  # the slot of the link to a schema's index

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.engine import Changes, RowModel, TableSpec
-from lakehouse.engine.spec import dump_json
+from lakehouse.engine.json_text import dump_json
 from lakehouse.identity import digest_text, encode
 from lakehouse.schema.snapshot import Snapshot
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +16,7 @@ from lakehouse.curation.filtering import Filtered, split
 from lakehouse.curation.slots import EXTERNAL, Part, otype_of
 from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import ComponentCurator, status
-from lakehouse.errors import InvalidArgument, UnknownColumn, near
+from lakehouse.errors import ContentChanged, InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
@@ -30,6 +31,7 @@ from lakehouse.registries.artifact.validating import (
     named,
     parts_of,
 )
+from lakehouse.storage import Noted, is_remote
 
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
@@ -86,6 +88,7 @@ class Curator:
         self._features = named(features)
         self._saved = self._artifact
         self._data = dataset if self._artifact is None else self._artifact.cache()
+        self._noted = noted_of(self._data)
         if self._artifact is None and not is_path(dataset):
             self._check_type(dataset)
         self._parts = self._open()
@@ -236,6 +239,7 @@ class Curator:
             self.validate()
             stack.enter_context(told())
             changes = self._changes()
+            self._refuse_changed()
             if self._artifact is not None and is_path(self.dataset) and not changes:
                 saved = self._annotate(self._artifact)
             else:
@@ -252,12 +256,25 @@ class Curator:
                         features=self._features or None,
                     )
                     if changes and made._payload is not None:
-                        made._payload.owned = True
+                        made._payload.own()
+                    self._refuse_changed()
                     saved = made.save()
             if report:
                 self._save_report(saved, run)
         self._saved = saved
         return saved
+
+    def _refuse_changed(self) -> None:
+        """Refuse a file that isn't any more what the curator has read.
+
+        Raises:
+            ContentChanged: It was changed.
+        """
+        if self._noted is not None and not self._noted.is_same():
+            raise ContentChanged(
+                f"{self._noted.path!r} was changed after this curator had read it.",
+                hint="make a new curator of it, and validate again",
+            )
 
     def _annotate(self, artifact: Artifact) -> Artifact:
         """Annotate an artifact whose stored content is what was validated."""
@@ -308,6 +325,13 @@ class _Slots(dict[str, ComponentCurator]):
         raise UnknownColumn(
             f"The schema has no slot {slot!r}.", expected=", ".join(close or self) or None
         )
+
+
+def noted_of(dataset: Any) -> Noted | None:
+    """What a dataset looks like, if it is a local path."""
+    if not is_path(dataset) or is_remote(os.fspath(dataset)) or not os.path.exists(dataset):
+        return None
+    return Noted.of(os.fspath(dataset))
 
 
 SlotsCurator = Curator  # every curator is one over slots; the peer has a base class more

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from lakehouse.engine.arrays import array_of
 from lakehouse.engine.changes import Update
-from lakehouse.engine.spec import TableSpec, dump_json
+from lakehouse.engine.json_text import dump_json
+from lakehouse.engine.spec import TableSpec
 from lakehouse.errors import InvalidArgument, RowConflict
 
 

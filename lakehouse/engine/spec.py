@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from lakehouse.engine.arrays import array_of, scalar_of
+from lakehouse.engine.json_text import dump_json
 from lakehouse.errors import InvalidArgument
 from lakehouse.identity import digest_text
 
@@ -304,10 +305,3 @@ def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(
         [array_of([None if v is None else str(v) for v in column.to_pylist()], pa.string())]
     )
-
-
-def dump_json(value: Any) -> str:
-    """JSON text of a value; dates in ISO form, other types as text."""
-    return orjson.dumps(
-        value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    ).decode()

@@ -61,7 +61,8 @@ def save_tiledbsoma_experiment(
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         path = Path(folder) / "experiment.tiledbsoma"
         if revises is not None:
-            shutil.copytree(revises.cache(), path)
+            # stored files are read-only, their copies aren't
+            shutil.copytree(revises.cache(), path, copy_function=shutil.copyfile)
         write_anndatas(
             str(path),
             given,

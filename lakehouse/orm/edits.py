@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.engine import Changes, RowModel, State, TableSpec
-from lakehouse.engine.spec import dump_json
+from lakehouse.engine.json_text import dump_json
 from lakehouse.errors import KeyConflict, RowConflict
 from lakehouse.identity import digest_text
 from lakehouse.orm.bootstrap import BUILT_IN, MAIN

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import pydantic
 
+from lakehouse.engine.json_text import check_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, TypeMismatch
 from lakehouse.orm.bootstrap import NUMBERS
 
@@ -99,7 +100,15 @@ class Field:
         except pydantic.ValidationError as error:
             detail = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise self._error(f"{value!r} ({type(value).__name__})", detail) from None
+        if self.kind == "json":
+            self._check_json(found)
         return aware(found) if isinstance(found, datetime) else found
+
+    def _check_json(self, value: Any) -> None:
+        try:
+            check_json(value)
+        except FieldValidationError as error:
+            raise self._error(str(error.found), str(error.expected)) from None
 
     def _error(self, found: str, expected: str) -> FieldValidationError:
         shown = found if len(found) < 200 else found[:200] + "…"

@@ -7,18 +7,21 @@ Places in the dictionary are parameters, too, so a key may be any text.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lakehouse.engine.spec import dump_json
-from lakehouse.errors import InvalidArgument
+from lakehouse.engine.json_text import dump_json
+from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm.fields import Field
 from lakehouse.orm.lookups import COMPARISONS, ColumnLookup, Sql
 
 _KEYS = {"has_key": " AND ", "has_keys": " AND ", "has_any_keys": " OR "}
 _TEXTS = ("iexact", "contains", "icontains", "startswith", "istartswith", "endswith",
           "iendswith", "regex", "iregex")  # fmt: skip
-_NUMBERS = "('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
+_INTEGERS = "('BIGINT', 'UBIGINT', 'HUGEINT')"
+_SIGNS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_HUGE = 2**127  # what DuckDB's largest integers hold
 
 
 def place_of(keys: Sequence[str]) -> str:
@@ -91,7 +94,9 @@ class JsonLookup:
         elif isinstance(sample, bool):
             column, value, test = text, str(value).lower(), "= 'BOOLEAN'"
         elif isinstance(sample, int | float) or hasattr(sample, "item"):
-            column, kind, test = f"TRY_CAST({text} AS DOUBLE)", float | None, f"IN {_NUMBERS}"
+            if name in (*_SIGNS, "range"):
+                return self._number(place, name, value)
+            column, kind, test = f"TRY_CAST({text} AS DOUBLE)", float | None, "IN ('DOUBLE')"
         else:
             column, value, test = text, _plain(value), "= 'VARCHAR'"
         field = Field(self._field.registry, f"{self._field.name}{place[1:]}", kind, ())
@@ -99,6 +104,31 @@ class JsonLookup:
         if not test:
             return sql, [place, *params]
         return f"(json_type({self._sql}, ?) {test} AND {sql})", [place, place, *params]
+
+    def _number(self, place: str, name: str, value: Any) -> Sql:
+        """A comparison of numbers by their values: integers are never rounded to doubles."""
+        if name == "range":
+            if not isinstance(value, list | tuple) or len(value) != 2:
+                raise InvalidArgument("The look-up 'range' takes two values.", found=value)
+            low, high = self._number(place, "gte", value[0]), self._number(place, "lte", value[1])
+            return f"({low[0]} AND {high[0]})", [*low[1], *high[1]]
+        number = value.item() if hasattr(value, "item") else value
+        if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
+            field = f"{self._field.name}{place[1:]}"
+            raise FieldValidationError(
+                f"Numbers of {field!r} are compared with a number.", found=repr(value)
+            )
+        sign, text = _SIGNS[name], f"json_extract_string({self._sql}, ?)"
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+        nearest, limit = _of_doubles(sign, number)
+        double = f"TRY_CAST({text} AS DOUBLE) {nearest} CAST(? AS DOUBLE)"
+        whole, value = double, repr(limit)  # no stored integer is near
+        if isinstance(number, int) and abs(number) < _HUGE:
+            whole, value = f"TRY_CAST({text} AS HUGEINT) {sign} CAST(? AS HUGEINT)", str(number)
+        kind = f"json_type({self._sql}, ?)"
+        sql = f"CASE WHEN {kind} IN {_INTEGERS} THEN {whole} WHEN {kind} = 'DOUBLE' THEN {double} ELSE false END"
+        return sql, [place, place, value, place, place, repr(limit)]
 
     def _equal(self, column: str, places: list[str], value: Any, *, part: bool = False) -> Sql:
         """Equality of dictionaries and lists, whatever the order of the keys."""
@@ -112,6 +142,20 @@ class JsonLookup:
             f" AND length(CAST({column} AS VARCHAR)) = ?)",
             [*places, text, text, *places, *places, len(text)],
         )
+
+
+def _of_doubles(sign: str, number: float) -> tuple[str, float]:
+    """A comparison with a number as one with a double, which is true of the same doubles."""
+    try:
+        nearest = float(number)
+    except OverflowError:
+        nearest = math.inf if number > 0 else -math.inf
+    if nearest == number:  # Python compares integers with doubles exactly
+        return sign, nearest
+    if sign == "=":
+        return "=", math.nan  # which no stored double is
+    below = nearest < number
+    return {">": ">" if below else ">=", "<": "<=" if below else "<"}[sign[0]], nearest
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from lakehouse.engine import TableSpec
-from lakehouse.engine.spec import dump_json
+from lakehouse.engine.json_text import dump_json
 from lakehouse.errors import InvalidArgument
 
 _SHARE_FROM = 64

@@ -154,7 +154,8 @@ class Statement:
         if sql.startswith("json_extract("):
             # numbers by their value, everything else by its text
             text = sql.replace("json_extract(", "json_extract_string(", 1)
-            return [f"TRY_CAST({text} AS DOUBLE)", text], values * 2, descending
+            numbers = [f"TRY_CAST({text} AS {kind})" for kind in ("DOUBLE", "HUGEINT")]
+            return [*numbers, text], values * 3, descending
         return [sql], values, descending
 
     # -- running -----------------------------------------------------------------------

@@ -9,6 +9,9 @@ from lakehouse.storage.cache import CacheDir
 from lakehouse.storage.hashing import ContentHash, hash_bytes, hash_folder
 from lakehouse.storage.keys import check_key
 from lakehouse.storage.location import StorageLocation
+from lakehouse.storage.noted import Noted
+from lakehouse.storage.sameness import Difference, Saved, difference
+from lakehouse.storage.stamps import Look, look_at
 from lakehouse.storage.transfer import (
     exists,
     hash_path,
@@ -18,19 +21,27 @@ from lakehouse.storage.transfer import (
     store,
     store_many,
 )
+from lakehouse.storage.verified import Verified
 from lakehouse.uris import is_remote, local_path, scheme_of
 
 __all__ = [
     "CacheDir",
     "ContentHash",
+    "Difference",
+    "Look",
+    "Noted",
+    "Saved",
     "StorageLocation",
+    "Verified",
     "check_key",
+    "difference",
     "exists",
     "hash_bytes",
     "hash_folder",
     "hash_path",
     "is_remote",
     "local_path",
+    "look_at",
     "move_in",
     "remove",
     "scheme_of",

@@ -33,7 +33,11 @@ _CHUNK = 32
 
 
 def write_many(
-    sources: Sequence[Source], targets: Sequence[str], workers: int, advance: Advance | None
+    sources: Sequence[Source],
+    targets: Sequence[str],
+    workers: int,
+    advance: Advance | None,
+    saved_at: int | None = None,
 ) -> list[ContentHash]:
     """Copy sources to absolute local paths, durable when this returns; all or nothing.
 
@@ -51,8 +55,11 @@ def write_many(
         source, temp = sources[index], temps[index]
         with reported("store", targets[index], writing=True):
             if source.is_folder:
-                return local.copy_folder(source, temp, advance)
-            return local.copy(source, source.files[0], temp, advance, settle=not together)
+                content = local.copy_folder(source, temp, advance)
+            else:
+                content = local.copy(source, source.files[0], temp, advance, settle=not together)
+            local.mark_saved(source, temp, content, saved_at)
+        return content
 
     try:
         hashes = _in_chunks(copy, len(targets), workers)

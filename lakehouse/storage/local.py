@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,10 @@ from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
 from lakehouse.storage.progress import Advance
 from lakehouse.storage.source import Entry, Source
+from lakehouse.storage.stamps import stamp
 
 TEMP_PREFIX = ".tmp-"
+_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def temp_beside(target: str) -> str:
@@ -28,8 +31,17 @@ def temp_beside(target: str) -> str:
     return os.path.join(os.path.dirname(target), TEMP_PREFIX + secrets.token_hex(8))
 
 
-def write(source: Source, target: str, advance: Advance | None = None) -> ContentHash:
-    """Copy a source to a local path, durable when this returns; all of it or nothing."""
+def write(
+    source: Source, target: str, advance: Advance | None = None, saved_at: int | None = None
+) -> ContentHash:
+    """Copy a source to a local path, durable when this returns; all of it or nothing.
+
+    Args:
+        source: What is copied.
+        target: The path of the copy, whose files are read-only.
+        advance: Called with the numbers of bytes as they are written.
+        saved_at: The second that its stamp tells, if it gets one; see `stamps`.
+    """
     with reported("store", target, writing=True):
         make_folders([os.path.dirname(target)])
         temp = temp_beside(target)
@@ -38,6 +50,7 @@ def write(source: Source, target: str, advance: Advance | None = None) -> Conten
                 content = copy_folder(source, temp, advance)
             else:
                 content = copy(source, source.files[0], temp, advance)
+            mark_saved(source, temp, content, saved_at)
             put_in_place(temp, target)
         except BaseException:
             abandon([temp])
@@ -73,10 +86,11 @@ def copy(
     *,
     settle: bool = True,
 ) -> ContentHash:
-    """Copy one file to a new path, and fsync it unless the caller does so for many."""
+    """Copy one file to a new read-only one, and fsync it unless the caller does so for many."""
     sink = filesystem.create(path)
     try:
         content = source.read(entry, _writer(sink, advance))
+        make_read_only(sink)
         if settle:
             os.fsync(sink)
     finally:
@@ -105,6 +119,12 @@ def copy_folder(source: Source, temp: str, advance: Advance | None) -> ContentHa
     for folder, _, _ in os.walk(temp):
         sync_folder(folder)
     return content
+
+
+def mark_saved(source: Source, path: str, content: ContentHash, saved_at: int | None) -> None:
+    """Stamp a copy, if it is to have a stamp."""
+    if saved_at is not None:
+        stamp(path, [file.name for file in source.files], content, saved_at)
 
 
 def put_in_place(path: str, target: str) -> None:
@@ -156,18 +176,25 @@ def sync_folder(path: str) -> None:
         os.close(folder)
 
 
-def sync_tree(path: str) -> None:
-    """Make a file, or a folder with all it holds, durable."""
+def make_read_only(file: int | str) -> None:
+    """Let nobody change the bytes of a stored file, open or not, by mistake."""
+    with suppress(OSError):  # some mounts give all files one mode
+        os.chmod(file, stat.S_IMODE(os.stat(file).st_mode) & ~_WRITE)
+
+
+def settle_tree(path: str) -> None:
+    """Make a file, or a folder with all it holds, durable, and its files read-only."""
     if not os.path.isdir(path):
         handle = os.open(path, os.O_RDONLY)
         try:
+            make_read_only(handle)
             os.fsync(handle)
         finally:
             os.close(handle)
         return
     with os.scandir(path) as entries:
         for entry in entries:
-            sync_tree(entry.path)
+            settle_tree(entry.path)
     sync_folder(path)
 
 

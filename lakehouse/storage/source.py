@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from lakehouse.errors import StorageError
+from lakehouse.errors import ContentChanged, StorageError
 from lakehouse.storage import remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write, hash_folder, hash_stream
@@ -26,11 +26,15 @@ class Entry:
         name: Path relative to the source, with forward slashes; empty for a single file.
         path: Full path, as the opener wants it.
         size: Bytes when it was listed.
+        stat: What the machine's file system said of it then, after links.
+        is_link: Whether a symbolic link is in its place.
     """
 
     name: str
     path: str
     size: int
+    stat: os.stat_result | None = None
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Source:
     files: tuple[Entry, ...]
     is_folder: bool
     opener: Callable[[str], BinaryIO]
+    moved: int = 0  # when names in a local folder last changed, in nanoseconds
 
     @property
     def size(self) -> int:
@@ -48,11 +53,22 @@ class Source:
         return sum(file.size for file in self.files)
 
     def read(self, entry: Entry, write: Write | None = None) -> ContentHash:
-        """Read one file once, hashing it and handing its blocks to `write`."""
+        """Read one file once, hashing it and handing its blocks to `write`.
+
+        Raises:
+            ContentChanged: Somebody wrote it meanwhile, so that nobody ever saw what was read.
+        """
         with reported("read", entry.path):
             stream = self.opener(entry.path)
         with stream:
-            return hash_stream(_Reported(stream, entry.path), write, size=entry.size)
+            before = _written(stream, entry)
+            content = hash_stream(_Reported(stream, entry.path), write, size=entry.size)
+            if before != _written(stream, entry):
+                raise ContentChanged(
+                    f"{entry.path!r} was written while it was read.",
+                    hint="try again once its writer is done",
+                )
+        return content
 
     def each(self, work: Callable[[Entry], ContentHash]) -> ContentHash:
         """Do the work on every file, in parallel in a folder, and combine the hashes."""
@@ -63,6 +79,14 @@ class Source:
         return hash_folder(
             (file.name, found) for file, found in zip(self.files, hashes, strict=True)
         )
+
+
+def _written(stream: BinaryIO, entry: Entry) -> tuple[int, int] | None:
+    """Size of an open local file, and when it was last written."""
+    if entry.stat is None:
+        return None
+    info = os.fstat(stream.fileno())
+    return info.st_size, info.st_mtime_ns
 
 
 class _Reported:
@@ -102,7 +126,8 @@ def _local(path: str) -> Source:
     with reported("read", path):
         info = os.stat(path)
         if stat.S_ISREG(info.st_mode):
-            return Source(path, (Entry("", path, info.st_size),), is_folder=False, opener=_open)
+            entry = Entry("", path, info.st_size, info, os.path.islink(path))
+            return Source(path, (entry,), is_folder=False, opener=_open)
         if not stat.S_ISDIR(info.st_mode):
             raise StorageError(
                 f"Could not read {path!r}.",
@@ -110,13 +135,15 @@ def _local(path: str) -> Source:
                 expected="a file or a folder",
             )
         files: list[Entry] = []
-        _walk(path, "", files, ())
+        moved = _walk(path, "", files, ())
     listed = tuple(sorted(files, key=lambda file: file.name))
-    return Source(path, listed, is_folder=True, opener=_open)
+    return Source(path, listed, is_folder=True, opener=_open, moved=moved)
 
 
-def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, int], ...]) -> None:
+def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, int], ...]) -> int:
+    """List the files below a folder; gives when a name in it, or it itself, last changed."""
     info = os.stat(folder)
+    moved = max(info.st_mtime_ns, info.st_ctime_ns)
     here = (info.st_dev, info.st_ino)
     if here in above:
         raise StorageError(
@@ -128,9 +155,10 @@ def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, 
         for entry in entries:
             name = prefix + entry.name
             if entry.is_dir():
-                _walk(entry.path, name + "/", files, (*above, here))
+                moved = max(moved, _walk(entry.path, name + "/", files, (*above, here)))
             elif entry.is_file():
-                files.append(Entry(name, entry.path, entry.stat().st_size))
+                info = entry.stat()
+                files.append(Entry(name, entry.path, info.st_size, info, entry.is_symlink()))
             else:
                 os.stat(entry.path)  # a dangling link raises the fitting error
                 raise StorageError(
@@ -138,6 +166,7 @@ def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, 
                     found="a device, pipe or socket",
                     expected="files and folders only",
                 )
+    return moved
 
 
 def _open(path: str) -> BinaryIO:

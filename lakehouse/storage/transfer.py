@@ -46,6 +46,7 @@ def store(
     *,
     progress: Advance | bool | None = None,
     options: Options = None,
+    saved_at: int | None = None,
 ) -> ContentHash:
     """Copy a file or folder, hashing it while it is read once.
 
@@ -57,6 +58,7 @@ def store(
         target: Local path or URI of the copy itself, not of the folder to put it into.
         progress: See `lakehouse.storage.progress.tracked`.
         options: fsspec options of the target.
+        saved_at: The second that the stamp of a local copy tells; see `lakehouse.storage.stamps`.
 
     Raises:
         NoWriteAccess: The target refuses writes.
@@ -67,7 +69,7 @@ def store(
     with tracked(os.path.basename(place), found.size, progress) as advance:
         if is_remote(place):
             return _upload(found, remote.connect(place, _options(target, options)), advance)
-        return local.write(found, local_path(place), advance)
+        return local.write(found, local_path(place), advance, saved_at)
 
 
 def store_many(
@@ -76,6 +78,7 @@ def store_many(
     workers: int = WORKERS,
     progress: Advance | bool | None = None,
     options: Options = None,
+    saved_at: int | None = None,
 ) -> list[ContentHash]:
     """Copy many files or folders at once, as durably as `store` does.
 
@@ -85,7 +88,7 @@ def store_many(
     Args:
         pairs: Source and target of each copy; no target twice.
         workers: Threads.
-        progress: See `store`.
+        progress, saved_at: See `store`.
         options: fsspec options of the targets.
 
     Returns:
@@ -99,7 +102,7 @@ def store_many(
     total = sum(source.size for source in sources)
     with tracked(f"{len(targets)} files", total, progress) as advance:
         if not any(far):
-            return write_many(sources, targets, workers, advance) if pairs else []
+            return write_many(sources, targets, workers, advance, saved_at) if pairs else []
         if all(far):
             return _upload_many(sources, targets, workers, advance, options)
     raise InvalidArgument("Local and remote targets can't be mixed in one call.")
@@ -111,6 +114,7 @@ def move_in(
     *,
     known: ContentHash | None = None,
     options: Options = None,
+    saved_at: int | None = None,
 ) -> ContentHash:
     """Move a file or folder that we own to a target; a rename on the same file system.
 
@@ -119,6 +123,7 @@ def move_in(
         target: Local path or URI.
         known: Its content hash, if it was computed already.
         options: fsspec options of the target.
+        saved_at: See `store`.
     """
     path, place = local_path(text_of(source)), text_of(target)
     if not is_remote(place):
@@ -126,8 +131,10 @@ def move_in(
         content = known or hash_path(path)
         with reported("store", place, writing=True):
             local.make_folders([os.path.dirname(place)])
-            local.sync_tree(path)
             filesystem.hand_over(path, os.path.dirname(place))
+            local.settle_tree(path)
+            if saved_at is not None:
+                local.mark_saved(source_of(path), path, content, saved_at)
             try:
                 local.put_in_place(path, place)
             except OSError as error:
@@ -136,7 +143,7 @@ def move_in(
             else:
                 local.sync_folder(os.path.dirname(place))
                 return content
-    content = store(path, target, options=options)
+    content = store(path, target, options=options, saved_at=saved_at)
     local.remove(path)
     return content
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse import storage
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.labels import LabelManager
-from lakehouse.config import settings
-from lakehouse.errors import InvalidArgument, NoLoader, ObjectDoesNotExist
+from lakehouse.errors import ContentChanged, InvalidArgument, NoLoader, ObjectDoesNotExist
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
 from lakehouse.orm import Versioned
@@ -18,13 +17,16 @@ from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.comparing import ArtifactDiff, compare
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED, managed_key
+from lakehouse.registries.artifact.stored import local_content
 from lakehouse.registries.artifact.validating import Validation
-from lakehouse.storage import CacheDir, StorageLocation
+from lakehouse.storage import Look, StorageLocation, look_at
 
 if TYPE_CHECKING:
     from upath import UPath
 
 LINKED = 10_000_000
+
+_TRIES = 3
 
 # What other programs show: loading gives its path.
 _SHOWN = (".html", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".rds")
@@ -41,6 +43,7 @@ class ArtifactContent(Versioned):
     _replaced: bool = False
     _dedupe: bool = True
     _delete_storage: bool | None = None
+    _asked: tuple[Any, Any] = (None, None)  # the schema and the external features, when judged
 
     def _plan(self) -> None:
         """Decide where the bytes will lie."""
@@ -90,16 +93,20 @@ class ArtifactContent(Versioned):
         Args:
             is_run_input: Accepted for the peer's sake; tracking comes with lineage.
             mute: Accepted for the peer's sake.
+
+        Raises:
+            ContentChanged: The bytes aren't those that were saved, by size and times, and by
+                hash where these leave doubt; `settings.verify = "hash"` always hashes them.
         """
+        return self._local_content()[0]
+
+    def _local_content(self) -> tuple[Path, Look | None]:
+        """A local path of the content, and what was seen there when it was verified."""
         if self._payload is not None and not self._saved:
-            return placing.local_copy(self._payload)
+            return placing.local_copy(self._payload), None
         location = placing.location_of(self._lake, self._values["storage_uid"])
         self._refuse_replaced()
-        uri = location.uri(self._place(location))
-        name = (self.key or self.storage_key).rpartition("/")[2]
-        return CacheDir(settings.cache_dir).fetch(
-            uri, name, self.size, self.hash or "", options=dict(location.options) or None
-        )
+        return local_content(self, location, self._place(location))
 
     def _refuse_replaced(self) -> None:
         """A past state can't read content that lay under a real key and was replaced there."""
@@ -123,11 +130,26 @@ class ArtifactContent(Versioned):
 
         Raises:
             NoLoader: The content is of a format that is only stored.
+            ContentChanged: The bytes aren't those that were saved; see `cache`.
         """
-        path = self.cache()
+        if kwargs.get("backed") in (True, "r+"):
+            raise InvalidArgument(
+                "Stored content isn't written in place.",
+                found=f"backed={kwargs['backed']!r}",
+                expected="backed='r'",
+                hint="change it in memory, and save it: artifact.replace(adata)",
+            )
+        path, look = self._local_content()
         adapter = self._format(path)
         if adapter is not None:
-            return adapter.load(path, **kwargs)
+            for _ in range(_TRIES):
+                content = adapter.load(path, **kwargs)
+                if look is None or look_at(path).mark == look.mark:
+                    return content
+                path, look = self._local_content()  # somebody touched it while it was read
+            raise ContentChanged(
+                f"The content of {self!r} changes while it is loaded.", hint="try again"
+            )
         if self.suffix in _SHOWN:
             return path
         raise NoLoader(

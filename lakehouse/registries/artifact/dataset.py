@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnreadableFile, near
+from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, near
 from lakehouse.formats.base import COLUMNS
 from lakehouse.orm.families import latest_uid
 from lakehouse.registries.artifact.record import Artifact
@@ -30,6 +30,7 @@ def content(lake: Lake, key: str) -> Scan | pa.Table:
     Raises:
         ObjectDoesNotExist: There is no such artifact.
         InvalidArgument: It isn't table-like.
+        ContentChanged: Its bytes aren't those that were saved.
     """
     uid = latest_uid(lake, "artifact", {"key": key}) or (
         key if lake.state.row("artifact", key) else None
@@ -44,8 +45,6 @@ def content(lake: Lake, key: str) -> Scan | pa.Table:
         )
     artifact = Artifact._from_row(lake, row)
     path = artifact.cache()
-    if not path.exists():
-        raise UnreadableFile(f"The content of {artifact!r} is gone.", found=f"nothing at {path}")
     suffix = (artifact.suffix or "").lower()
     if suffix == ".parquet":
         return _parquet(path)

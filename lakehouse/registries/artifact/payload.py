@@ -22,7 +22,7 @@ from lakehouse.errors import (
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
 from lakehouse.formats.base import Description, Format
 from lakehouse.formats.rewriting import Changes, rewrite
-from lakehouse.storage import ContentHash
+from lakehouse.storage import ContentHash, Noted
 
 
 @dataclass(eq=False)
@@ -38,6 +38,9 @@ class Payload:
         options: fsspec options of a remote path.
         content: Its hash and size, once known.
         stated: Its size as the file system told it.
+        noted: What it looked like before it was judged.
+        judged: Its hash as it was known before it was stored.
+        steady: Whether it was the same all the time while it was judged.
     """
 
     path: str = field(repr=False)
@@ -48,6 +51,9 @@ class Payload:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     content: ContentHash | None = None
     stated: int | None = None
+    noted: Noted | None = None
+    judged: ContentHash | None = None
+    steady: bool = True
 
     @property
     def remote(self) -> bool:
@@ -67,10 +73,39 @@ class Payload:
             self.stated = storage.stat_size(self.path, options=self.options or None)
         return self.stated
 
+    def note(self) -> None:
+        """Note what a file of somebody else looks like, before it is judged."""
+        if self.noted is None and not self.owned and not self.remote and self.path:
+            self.noted = Noted.of(self.path)
+
+    def is_as_judged(self) -> bool:
+        """Whether what was stored, or lies at the path still, is what was judged."""
+        if not self.steady:
+            return False
+        if self.judged is not None:
+            return self.content is not None and self.content.hash == self.judged.hash
+        return self.noted is None or self.noted.is_same(self.content)
+
+    def is_unchanged(self) -> bool:
+        """Whether nobody touched a file since before it was judged."""
+        return self.noted is None or self.noted.is_unmoved()
+
+    def own(self) -> None:
+        """Take over a file that was made for this payload only."""
+        self.owned, self.noted, self.steady = True, None, True
+
+    def set_stored(self, content: ContentHash) -> None:
+        """Note what was stored."""
+        self.judged = self.content
+        self.content = content
+
     def hashed(self) -> ContentHash:
         """The content hash; reads the content where it isn't known yet."""
         if self.content is None:
-            self.content = storage.hash_path(self.path, options=self.options or None)
+            self.note()
+            self.content = (self.noted and self.noted.content) or storage.hash_path(
+                self.path, options=self.options or None
+            )
         return self.content
 
     def describe(self, at: Path) -> Description | None:

@@ -74,15 +74,12 @@ def local_copy(payload: Payload) -> Path:
     if not payload.remote:
         return Path(payload.path)
     name = name_of(payload.path)
+    options, cache = payload.options or None, CacheDir(settings.cache_dir)
+    if payload.content is None:  # what is judged is what must be stored later
+        path, payload.content = cache.download(payload.path, name, options=options)
+        return path
     content = payload.content
-    cache = CacheDir(settings.cache_dir)
-    return cache.fetch(
-        payload.path,
-        name,
-        None if content is None else content.size,
-        "" if content is None else content.hash,
-        options=payload.options or None,
-    )
+    return cache.fetch(payload.path, name, content.size, content.hash, options=options)
 
 
 def description_of(payload: Payload) -> Description | None:
@@ -93,17 +90,32 @@ def description_of(payload: Payload) -> Description | None:
     """
     if payload.format is None or payload.format.otype is None:
         return None  # text, JSON and the like have no slots
+    payload.note()
     return payload.describe(local_copy(payload))
 
 
-def put(payload: Payload, target: str) -> ContentHash:
-    """Bring a payload to its place; content that we wrote ourselves is moved."""
-    if payload.owned:
-        content = storage.move_in(payload.path, target, known=payload.content)
+def put(payload: Payload, target: str, saved_at: int) -> ContentHash:
+    """Bring a payload to its place; content that we wrote ourselves is moved.
+
+    Args:
+        payload: The content.
+        target: Its place.
+        saved_at: When it is saved, in whole seconds since 1970.
+    """
+    if payload.owned and not storage.is_remote(target):
+        content = storage.move_in(payload.path, target, known=payload.content, saved_at=saved_at)
     else:
-        content = storage.store(payload.path, target)
-    payload.content = content
+        content = storage.store(payload.path, target, saved_at=saved_at)
+    payload.set_stored(content)
     return content
+
+
+def give_back(payload: Payload, target: str) -> None:
+    """Undo `put`: content that we wrote ourselves is kept for another try."""
+    if payload.owned and not storage.is_remote(target) and not storage.exists(payload.path):
+        with contextlib.suppress(StorageError):
+            storage.move_in(target, payload.path, known=payload.content)
+    take_back(target)
 
 
 def move(source: str, target: str) -> None:

@@ -11,6 +11,7 @@ from lakehouse._lazy import is_a
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
+    ContentChanged,
     InvalidArgument,
     InvalidKey,
 )
@@ -157,6 +158,12 @@ class Artifact(
         if wanted is not None:
             self._values["schema_uid"] = wanted.uid
             self._values["schema_hash"] = wanted.hash
+        object.__setattr__(self, "_asked", (wanted, features))
+        self._judge()
+
+    def _judge(self) -> None:
+        """Validate the content as it was asked for, and describe it."""
+        wanted, features = self._asked
         if wanted is not None or features:
             self._validate(wanted, features)
         self._describe_content()
@@ -244,6 +251,8 @@ class Artifact(
                 f"The schema coerces content that is stored uncoerced as {self!r}.",
                 hint="pass skip_hash_lookup=True to store the coerced content as well",
             )
+        if not payload.is_unchanged():
+            raise ContentChanged(f"{payload.path!r} changed while it was judged.", hint="try again")
         object.__setattr__(self, "_validation", outcome)
         if wanted is not None:
             self._set("schema_uid", wanted.uid)
@@ -255,6 +264,10 @@ class Artifact(
         pandas = is_a(payload.obj, "pandas.DataFrame")
         if isinstance(table, Mapping):
             new = changed_payload(payload, placing.local_copy(payload), table)
+            if not payload.is_unchanged():
+                raise ContentChanged(
+                    f"{payload.path!r} changed while it was judged.", hint="try again"
+                )
         else:
             new = payload_of(table.to_pandas() if pandas else table, f"data{payload.suffix}")
         object.__setattr__(self, "_payload", new)

@@ -41,6 +41,7 @@ class ArtifactReplacing(ArtifactSaving):
         placing.description_of(payload)  # what can't be read replaces nothing
         self._check_replacement(payload)
         object.__setattr__(self, "_payload", payload)
+        object.__setattr__(self, "_asked", (None, None))
         if payload.suffix != (self.suffix or ""):
             self._take_suffix(payload.suffix)
         if not self._saved:

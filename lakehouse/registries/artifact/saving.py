@@ -9,12 +9,13 @@ from lakehouse import storage as store
 from lakehouse.annotation.tables import EXTERNAL, insert_snapshots
 from lakehouse.config import notify
 from lakehouse.engine import Changes
-from lakehouse.errors import InconsistentKey, InvalidArgument, RowConflict
+from lakehouse.errors import ContentChanged, InconsistentKey, InvalidArgument, RowConflict
 from lakehouse.formats import suffix_of
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
-from lakehouse.registries.artifact.payload import Payload, payload_of
+from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.registries.artifact.stored import tags_naming
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ArtifactSaving(ArtifactContent):
         payload = self._payload
         assert payload is not None
         description = placing.description_of(payload)
+        payload.steady = payload.is_unchanged()  # else it is judged again when it is stored
         object.__setattr__(self, "_description", description)
         if description is not None:
             self._set("otype", description.otype)
@@ -64,10 +66,11 @@ class ArtifactSaving(ArtifactContent):
         batch.on_rollback(lambda: _forget_stored(plain))
         batch.on_rollback(lambda: placing.take_all_back(targets))
         contents = store.store_many(
-            [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)], progress=None
+            [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)],
+            saved_at=int(batch.now.timestamp()),
         )
         for record, target, content in zip(plain, targets, contents, strict=True):
-            record._payload.content = content
+            record._payload.set_stored(content)
             object.__setattr__(record, "_stored", target)
 
     def _before_save(self, batch: Batch) -> None:
@@ -83,6 +86,8 @@ class ArtifactSaving(ArtifactContent):
         self._check_storage(batch)
         self._number(batch)
         self._store(batch, payload)
+        if not payload.is_as_judged():
+            self._judge_again(payload)
         content = payload.hashed()
         self._set("size", content.size)
         self._set("hash", content.hash)
@@ -137,6 +142,8 @@ class ArtifactSaving(ArtifactContent):
 
     def _store(self, batch: Batch, payload: Payload) -> None:
         if self._in_place:
+            if not payload.is_unchanged():
+                payload.set_stored(store.hash_path(payload.path, options=payload.options or None))
             payload.hashed()
             return
         self._plan()
@@ -144,10 +151,42 @@ class ArtifactSaving(ArtifactContent):
         if self._stored is None:
             self._refuse_taken(target)
             batch.on_rollback(lambda: self._unstore(target))
-            placing.put(payload, target)
+            placing.put(payload, target, int(batch.now.timestamp()))
             object.__setattr__(self, "_stored", target)
         elif self._stored != target:
             raise InvalidArgument(f"{self!r} was stored at another place.", found=self._stored)
+
+    def _judge_again(self, payload: Payload) -> None:
+        """The content was changed after it was judged: what counts is what was stored.
+
+        Raises:
+            ValidationError: The schema refuses it now.
+            ContentChanged: It would be converted, or is still being changed.
+        """
+        target = payload.path if self._in_place else self._target()
+        options = payload.options if self._in_place else {}
+        stored = Payload(target, payload.suffix, payload.format, options=options)
+        stored.content = payload.content
+        object.__setattr__(self, "_payload", stored)
+        try:
+            self._judge()
+            if self._payload is not stored or not stored.is_as_judged():
+                raise ContentChanged(
+                    f"{payload.path!r} was changed after it was judged.",
+                    found="other content, which the schema converts, or which changes still",
+                    hint="make the artifact again",
+                )
+        except BaseException:
+            object.__setattr__(self, "_payload", payload)
+            if not self._in_place:
+                self._unstore(target)
+            raise
+        object.__setattr__(self, "_payload", payload)
+        payload.judged, payload.steady = payload.content, True
+        notify(f"{payload.path!r} changed after it was judged, so it was judged again", "warning")
+
+    def _judge(self) -> None:
+        raise TypeError(type(self).__name__)
 
     def _refuse_taken(self, target: str) -> None:
         """Bytes under a real key are never written over by another artifact."""
@@ -179,11 +218,9 @@ class ArtifactSaving(ArtifactContent):
         self._values["storage_key"] = key
 
     def _unstore(self, target: str) -> None:
-        placing.take_back(target)
+        if self._payload is not None:
+            placing.give_back(self._payload, target)
         object.__setattr__(self, "_stored", None)
-        if self._payload is not None and self._payload.owned and self._payload.obj is not None:
-            renewed = payload_of(self._payload.obj, f"data{self._payload.suffix}")
-            object.__setattr__(self, "_payload", renewed)
 
     def _find_twin(self, batch: Batch) -> None:
         """The content may be known after all, now that its hash is."""
@@ -247,17 +284,34 @@ class ArtifactSaving(ArtifactContent):
 
         batch.stage(unlink)
         if wanted:
-            batch.on_commit(lambda: placing.take_back(target))
+            batch.on_commit(lambda: self._remove_bytes(target))
             if not virtual and self._values["storage_key"].startswith(f"{MANAGED}/"):
                 # its process ended before it took the key: what was replaced may lie there still
                 batch.on_commit(lambda: placing.take_back(location.uri(self._values["key"])))
+
+    def _remove_bytes(self, target: str) -> None:
+        """Remove the bytes of a deleted artifact, unless a tag names them."""
+        tags = tags_naming(self._lake, self._values)
+        shown = f"the bytes of {self.key or self.uid!r}"
+        names = f"the {'tags' if len(tags) > 1 else 'tag'} {', '.join(map(repr, tags))}"
+        if not tags or self._delete_storage:
+            placing.take_back(target)
+            if tags:
+                notify(f"removed {shown}, which can't be loaded at {names} any more", "warning")
+            return
+        notify(
+            f"{shown} stay, since {names} may need them: gc removes them when no tag does, "
+            "delete(permanent=True, storage=True) at once",
+            "warning",
+        )
 
     def delete(self, permanent: bool | None = None, storage: bool | None = None) -> None:  # noqa: FBT001
         """Move the artifact to the trash; delete it for good if it is there already.
 
         Args:
             permanent: True deletes at once.
-            storage: Whether its bytes are deleted too; by default those that the lake manages.
+            storage: Whether its bytes are deleted too; by default those that the lake manages and
+                that no tag names, which `gc` removes once no tag names them any more.
         """
         object.__setattr__(self, "_delete_storage", storage)
         super().delete(permanent)

@@ -56,7 +56,9 @@ def orphans(lake: Lake, min_age: float, kept_from: int) -> list[tuple[str, int]]
         for entry in entries:
             # a temporary name that another process is just giving up is none of ours
             with contextlib.suppress(FileNotFoundError, StorageError):
-                if time.time() - entry.stat(follow_symlinks=False).st_mtime >= min_age:
+                info = entry.stat(follow_symlinks=False)
+                # the time of the last write is a stamp; that of the rename is when it came here
+                if time.time() - max(info.st_mtime, info.st_ctime) >= min_age:
                     found[f"{MANAGED}/{entry.name}"] = entry.path
     for named in _named(lake, kept_from):
         if not found:

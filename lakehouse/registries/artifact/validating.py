@@ -303,6 +303,7 @@ def _source(payload: Payload, otype: str | None) -> Any:
     """What the slots are read from: the object, or a local path."""
     if payload.obj is not None or otype is None:
         return payload.obj
+    payload.note()
     path = local_copy(payload)
     if otype != "DataFrame":
         return path

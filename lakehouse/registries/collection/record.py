@@ -14,7 +14,9 @@ from lakehouse.orm import QuerySet, version_fields
 from lakehouse.orm.bootstrap import TRASH
 from lakehouse.orm.families import inherit, is_held
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries.artifact.validating import schema_named
 from lakehouse.registries.collection.content import CollectionContent
+from lakehouse.registries.collection.members import check_members
 from lakehouse.registries.collection.row import CollectionRow
 from lakehouse.storage.hashing import hash_bytes
 
@@ -44,7 +46,8 @@ class Collection(
         artifacts: An artifact or several saved ones, in their order.
         key: A path-like name, which names the version family.
         description: What it is.
-        schema: The schema that all its artifacts satisfy.
+        schema: The schema that all its artifacts satisfy: those that weren't validated against
+            it when they were saved are validated now.
         meta_artifact: An artifact that describes the others; also `meta`.
         reference: A reference to an outside resource, e.g. an accession.
         reference_type: What kind of reference that is, e.g. `"GEO"`.
@@ -56,12 +59,14 @@ class Collection(
     Raises:
         InvalidArgument: An artifact isn't saved, or there is none.
         TypeMismatch: Something else than an artifact is among them.
+        ValidationError: Artifacts don't satisfy the schema; nothing is saved.
 
     Example:
         >>> Collection([artifact_1, artifact_2], key="release").save()  # doctest: +SKIP
     """
 
     _members: list[Any] | None = None
+    _satisfied: tuple[Any, ...] = ()  # the schema that the members satisfy, with its hash
 
     def __init__(
         self,
@@ -83,16 +88,22 @@ class Collection(
             fields.setdefault("meta_artifact", meta)
         if version is not None:
             fields.setdefault("version_tag", version)
+        if fields.get("schema") is not None:
+            fields["schema"] = schema_named(fields["schema"])
         super().__init__(key=key, description=description, run=run or None, **fields)
         if self._saved:
             return
         if revises is not None and not isinstance(revises, Collection):
             raise InvalidArgument("A Collection revises a Collection.", found=repr(revises))
         members = self._checked(artifacts)
+        self._satisfy(members)
         self._values["hash"] = _hash_of(members)
         if not skip_hash_lookup and (row := self._known(revises)) is not None:
             notify(f"returning the existing Collection with these artifacts: key={row['key']!r}")
+            schema = self._get_related("schema")
             self._adopt(row)
+            if schema is not None and row["schema_uid"] != schema.uid:
+                self.schema = schema  # which its artifacts satisfy
             return
         object.__setattr__(self, "_members", members)
         if revises is not None:
@@ -126,6 +137,39 @@ class Collection(
             notify("some artifacts were given more than once; each is kept once", "warning")
         return members
 
+    def _satisfy(self, members: list[Any]) -> None:
+        """Check that the artifacts satisfy the schema, unless that is known.
+
+        Raises:
+            ValidationError: Some don't.
+        """
+        schema = self._get_related("schema")
+        if schema is None:
+            return
+        satisfied = schema.uid, schema.hash, tuple(a.uid for a in members)
+        if self._satisfied != satisfied:
+            check_members(members, schema)
+            object.__setattr__(self, "_satisfied", satisfied)
+
+    def verify_schema(self) -> None:
+        """Check that all artifacts satisfy the collection's schema.
+
+        Raises:
+            InvalidArgument: It has no schema.
+            ValidationError: Some artifacts don't; they are named.
+
+        Example:
+            >>> collection.verify_schema()  # doctest: +SKIP
+        """
+        schema = self._get_related("schema")
+        if schema is None:
+            raise InvalidArgument(f"{self!r} has no schema.", hint="collection.schema = schema")
+        check_members(self._present_members(), schema)
+
+    def _present_members(self) -> list[Any]:
+        """The artifacts, also of a collection that isn't saved yet."""
+        return list(self.artifacts.all()) if self._members is None else self._members
+
     def _known(self, revises: Collection | None) -> dict[str, Any] | None:
         """The row of the visible collection with the same artifacts, of the same family if given."""
         if not is_held(self._lake, "collection", "hash", self._values["hash"]):
@@ -144,6 +188,8 @@ class Collection(
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)
+        if not self._saved or "schema_uid" in (self._old or {}):
+            self._satisfy(self._present_members())
         if not self._saved and self._members is not None:
             batch.stage(lambda changes: self._link(changes, batch))
             batch.on_commit(lambda: object.__setattr__(self, "_members", None))
@@ -161,15 +207,21 @@ class Collection(
     def append(self, artifact: Any, run: Any = None) -> Self:
         """A new version with one more artifact, to be saved; this one stays as it is.
 
+        The new version has the schema of this one, which the artifact must satisfy.
+
         Args:
             artifact: A saved artifact.
             run: The run that adds it.
+
+        Raises:
+            ValidationError: The artifact doesn't satisfy the schema.
 
         Example:
             >>> collection.append(artifact_3).save()  # doctest: +SKIP
         """
         members = [*self.artifacts.all(), artifact]
-        return type(self)(members, key=self.key, revises=self, run=run)
+        schema = self._get_related("schema")
+        return type(self)(members, key=self.key, revises=self, run=run, schema=schema)
 
 
 def _hash_of(artifacts: list[Any]) -> str:

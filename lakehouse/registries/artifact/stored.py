@@ -1,0 +1,109 @@
+"""Stored bytes: what is read must be what was saved, or an error says what was found instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import storage
+from lakehouse.config import settings
+from lakehouse.errors import ContentChanged, StorageError
+from lakehouse.storage import CacheDir, Difference, Look, Saved, StorageLocation, Verified
+
+if TYPE_CHECKING:
+    from lakehouse.orm import Lake
+    from lakehouse.registries.artifact.content import ArtifactContent
+
+
+def saved_of(row: Mapping[str, Any]) -> Saved:
+    """What an artifact's row says of its bytes.
+
+    Args:
+        row: The row; of an artifact that isn't committed yet it may lack times.
+    """
+    times = [row[name] for name in ("created_at", "updated_at") if row.get(name) is not None]
+    registered = row.get("created_at")
+    return Saved(
+        hash=row.get("hash") or "",
+        size=row.get("size"),
+        n_files=row.get("n_files"),
+        seconds=tuple({int(moment.timestamp()) for moment in times}),
+        before=None
+        if row.get("key_is_virtual") or registered is None
+        else int(registered.timestamp()) * 1_000_000_000,
+    )
+
+
+def local_content(
+    artifact: ArtifactContent, location: StorageLocation, key: str
+) -> tuple[Path, Look | None]:
+    """A local path of an artifact's bytes, which are what was saved, and what was seen there.
+
+    Args:
+        artifact: A saved artifact.
+        location: Its storage location.
+        key: Where the bytes lie there.
+
+    Raises:
+        ContentChanged: They are others, or gone.
+        StorageError: They can't be read.
+    """
+    uri, values = location.uri(key), artifact._values
+    by_hash = settings.verify == "hash"
+    if location.is_local:
+        other, look = storage.difference(uri, saved_of(values), _verified(), by_hash=by_hash)
+        if other is not None:
+            raise _changed(artifact, uri, other)
+        return Path(uri), look
+    name = (values.get("key") or values["storage_key"]).rpartition("/")[2]
+    options = dict(location.options) or None
+    try:
+        path = CacheDir(settings.cache_dir).fetch(
+            uri, name, values.get("size"), values.get("hash") or "", options=options,
+            by_hash=by_hash,
+        )  # fmt: skip
+    except ContentChanged as error:
+        raise _changed(artifact, uri, Difference(str(error.found), str(error.expected))) from error
+    except StorageError as error:
+        if storage.exists(uri, options=options):
+            raise
+        gone = Difference(f"nothing at {uri!r}", f"{values.get('size') or 0:,} bytes")
+        raise _changed(artifact, uri, gone) from error
+    return path, storage.look_at(path)
+
+
+def tags_naming(lake: Lake, row: Mapping[str, Any]) -> list[str]:
+    """The tags at which an artifact has the bytes that its row names."""
+    place = row["storage_uid"], row["storage_key"]
+    found = []
+    for name, commit in lake.tags().items():
+        then = lake.engine.state_at(commit.seq)
+        known = then.row("artifact", row["uid"]) if "artifact" in then.pointers else None
+        if known is not None and (known["storage_uid"], known["storage_key"]) == place:
+            found.append(name)
+    return found
+
+
+def _verified() -> Verified:
+    return Verified(settings.cache_dir)
+
+
+def _changed(artifact: ArtifactContent, uri: str, other: Difference) -> ContentChanged:
+    """The error for bytes that are others than those that were saved."""
+    values = artifact._values
+    name = f"{artifact.uid} (key {values['key']!r})" if values.get("key") else artifact.uid
+    restore = "restore the file from a backup"
+    if values.get("key_is_virtual"):
+        hint = f"{restore}, or store other content: artifact.replace(path)"
+    else:
+        hint = f"if the change is meant, save a new version: ln.Artifact({uri!r}).save(); else {restore}"
+    gone = str(other.found).startswith("nothing")
+    happened = "is gone" if gone else "was changed after it was saved"
+    return ContentChanged(
+        f"The content of the artifact {name} {happened}: {os.fspath(uri)!r}.",
+        found=other.found,
+        expected=other.expected,
+        hint=f"{hint}; `lakehouse check` looks at all",
+    )
