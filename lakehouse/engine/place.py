@@ -298,7 +298,7 @@ def make_root(root: str) -> None:
     Raises:
         NoWriteAccess, CatalogUnavailable: It can't be made.
     """
-    if "://" not in root:
+    if not is_remote(root):
         _made(root, filesystem.make_root)
 
 
