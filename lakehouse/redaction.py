@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 _MASK = "***"
 # a login may stand before the place; in these schemes its user is part of the address
-_WITH_USER = re.compile(r"(postgres|postgresql|ssh|git|sftp)(\+[a-z0-9]+)*")
+_WITH_USER = re.compile(r"(postgres|postgresql|ssh|git)(\+[a-z0-9]+)*")
 # abfs://container@account.dfs.core.windows.net/folder
 _CONTAINERS = frozenset({"az", "abfs", "abfss", "wasb", "wasbs"})
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^\s<>\"]*)")

@@ -8,6 +8,7 @@ is named in the environment: `LAKEHOUSE_PROTOCOLS=hdfs,oci`.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -29,6 +30,16 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://(.*)", re.DOTALL)
 _CHAIN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::")
 _IPV6 = re.compile(r"://(?:[^/@]*@)?\[[0-9A-Fa-f:.]+\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_AZURE = ("azure.core.exceptions", ("AzureError",))
+_CLIENT_ERRORS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "s3": ("botocore.exceptions", ("BotoCoreError", "ClientError")),
+    "http": ("aiohttp", ("ClientError",)),
+    "https": ("aiohttp", ("ClientError",)),
+    "gs": ("gcsfs.retry", ("HttpError",)),
+    "az": _AZURE,
+    "abfs": _AZURE,
+    "abfss": _AZURE,
+}
 _HINT = "set LAKEHOUSE_PROTOCOLS to the protocols that you need beside the usual ones"
 
 
@@ -61,7 +72,9 @@ class Address:
     @property
     def root(self) -> str:
         """The address as the root of a folder, which has no query."""
-        place = re.split(r"[?#]", self.place)[0] if self.scheme in READ_ONLY else self.place
+        # names in a bucket may have a question mark
+        query = r"[?#]" if self.scheme in READ_ONLY else r"\?[^/?=]*="
+        place = re.split(query, self.place, maxsplit=1)[0]
         return f"{self.scheme}://{place.rstrip('/')}"
 
 
@@ -221,6 +234,13 @@ def root_of(path: str) -> str:
             expected="a folder, or an address such as s3://bucket/folder",
         )
     return local_path(path)
+
+
+@functools.cache
+def client_errors(scheme: str) -> tuple[type[Exception], ...]:
+    """What the client of a protocol raises besides `OSError`."""
+    module, names = _CLIENT_ERRORS.get(scheme, ("", ()))
+    return tuple(getattr(require(module, f"reach {scheme}://"), name) for name in names)
 
 
 def remote_filesystem(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Any, str]:

@@ -7,7 +7,6 @@ they are; other lakes by URIs that fsspec knows.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import time
 import uuid
@@ -21,9 +20,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lakehouse import filesystem
-from lakehouse._lazy import require
 from lakehouse.errors import NoWriteAccess, StorageError
-from lakehouse.uris import is_remote, remote_filesystem, scheme_of
+from lakehouse.redaction import harmless
+from lakehouse.uris import client_errors, is_remote, remote_filesystem, scheme_of
 
 _FSYNC_THREADS = 8
 _UNLINK_THREADS = 32
@@ -190,8 +189,8 @@ class RemoteFiles:
         """Raise what the store's client has for an `OSError` as one."""
         try:
             yield
-        except _client_errors(self._scheme) as error:
-            raise OSError(str(error)) from error
+        except client_errors(self._scheme) as error:
+            raise OSError(str(error)) from harmless(error)
 
     def _put(self, path: str, data: bytes | pa.Buffer) -> None:
         with self._plain_errors():
@@ -237,14 +236,6 @@ class RemoteFiles:
         """Remove objects; those that are gone already don't count."""
         with ThreadPoolExecutor(_FSYNC_THREADS) as pool:
             return sum(pool.map(self._remove_one, paths))
-
-
-@functools.cache
-def _client_errors(scheme: str) -> tuple[type[Exception], ...]:
-    """What the client of a store raises besides `OSError`."""
-    if scheme not in ("s3", "s3a"):
-        return ()
-    return (require("botocore.exceptions", "reach S3").BotoCoreError,)
 
 
 def _all_or_none(

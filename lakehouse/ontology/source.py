@@ -23,7 +23,7 @@ Source = str | Path | bytes | IO[Any]
 EXPECTED = (
     "an ontology as OBO, OWL (RDF/XML) or OBO-graph JSON, plain or .gz, .bz2, .xz, .zst, .zip"
 )
-_ONLINE = "download it again, e.g. from http://purl.obolibrary.org/obo/<ontology>.obo"
+_ONLINE = "download it again, e.g. from https://purl.obolibrary.org/obo/<ontology>.obo"
 
 _CONVERT = "convert it: robot convert -i IN -o OUT.obo"
 _OTHER_KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (

@@ -12,7 +12,7 @@ from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, MissingExtra, StorageError
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write
-from lakehouse.uris import normal, remote_filesystem, scheme_of
+from lakehouse.uris import client_errors, normal, remote_filesystem, scheme_of
 
 ONE_PUT = 8 << 20  # up to here one request stores a file, which is atomic everywhere
 _PART = 32 << 20
@@ -153,11 +153,4 @@ def connect(uri: str, options: Mapping[str, Any] | None = None) -> RemoteStore:
         ) from error
     except OSError as error:
         raise StorageError(f"Could not reach {uri!r}.", found=str(error)) from error
-    return RemoteStore(uri, fs, path, _errors(scheme))
-
-
-def _errors(scheme: str) -> tuple[type[Exception], ...]:
-    if scheme != "s3":
-        return ()
-    exceptions = require("botocore.exceptions", "reach S3")
-    return (exceptions.BotoCoreError, exceptions.ClientError)
+    return RemoteStore(uri, fs, path, client_errors(scheme))

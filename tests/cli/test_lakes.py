@@ -132,3 +132,34 @@ print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_folders_are_trusted_listed_and_trusted_no_longer(shell, here: Path) -> None:
+    made = shell("init", "--storage", "lake")
+    assert made.returncode == 0
+    assert f"trusted: {here / 'lake'}" in shell("connect", "--trust", "lake").stdout
+    assert shell("connect", "*", "--trust").stdout == "trusted: *\n"
+    assert shell("connect", "--trusted").stdout == f"*\n{here / 'lake'}\n"
+    assert "trusted no longer" in shell("connect", "--untrust", "*").stdout
+    assert "was not trusted" in shell("connect", "--untrust", "elsewhere").stdout
+    assert shell("connect", "--trusted").stdout == f"{here / 'lake'}\n"
+    for wrong in (("connect", "--trust"), ("connect", "--trust", "nowhere")):
+        refused = shell(*wrong)
+        assert refused.returncode == 1
+        assert "error: " in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_setting_of_the_environment_that_cant_be_read_is_told_in_one_line(
+    shell, monkeypatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_VERBOSITY", "loud")
+    for command in (("init", "--storage", "lake"), ("info",)):
+        refused = shell(*command)
+        assert refused.returncode == 1
+        (line,) = refused.stderr.strip().splitlines()
+        assert "LAKEHOUSE_VERBOSITY" in line
+        assert "'loud'" in line
+        assert "'success'" in line
+    monkeypatch.setenv("LAKEHOUSE_VERBOSITY", "")
+    assert shell("init", "--storage", "lake").returncode == 0
