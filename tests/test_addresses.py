@@ -112,7 +112,8 @@ def test_roots_that_are_read(monkeypatch, tmp_path):
     assert root_of("gcs://bucket") == "gs://bucket"
     assert root_of(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
     assert root_of("https://host/data?token=x&v=2") == "https://host/data"
-    assert root_of("s3://bucket/a?b/c?token=x&y=z") == "s3://bucket/a?b/c"
+    assert root_of("s3://bucket/a?token=x&y=z") == "s3://bucket/a"
+    assert root_of("s3://bucket/a?b") == "s3://bucket/a?b"
     assert local_path("file://localhost/x") == "/x"
     assert not is_remote("/data/x://y")
     assert is_remote("http://[::1]:80/x")
