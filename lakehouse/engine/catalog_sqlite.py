@@ -139,7 +139,8 @@ class SqliteCatalog:
         return CatalogUnavailable(
             f"The catalog {self._path!r} is unusable; nothing was committed.",
             found=str(error),
-            hint="check that the file exists, is readable and writable, and is a lake's catalog",
+            hint="check that the file exists, is readable and writable, and is a lake's catalog;"
+            " `lakehouse check` looks for damage, `lakehouse repair` mends it",
         )
 
     @contextmanager

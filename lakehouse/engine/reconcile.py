@@ -58,7 +58,8 @@ def reconcile(
             f"Another Iceberg engine wrote rows to {sorted(foreign)} that repeat unique values.",
             found=shown,
             expected="every unique value once",
-            hint="delete or rename the repeated rows with the engine that wrote them",
+            hint="delete or rename the repeated rows with the engine that wrote them, or set them"
+            " aside: lakehouse repair",
         ) from None
     return exclusive.heads()
 
@@ -71,5 +72,6 @@ def _check_uids(table: str, version: TableVersion) -> None:
             f"Another Iceberg engine wrote rows to {table!r} that repeat uids.",
             found=", ".join(map(str, repeated[:5])),
             expected="every uid once",
-            hint="delete the repeated rows with the engine that wrote them",
+            hint="delete the repeated rows with the engine that wrote them, or set them aside:"
+            " lakehouse repair",
         )

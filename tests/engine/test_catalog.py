@@ -299,6 +299,23 @@ class CatalogContract:
         assert catalog.pointers_at(0) == {}
         assert len(catalog.log()) == 7
 
+    def test_what_checks_read_and_repairs_mend(self, catalog: Catalog) -> None:
+        move(catalog, "a", "a0", claims=[("s\x1f1", "u"), ("s+t\x1f1", "w")])
+        keys, uids = (pa.chunked_array([[text]]) for text in ("s\x1fpacked", "p"))
+        move(catalog, "a", "a1", bulk=[BulkClaim("s", keys, uids)])
+        move(catalog, "b", "b0")
+        assert catalog.problems(deep=True) == []
+        assert catalog.locations() == [("a", 0, "a0"), ("a", 1, "a1"), ("b", 2, "b0")]
+        assert set(catalog.claims()) == {("s+t\x1f1", "w"), ("s\x1f1", "u")}
+        [(scope, digests, packed)] = catalog.packs()
+        assert (scope, len(digests), packed) == ("s", 16, b"p")
+        catalog.mend({"a0": "a9"}, {"s": [("s\x1f2", "x"), ("s\x1f3", "y")]})
+        assert catalog.locations()[0] == ("a", 0, "a9")
+        assert catalog.pointers_at(0) == {"a": "a9"}
+        assert set(catalog.claims()) == {("s+t\x1f1", "w"), ("s\x1f2", "x"), ("s\x1f3", "y")}
+        assert catalog.packs() == []
+        assert catalog.holder("s\x1fpacked") is None
+
     def test_moved_locations(self, catalog: Catalog) -> None:
         move(catalog, "a", "/ö'ld/a0")
         move(catalog, "a", "/ö'ld/a1", garbage=["/ö'ld/a0", "/ö'lder/a"])
