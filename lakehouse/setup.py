@@ -52,6 +52,7 @@ __all__ = [
     "delete",
     "init",
     "merge",
+    "restore",
     "settings",
     "switch",
     "trust",
@@ -303,6 +304,35 @@ def merge(branch: Any, *, prefer: str | None = None, dry_run: bool = False) -> A
         >>> ln.setup.merge("clean-up")  # doctest: +SKIP
     """
     return current_lake().merge(branch, prefer=prefer, dry_run=dry_run)
+
+
+def restore(
+    backup: str | os.PathLike[str],
+    root: str | os.PathLike[str],
+    *,
+    db: str | None = None,
+    at: str | None = None,
+) -> Lake:
+    """Make a lake of a backup, and return it; the connection stays as it is.
+
+    Args:
+        backup: The folder or URI that the backups are in.
+        root: Where the lake will lie: an empty or new folder, or a URI.
+        db: URL of the catalog database; None keeps a SQLite file in the lake.
+        at: The name of the backup; the newest one by default.
+
+    Raises:
+        LakeExists: Something is at `root` already, or in the database.
+        LakeNotFound: There is no such backup.
+        LakeCorrupt: The backup is damaged.
+        StorageError: `root` is full or can't be written; the same call goes on later.
+
+    Example:
+        >>> lake = ln.setup.restore("/backups/lab", "./restored")  # doctest: +SKIP
+    """
+    from lakehouse import backup as backups  # loads pyarrow, which connecting does without
+
+    return backups.restore(backup, root, db=db, at=at)
 
 
 class SetupSettings:

@@ -9,6 +9,7 @@ import typer
 import lakehouse as ln
 from lakehouse.cli import (
     artifacts,
+    backups,
     branches,
     health,
     history,
@@ -66,6 +67,8 @@ _COMMANDS = (
     history.gc,
     health.check,
     health.repair,
+    backups.backup,
+    backups.restore,
     quickstart.quickstart,
 )
 for command in _COMMANDS:

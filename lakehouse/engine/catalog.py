@@ -197,5 +197,11 @@ class Catalog(Protocol):
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location (a lake that was moved)."""
 
+    def copy_to(self, path: str) -> None:
+        """Write a copy of one moment into a new SQLite file; writers go on meanwhile."""
+
+    def copy_from(self, path: str) -> None:
+        """Take over what `copy_to` wrote; `LakeExists` where there is a lake already."""
+
     def close(self) -> None:
         """Release connections."""

@@ -11,12 +11,14 @@ later moves them. Postgres hands a row lock over in order, so no writer starves.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TypeVar
 
+from lakehouse.engine import catalog_copy
 from lakehouse.engine import catalog_sql as sql
 from lakehouse.engine.catalog import (
     CATALOG_NAME,
@@ -27,6 +29,7 @@ from lakehouse.engine.catalog import (
     PointerMoved,
     Swap,
 )
+from lakehouse.engine.catalog_sqlite import SqliteCatalog
 from lakehouse.engine.postgres_session import ConnectionLost, PostgresDb, PostgresSession
 from lakehouse.engine.postgres_url import PostgresUrl
 from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, LakehouseError
@@ -79,18 +82,7 @@ class PostgresCatalog:
         """Make the catalog's tables; an existing lake is left alone."""
 
         def make(db: PostgresDb) -> None:
-            db.rows("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
-            if self._url.schema is not None:
-                made = self._reader.statement("CREATE SCHEMA IF NOT EXISTS {}", self._url.schema)
-                db.raw.execute(made)
-            if _has_lake(db):
-                raise LakeExists(
-                    f"The catalog {self._url} already holds a lake.",
-                    hint="add ?schema=NAME to the URL for another lake in the same database",
-                )
-            for statement in (*sql.TABLES, *_OWN_TABLES):
-                db.run(statement)
-            db.run("INSERT INTO lh_lock VALUES (1) ON CONFLICT DO NOTHING")
+            self._make(db)
             db.run(
                 "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
                 (CATALOG_NAME, NAMESPACE),
@@ -98,6 +90,20 @@ class PostgresCatalog:
             db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
 
         self._reader.transact(make)
+
+    def _make(self, db: PostgresDb) -> None:
+        db.rows("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
+        if self._url.schema is not None:
+            made = self._reader.statement("CREATE SCHEMA IF NOT EXISTS {}", self._url.schema)
+            db.raw.execute(made)
+        if _has_lake(db):
+            raise LakeExists(
+                f"The catalog {self._url} already holds a lake.",
+                hint="add ?schema=NAME to the URL for another lake in the same database",
+            )
+        for statement in (*sql.TABLES, *_OWN_TABLES):
+            db.run(statement)
+        db.run("INSERT INTO lh_lock VALUES (1) ON CONFLICT DO NOTHING")
 
     def info(self) -> dict[str, str]:
         """The lake's settings."""
@@ -230,6 +236,27 @@ class PostgresCatalog:
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._reader.transact(lambda db: sql.do_rewrite(db, old, new))
+
+    def copy_to(self, path: str) -> None:
+        """Write a copy of one moment into a new SQLite file, read in one transaction."""
+
+        def copy(db: PostgresDb) -> None:
+            db.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            SqliteCatalog.write_rows(path, catalog_copy.PostgresTables(db))
+
+        self._reader.transact(copy)
+
+    def copy_from(self, path: str) -> None:
+        """Take over what `copy_to` wrote, in one transaction."""
+
+        def copy(db: PostgresDb) -> None:
+            self._make(db)
+            with closing(sqlite3.connect(path)) as source:
+                catalog_copy.copy_rows(
+                    catalog_copy.SqliteTables(source), catalog_copy.PostgresTables(db)
+                )
+
+        self._reader.transact(copy)
 
     def close(self) -> None:
         """Close the connections; the next use opens others."""

@@ -11,13 +11,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TypeVar
 
 from lakehouse.config import settings
+from lakehouse.engine import catalog_copy, forks
 from lakehouse.engine import catalog_sql as sql
-from lakehouse.engine import forks
 from lakehouse.engine.catalog import (
     CATALOG_NAME,
     NAMESPACE,
@@ -162,10 +162,7 @@ class SqliteCatalog:
         """Make the catalog's tables; an existing lake is left alone."""
 
         def make(db: SqliteDb) -> None:
-            for statement in (*sql.TABLES, *_OWN_TABLES):
-                db.run(statement)
-            if db.rows("SELECT 1 FROM lh_info LIMIT 1"):
-                raise LakeExists(f"The catalog {self._path!r} already holds a lake.")
+            self._make(db)
             db.run(
                 "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
                 (CATALOG_NAME, NAMESPACE),
@@ -173,6 +170,12 @@ class SqliteCatalog:
             db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
 
         self._change(make)
+
+    def _make(self, db: SqliteDb) -> None:
+        for statement in (*sql.TABLES, *_OWN_TABLES):
+            db.run(statement)
+        if db.rows("SELECT 1 FROM lh_info LIMIT 1"):
+            raise LakeExists(f"The catalog {self._path!r} already holds a lake.")
 
     def info(self) -> dict[str, str]:
         """The lake's settings."""
@@ -319,6 +322,39 @@ class SqliteCatalog:
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._change(lambda db: sql.do_rewrite(db, old, new))
+
+    def copy_to(self, path: str) -> None:
+        """Write a copy of one moment into a new SQLite file, by SQLite's online backup."""
+
+        def copy(db: SqliteDb) -> None:
+            with closing(sqlite3.connect(path)) as target:
+                db.raw.backup(target)
+                # one file without a log beside it, which can be moved and read as it lies
+                target.execute("PRAGMA journal_mode=DELETE")
+
+        self._do(copy)
+
+    @classmethod
+    def write_rows(cls, path: str, source: catalog_copy.Tables) -> None:
+        """Write another backend's rows into a new SQLite file, as `copy_to` does."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+            raw.execute("BEGIN")
+            for statement in (*sql.TABLES, *_OWN_TABLES):
+                raw.execute(statement)
+            catalog_copy.copy_rows(source, catalog_copy.SqliteTables(raw))
+            raw.execute("COMMIT")
+
+    def copy_from(self, path: str) -> None:
+        """Take over what `copy_to` wrote."""
+
+        def copy(db: SqliteDb) -> None:
+            self._make(db)
+            with closing(sqlite3.connect(path)) as source:
+                catalog_copy.copy_rows(
+                    catalog_copy.SqliteTables(source), catalog_copy.SqliteTables(db.raw)
+                )
+
+        self._change(copy)
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""

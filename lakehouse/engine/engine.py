@@ -26,6 +26,7 @@ from lakehouse.engine.history import History
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.site import Site
+from lakehouse.engine.snapshot import Snapshot
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
 from lakehouse.engine.tables import TableCache
@@ -189,6 +190,48 @@ class Engine:
         if self._marker and name and self._marker.get("name") != name:
             with suppress(StorageError):  # whoever may only read it finds it by its path
                 place.write_marker(self._files, self.root, {**self._marker, "name": name}, None)
+
+    @classmethod
+    def settle(
+        cls,
+        root: str,
+        specs: Sequence[TableSpec],
+        *,
+        db: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Engine:
+        """Make a lake of restored files and a restored catalog: the marker comes last.
+
+        Args:
+            root: Where the files were restored.
+            specs: The tables.
+            db: URL of the restored catalog; None for the SQLite file in the lake.
+            options: Options for fsspec where the root is a URI.
+
+        Raises:
+            LakeTooNew, LakeCorrupt, CatalogUnavailable.
+        """
+        root = place.normalise(root)
+        files = files_at(root, options)
+        engine = cls(root, files, place.catalog_for(root, db, create=False), specs, Limits())
+        known = engine.info
+        place.check_readable(root, known, place.FORMAT_VERSION)
+        if known["root"] != root:
+            engine._follow_move(str(known["root"]))
+        place.write_marker(
+            files, root, {k: known[k] for k in ("format", "uid", "name") if k in known}, db
+        )
+        engine.close()
+        return engine
+
+    def snapshot(self, path: str) -> Snapshot:
+        """One moment of the lake; its catalog is copied into a new SQLite file at a path."""
+        self._catalog.copy_to(path)
+        return Snapshot(path, self._files, self.root)
+
+    def bind(self, heads: Heads) -> State:
+        """The state of some pointers, e.g. of those in a snapshot."""
+        return self._bind(heads.seq, heads.commit_id, heads.pointers)
 
     @property
     def info(self) -> dict[str, Any]:

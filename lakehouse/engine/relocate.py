@@ -72,7 +72,8 @@ class Move:
             raise LakeCorrupt(
                 f"The lake was moved to {self._root!r}, but not all of its files came along.",
                 found=f"{error} (needed by {location!r})",
-                hint="move or copy the whole folder, hidden files included",
+                hint="copy the whole folder again, hidden files included; if the files are gone, "
+                "`lakehouse repair` goes back to the last whole state",
             ) from error
         moved = self._moved(metadata)
         if moved != metadata:

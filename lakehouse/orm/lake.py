@@ -10,6 +10,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from lakehouse.engine.damage import CheckReport
     from lakehouse.engine.repair import RepairReport
+
+_BACKUP = "lakehouse.backup"  # a name only: it lies in a layer above
 
 
 class Lake(Branching):
@@ -376,6 +379,25 @@ class Lake(Branching):
         report = health.repair(self.engine.site(), self.directory, dry_run=dry_run)
         self.engine.forget()
         return report
+
+    def backup(
+        self, dest: str | os.PathLike[str], *, keep: int | None = None, with_storages: bool = False
+    ) -> Any:
+        """Back the whole lake up while others go on writing; `ln.setup.restore` makes a lake of it.
+
+        Only what is new since the last backup to the same place is copied. See
+        `lakehouse.backup.back_up` for what is verified and what can go wrong.
+
+        Args:
+            dest: A folder, or a URI such as `s3://bucket/prefix`, for this lake's backups.
+            keep: Keep only so many backups, this one counted.
+            with_storages: Copy the artifacts in other storage locations, too.
+
+        Returns:
+            What was copied, left out and found to be lost: `lakehouse.backup.Backup`.
+        """
+        run = importlib.import_module(_BACKUP).back_up
+        return run(self, os.fspath(dest), keep=keep, with_storages=with_storages)
 
     def gc(
         self,
