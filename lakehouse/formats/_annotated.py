@@ -24,6 +24,7 @@ from lakehouse.formats._elements import (
     value_type,
     values_of,
 )
+from lakehouse.formats._probe import reading
 from lakehouse.formats.base import INDEX, AnyPath, Component, Description, is_path
 
 FRAMES = ("obs", "var")
@@ -82,9 +83,10 @@ class Annotated(ABC):
             raise InvalidArgument(
                 "Several AnnData files can't be opened as one.", hint="Collection.mapped()"
             )
-        self.describe(Path(path))  # type: ignore[arg-type]
-        with quiet():
-            return self.backed(Path(path), **kwargs)  # type: ignore[arg-type]
+        place = Path(path)  # type: ignore[arg-type]
+        self.describe(place)
+        with quiet(), reading(place, self.expected, *load_failures(kwargs)):
+            return self.backed(place, **kwargs)
 
     @abstractmethod
     def backed(self, path: Path, **kwargs: Any) -> Backed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.formats._probe import sniff, unreadable, writing
+from lakehouse.formats._probe import reading, sniff, unreadable, writing
 from lakehouse.formats.base import Description, is_path
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class Plain(ABC):
         """The object of a file."""
         path = Path(path)
         self.describe(path)
-        try:
+        with reading(path, self.expected, ValueError):
             return self.parse(path.read_text(**({"encoding": "utf-8-sig"} | kwargs)))
-        except ValueError as error:
-            raise unreadable(path, self.expected, error) from error
 
     def open(self, path: Any, engine: str = "pyarrow", **kwargs: Any) -> Any:
         """A text handle."""

@@ -17,6 +17,7 @@ from lakehouse.errors import (
 )
 
 _HEAD = 1 << 16
+_ANY_READER = (OSError, EOFError, zlib.error, RecursionError, OverflowError, UnicodeError)
 _TEXTS = {"text", "comma-separated text", "tab-separated text", "JSON", "YAML"}
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PAR1", "a Parquet file", ".parquet"),
@@ -64,7 +65,8 @@ def unreadable(
         error: What the reader said, if the file looked right at first.
     """
     found, suffix = sniff(path)
-    if found == expected or (error and found == "text" and expected in _TEXTS):
+    zipped = found == "gzip-compressed data" and path.suffix.lower() == ".gz"
+    if found == expected or (error and (zipped or found == "text") and expected in _TEXTS):
         detail = " ".join(str(error).split()) if error else "the end is missing"
         found = f"{expected}, truncated or damaged ({detail})"
         hint = "copy or download the file again"
@@ -100,12 +102,24 @@ def starts_with(path: Path, magic: bytes | tuple[bytes, ...], expected: str) -> 
 
 @contextmanager
 def reading(path: Path, expected: str, *also: type[Exception]) -> Iterator[None]:
-    """Turn a reader's failures into `UnreadableFile`."""
-    failures: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, *also)
+    """Turn a reader's failures into `UnreadableFile`.
+
+    Beside what is named in `also`, that are the failures that any reader may have of bytes which
+    somebody made up: sizes beyond memory or 64 bits, nesting without end, text in no encoding.
+    """
+    failures: tuple[type[Exception], ...] = (*_ANY_READER, *also)
     try:
         yield
     except LakehouseError:
         raise
+    except MemoryError as error:
+        raise UnreadableFile(
+            f"The file {str(path)!r} can't be read: it takes more memory than there is.",
+            found=" ".join(str(error).split()) or None,
+            expected=expected,
+            hint="read some of its columns or rows, with artifact.open(); if it is a small file, "
+            "it is damaged, or was made to fill the memory",
+        ) from error
     except failures as error:
         raise unreadable(path, expected, error) from error
 

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 _BLOCK = 16 << 20
+_SLICE = 1 << 16
+# The types that Arrow's inference tries, in its order.
+_TYPES = (
+    *(pa.null(), pa.int64(), pa.bool_(), pa.date32(), pa.time32("s"), pa.timestamp("s")),
+    *(pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"), pa.float64()),
+    pa.string(),
+)
 # The texts that pandas.read_csv takes for missing, so that a file has the same gaps however
 # it is read.
 MISSING = [
@@ -60,19 +67,19 @@ class Csv(Tabular):
             raise unreadable(path, self.expected)
 
     def component(self, path: Path) -> Component:
-        """Stream the file once; read it whole only if a later value widens a column's type.
+        """Stream the file once, and again if a later value widens a column's type.
 
         A stream takes its types from the first block and fails on the first value that doesn't
         fit. If none fails, they are the types of the whole file, since inference always takes
-        the narrowest type that holds every value.
+        the narrowest type that holds every value. Never does more than some blocks stand in
+        memory, since a small compressed file may hold gigabytes.
         """
         try:
             with self._stream(path) as stream:
                 schema = stream.schema
                 rows = sum(batch.num_rows for batch in stream)
         except pa.ArrowInvalid:
-            table = self._whole(path)
-            schema, rows = table.schema, table.num_rows
+            schema, rows = self._widened(path)
         _check_text(path, schema)
         index = _index(schema)
         return Component(described(schema, index), rows, tuple(index))
@@ -180,6 +187,27 @@ class Csv(Tabular):
         )
         return stream
 
+    def _widened(self, path: Path) -> tuple[pa.Schema, int]:
+        """The types that hold every value of each column, and the rows; block by block."""
+        with self._stream(path) as stream:
+            names = stream.schema.names
+        bytes_only = pacsv.ConvertOptions(
+            null_values=MISSING,
+            strings_can_be_null=True,
+            column_types=dict.fromkeys(names, pa.binary()),
+        )
+        types, rows = [list(_TYPES) for _ in names], 0
+        stream = pacsv.open_csv(_source(path), self._blocks(path), self._parsing(), bytes_only)
+        with stream:
+            for batch in stream:
+                rows += batch.num_rows
+                for start in range(0, batch.num_rows, _SLICE):
+                    part = batch.slice(start, _SLICE)
+                    for position, column in enumerate(part.columns):
+                        types[position] = [t for t in types[position] if _converts(column, t)]
+        found = [fitting[0] if fitting else pa.binary() for fitting in types]
+        return pa.schema(list(zip(names, found, strict=True))), rows
+
     def _whole(self, path: Path, columns: list[str] | None = None) -> pa.Table:
         blocks, parsing = self._blocks(path), self._parsing()
         return pacsv.read_csv(_source(path), blocks, parsing, _conversion(columns))
@@ -198,6 +226,27 @@ def _conversion(columns: list[str] | None = None) -> pacsv.ConvertOptions:
     return pacsv.ConvertOptions(
         null_values=MISSING, strings_can_be_null=True, include_columns=columns or []
     )
+
+
+def _converts(column: pa.Array, kind: pa.DataType) -> bool:
+    """Whether texts of a file are values of a type, as Arrow's reader takes them."""
+    if column.null_count == len(column):
+        return True
+    if kind == pa.null():
+        return False
+    try:
+        texts = column.cast(pa.string())
+        if kind == pa.string():
+            return True
+        lines = io.BytesIO()
+        pacsv.write_csv(pa.table({"x": texts}), lines)
+        options = pacsv.ConvertOptions(null_values=MISSING, column_types={"x": kind})
+        parsing = pacsv.ParseOptions(newlines_in_values=True)
+        lines.seek(0)
+        pacsv.read_csv(lines, parse_options=parsing, convert_options=options)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _source(path: Path) -> Any:
@@ -231,12 +280,24 @@ def _names(path: Path, delimiter: str) -> tuple[list[str], bool]:
     """
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(file, delimiter=delimiter)
+        rows = csv.reader(_lines(file), delimiter=delimiter)
         try:
             header, first = next(rows, []), next(rows, [])
         except csv.Error:  # a field too long for this reader, which is no header to mend
             return [], False
     return (["", *header], True) if len(first) == len(header) + 1 else (header, False)
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file.
+
+    Raises:
+        csv.Error: One is longer than a block, which Arrow refuses, too.
+    """
+    while line := file.readline(_BLOCK):
+        if len(line) == _BLOCK and not line.endswith("\n"):
+            raise csv.Error("a line that is longer than a block")
+        yield line
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from lakehouse.formats._annotated import (
 )
 from lakehouse.formats._backed import Backed
 from lakehouse.formats._probe import reading, starts_with, writing
+from lakehouse.formats.confined import check_hdf5
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -35,6 +36,7 @@ class H5ad(Annotated):
         starts_with(path, _MAGIC, self.expected)
         h5py = require("h5py", "read .h5ad files")
         with reading(path, self.expected, *DAMAGE), h5py.File(path, "r") as root:
+            check_hdf5(root, path)
             yield root
 
     def load(self, path: Path, **kwargs: Any) -> Any:

@@ -17,6 +17,7 @@ from lakehouse.formats._arrow import table_of
 from lakehouse.formats._elements import Frame, encoding, is_group
 from lakehouse.formats._probe import reading, starts_with, writing
 from lakehouse.formats.base import AnyPath, Component, Description, is_path
+from lakehouse.formats.confined import check_hdf5
 
 # mudata writes 512 bytes of its own before the HDF5 content
 _MAGIC = (b"MuData", b"\x89HDF\r\n\x1a\n")
@@ -35,6 +36,7 @@ class H5mu:
         starts_with(path, _MAGIC, self.expected)
         h5py = require("h5py", "read .h5mu files")
         with reading(path, self.expected, *DAMAGE), h5py.File(path, "r") as root:
+            check_hdf5(root, path)
             if "mod" not in root or not is_group(root["mod"]):
                 raise UnreadableFile(
                     f"The file {str(path)!r} can't be read as {self.expected}.",

@@ -22,6 +22,7 @@ from lakehouse.errors import InvalidArgument
 from lakehouse.formats._annotated import refusals
 from lakehouse.formats._elements import attribute, is_group
 from lakehouse.formats._probe import writing
+from lakehouse.formats.confined import check_folder, check_hdf5
 
 
 @dataclass
@@ -78,10 +79,13 @@ def _copied(source: Path, target: Path) -> Iterator[Any]:
     """The root of a copy, open for changes."""
     if not source.is_dir():
         h5py = require("h5py", "write .h5ad files")
+        with h5py.File(source, "r") as root:
+            check_hdf5(root, source)
         shutil.copyfile(source, target)
         with h5py.File(target, "r+") as root:
             yield root
         return
+    check_folder(source)
     zarr = require("zarr", "write .zarr stores")
     shutil.copytree(source, target)
     with warnings.catch_warnings():

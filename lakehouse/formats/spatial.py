@@ -16,6 +16,7 @@ from lakehouse.formats._annotated import DAMAGE, FRAMES, components_of, element_
 from lakehouse.formats._arrow import table_of
 from lakehouse.formats._probe import reading, writing
 from lakehouse.formats.base import AnyPath, Component, Description, is_path
+from lakehouse.formats.confined import check_folder
 
 MARK = "spatialdata_attrs"
 
@@ -37,6 +38,7 @@ class SpatialZarr:
     def _root(self, path: AnyPath) -> Iterator[Any]:
         zarr = require("zarr", "read .zarr stores")
         with reading(Path(path), self.expected, *DAMAGE):
+            check_folder(Path(path))
             yield zarr.open(str(path), mode="r", use_consolidated=False)
 
     def describe(self, path: Path) -> Description:
@@ -67,7 +69,9 @@ class SpatialZarr:
     def load(self, path: Path, **kwargs: Any) -> Any:
         """A SpatialData; images stay on disk until they are used."""
         spatialdata = require("spatialdata", "load SpatialData")
-        with _settled():
+        path = Path(path)
+        with _settled(), reading(path, self.expected, *DAMAGE):
+            check_folder(path)
             return spatialdata.read_zarr(path, **kwargs)
 
     def open(

@@ -23,6 +23,7 @@ from lakehouse.formats._backed import Backed
 from lakehouse.formats._elements import encoding
 from lakehouse.formats._probe import reading, sniff, writing
 from lakehouse.formats.base import Description
+from lakehouse.formats.confined import check_folder
 from lakehouse.formats.spatial import SpatialZarr, is_spatial
 
 _MARKS = (".zgroup", ".zarray", "zarr.json")
@@ -60,6 +61,7 @@ class Zarr(Annotated):
             )
         zarr = require("zarr", "read .zarr stores")
         with reading(path, self.expected, *DAMAGE):
+            check_folder(path)
             # metadata consolidated earlier may tell of nodes that are gone
             yield zarr.open(str(path), mode="r", use_consolidated=False)
 

@@ -15,7 +15,11 @@ import upath
 from lakehouse import storage
 from lakehouse.errors import InvalidArgument, MissingFile, ValidationError
 from lakehouse.formats import suffix_of
+from lakehouse.formats.confined import check_folder
 from lakehouse.integrations._jsonld import Dataset, Resource, folder_of
+from lakehouse.orm import current_lake
+
+_SCHEMES = ("https", "http", "s3", "gs", "gcs", "az", "abfs", "hf")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ def locate(dataset: Dataset) -> list[Located]:
         ValidationError: A file's content isn't the one that the document means.
     """
     found = {resource: _found(resource, dataset) for resource in dataset.resources}
+    for resource, files in found.items():
+        for file in files:
+            _check_confined(file.path, resource, dataset)
     opened = {name for resource, files in found.items() if files for name in resource.containers}
     listed = {resource.id for resource in dataset.resources}
     unique: dict[str, Located] = {}
@@ -78,8 +85,8 @@ def _candidates(resource: Resource, dataset: Dataset) -> Iterator[tuple[str, Any
     """Where a resource may lie, as it is named there: the folder of the document goes first."""
     for name in dict.fromkeys(n for n in (resource.id, resource.url) if n):
         local = name.removeprefix("file://")
-        if "://" in local:
-            yield name, _remote(name)
+        if "://" in local or "::" in local:
+            yield name, _remote(name, resource)
             continue
         if os.path.isabs(local):
             yield local, Path(local)
@@ -88,7 +95,15 @@ def _candidates(resource: Resource, dataset: Dataset) -> Iterator[tuple[str, Any
             yield local, root / local
 
 
-def _remote(uri: str) -> Any:
+def _remote(uri: str, resource: Resource) -> Any:
+    scheme = uri.partition("://")[0].lower()
+    if "::" in uri or scheme not in _SCHEMES:
+        raise InvalidArgument(
+            f"No files are read from {uri!r}, which the document gives for {resource.id!r}.",
+            found="a chain of file systems" if "::" in uri else f"{scheme}://",
+            expected=", ".join(f"{known}://" for known in _SCHEMES),
+            hint="download the file, and put it beside the document",
+        )
     try:
         return upath.UPath(uri)
     except ValueError as error:
@@ -108,6 +123,41 @@ def _roots(resource: Resource, dataset: Dataset) -> list[Any]:
     if any(path.is_file() for path in inside):
         return []  # in an archive
     return [path for path in inside if path.is_dir()] or starts
+
+
+def _check_confined(path: Any, resource: Resource, dataset: Dataset) -> None:
+    """Refuse a file of this machine that is no part of the dataset.
+
+    A document comes from somebody else. What it may name lies in the folder of the document, in
+    the working directory, or in a storage location of the lake.
+
+    Raises:
+        InvalidArgument: It lies elsewhere, links resolved.
+    """
+    if not isinstance(path, Path):
+        if ".." in str(path).split("/"):
+            raise _outside(str(path), resource)
+        return
+    real = os.path.realpath(path)
+    starts = [str(start) for start in folder_of(dataset) if isinstance(start, Path)]
+    locations = (row["root"] for row in current_lake().state.arrow("storage").to_pylist())
+    for root in (*starts, *(root for root in locations if "://" not in root)):
+        base = os.path.realpath(root)
+        if real == base or real.startswith(base.rstrip("/") + "/"):
+            break
+    else:
+        raise _outside(real, resource)
+    if os.path.isdir(real):
+        check_folder(Path(real))
+
+
+def _outside(path: str, resource: Resource) -> InvalidArgument:
+    return InvalidArgument(
+        f"The document names a file outside of its folder for {resource}.",
+        found=repr(path),
+        expected="a path below the folder of the document or the working directory",
+        hint="put the file beside the document",
+    )
 
 
 def _exists(path: Any) -> bool:

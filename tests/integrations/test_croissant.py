@@ -206,3 +206,53 @@ def test_the_example_has_one_or_two_files():
     assert "version" not in json.loads(mini_immuno(strip_version=True)[0].read_text())
     with pytest.raises(InvalidArgument, match="one or two"):
         mini_immuno(n_files=3)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"@id": "x", "contentUrl": "/etc/hostname"},
+        {"@id": "x", "contentUrl": "file:///etc/hostname"},
+        {"@id": "x", "contentUrl": "../secret.csv"},
+        {"@id": "../secret.csv"},
+        {"@id": "x", "contentUrl": "link.csv"},
+        {"@id": "x", "contentUrl": "linked/secret.csv"},
+        {"@id": "secret.csv", "containedIn": {"@id": "linked"}},
+        {"@id": "secret.csv", "containedIn": {"@id": ".."}},
+        {"@id": "s", "@type": "FileSet", "includes": "link*.csv"},
+        {"@id": "s", "@type": "FileSet", "includes": "linked/*.csv"},
+        {"@id": "s", "@type": "FileSet", "includes": "*", "containedIn": {"@id": "../"}},
+        {"@id": "with_link"},
+    ],
+)
+def test_names_stay_in_the_dataset(entry, tmp_path, tables):
+    Path("../secret.csv").write_text("x\n1\n")
+    Path("link.csv").symlink_to("../secret.csv")
+    Path("linked").symlink_to("..")
+    Path("with_link").mkdir()
+    Path("with_link/inside").symlink_to("../../secret.csv")
+    Path("parts/m.json").write_text(json.dumps(document(entry)))
+    for given in (document(entry), Path("parts/m.json")):
+        with pytest.raises(
+            (InvalidArgument, UnreadableFile, MissingFile), match=r"outside|out of|No file path"
+        ):
+            curate(given)
+    assert ln.Artifact.filter().count() == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "reference::http://127.0.0.1:9/x",
+        "simplecache::file:///etc/hostname",
+        "filecache://x",
+        "memory://x.csv",
+        "sftp://host/x",
+        "FILE:///etc/hostname",
+        "local:///etc/hostname",
+        "zip://x::file:///etc/hostname",
+    ],
+)
+def test_known_schemes_only(url, tables):
+    with pytest.raises(InvalidArgument, match="No files are read from"):
+        curate(document({"@id": "x", "contentUrl": url}))

@@ -6,10 +6,10 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from lakehouse._lazy import require
 from lakehouse.curation.slots.annotated import AnnDataSlots
 from lakehouse.curation.slots.base import Part, entry, nested_part, unknown_slot
 from lakehouse.formats.base import is_path
+from lakehouse.formats.spatial import SpatialZarr
 
 
 class SpatialDataSlots:
@@ -22,8 +22,7 @@ class SpatialDataSlots:
     def _data(self) -> Any:
         if not is_path(self._given):
             return self._given
-        spatialdata = require("spatialdata", "read SpatialData stores")
-        return spatialdata.read_zarr(Path(self._given), selection=("tables",))
+        return SpatialZarr().load(Path(self._given), selection=("tables",))
 
     def part(self, slot: str, *, of_features: bool) -> Part:
         """See `Slots.part`."""
