@@ -155,8 +155,19 @@ class Catalog(Protocol):
     def log(self, limit: int | None = None) -> list[Commit]:
         """Commits, newest first."""
 
-    def seq_at(self, moment: datetime) -> int | None:
-        """The number of the last commit at or before a moment."""
+    def seq_at(self, moment: datetime, now: datetime | None = None) -> int | None:
+        """The number of the last commit before the first one that is later than a moment.
+
+        Clocks of writers differ, and one may be days behind, so times needn't rise with the
+        numbers: the states before any commit that says a later time are those of the moment.
+        So of two moments the earlier one never gives the later state, and nothing younger than
+        a moment lies before its state.
+
+        Args:
+            moment: The moment.
+            now: The present time, if commits are to be passed over whose time is in the future
+                and which later commits contradict: their clock was ahead.
+        """
 
     def pointers_at(self, seq: int) -> dict[str, str]:
         """The logged location of every table as of a commit."""
@@ -171,7 +182,10 @@ class Catalog(Protocol):
         """Remove a tag."""
 
     def garbage(self, until_seq: int) -> list[tuple[int, str]]:
-        """`(entry id, path)` of the files that commits up to a number superseded."""
+        """`(entry id, path)` of the files that commits up to a number superseded.
+
+        Of a file that is listed more than once the last commit counts.
+        """
 
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`.

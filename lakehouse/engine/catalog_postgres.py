@@ -157,9 +157,9 @@ class PostgresCatalog:
         """Commits, newest first."""
         return self._reader.repeat(lambda db: sql.read_log(db, limit))
 
-    def seq_at(self, moment: datetime) -> int | None:
-        """The number of the last commit at or before a moment."""
-        return self._reader.repeat(lambda db: sql.read_seq_at(db, moment))
+    def seq_at(self, moment: datetime, now: datetime | None = None) -> int | None:
+        """The number of the last commit before the first one that is later than a moment."""
+        return self._reader.repeat(lambda db: sql.read_seq_at(db, moment, now))
 
     def pointers_at(self, seq: int) -> dict[str, str]:
         """The logged location of every table as of a commit."""
@@ -204,10 +204,7 @@ class PostgresCatalog:
 
     def garbage(self, until_seq: int) -> list[tuple[int, str]]:
         """Files that commits up to a number superseded."""
-        rows = self._reader.repeat(
-            lambda db: db.rows("SELECT id, path FROM lh_garbage WHERE seq <= ?", (until_seq,))
-        )
-        return [(id_, path) for id_, path in rows]
+        return self._reader.repeat(lambda db: sql.read_garbage(db, until_seq))
 
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`."""

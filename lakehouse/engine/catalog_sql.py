@@ -149,12 +149,27 @@ def read_commit_at(db: Connection, seq: int) -> Commit | None:
     return to_commit(rows[0]) if rows else None
 
 
-def read_seq_at(db: Connection, moment: datetime) -> int | None:
-    """The number of the last commit at or before a moment."""
-    found: int | None = db.rows(
-        "SELECT MAX(seq) FROM lh_commit WHERE time_us <= ?", (micros(moment),)
-    )[0][0]
+def read_seq_at(db: Connection, moment: datetime, now: datetime | None) -> int | None:
+    """The number of the last commit before the first one that is later than a moment."""
+    at = micros(moment)
+    later, values = "l.time_us > ?", [at]
+    if now is not None:
+        later += """ AND NOT (l.time_us > ? AND EXISTS
+            (SELECT 1 FROM lh_commit n WHERE n.seq > l.seq AND n.time_us <= ?))"""
+        values += [micros(now), at]
+    sql = f"""
+        SELECT MAX(seq) FROM lh_commit
+        WHERE seq < COALESCE((SELECT MIN(l.seq) FROM lh_commit l WHERE {later}), {2**62})"""
+    found: int | None = db.rows(sql, values)[0][0]
     return found
+
+
+def read_garbage(db: Connection, until_seq: int) -> list[tuple[int, str]]:
+    """Entries of files that commits up to a number superseded, and no later one."""
+    sql = """
+        SELECT g.id, g.path FROM lh_garbage g WHERE g.seq <= ? AND NOT EXISTS
+            (SELECT 1 FROM lh_garbage l WHERE l.path = g.path AND l.seq > ?)"""
+    return [(id_, path) for id_, path in db.rows(sql, (until_seq, until_seq))]
 
 
 def read_pointers(db: Connection, seq: int) -> dict[str, str]:

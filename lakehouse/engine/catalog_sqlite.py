@@ -235,9 +235,9 @@ class SqliteCatalog:
         """Commits, newest first."""
         return self._do(lambda db: sql.read_log(db, limit))
 
-    def seq_at(self, moment: datetime) -> int | None:
-        """The number of the last commit at or before a moment."""
-        return self._do(lambda db: sql.read_seq_at(db, moment))
+    def seq_at(self, moment: datetime, now: datetime | None = None) -> int | None:
+        """The number of the last commit before the first one that is later than a moment."""
+        return self._do(lambda db: sql.read_seq_at(db, moment, now))
 
     def pointers_at(self, seq: int) -> dict[str, str]:
         """The logged location of every table as of a commit."""
@@ -290,8 +290,7 @@ class SqliteCatalog:
 
     def garbage(self, until_seq: int) -> list[tuple[int, str]]:
         """Files that commits up to a number superseded."""
-        statement = "SELECT id, path FROM lh_garbage WHERE seq <= ?"
-        return self._do(lambda db: db.rows(statement, (until_seq,)))
+        return self._do(lambda db: sql.read_garbage(db, until_seq))
 
     def forget(self, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
         """Drop what only states before `floor` need, except those in `kept`."""

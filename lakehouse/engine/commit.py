@@ -26,6 +26,7 @@ from lakehouse.engine.catalog import (
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.encoding import Ready, bulk_claims, prepare
 from lakehouse.engine.files import Files
+from lakehouse.engine.leases import Lease, Leases
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
@@ -54,7 +55,9 @@ class Committer:
         cache: TableCache,
         specs: Mapping[str, TableSpec],
         limits: Limits,
+        leases: Leases,
     ) -> None:
+        self._leases = leases
         self._catalog = catalog
         self._files = files
         self._cache = cache
@@ -80,14 +83,17 @@ class Committer:
             self._spec(table)
         commit_id = new_uid()
         ready: _Ready = {}
+        lease = self._leases.new()
         try:
-            self._prepare(changes, heads, ready)
+            self._prepare(changes, heads, ready, lease)
             return self._race(changes, ready, commit_id, (user, run, message))
         except (IntegrityError, InvalidArgument, LakeCorrupt, StorageError, CommitConflict):
             # after other errors the commit may have happened: then gc finds what it left
             prepared = (one for inserts in ready.values() for one in inserts.values())
             self._discard(file.path for one in prepared for file in one.files if file.written)
             raise
+        finally:
+            lease.end()
 
     def _race(
         self, changes: Changes, ready: _Ready, commit_id: str, who: tuple[str, str, str]
@@ -117,7 +123,7 @@ class Committer:
         with suppress(OSError):
             self._files.remove(paths)
 
-    def _prepare(self, changes: Changes, heads: Heads, ready: _Ready) -> None:
+    def _prepare(self, changes: Changes, heads: Heads, ready: _Ready, lease: Lease) -> None:
         for name, table in changes.tables.items():
             for i, insert in enumerate(table.inserts):
                 if insert.if_absent:
@@ -132,6 +138,7 @@ class Committer:
                 else:
                     base = self._cache.version(heads.pointers[name])
                     one = prepare(spec, base, rows, self._limits)
+                    lease.add(f.path for f in one.files)
                     self._files.write([(f.path, f.data) for f in one.files])
                 for file in one.files:
                     file.written = True

@@ -10,19 +10,21 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from lakehouse.engine import gc as collector
-from lakehouse.engine import place
+from lakehouse.engine import leases, place
 from lakehouse.engine.catalog import Catalog, Commit, Heads
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
+from lakehouse.engine.confine import FOLDER, Confinement, Owner
 from lakehouse.engine.evolving import add_tables, lost_tables, missing_tables
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
+from lakehouse.engine.gc import Collector, GcReport
 from lakehouse.engine.history import History
+from lakehouse.engine.leases import Lease, Leases
 from lakehouse.engine.limits import Limits
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.site import Site
@@ -61,14 +63,15 @@ class Engine:
         limits: Limits,
     ) -> None:
         self.root = root
-        self.folder = f"{root}/{place.FOLDER}"
+        self.folder = f"{root}/{FOLDER}"
         self.specs = {s.name: s for s in specs}
         self._files = files
         self._catalog = catalog
         self._limits = limits
+        self._leases = Leases(files, self.folder)
         self._cache = TableCache(files)
         self._history = History(catalog, self._cache, self.specs)
-        self._committer = Committer(catalog, files, self._cache, self.specs, limits)
+        self._committer = Committer(catalog, files, self._cache, self.specs, limits, self._leases)
         self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
         self._visited: set[str] = set()
@@ -125,6 +128,7 @@ class Engine:
                 raise
             settings = known
         engine = cls(root, files, catalog, specs, limits or Limits())
+        files.confine(root, engine.uid)
         engine._ensure_tables("lake created")
         marker: dict[str, Any] = {
             k: settings[k] for k in ("format", "uid", "name") if k in settings
@@ -172,6 +176,8 @@ class Engine:
         known = engine.info
         place.check_same(root, marker, known)
         place.check_readable(root, known, place.FORMAT_VERSION)
+        place.check_own_catalog(root, known, marker)
+        files.confine(root, engine.uid)
         if known["root"] != root:
             if db or marker.get("db"):
                 place.check_moved(root, str(known["root"]), options)
@@ -282,7 +288,9 @@ class Engine:
     def _follow_move(self, old: str) -> None:
         if place.same_place(old, self.root):
             # the same folder by another path: the recorded one stays valid for every engine
-            self.root, self.folder = old, f"{old}/{place.FOLDER}"
+            self.root, self.folder = old, f"{old}/{FOLDER}"
+            self._files.confine(old, self.uid)
+            self._leases.folder = f"{self.folder}/{leases.FOLDER}"
             return
         with self._catalog.exclusive() as exclusive:
             self._info = None
@@ -292,8 +300,11 @@ class Engine:
             former = [*known.get("former_roots", []), known["root"]]
             move = Move(self._files, former, self.root)
             heads = exclusive.heads()
-            for pointer in {*heads.pointers.values(), *heads.logged.values()}:
-                move.relocate(move.path(pointer))
+            pointers = {move.path(p) for p in (*heads.pointers.values(), *heads.logged.values())}
+            for pointer in pointers:
+                self._files.confinement.check(pointer)
+            for pointer in pointers:
+                move.relocate(pointer)
             for before in move.former:
                 self._catalog.rewrite_locations(before + "/", self.folder + "/")
             self.set_info(root=self.root, former_roots=former)
@@ -335,14 +346,18 @@ class Engine:
         return self._bind(seq, commit.id if commit else "", pointers)
 
     def _pointers_at(self, seq: int) -> dict[str, str]:
-        """A past state's pointers; what a moved lake has logged is rewritten when it is visited."""
+        """A past state's pointers."""
         pointers = self._catalog.pointers_at(seq)
+        self._visit(pointers.values())
+        return pointers
+
+    def _visit(self, locations: Iterable[str]) -> None:
+        """Rewrite the paths in what a lake that was moved has logged, when it is visited."""
         if former := self.info.get("former_roots"):
             move = Move(self._files, former, self.root)
-            for pointer in set(pointers.values()) - self._visited:
-                move.relocate(pointer)
-                self._visited.add(pointer)
-        return pointers
+            for location in set(locations) - self._visited:
+                move.relocate(location)
+                self._visited.add(location)
 
     def holder(
         self,
@@ -408,7 +423,7 @@ class Engine:
         older_than: datetime | None = None,
         min_age: float = ORPHAN_AGE,
         dry_run: bool = False,
-    ) -> collector.GcReport:
+    ) -> GcReport:
         """Remove files that no retained commit, tag or running writer can reach.
 
         Args:
@@ -417,17 +432,48 @@ class Engine:
             min_age: Orphan files younger than this many seconds are left alone.
             dry_run: Only report what would be removed.
         """
-        return collector.collect(
+        collector = Collector(
             self._catalog,
             self._files,
             self._cache,
             self._pointers_at,
+            self._visit,
+            self._leases,
             f"{self.folder}/tables",
-            keep=keep,
-            older_than=older_than,
-            min_age=min_age,
-            dry_run=dry_run,
         )
+        return collector.run(keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run)
+
+    @property
+    def confinement(self) -> Confinement:
+        """What decides which paths are the lake's own, below its `.lakehouse` folder."""
+        return self._files.confinement
+
+    @property
+    def owner(self) -> Owner:
+        """This lake as owner marks of folders elsewhere name it."""
+        return Owner(self.uid, self.root)
+
+    def owns(self, mark: Owner | None) -> bool:
+        """Whether an owner mark is this lake's, and not that of a lake that it is a copy of."""
+        if mark is None or mark.uid != self.uid:
+            return False
+        if mark.root == self.root:
+            return True
+        former = mark.root in self.info.get("former_roots", ())
+        return former and not place.is_copy(self.root, mark.root, None)
+
+    def lease(self) -> Lease:
+        """A new lease, by which a writer announces files that no commit names yet."""
+        return self._leases.new()
+
+    def announced(self, *, tidy: bool = True) -> set[str]:
+        """The paths that running writers have announced; `tidy` removes leases of dead ones."""
+        return self._leases.announced(tidy=tidy)
+
+    @property
+    def kept_from(self) -> int:
+        """Number of the oldest commit whose state gc has left, tagged ones aside."""
+        return int(self._catalog.info().get("gc_floor", "0"))
 
     def forget(self) -> None:
         """Read everything anew, since a repair may have changed files in their place."""

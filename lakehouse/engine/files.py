@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat as modes
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,27 +21,50 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lakehouse import filesystem
+from lakehouse.engine.confine import FOLDER, Confinement, Owner
 from lakehouse.errors import NoWriteAccess, StorageError
 from lakehouse.redaction import harmless
 from lakehouse.uris import client_errors, is_remote, remote_filesystem, scheme_of
 
 _FSYNC_THREADS = 8
 _UNLINK_THREADS = 32
+# a link isn't followed, and nobody waits for the other end of a pipe
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One file found in a listing: its path, age in seconds, and size in bytes."""
+    """One file found in a listing.
+
+    Attributes:
+        path: Its path.
+        age: Its age in seconds, by this machine's clock.
+        size: Bytes.
+        outside: Whether it is a link to a folder that isn't the lake's, which wasn't entered.
+    """
 
     path: str
     age: float
     size: int
+    outside: bool = False
 
 
 class Files(Protocol):
-    """What the engine asks of a file store."""
+    """What the engine asks of a file store.
+
+    Every path that it is given has to be one of the lake's own, below `<root>/.lakehouse`;
+    others are refused by a `LakeCorrupt`, and nothing is opened.
+
+    Attributes:
+        root: The lake's root.
+        confinement: What decides which paths are the lake's own.
+    """
 
     root: str
+    confinement: Confinement
+
+    def confine(self, root: str, uid: str) -> None:
+        """Say which lake this is, once it is known."""
 
     def may_write(self) -> bool:
         """Whether the present user may write here, as far as can be known without trying."""
@@ -50,6 +74,9 @@ class Files(Protocol):
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file in the place of another, atomically."""
+
+    def note(self, path: str, data: bytes) -> None:
+        """Write a small file that needn't outlive a crash of the machine."""
 
     def read(self, path: str) -> bytes:
         """A file's content."""
@@ -66,6 +93,7 @@ class LocalFiles:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.confinement = Confinement(f"{root}/{FOLDER}")
         self._pool: ThreadPoolExecutor | None = None
         self._pool_pid = 0
         self._made: set[str] = set()
@@ -73,6 +101,11 @@ class LocalFiles:
     def may_write(self) -> bool:
         """Whether the lake's folder may be written."""
         return os.access(self.root, os.W_OK)
+
+    def confine(self, root: str, uid: str) -> None:
+        """Say which lake this is: how its root is written in its tables, and its uid."""
+        self.root = root
+        self.confinement = Confinement(f"{root}/{FOLDER}", Owner(uid, root))
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pool_pid != os.getpid():
@@ -96,6 +129,8 @@ class LocalFiles:
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
         """Write and fsync files in parallel; after a failure none of them is left."""
+        for path, _ in files:
+            self.confinement.check(path)
         with _told(self.root):
             if len(files) == 1:
                 _all_or_none([lambda: self._write_one(*files[0])], self, files)
@@ -110,14 +145,40 @@ class LocalFiles:
         with _told(self.root):
             os.replace(temporary, path)
 
+    def note(self, path: str, data: bytes) -> None:
+        """Write a small file that needn't outlive a crash of the machine."""
+        self.confinement.check(path)
+        with _told(self.root):
+            folder = os.path.dirname(path)
+            if folder not in self._made:
+                filesystem.make_folders(folder)
+                self._made.add(folder)
+            try:
+                descriptor = filesystem.create(path)
+            except FileNotFoundError:
+                filesystem.make_folders(folder)  # somebody has removed it
+                descriptor = filesystem.create(path)
+            with open(descriptor, "wb") as handle:
+                handle.write(data)
+
     def read(self, path: str) -> bytes:
-        """A file's content."""
-        with open(path, "rb") as handle:
+        """A file's content; a link to a file is not followed."""
+        self.confinement.check(path)
+        try:
+            descriptor = os.open(path, _READ)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise self.confinement.refusal(path) from error
+        with open(descriptor, "rb") as handle:
+            if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+                raise self.confinement.refusal(path)
             return handle.read()
 
     def list(self, folder: str) -> Iterator[Listed]:
         """Every file below a folder, with its age."""
         now = time.time()
+        self.confinement.check(f"{folder}/x")
         pending = [folder]
         while pending:
             try:
@@ -129,11 +190,15 @@ class LocalFiles:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
                         continue
+                    linked = entry.is_symlink() and entry.is_dir()
+                    if linked and self.confinement.holds(f"{entry.path}/x", fresh=True):
+                        pending.append(entry.path)
+                        continue
                     try:
                         stat = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
-                    yield Listed(entry.path, now - stat.st_mtime, stat.st_size)
+                    yield Listed(entry.path, now - stat.st_mtime, stat.st_size, linked)
 
     def remove(self, paths: Iterable[str]) -> int:
         """Remove files; those that are gone already don't count."""
@@ -150,7 +215,14 @@ class LocalFiles:
 
         # each may wait for the disk's journal: many at a time take a fifth of the time
         known = list(paths)
+        for path in {p.rpartition("/")[0] + "/x": p for p in known}.values():
+            if not self.confinement.holds(path, fresh=True):
+                raise self.confinement.refusal(path)
+        for path in known:
+            self.confinement.check(path)
         count = min(_UNLINK_THREADS, len(known) // 16 + 1)
+        if count == 1:
+            return unlink(known)
         with ThreadPoolExecutor(count) as threads:
             return sum(threads.map(unlink, (known[i::count] for i in range(count))))
 
@@ -167,6 +239,7 @@ class RemoteFiles:
 
     def __init__(self, root: str, options: dict[str, Any] | None = None) -> None:
         self.root = root.rstrip("/")
+        self.confinement = Confinement(f"{self.root}/{FOLDER}")
         self._options = options or {}
         self._scheme = scheme_of(root)
         self._kept: tuple[int, Any] | None = None
@@ -174,6 +247,11 @@ class RemoteFiles:
     def may_write(self) -> bool:
         """True: only trying tells."""
         return True
+
+    def confine(self, root: str, uid: str) -> None:
+        """Say which lake this is: how its root is written in its tables, and its uid."""
+        self.root = root
+        self.confinement = Confinement(f"{root}/{FOLDER}", Owner(uid, root))
 
     @property
     def _fs(self) -> Any:
@@ -198,22 +276,31 @@ class RemoteFiles:
 
     def write(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
         """Put objects in parallel; after a failure none of them is left."""
+        for path, _ in files:
+            self.confinement.check(path)
         with _told(self.root), ThreadPoolExecutor(_FSYNC_THREADS) as pool:
             _all_or_none([pool.submit(self._put, *f).result for f in files], self, files)
 
     def replace(self, path: str, data: bytes) -> None:
         """Put an object, which replaces another atomically."""
+        self.confinement.check(path)
         with _told(self.root):
             self._put(path, data)
 
+    def note(self, path: str, data: bytes) -> None:
+        """Put an object."""
+        self.replace(path, data)
+
     def read(self, path: str) -> bytes:
         """An object's content."""
+        self.confinement.check(path)
         with self._plain_errors():
             data = self._fs.cat_file(path)
         return data if isinstance(data, bytes) else bytes(data)
 
     def list(self, folder: str) -> Iterator[Listed]:
         """Every object below a prefix, with its age."""
+        self.confinement.check(f"{folder}/x")
         now = time.time()
         with self._plain_errors():
             self._fs.invalidate_cache()
@@ -234,6 +321,9 @@ class RemoteFiles:
 
     def remove(self, paths: Iterable[str]) -> int:
         """Remove objects; those that are gone already don't count."""
+        paths = list(paths)
+        for path in paths:
+            self.confinement.check(path)
         with ThreadPoolExecutor(_FSYNC_THREADS) as pool:
             return sum(pool.map(self._remove_one, paths))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from lakehouse.engine.catalog import Catalog, Commit, KeysTaken
 from lakehouse.engine.reconcile import reconcile
@@ -34,7 +34,7 @@ class History:
         """
         if isinstance(ref, datetime):
             moment = ref if ref.tzinfo else ref.astimezone()
-            seq = self._catalog.seq_at(moment)
+            seq = self._catalog.seq_at(moment, datetime.now(UTC))
             if seq is None:
                 raise LookupFailed(f"The lake has no commit at or before {ref.isoformat()}.")
             return seq

@@ -13,6 +13,7 @@ import orjson
 from lakehouse import filesystem
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
+from lakehouse.engine.confine import FOLDER
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.postgres_url import SCHEMES, PostgresUrl
 from lakehouse.engine.sqlite_db import check_is_catalog
@@ -29,7 +30,6 @@ from lakehouse.trust import check_named, is_named, is_trusted
 from lakehouse.uris import is_remote, root_of, scheme_of, text_of
 
 FORMAT_VERSION = 1
-FOLDER = ".lakehouse"
 MARKER = "lake.json"
 
 
@@ -56,7 +56,12 @@ def settings_of(known: Mapping[str, str], root: str) -> dict[str, Any]:
 def normalise(root: str) -> str:
     """A root as it is recorded: an absolute local path without links, or a URI."""
     root = root_of(text_of(root))
-    return root if is_remote(root) else os.path.realpath(root)
+    if is_remote(root):
+        return root
+    root = os.path.realpath(root)
+    # a link to another lake's folder is that lake, which lies there
+    folder, name = os.path.split(os.path.realpath(f"{root}/{FOLDER}"))
+    return folder if name == FOLDER else root
 
 
 def _marker_path(root: str) -> str:
@@ -251,6 +256,31 @@ def check_moved(root: str, former: str, options: dict[str, Any] | None) -> None:
             f"The lake at {root!r} is a copy, but its catalog still belongs to the original.",
             found=f"the original at {former!r}",
             hint=f"open the original: lakehouse connect {former}",
+        )
+
+
+def check_own_catalog(root: str, known: Mapping[str, Any], marker: Mapping[str, Any]) -> None:
+    """Refuse a copied lake whose catalog is a link, perhaps to the original's.
+
+    Args:
+        root: The lake's root.
+        known: The settings that the catalog keeps.
+        marker: The content of the lake's marker file.
+
+    Raises:
+        LakeCorrupt: It is, and following the move would change the original.
+    """
+    if is_remote(root) or same_place(str(known["root"]), root):
+        return
+    path = f"{root}/{FOLDER}/catalog.db"
+    linked = os.path.islink(path) or (os.path.exists(path) and os.stat(path).st_nlink > 1)
+    if linked and not marker.get("db"):
+        raise LakeCorrupt(
+            f"The lake at {root!r} was moved or copied, and its catalog is a link, "
+            "perhaps to the original's; nothing was changed.",
+            found=f"a link at {path!r}",
+            expected="a file of its own",
+            hint="copy the whole folder, files instead of links",
         )
 
 

@@ -14,9 +14,9 @@ from pyiceberg.manifest import ManifestFile
 
 from lakehouse.engine import _avro, _avro_read
 from lakehouse.engine import metadata as md
+from lakehouse.engine.confine import FOLDER
 from lakehouse.engine.digest import verify
 from lakehouse.engine.files import Files
-from lakehouse.engine.place import FOLDER
 from lakehouse.errors import LakeCorrupt
 
 
@@ -38,7 +38,7 @@ class Move:
         self._done: dict[str, _avro.Manifest] = {}
 
     def path(self, path: str) -> str:
-        """Where a file of the lake lies now."""
+        """Where a file of the lake lies now; one of another place stays as it is named."""
         for old in self.former:
             if path.startswith(old + "/"):
                 return self._folder + path[len(old) :]
@@ -49,6 +49,16 @@ class Move:
         verify(path, data)
         return data
 
+    def own(self, path: str, named_by: str) -> str:
+        """Where a file of the lake lies now.
+
+        Raises:
+            LakeCorrupt: It lies outside the lake.
+        """
+        moved = self.path(path)
+        self._files.confinement.check(moved, named_by)
+        return moved
+
     def relocate(self, location: str) -> None:
         """Rewrite the paths in one table version.
 
@@ -56,7 +66,7 @@ class Move:
             location: Where its metadata file lies now.
 
         Raises:
-            LakeCorrupt: A file that the version names isn't there.
+            LakeCorrupt: A file that the version names isn't there, or isn't the lake's.
         """
         try:
             metadata = md.load(self._read(location), location)
@@ -75,16 +85,17 @@ class Move:
                 hint="copy the whole folder again, hidden files included; if the files are gone, "
                 "`lakehouse repair` goes back to the last whole state",
             ) from error
-        moved = self._moved(metadata)
+        moved = self._moved(metadata, location)
         if moved != metadata:
             self._files.replace(location, md.dump_again(moved, location))
 
-    def _moved(self, metadata: md.Metadata) -> md.Metadata:
+    def _moved(self, metadata: md.Metadata, location: str) -> md.Metadata:
         return {
             **metadata,
-            "location": self.path(metadata["location"]),
+            "location": self.own(metadata["location"], location),
             "snapshots": [
-                {**s, "manifest-list": self.path(s["manifest-list"])} for s in metadata["snapshots"]
+                {**s, "manifest-list": self.own(s["manifest-list"], location)}
+                for s in metadata["snapshots"]
             ],
             "metadata-log": [
                 {**e, "metadata-file": self.path(e["metadata-file"])}
@@ -93,7 +104,7 @@ class Move:
         }
 
     def _relocate_list(self, snapshot: md.Metadata, schema_json: str) -> None:
-        path = self.path(snapshot["manifest-list"])
+        path = self.path(snapshot["manifest-list"])  # which reading it confines
         listed = _avro_read.decode_manifest_list(self._read(path), path)
         moved = [self._relocate_manifest(one, schema_json) for one in listed]
         if all(
@@ -123,7 +134,9 @@ class Move:
                 expected="copy-on-write deletes",
                 hint="move the lake back, and rewrite the table's data files with that engine",
             )
-        if any(self.path(e.path) != e.path for e in (*manifest.entries, *manifest.removed)):
+        if any(self.own(e.path, path) != e.path for e in manifest.entries) or any(
+            self.path(e.path) != e.path for e in manifest.removed
+        ):
             entries = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.entries]
             removed = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.removed]
             mine = manifest.added_snapshot_id

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lakehouse.engine import place
 from lakehouse.engine.catalog import Catalog
+from lakehouse.engine.confine import FOLDER, Confinement
 from lakehouse.engine.files import Files, Listed, LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.spec import TableSpec
@@ -23,17 +24,39 @@ from lakehouse.errors import (
 )
 
 
+class MovedConfinement(Confinement):
+    """Decides of the paths that files had before their lake was moved."""
+
+    def __init__(self, now: Confinement, move: Move) -> None:
+        super().__init__(now.folder, now.owner)
+        self._move = move
+
+    def holds(self, path: object, *, fresh: bool = False) -> bool:
+        """Whether a file of this former path lies in the lake now."""
+        return super().holds(self._move.path(path) if isinstance(path, str) else path, fresh=fresh)
+
+
 class MovedFiles:
     """The files of a lake by the paths that they had before it was moved."""
 
     def __init__(self, files: LocalFiles | RemoteFiles, move: Move) -> None:
         self.root = files.root
+        self.confinement: Confinement = MovedConfinement(files.confinement, move)
         self._files = files
         self._move = move
+
+    def confine(self, root: str, uid: str) -> None:
+        """Say which lake this is."""
+        self._files.confine(root, uid)
+        self.confinement = MovedConfinement(self._files.confinement, self._move)
 
     def path(self, path: str) -> str:
         """Where a file lies now."""
         return self._move.path(path)
+
+    def note(self, path: str, data: bytes) -> None:
+        """Write a small file that needn't outlive a crash."""
+        self._files.note(self._move.path(path), data)
 
     def read(self, path: str) -> bytes:
         """A file's content."""
@@ -85,7 +108,7 @@ class Site:
     @property
     def folder(self) -> str:
         """The folder of the lake's own files."""
-        return f"{self.root}/{place.FOLDER}"
+        return f"{self.root}/{FOLDER}"
 
     @property
     def files(self) -> Files:
@@ -138,6 +161,7 @@ class Site:
             if marker is not None:
                 place.check_same(self.root, marker, self.info)
             place.check_readable(self.root, self.info, place.FORMAT_VERSION)
+            self.store.confine(self.store.root, str(self.info.get("uid") or ""))
         except (CatalogUnavailable, LakeCorrupt, InvalidArgument) as error:
             missing = isinstance(error, CatalogUnavailable) and "is missing" in str(error)
             self.problems.append(("missing" if missing else "catalog", name, error))

@@ -357,9 +357,12 @@ class TableCache:
         A file is read once per process for this, and again if it changes.
 
         Raises:
-            LakeCorrupt: One is missing or damaged.
+            LakeCorrupt: One is missing or damaged, or is a link.
         """
         for path in paths:
+            self._files.confinement.check(path)
+            if os.path.islink(path):
+                raise self._files.confinement.refusal(path)
             try:
                 stat = os.stat(path)
             except OSError as error:
@@ -382,6 +385,9 @@ class TableCache:
 
     def _decoded(self, location: str) -> TableVersion:
         metadata = md.load(self._read(location), location)
+        confinement = self._files.confinement
+        # files of later versions are written below it
+        confinement.check(f"{metadata['location']}/x", location)
         snapshot = md.current_snapshot(metadata)
         manifests: list[Manifest] = []
         entries: dict[str, FileEntry] | None = None
@@ -394,6 +400,8 @@ class TableCache:
                         entries = self._kept_entries(metadata["location"])
                     data = self._read(listed.manifest_path)
                     manifest = _avro_read.decode_manifest(data, listed, entries)
+                    for entry in manifest.entries:
+                        confinement.check(entry.path, manifest.path)
                     self._manifests[manifest.path] = manifest
                 if manifest.deletes and manifest.entries:
                     raise LakeCorrupt(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from lakehouse.orm.rows import as_table
 from lakehouse.orm.staged import Staged
 
 if TYPE_CHECKING:
+    from lakehouse.engine.leases import Lease
     from lakehouse.orm.base import BaseRecord
     from lakehouse.orm.batch import Batch
     from lakehouse.orm.lake import Lake
@@ -42,9 +43,21 @@ class Committing(Staged):
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
         self._moved: dict[tuple[str, str], str] = {}
+        self._lease: Lease | None = None
 
     def _add_again(self, record: BaseRecord) -> None:
         raise TypeError(type(self).__name__)
+
+    def announce(self, paths: Iterable[str]) -> None:
+        """Announce bytes that are about to be stored, so that gc leaves them alone meanwhile."""
+        if self._lease is None:
+            self._lease = self.lake.engine.lease()
+        self._lease.add(paths)
+
+    def _end_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.end()
+            self._lease = None
 
     def uid_of(self, table: str, uid: str) -> str:
         """The uid that is meant: of a record of the batch that others saved first, theirs.
@@ -120,6 +133,7 @@ class Committing(Staged):
         self._mark()
         for action in self._committed:
             action()
+        self._end_lease()
 
     def _flush(self) -> None:
         for record in list(self._refused.values()):
@@ -165,6 +179,7 @@ class Committing(Staged):
                 if not record._saved:
                     record._values.pop("created_at", None)
                     record._values.pop("updated_at", None)
+        self._end_lease()
 
     def _adopt(self, conflict: KeyConflict) -> bool:
         """Take over the rows of others that hold names of this batch's new records."""

@@ -36,8 +36,8 @@ class Directory:
         functions: Table functions of SQL with one text argument → dotted name of a function
             of the lake and that text, which gives SQL or an Arrow table.
         sweepers: Dotted names of modules with `finish(lake, min_age)`, which ends what killed
-            processes began, and `orphans(lake, min_age, kept_from)` and `remove(paths)`,
-            which find and remove stored bytes that no row names.
+            processes began, and `orphans(lake, min_age, kept_from, tidy=)` and
+            `remove(paths)`, which find and remove stored bytes that no row names.
         checkers: Dotted names of modules with `find(check, directory)`, which adds damage that
             only the registries know of to a check's report, and `references(table, directory)`.
         describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
 from lakehouse.engine.engine import ORPHAN_AGE
-from lakehouse.errors import ReadOnlyLake, UnknownField, near
+from lakehouse.errors import CatalogUnavailable, ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
@@ -420,18 +420,44 @@ class Lake(Branching):
         """
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
-        report = self.engine.gc(keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run)
-        paths, size = list(report.orphans), report.bytes
-        for dotted in self.directory.sweepers:
-            sweeper = importlib.import_module(dotted)
-            if not dry_run:
+        try:
+            report = self.engine.gc(
+                keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run
+            )
+        except CatalogUnavailable:
+            # nothing can be written, perhaps since the disk is full: space comes first
+            if dry_run or not self._sweep(min_age, self.engine.kept_from, dry_run=False)[0]:
+                raise
+            report = self.engine.gc(
+                keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run
+            )
+        if not dry_run:
+            for sweeper in self._sweepers():
                 sweeper.finish(self, min_age)
-            found = sweeper.orphans(self, min_age, report.kept_from)
-            paths += [path for path, _ in found]
-            size += sum(n for _, n in found)
+        found, outside = self._sweep(min_age, report.kept_from, dry_run=dry_run)
+        return replace(
+            report,
+            orphans=(*report.orphans, *found),
+            bytes=report.bytes + sum(found.values()),
+            outside=(*report.outside, *outside),
+        )
+
+    def _sweepers(self) -> Iterator[Any]:
+        return map(importlib.import_module, self.directory.sweepers)
+
+    def _sweep(
+        self, min_age: float, kept_from: int, *, dry_run: bool
+    ) -> tuple[dict[str, int], list[str]]:
+        """Find and remove stored bytes that no row names; the sizes, and what was left alone."""
+        sizes: dict[str, int] = {}
+        outside: list[str] = []
+        for sweeper in self._sweepers():
+            found = sweeper.orphans(self, min_age, kept_from, tidy=not dry_run)
+            sizes.update(found.paths)
+            outside += found.outside
             if not dry_run:
-                sweeper.remove([path for path, _ in found])
-        return replace(report, orphans=tuple(paths), bytes=size)
+                sweeper.remove([path for path, _ in found.paths])
+        return sizes, outside
 
 
 def _reopened(uid: str, root: str, commit: int | None) -> Lake:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import filesystem
-from lakehouse.errors import InvalidArgument, NoWriteAccess, TypeMismatch
+from lakehouse.errors import InvalidArgument, NoWriteAccess, StorageError, TypeMismatch
 from lakehouse.orm import BaseRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
+from lakehouse.registries.artifact.ownership import claim
 from lakehouse.storage.location import StorageLocation
 from lakehouse.uris import tell_unkept, text_of
 
@@ -87,7 +88,10 @@ class Storage(
         """A local folder that isn't there yet is made, and removed if nothing is saved."""
         super()._before_save(batch)
         root = Path(self._values["root"])
-        if self._saved or not self.location.is_local or root.exists():
+        if self._saved or not self.location.is_local:
+            return
+        batch.on_commit(self._claim_quietly)
+        if root.exists():
             return
         made = [root, *(above for above in root.parents if not above.exists())]
         batch.on_rollback(lambda: _remove_empty(made))
@@ -98,6 +102,25 @@ class Storage(
                 f"The folder of the storage location {str(root)!r} can't be made.",
                 found=str(error),
             ) from error
+
+    def claim(self) -> bool:
+        """Mark the location as this lake's, so that the lake may remove what it stored there.
+
+        A location is marked when it is saved, one in an object store when something is first
+        stored there. Locations from before there were marks can be marked by this.
+
+        Returns:
+            Whether it is this lake's now; False where it is another one's.
+
+        Raises:
+            NoWriteAccess, StorageError: It can't be written.
+        """
+        return claim(self._lake, self.location)
+
+    def _claim_quietly(self) -> None:
+        # one that can only be read is a location all the same
+        with contextlib.suppress(NoWriteAccess, StorageError):
+            self.claim()
 
     @property
     def location(self) -> StorageLocation:

@@ -128,6 +128,14 @@ class TestMetadata:
         with sqlite3.connect(f"{lake.folder}/catalog.db") as db:
             db.execute("UPDATE iceberg_tables SET metadata_location = '/no/where.json'")
         db.close()
+        self.check(lake, "isn't its own")
+
+    def test_a_pointer_to_a_file_that_is_gone(self, lake: Engine) -> None:
+        insert(lake, [thing(1)])
+        with sqlite3.connect(f"{lake.folder}/catalog.db") as db:
+            where = f"{lake.folder}/tables/thing/metadata/nowhere.metadata.json"
+            db.execute("UPDATE iceberg_tables SET metadata_location = ?", (where,))
+        db.close()
         self.check(lake, "is gone")
 
     @pytest.mark.parametrize("pattern", ["snap-*.avro", "*-m0.avro"])

@@ -29,7 +29,7 @@ def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
     Paths among the lake's own files don't count.
     """
     best: tuple[dict[str, Any], str] | None = None
-    for uid, location in _locations(lake).items():
+    for uid, location in locations(lake).items():
         key = location.contains(path)
         if key is None or key.startswith((".lakehouse/", f"{MANAGED}/")):
             continue
@@ -38,7 +38,7 @@ def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
     return best
 
 
-def _locations(lake: Lake) -> dict[str, StorageLocation]:
+def locations(lake: Lake) -> dict[str, StorageLocation]:
     """All storage locations of a lake's present state, and those of the open transaction."""
     pointer = lake.state.pointers["storage"]
     known = _KNOWN.get(pointer)
@@ -58,12 +58,12 @@ def location_of(lake: Lake, storage_uid: str) -> StorageLocation:
     Raises:
         ObjectDoesNotExist: There is no such record.
     """
-    found = _locations(lake).get(storage_uid)
+    found = locations(lake).get(storage_uid)
     if found is None:
         raise ObjectDoesNotExist(
             "The storage location of an artifact isn't registered.",
             found=f"storage {storage_uid!r}",
-            expected=", ".join(f"{uid} ({at.root})" for uid, at in _locations(lake).items()),
+            expected=", ".join(f"{uid} ({at.root})" for uid, at in locations(lake).items()),
             hint="ln.Storage.to_dataframe() lists them; ln.Storage(root=…).save() adds one",
         )
     return found

@@ -11,7 +11,7 @@ from lakehouse.config import notify
 from lakehouse.engine import Changes
 from lakehouse.errors import ContentChanged, InconsistentKey, InvalidArgument, RowConflict
 from lakehouse.formats import suffix_of
-from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact import ownership, placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
@@ -20,6 +20,7 @@ from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
     from lakehouse.orm import Batch
+    from lakehouse.storage import StorageLocation
 
 
 class ArtifactSaving(ArtifactContent):
@@ -63,6 +64,9 @@ class ArtifactSaving(ArtifactContent):
             return  # of two with one real key the second is refused, one by one
         for record, target in zip(plain, targets, strict=True):
             record._refuse_taken(target)
+        for record in plain:
+            record._check_place()
+        batch.announce(targets)
         batch.on_rollback(lambda: _forget_stored(plain))
         batch.on_rollback(lambda: placing.take_all_back(targets))
         contents = store.store_many(
@@ -150,6 +154,8 @@ class ArtifactSaving(ArtifactContent):
         target = self._target()
         if self._stored is None:
             self._refuse_taken(target)
+            self._check_place()
+            batch.announce([target])
             batch.on_rollback(lambda: self._unstore(target))
             placing.put(payload, target, int(batch.now.timestamp()))
             object.__setattr__(self, "_stored", target)
@@ -187,6 +193,12 @@ class ArtifactSaving(ArtifactContent):
 
     def _judge(self) -> None:
         raise TypeError(type(self).__name__)
+
+    def _check_place(self) -> None:
+        """Refuse to store through a link that leads out of the lake; mark a bucket as used."""
+        location = placing.location_of(self._lake, self._values["storage_uid"])
+        ownership.check_place(self._lake, location, self._values["storage_key"])
+        ownership.claim_bucket(self._lake, location)
 
     def _refuse_taken(self, target: str) -> None:
         """Bytes under a real key are never written over by another artifact."""
@@ -273,7 +285,7 @@ class ArtifactSaving(ArtifactContent):
     def _before_delete(self, batch: Batch) -> None:
         super()._before_delete(batch)
         location = placing.location_of(self._lake, self._values["storage_uid"])
-        target = location.uri(self._place(location))
+        place = self._place(location)
         virtual = bool(self._values.get("key_is_virtual"))
         wanted = self._delete_storage if self._delete_storage is not None else virtual
 
@@ -284,18 +296,19 @@ class ArtifactSaving(ArtifactContent):
 
         batch.stage(unlink)
         if wanted:
-            batch.on_commit(lambda: self._remove_bytes(target))
+            batch.on_commit(lambda: self._remove_bytes(location, place))
             if not virtual and self._values["storage_key"].startswith(f"{MANAGED}/"):
                 # its process ended before it took the key: what was replaced may lie there still
-                batch.on_commit(lambda: placing.take_back(location.uri(self._values["key"])))
+                key = self._values["key"]
+                batch.on_commit(lambda: ownership.remove(self._lake, location, key))
 
-    def _remove_bytes(self, target: str) -> None:
+    def _remove_bytes(self, location: StorageLocation, place: str) -> None:
         """Remove the bytes of a deleted artifact, unless a tag names them."""
         tags = tags_naming(self._lake, self._values)
         shown = f"the bytes of {self.key or self.uid!r}"
         names = f"the {'tags' if len(tags) > 1 else 'tag'} {', '.join(map(repr, tags))}"
         if not tags or self._delete_storage:
-            placing.take_back(target)
+            ownership.remove(self._lake, location, place)
             if tags:
                 notify(f"removed {shown}, which can't be loaded at {names} any more", "warning")
             return

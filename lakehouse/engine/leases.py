@@ -1,0 +1,177 @@
+"""Leases: writers announce the files that no commit names yet, so that no sweep removes them.
+
+Bytes lie at their place before the commit that names them. Until then they look like what a
+killed writer left, so a writer first leaves a small file in `.lakehouse/writing` that lists them
+and says which process it is, and removes it after the commit. A sweep lists what lies in the
+folders, then reads the leases, then the newest state: whatever it found was either announced,
+or its writer had finished and its state says whether the files are needed. No age is needed for
+that, and no clock.
+
+A lease doesn't outlive its process: of one of the same machine the sweep looks whether the
+process is there; one of another machine is believed for a week.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import orjson
+
+from lakehouse.engine.files import Files
+from lakehouse.errors import LakehouseError
+from lakehouse.identity import new_uid
+
+FOLDER = "writing"
+_BELIEVED_SECONDS = 7 * 24 * 3600.0
+
+
+class Lease:
+    """The announcement of one writer; `add` what is about to be written, `end` it afterwards.
+
+    Args:
+        files: The lake's files.
+        folder: Where the leases lie.
+    """
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+        self._notes: list[str] = []  # never written twice: a sweep may be reading
+        self._pid = 0
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Announce paths before anything is written there.
+
+        Raises:
+            NoWriteAccess, StorageError: The lake can't be written.
+        """
+        self._pid = os.getpid()
+        note = f"{self._folder}/{new_uid()}.json"
+        lease = {"host": _host(), "pid": self._pid, "start": _own_start(self._pid)}
+        self._files.note(note, orjson.dumps({**lease, "paths": list(paths)}))
+        self._notes.append(note)
+
+    def end(self) -> None:
+        """Nothing is announced any more; a lease that can't be removed ends with its process."""
+        if self._notes and self._pid == os.getpid():
+            notes, self._notes = self._notes, []
+            with suppress(OSError, LakehouseError):
+                self._files.remove(notes)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the interpreter may be shutting down
+            self.end()
+
+
+class Leases:
+    """All leases of one lake.
+
+    Args:
+        files: The lake's files.
+        folder: The folder of the lake's own files.
+    """
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self._files = files
+        self.folder = f"{folder}/{FOLDER}"
+
+    def new(self) -> Lease:
+        """A lease that announces nothing yet."""
+        return Lease(self._files, self.folder)
+
+    @contextmanager
+    def held(self, paths: Iterable[str]) -> Iterator[None]:
+        """Announce paths for the duration of the block."""
+        lease = self.new()
+        lease.add(paths)
+        try:
+            yield
+        finally:
+            lease.end()
+
+    def announced(self, *, tidy: bool = True) -> set[str]:
+        """The paths that running writers have announced.
+
+        Args:
+            tidy: Whether to remove the leases of processes that are gone.
+        """
+        paths: set[str] = set()
+        gone: list[str] = []
+        for found in self._files.list(self.folder):
+            try:
+                data = self._files.read(found.path)
+            except (OSError, LakehouseError):
+                continue  # its writer has just ended it
+            lease = _parse(data)
+            if lease is None or _is_gone(lease, found.age):
+                # one that is being written has no content yet, and protects nothing yet
+                if lease is not None or found.age > _BELIEVED_SECONDS:
+                    gone.append(found.path)
+                continue
+            paths.update(lease["paths"])
+        if tidy and gone:
+            with contextlib.suppress(OSError, LakehouseError):
+                self._files.remove(gone)
+        return paths
+
+
+def _parse(data: bytes) -> dict[str, Any] | None:
+    try:
+        lease = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(lease, dict) or not isinstance(lease.get("paths"), list):
+        return None
+    return {**lease, "paths": [p for p in lease["paths"] if isinstance(p, str)]}
+
+
+def _is_gone(lease: dict[str, Any], age: float) -> bool:
+    """Whether the process that wrote a lease is no more."""
+    if lease.get("host") != _host():
+        return age > _BELIEVED_SECONDS
+    pid = lease.get("pid")
+    if not isinstance(pid, int) or pid <= 0:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass  # another user's, and there
+    started = _start_of(pid)
+    return started is not None and started != lease.get("start")  # it has another's number
+
+
+@functools.cache
+def _host() -> str:
+    """What tells machines apart, and the containers of one machine, which number processes anew."""
+    parts = [socket.gethostname()]
+    with suppress(OSError), open("/proc/sys/kernel/random/boot_id") as handle:
+        parts.append(handle.read().strip())
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+@functools.lru_cache(maxsize=4)
+def _own_start(pid: int) -> str | None:
+    return _start_of(pid)
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process was started, in the kernel's ticks: numbers of processes come again.
+
+    One that has ended and only waits for its parent to look counts as never started.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as handle:
+            fields = handle.read().rpartition(b")")[2].split()
+        return "ended" if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except (OSError, IndexError):
+        return None
