@@ -13,7 +13,7 @@ import orjson
 from lakehouse import filesystem
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
-from lakehouse.engine.confine import FOLDER
+from lakehouse.engine.confine import FOLDER as FOLDER
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
 from lakehouse.engine.postgres_url import SCHEMES, PostgresUrl
 from lakehouse.engine.sqlite_db import check_is_catalog
