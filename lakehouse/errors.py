@@ -51,6 +51,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lakehouse.printable import printable
 from lakehouse.redaction import redacted
 
 
@@ -90,7 +91,7 @@ class LakehouseError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.hint is not None:
             lines.append(f"  → {self.hint}")
-        return redacted("\n".join(lines))
+        return printable(redacted("\n".join(lines)))
 
 
 class InvalidArgument(LakehouseError, ValueError):

@@ -8,8 +8,8 @@ by Python, whose integers and doubles compare exactly.
 from __future__ import annotations
 
 import datetime
+import functools
 import operator
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from lakehouse.annotation.encoding import decoded, encoded
 from lakehouse.errors import FieldValidationError, UnknownField, near
+from lakehouse.patterns import found_in, refusal
 from lakehouse.schema import DType
 
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -35,8 +36,8 @@ TEXT: dict[str, Callable[[str, str], bool]] = {
     "istartswith": lambda a, b: a.lower().startswith(b.lower()),
     "endswith": str.endswith,
     "iendswith": lambda a, b: a.lower().endswith(b.lower()),
-    "regex": lambda a, b: re.search(b, a) is not None,
-    "iregex": lambda a, b: re.search(b, a, re.IGNORECASE) is not None,
+    "regex": found_in,
+    "iregex": functools.partial(found_in, ignore_case=True),
 }
 LOOKUPS = ("exact", "in", "ne", "range", "isnull", *ORDER, *TEXT)
 _DAY = ("year", "quarter", "month", "day", "week", "week_day", "iso_year", "iso_week_day")
@@ -101,6 +102,8 @@ def fulfilling(
         wanted = [encoded(v) for v in (checked if look_up == "in" else [checked])]
         return pc.is_in(texts, value_set=pa.array(wanted, pa.string()))
     fast = None
+    if look_up in ("regex", "iregex"):
+        return _by_pattern(texts, checked, dtype, ignore_case=look_up == "iregex")
     if dtype.kind in _NUMBERS and look_up in _ARROW_ORDER:
         fast = _numbers(texts, look_up, checked)
     elif look_up in ORDER and dtype.kind in _WRITTEN_ORDER:
@@ -159,10 +162,9 @@ def _operand(name: str, dtype: DType, look_up: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise _wrong(name, "text", value)
         if look_up in ("regex", "iregex"):
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise _wrong(name, f"a regular expression ({error})", value) from None
+            reason = refusal(value)
+            if reason is not None:
+                raise _wrong(name, f"a regular expression ({reason})", value)
         return value
     if dtype.kind in _NUMBERS:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -234,6 +236,17 @@ def _numbers(texts: pa.ChunkedArray, look_up: str, value: float) -> Mask | None:
 
 
 # -- everything else -------------------------------------------------------------------
+
+
+def _by_pattern(texts: pa.ChunkedArray, pattern: str, dtype: DType, *, ignore_case: bool) -> Mask:
+    """Match every distinct text, all of them at once."""
+    distinct = texts.unique().drop_null()
+    values = [decoded(text, dtype) for text in distinct.to_pylist()]
+    told = pa.array([v if isinstance(v, str) else None for v in values], pa.string())
+    hits = distinct.filter(
+        pc.fill_null(pc.match_substring_regex(told, pattern, ignore_case=ignore_case), False)
+    )
+    return pc.is_in(texts, value_set=hits)
 
 
 def _by_python(texts: pa.ChunkedArray, test: Callable[[Any], bool], dtype: DType) -> Mask:

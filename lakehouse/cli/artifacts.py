@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 
 if TYPE_CHECKING:
     from lakehouse import Artifact
@@ -40,12 +41,12 @@ def save(
     artifact = ln.Artifact(
         path, key=key or path.name, description=description, kind=kind, schema=wanted
     ).save()
-    typer.echo(f"{artifact.uid}  {artifact.key}")
+    say(f"{artifact.uid}  {artifact.key}")
 
 
 def load(key: KeyOption = None, uid: UidOption = None) -> None:
     """Fetch an artifact's file, and print where it is."""
-    typer.echo(str(_find(key, uid).cache()))
+    say(str(_find(key, uid).cache()))
 
 
 def ls(
@@ -76,7 +77,7 @@ def ls(
     made.columns[0].no_wrap = True
     output.show(made)
     if n_found > limit:
-        typer.echo(f"{limit} of {n_found}; --limit {n_found} shows all", err=True)
+        say(f"{limit} of {n_found}; --limit {n_found} shows all", err=True)
 
 
 def describe(key: KeyOption = None, uid: UidOption = None) -> None:

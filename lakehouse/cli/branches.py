@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 from lakehouse.cli.history import reference
 
 
@@ -35,7 +36,7 @@ def merge(
     """
     found = ln.setup.merge(branch, dry_run=dry_run, prefer=prefer)
     if dry_run:
-        typer.echo("nothing to merge" if found is None else repr(found))
+        say("nothing to merge" if found is None else repr(found))
         if found is not None and found.conflicts:
             raise typer.Exit(1)
 
@@ -94,4 +95,4 @@ def diff(
     names = {record.name for record in ln.Branch.filter()}
     sides = [text if text in names else reference(text) for text in (a, b) if text is not None]
     found = lake.diff(*sides, registry=registry or None)
-    typer.echo(found.summary() if summary else repr(found))
+    say(found.summary() if summary else repr(found))

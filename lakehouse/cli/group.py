@@ -9,13 +9,20 @@ import typer
 from typer.core import TyperGroup
 
 from lakehouse.errors import LakehouseError
+from lakehouse.printable import printable
 
 _INTERRUPTED = 128 + 2  # as shells tell of a command that SIGINT ended
 
 
+def say(text: object, *, err: bool = False) -> None:
+    """Print a line; what a terminal would obey in it is shown escaped."""
+    typer.echo(printable(str(text)), err=err)
+
+
 def tell(error: Exception) -> None:
     """Print an error on stderr, without a traceback."""
-    typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)
+    start = typer.style("error: ", fg="red", bold=True)
+    typer.echo(start + printable(str(error)), err=True)
 
 
 class Group(TyperGroup):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakehouse.cli.group import say
+
 if TYPE_CHECKING:
     from lakehouse.engine.damage import CheckReport, Progress
     from lakehouse.engine.site import Site
@@ -80,12 +82,12 @@ def _show(report: CheckReport) -> None:
     if report.damages:
         rows = [(d.kind, d.table or None, d.what, d.detail) for d in report.damages]
         output.show(output.table(["damage", "table", "what", "found"], rows))
-        typer.echo("→ lakehouse repair shows what can be mended, and how")
+        say("→ lakehouse repair shows what can be mended, and how")
     if report.orphans:
         orphans = [(path,) for path in report.orphans]
         output.show(output.table(["orphans: no kept state names them; gc removes them"], orphans))
     for note in report.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 def check(
@@ -109,7 +111,7 @@ def check(
     if json:
         import orjson
 
-        typer.echo(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)
     if not report.ok:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -65,7 +66,7 @@ def tag(
         output.show(output.table(["tag", "seq", "id", "time", "message"], rows))
         return
     commit = lake.tag(name) if ref is None else lake.tag(name, reference(ref))
-    typer.echo(f"{name} → commit {commit.seq} ({commit.id})")
+    say(f"{name} → commit {commit.seq} ({commit.id})")
 
 
 def reference(text: str) -> str | int | datetime:
@@ -97,4 +98,4 @@ def gc(
     interrupted writes go. Tagged states are always kept.
     """
     since = None if older_than is None else moment(older_than)
-    typer.echo(str(ln.current_lake().gc(keep=keep, older_than=since, dry_run=dry_run)))
+    say(str(ln.current_lake().gc(keep=keep, older_than=since, dry_run=dry_run)))

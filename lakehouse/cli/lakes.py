@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 from lakehouse.errors import InvalidArgument
 
 
@@ -53,21 +54,21 @@ def connect(
     """Connect this directory to a lake that exists."""
     if trusted:
         for folder in ln.setup.trusted():
-            typer.echo(folder)
+            say(folder)
         return
     if untrust or trust:
         if lake is None:
             raise InvalidArgument("Which folder?", hint="lakehouse connect --trust FOLDER")
         if untrust:
             known = ln.setup.untrust(lake)
-            typer.echo(f"{lake} {'is trusted no longer' if known else 'was not trusted'}")
+            say(f"{lake} {'is trusted no longer' if known else 'was not trusted'}")
             return
         folder = ln.setup.trust(lake)
-        typer.echo(f"trusted: {folder}")
+        say(f"trusted: {folder}")
         if not Path(folder, ".lakehouse", "lake.json").is_file():
             return  # all folders, or one that is only connected to a lake
     found = ln.setup.connect(lake, db=db)
-    typer.echo(f"connected to the lake {found.name!r} in {found.root}")
+    say(f"connected to the lake {found.name!r} in {found.root}")
 
 
 def info() -> None:

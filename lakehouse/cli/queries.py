@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 from lakehouse.errors import LakehouseError, StorageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _print_table(relation: duckdb.DuckDBPyRelation, rows: int, path: Path | None
         with path.open("w", encoding="utf-8") as file:
             output.show(made, file=file)
     if len(found) > rows:
-        typer.echo(f"the first {rows} rows; --rows shows more, --format csv all of them", err=True)
+        say(f"the first {rows} rows; --rows shows more, --format csv all of them", err=True)
 
 
 def _write(relation: duckdb.DuckDBPyRelation, chosen: Format, path: Path) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from lakehouse.cli import output, steps
 from lakehouse.errors import LakeExists, MissingExtra
+from lakehouse.printable import printable
 
 _ALL_ROWS, _SOME_ROWS = 12, 6
 
@@ -116,7 +117,7 @@ def _readable(result: Any) -> Any:
     if isinstance(result, duckdb.DuckDBPyRelation):
         result = result.pl()
     if not isinstance(result, pl.DataFrame):
-        return result if hasattr(result, "__rich__") else Text(str(result))
+        return result if hasattr(result, "__rich__") else Text(printable(str(result)))
     title = f"{result.height} row{'' if result.height == 1 else 's'}"
     if result.height > _ALL_ROWS:
         title += f", the first {_SOME_ROWS}"

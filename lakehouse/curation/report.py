@@ -18,6 +18,7 @@ from lakehouse.errors import InvalidArgument, ValidationError
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text as RichText
 
 SUFFIXES = (".html", ".json", ".csv", ".parquet")
 """What reports are written as."""
@@ -173,8 +174,10 @@ class Report:
     def __str__(self) -> str:
         return _text.describe(self.failures, n_columns=len(self.columns), n_rows=self.n_rows)
 
-    def __rich__(self) -> Table | str:
-        return _text.rich_table(self.failures) if self.failures else f"[green]{self}[/green]"
+    def __rich__(self) -> Table | RichText:
+        from rich.text import Text  # only for those who print it
+
+        return _text.rich_table(self.failures) if self.failures else Text(str(self), style="green")
 
 
 def _has_all_rows(part: Part) -> bool:

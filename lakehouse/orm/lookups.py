@@ -11,11 +11,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField, near
 from lakehouse.orm.fields import Field, aware
+from lakehouse.patterns import refusal
 
 Sql = tuple[str, list[Any]]
 
@@ -122,15 +120,12 @@ class ColumnLookup:
         return _TEXT[name].format(c=self._sql), [self._operand(value)]
 
     def _check_pattern(self, pattern: str) -> None:
-        # RE2, by which the rows are matched: Python's own knows patterns that RE2 doesn't
-        try:
-            pc.match_substring_regex(pa.array([""]), pattern)
-        except pa.ArrowInvalid as error:
-            reason = str(error).removeprefix("Invalid regular expression: ")
+        reason = refusal(pattern)
+        if reason is not None:
             raise FieldValidationError(
                 f"The look-up on {self._field.name!r} takes a regular expression ({reason}).",
                 found=repr(pattern),
-            ) from None
+            )
 
     def _list(self, name: str, value: Any) -> Sql:
         """Lists of texts: `contains` all of some values, `overlap`s them, is of a `len`gth."""

@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.orm.context import active_batch
+from lakehouse.printable import printable, printable_line
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -142,9 +143,7 @@ def short(value: Any) -> str:
 
 def one_line(text: str) -> str:
     """A text without line breaks, and without characters that steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "�" for c in " ".join(text.splitlines()))
+    return text if text.isprintable() else printable_line(" ".join(text.splitlines()))
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -171,5 +170,5 @@ def shown(text: str, *, return_str: bool) -> str | None:
     """Print a text, or give it."""
     if return_str:
         return text
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
     return None

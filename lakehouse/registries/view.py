@@ -15,6 +15,7 @@ from rich.text import Text
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.orm import BaseRecord, Lake, QuerySet, current_lake
 from lakehouse.orm.showing import fields_of, html_table, short, title
+from lakehouse.printable import printable_line
 
 CORE = "core"
 _WIDE = 1_000_000  # lines wrap in a terminal as any text does
@@ -144,9 +145,9 @@ def _show(head: str, tables: Sequence[tuple[str, Rows]]) -> None:
     for name, (columns, rows) in tables:
         table = Table(title=name, title_justify="left", title_style="bold", box=None)
         for column in columns:
-            table.add_column(column, no_wrap=True)
+            table.add_column(Text(printable_line(column)), no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable_line(cell)) for cell in row))
         console.print(table)
 
 

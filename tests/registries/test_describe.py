@@ -214,7 +214,7 @@ def test_names_of_any_kind_keep_the_tree_whole(lake):
     child = ln.ULabel(name="c" * 10_000).save()
     child.parents.add(wild)
     text = wild.describe(return_str=True)
-    assert text.startswith("ULabel: two lines �[31mred\n")
+    assert text.startswith("ULabel: two lines \\x1b[31mred\n")
     assert "\x1b" not in text
     assert "x" * 10_000 in text  # what the record is isn't shortened
     assert "c" * 119 + "…" in text  # what is only mentioned is
