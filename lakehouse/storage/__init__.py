@@ -11,7 +11,7 @@ from lakehouse.storage.keys import check_key
 from lakehouse.storage.location import StorageLocation
 from lakehouse.storage.noted import Noted
 from lakehouse.storage.sameness import Difference, Saved, difference
-from lakehouse.storage.stamps import Look, look_at
+from lakehouse.storage.stamps import Look, look_at, second_of
 from lakehouse.storage.transfer import (
     exists,
     hash_path,
@@ -45,6 +45,7 @@ __all__ = [
     "move_in",
     "remove",
     "scheme_of",
+    "second_of",
     "stat_size",
     "store",
     "store_many",

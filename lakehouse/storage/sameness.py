@@ -21,7 +21,7 @@ class Saved:
         hash: Its hash, or empty text.
         size: Its bytes, or None if that isn't known.
         n_files: The number of a folder's files; None for a file.
-        seconds: When it may have been saved, in whole seconds since 1970: its stamp says which.
+        seconds: Of its stamp, which may be one of several; see `stamps.second_of`.
         before: When it was registered where it lay, in nanoseconds: what wasn't touched since is
             the same. None where the bytes were copied.
     """

@@ -1,6 +1,6 @@
 """Telling content from other bytes by what the file system says of it, without reading it.
 
-Files that we store carry a modification time that is computed: the second in which they were
+Files that we store carry a modification time that is computed: the second before they were
 saved, and as microseconds a number made from the content's hash and the file's name. Whatever
 is written, copied or moved to their place later has another one, so it is read and hashed
 before it is believed. A copy of a lake that keeps times (`cp -a`, `rsync -a`) keeps the stamps;
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from lakehouse.storage.hashing import ContentHash, hash_bytes
 from lakehouse.storage.source import Source, source_of
@@ -93,11 +94,16 @@ def _digest(lines: list[str]) -> str:
     return hash_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
+def second_of(moment: datetime) -> int:
+    """The second of the stamps of what is saved at a moment: the one before, so none lies ahead."""
+    return int(moment.timestamp()) - 1
+
+
 def stamp_of(second: int, hash: str, name: str = "") -> int:
     """The modification time, in nanoseconds, of a file of stored content.
 
     Args:
-        second: When it was saved, in whole seconds since 1970.
+        second: See `second_of`.
         hash: The hash of the content; of a folder's files, that of the folder.
         name: The path of a file in its folder.
     """
@@ -113,7 +119,7 @@ def stamp(path: str, names: Iterable[str], content: ContentHash, second: int) ->
         path: The file or folder.
         names: The files in the folder; an empty name for a single file.
         content: What it holds.
-        second: When it is saved, in whole seconds since 1970.
+        second: See `second_of`.
     """
     with suppress(OSError):
         for name in names:

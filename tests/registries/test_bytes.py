@@ -311,3 +311,9 @@ def test_remote_content_that_was_overwritten(at_home):
     made.path.unlink()
     with pytest.raises(ContentChanged, match="is gone"):
         made.load()
+
+
+def test_no_stamp_lies_ahead(at_home):
+    made = [ln.Artifact(write(f"{n}.txt", f"{n}"), key=f"ahead/{n}.txt") for n in range(20)]
+    ln.save(made)
+    assert max(a.path.stat().st_mtime for a in made) < min(a.path.stat().st_ctime for a in made)

@@ -100,7 +100,7 @@ def put(payload: Payload, target: str, saved_at: int) -> ContentHash:
     Args:
         payload: The content.
         target: Its place.
-        saved_at: When it is saved, in whole seconds since 1970.
+        saved_at: The second of its stamp; see `storage.second_of`.
     """
     if payload.owned and not storage.is_remote(target):
         content = storage.move_in(payload.path, target, known=payload.content, saved_at=saved_at)

@@ -71,7 +71,7 @@ class ArtifactSaving(ArtifactContent):
         batch.on_rollback(lambda: placing.take_all_back(targets))
         contents = store.store_many(
             [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)],
-            saved_at=int(batch.now.timestamp()),
+            saved_at=store.second_of(batch.now),
         )
         for record, target, content in zip(plain, targets, contents, strict=True):
             record._payload.set_stored(content)
@@ -157,7 +157,7 @@ class ArtifactSaving(ArtifactContent):
             self._check_place()
             batch.announce([target])
             batch.on_rollback(lambda: self._unstore(target))
-            placing.put(payload, target, int(batch.now.timestamp()))
+            placing.put(payload, target, store.second_of(batch.now))
             object.__setattr__(self, "_stored", target)
         elif self._stored != target:
             raise InvalidArgument(f"{self!r} was stored at another place.", found=self._stored)

@@ -29,7 +29,7 @@ def saved_of(row: Mapping[str, Any]) -> Saved:
         hash=row.get("hash") or "",
         size=row.get("size"),
         n_files=row.get("n_files"),
-        seconds=tuple({int(moment.timestamp()) for moment in times}),
+        seconds=tuple({storage.second_of(moment) for moment in times}),
         before=None
         if row.get("key_is_virtual") or registered is None
         else int(registered.timestamp()) * 1_000_000_000,
