@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from lakehouse.engine import metadata as md
 from lakehouse.engine._avro import FileEntry
 from lakehouse.engine.assemble import assemble
+from lakehouse.engine.digest import verify
 from lakehouse.engine.encoding import sort_rows, split
 from lakehouse.engine.files import Files
 from lakehouse.engine.limits import Limits
@@ -51,7 +52,6 @@ class Salvage:
         spec: The table's specification, or None for one that this version doesn't know.
         folder: The table's folder.
         files: The lake's files.
-        cache: The versions that can be read.
         locations: All kept versions, oldest first.
         broken: The files that a check found damaged or missing.
         operation: The id of the repair.
@@ -226,8 +226,6 @@ class Salvage:
         return [p for _, p in sorted(found, reverse=True) if Path(p).name not in back]
 
     def _read(self, path: str, schema: pa.Schema) -> pa.Table | None:
-        from lakehouse.engine.digest import verify
-
         try:
             data = self._files.read(path)
             verify(path, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import threading
@@ -22,10 +21,11 @@ from tests.engine.openness import stock_catalog
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A lake with labels in bulk and one by one, artifacts, a tag, and a past."""
     base = tmp_path_factory.mktemp("damage")
-    os.environ["LAKEHOUSE_USER"] = "ada"
+    environment = pytest.MonkeyPatch()
+    environment.setenv("LAKEHOUSE_USER", "ada")
     with Lake.create(str(base / "lake")) as lake:
         lake.save([lake.ULabel(name=f"label {i}") for i in range(30)])
         lake.tag("first")
@@ -38,7 +38,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label.save()
         lake.ULabel.get(name="label 9").delete(permanent=True)
     shutil.copytree(base / "lake", base / "whole")
-    return base / "lake"
+    yield base / "lake"
+    environment.undo()
 
 
 @pytest.fixture

@@ -23,10 +23,11 @@ Rows = dict[str, dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A lake with some history."""
     base = tmp_path_factory.mktemp("repair")
-    os.environ["LAKEHOUSE_USER"] = "ada"
+    environment = pytest.MonkeyPatch()
+    environment.setenv("LAKEHOUSE_USER", "ada")
     with Lake.create(str(base / "lake")) as lake:
         for i in range(4):
             lake.save([lake.ULabel(name=f"label {i}.{k}") for k in range(20)])
@@ -39,7 +40,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label.save()
         lake.ULabel.get(name="label 3.3").delete(permanent=True)
     shutil.copytree(base / "lake", base / "whole")
-    return base / "lake"
+    yield base / "lake"
+    environment.undo()
 
 
 @pytest.fixture
