@@ -16,7 +16,10 @@ import logging
 import math
 import os
 import re
+import stat
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -82,6 +85,32 @@ def _unreadable(error: ValidationError | SettingsError) -> str:
     name = "LAKEHOUSE_" + "_".join(str(part) for part in first["loc"]).upper()
     shown = ascii(first["input"])[:80]
     return f"The environment variable {name} can't be read: {shown}. {first['msg']}."
+
+
+def user_dir(kind: Literal["cache", "config"]) -> Path | None:
+    """Where the present user's files of a kind lie; None for one without a home of their own."""
+    found = Path(
+        platformdirs.user_cache_dir("lakehouse")
+        if kind == "cache"
+        else platformdirs.user_config_dir("lakehouse")
+    )
+    if not found.is_absolute():  # `~`: there is neither HOME nor an entry in the password file
+        return None
+    there = found
+    while not there.exists():
+        there = there.parent
+    return found if os.access(there, os.W_OK) else None
+
+
+def _temporary_dir() -> Path:
+    """A folder of the present user's among the temporary files, the same one as far as it goes."""
+    path = Path(tempfile.gettempdir()) / f"lakehouse-{os.getuid()}"
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return path
+    return Path(tempfile.mkdtemp(prefix="lakehouse-"))  # somebody else took the name
 
 
 @dataclass
@@ -240,9 +269,7 @@ class Settings:
     def cache_dir(self) -> Path:
         """Where files of remote storage locations are cached."""
         if self._cache_dir is None:
-            self._cache_dir = Environment().cache_dir or Path(
-                platformdirs.user_cache_dir("lakehouse")
-            )
+            self._cache_dir = Environment().cache_dir or user_dir("cache") or _temporary_dir()
         return self._cache_dir
 
     @cache_dir.setter

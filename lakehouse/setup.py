@@ -35,7 +35,7 @@ from lakehouse.orm.connection import (
     MARKER,
     Place,
     configured_place,
-    connection_file,
+    forget,
     name_place,
     remember,
     remembered,
@@ -185,7 +185,7 @@ def close() -> None:
     if lake is not None:
         lake.close()
     set_process_lake(None)
-    connection_file().unlink(missing_ok=True)
+    forget()
 
 
 def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = False) -> None:
@@ -228,7 +228,7 @@ def delete(instance: str | os.PathLike[str] | None = None, *, force: bool = Fals
     if active is not None and active.root == lake.root:
         set_process_lake(None)
     if before is not None and before.folder == Path.cwd():
-        connection_file().unlink(missing_ok=True)
+        forget()
 
 
 def _named(instance: str | os.PathLike[str] | None) -> Lake:

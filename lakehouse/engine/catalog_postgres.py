@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TypeVar
 
+from lakehouse.config import settings
 from lakehouse.engine import catalog_copy
 from lakehouse.engine import catalog_sql as sql
 from lakehouse.engine.catalog import (
@@ -30,7 +31,13 @@ from lakehouse.engine.catalog import (
     Swap,
 )
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
-from lakehouse.engine.postgres_session import ConnectionLost, PostgresDb, PostgresSession
+from lakehouse.engine.file_lock import PATIENCE, printable, tell_waiting
+from lakehouse.engine.postgres_session import (
+    ConnectionLost,
+    LockTaken,
+    PostgresDb,
+    PostgresSession,
+)
 from lakehouse.engine.postgres_url import PostgresUrl
 from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, LakehouseError
 
@@ -49,8 +56,15 @@ _MAY_WRITE = """
     SELECT has_table_privilege('lh_commit', 'INSERT')
     AND current_setting('transaction_read_only') = 'off'
 """
+# of those who have or want the lock, the one whose transaction is oldest has it
+_HOLDER = """
+    SELECT a.pid, a.usename, a.application_name, COALESCE(host(a.client_addr), 'the server'),
+        date_trunc('second', a.xact_start)
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.relation = 'lh_lock'::regclass AND l.granted AND a.pid <> pg_backend_pid()
+    ORDER BY a.xact_start LIMIT 1
+"""
 _CREATION_LOCK = 0x6C616B65
-_LOCK_SECONDS = 60.0
 _OUTCOME_SECONDS = 10.0
 _T = TypeVar("_T")
 
@@ -61,7 +75,7 @@ class PostgresCatalog:
     Args:
         url: `postgresql://user:password@host:port/database?schema=name`; libpq's environment
             variables and password file hold as well.
-        lock_seconds: How long a writer waits for the others.
+        lock_seconds: How long a writer waits for the others, if not `settings.lock_timeout`.
         credentials: Whether the environment's credentials may be sent to that server.
 
     Example:
@@ -69,12 +83,12 @@ class PostgresCatalog:
     """
 
     def __init__(
-        self, url: str, *, lock_seconds: float = _LOCK_SECONDS, credentials: bool = True
+        self, url: str, *, lock_seconds: float | None = None, credentials: bool = True
     ) -> None:
         self._url = PostgresUrl.parse(url)
-        self._lock_ms = int(lock_seconds * 1000)
-        self._reader = PostgresSession(self._url, lock_seconds, credentials=credentials)
-        self._writer = PostgresSession(self._url, lock_seconds, credentials=credentials)
+        self._seconds = lock_seconds
+        self._reader = PostgresSession(self._url, credentials=credentials)
+        self._writer = PostgresSession(self._url, credentials=credentials)
 
     # -- making and settings ---------------------------------------------------------
 
@@ -171,7 +185,8 @@ class PostgresCatalog:
     def exclusive(self) -> Iterator[_Turn]:
         """Lock the head row; Postgres serves waiting writers in order."""
         with self._writer.lock:
-            turn = _Turn(self._writer, self._lock_ms)
+            limit = settings.lock_timeout if self._seconds is None else self._seconds
+            turn = _Turn(self._writer, limit)
             try:
                 yield turn
             finally:
@@ -264,20 +279,44 @@ class PostgresCatalog:
 class _Turn:
     """A writer's turn: it holds the head row until it has swapped or ends."""
 
-    def __init__(self, session: PostgresSession, lock_ms: int) -> None:
+    def __init__(self, session: PostgresSession, limit: float) -> None:
         self._session = session
-        self._lock_ms = lock_ms
+        self._limit = limit
         self._locked = False
         self._begin()
 
     def _begin(self) -> None:
         """Open the transaction that holds the lock, unless it is open."""
-        if not self._locked:
-            self._session.repeat(self._take_lock)
-            self._locked = True
+        if self._locked:
+            return
+        first = min(PATIENCE, self._limit)
+        try:
+            self._session.repeat(lambda db: self._take_lock(db, first))
+        except LockTaken as error:
+            holder = self._session.repeat(_holder)
+            if self._limit <= first:
+                raise self._waited_too_long(holder) from error
+            tell_waiting(holder)
+            self._wait_on(self._limit - first)
+        self._locked = True
 
-    def _take_lock(self, db: PostgresDb) -> None:
-        timeout = f"SET LOCAL lock_timeout = {self._lock_ms}"
+    def _wait_on(self, seconds: float) -> None:
+        try:
+            self._session.repeat(lambda db: self._take_lock(db, seconds))
+        except LockTaken as error:
+            raise self._waited_too_long(self._session.repeat(_holder)) from error
+
+    def _waited_too_long(self, holder: str) -> CatalogUnavailable:
+        return CatalogUnavailable(
+            f"The catalog {self._session.url} is locked by another writer; nothing was committed.",
+            found=f"the lock was held for {self._limit:g} s by {holder}",
+            hint="retry when it has finished, or end it; LAKEHOUSE_LOCK_TIMEOUT is how many"
+            " seconds are waited",
+        )
+
+    def _take_lock(self, db: PostgresDb, seconds: float) -> None:
+        # 0 would be for ever, and so much is more than the server can count to
+        timeout = f"SET LOCAL lock_timeout = {min(max(int(seconds * 1000), 1), 2**31 - 1)}"
         try:
             db.run(f"BEGIN; {timeout}; SELECT id FROM lh_lock FOR UPDATE")
         except self._session.pg.Error:
@@ -349,6 +388,15 @@ class _Turn:
                 if found is None:
                     raise lost
                 return found.seq
+
+
+def _holder(db: PostgresDb) -> str:
+    """Who holds the writers' lock, in words."""
+    found = db.rows(_HOLDER)
+    if not found:
+        return "another writer"
+    pid, user, program, place, since = found[0]
+    return printable(f"process {pid} of {user} from {place} ({program}, since {since})")
 
 
 def _has_lake(db: PostgresDb) -> bool:

@@ -365,7 +365,7 @@ def holder_of(path: str, *more: str) -> str:
     try:
         with open(path, "rb") as file:
             note = orjson.loads(file.read(_NOTE_SIZE))
-        noted = _printable(
+        noted = printable(
             f"process {note['pid']} of {note['user']} on {note['host']} (since {note['since']})"
         )
         same = (note["host"], note["pid"])
@@ -399,7 +399,7 @@ def _whose(pid: int) -> str:
     try:
         uid = os.stat(f"/proc/{pid}").st_uid
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            program = _printable(file.read().strip())
+            program = printable(file.read().strip())
     except OSError:
         return ""
     try:
@@ -409,7 +409,7 @@ def _whose(pid: int) -> str:
     return f" ({program}) of {user}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A text that a terminal only shows: others have written it."""
     return "".join(c if c.isprintable() else "?" for c in text)
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from lakehouse.engine.catalog import Catalog, Heads
+from lakehouse.engine.catalog import Catalog, Exclusive, Heads
 from lakehouse.engine.confine import MARK
 from lakehouse.engine.files import Files, Listed
 from lakehouse.engine.leases import Leases
@@ -113,6 +113,13 @@ def _needed(
     return needed
 
 
+def _turn(catalog: Catalog, *, dry_run: bool) -> AbstractContextManager[Exclusive | Catalog]:
+    """The writers' lock; who may only read can't take it, and looks without."""
+    if dry_run and not catalog.may_write():
+        return nullcontext(catalog)
+    return catalog.exclusive()
+
+
 def _proof(cache: TableCache, visit: Callable[[Iterable[str]], None], kept: set[str]) -> set[str]:
     """Files that versions of tables reach: what is among them can't be garbage.
 
@@ -181,7 +188,7 @@ class Collector:
         listing = {f.path: f for f in self._files.list(self._folder)}
         catalog, full = self._catalog, False
         proof = self._proof_from(self._floor(catalog.heads(), keep, older_than))
-        with catalog.exclusive() as exclusive:
+        with _turn(catalog, dry_run=dry_run) as exclusive:
             announced = self._leases.announced(tidy=not dry_run)
             heads = exclusive.heads()
             floor = self._floor(heads, keep, older_than)

@@ -29,6 +29,10 @@ class ConnectionLost(CatalogUnavailable):
     """The connection broke; another one may work."""
 
 
+class LockTaken(CatalogUnavailable):
+    """Another writer holds the lock that was waited for."""
+
+
 @functools.lru_cache(maxsize=256)
 def _translated(statement: str) -> str:
     return statement.replace("?", "%s")
@@ -99,16 +103,14 @@ class PostgresSession:
 
     Args:
         url: Where to connect to.
-        lock_seconds: How long statements wait for locks, for the message when they fail.
         credentials: Whether the environment's credentials may be sent to the server.
     """
 
-    def __init__(self, url: PostgresUrl, lock_seconds: float, *, credentials: bool = True) -> None:
+    def __init__(self, url: PostgresUrl, *, credentials: bool = True) -> None:
         self._db: PostgresDb | None = None
         self.pg: Any = require("psycopg", "use a catalog in Postgres")
         self.url = url
         self.lock = threading.RLock()
-        self._seconds = lock_seconds
         self._credentials = credentials or url.has_password
         forks.watch(self)
 
@@ -206,9 +208,9 @@ class PostgresSession:
                 "Postgres can't keep this value; nothing was committed.", found=text
             )
         if isinstance(error, self.pg.errors.LockNotAvailable):
-            return CatalogUnavailable(
+            return LockTaken(
                 f"The catalog {self.url} is locked by another writer; nothing was committed.",
-                found=f"no turn within {self._seconds:g} s",
+                found=text,
                 hint="retry when the other writer has finished",
             )
         return CatalogUnavailable(

@@ -15,6 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.config import settings, user_dir
 from lakehouse.errors import StorageError
 from lakehouse.ontology.model import SCHEMAS, LeftOut, Metadata, Ontology, Repair
 
@@ -46,11 +47,8 @@ class Shelf:
         if path is not None:
             return cls(Path(path), required=True)
         given = os.environ.get("LAKEHOUSE_CACHE_DIR")
-        if given:
-            return cls(Path(given) / "ontologies", required=False)
-        import platformdirs
-
-        return cls(Path(platformdirs.user_cache_dir("lakehouse")) / "ontologies", required=False)
+        cache = Path(given) if given else user_dir("cache") or settings.cache_dir
+        return cls(cache / "ontologies", required=False)
 
     def folder(self, digest: str) -> Path:
         """Where a source's tables lie: content, parser and reader versions name it."""

@@ -15,7 +15,9 @@ import orjson
 from lakehouse.config import Environment, notify
 from lakehouse.engine.place import server_of, within
 from lakehouse.errors import InvalidArgument, LakeCorrupt, UntrustedPlace
+from lakehouse.filesystem import make_folder
 from lakehouse.orm.bootstrap import ALL, MAIN
+from lakehouse.orm.own_place import keep_own, own_entries, shared_with_others
 from lakehouse.redaction import without_credentials
 from lakehouse.trust import (
     check_found,
@@ -66,10 +68,21 @@ def find_place(start: str | Path | None = None) -> Place | None:
         if data is not None:
             place = _parsed(data, folder)
             _check_elsewhere(place, folder)
-            return place
+            if not _is_mine(folder):
+                place = place._replace(branch=MAIN, space=ALL)  # those are another user's
+            return place._replace(**own_entries(folder))
         if read_found(folder, FOLDER, MARKER) is not None:
-            return Place(str(folder), None, folder=folder, found=True)
+            place = Place(str(folder), None, folder=folder, found=True)
+            return place._replace(**own_entries(folder))
     return None
+
+
+def _is_mine(folder: Path) -> bool:
+    """Whether the present user wrote a folder's connection file."""
+    try:
+        return (folder / FOLDER / CONNECTION).stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _parsed(data: bytes, folder: Path) -> Place:
@@ -180,6 +193,9 @@ def connection_file(folder: str | Path | None = None) -> Path:
 def remember(place: Place) -> None:
     """Write what a folder is connected to; nothing to write, where it is the lake itself.
 
+    In a lake, and in a folder that others write, the current branch and space are kept among
+    the user's own files.
+
     Args:
         place: The lake and what is current in it; its folder is the working directory by
             default.
@@ -187,6 +203,8 @@ def remember(place: Place) -> None:
     folder = place.folder or Path.cwd()
     file = connection_file(folder)
     content: dict[str, Any] = {"root": place.root}
+    if not is_remote(place.root) and _same(place.root, str(folder)):
+        content["root"] = "."  # the lake may be moved
     if place.db is not None:
         content["db"] = without_credentials(place.db)
         if content["db"] != place.db:
@@ -195,17 +213,20 @@ def remember(place: Place) -> None:
                 "in ~/.pgpass",
                 "warning",
             )
+    current: dict[str, Any] = {}
     if place.branch != MAIN:
-        content["branch"] = place.branch
+        current["branch"] = place.branch
     if place.space != ALL:
-        content["space"] = place.space
-    if not is_remote(place.root) and _same(place.root, str(folder)):
-        content["root"] = "."  # the lake may be moved
+        current["space"] = place.space
+    shared = content["root"] == "." or shared_with_others(folder)
+    if not keep_own(folder, current if shared else {}) or not shared:
+        content |= current
     try:
         if content == {"root": "."}:
             file.unlink(missing_ok=True)
             return
-        file.parent.mkdir(exist_ok=True)
+        if not file.parent.is_dir():
+            make_folder(str(file.parent))
         write_whole(file, orjson.dumps(content, option=orjson.OPT_INDENT_2))
     except OSError as error:
         notify(
@@ -213,3 +234,13 @@ def remember(place: Place) -> None:
             f"set LAKEHOUSE_ROOT={place.root}",
             "warning",
         )
+
+
+def forget(folder: str | Path | None = None) -> None:
+    """Let a folder, the working directory by default, forget the lake that it is connected to."""
+    file = connection_file(folder)
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        notify(f"the directory {file.parent.parent} can't forget its lake ({error})", "warning")
+    keep_own(file.parent.parent, {})
