@@ -47,7 +47,7 @@ def write_anndatas(
     if append:
         with soma.Experiment.open(path) as experiment:
             stamped = RUN_COLUMN in experiment.obs.keys()  # noqa: SIM118 - no mapping
-    loaded = [_with_named_layers(_loaded(adata)) for adata in adatas]
+    loaded = [with_named_layers(_loaded(adata)) for adata in adatas]
     with _stamped(loaded, run_uid if stamped else None):
         try:
             known = io.register_anndatas(
@@ -89,7 +89,7 @@ def _loaded(adata: Any) -> Any:
     return adata
 
 
-def _with_named_layers(adata: Any) -> Any:
+def with_named_layers(adata: Any) -> Any:
     """The same AnnData, nothing copied, without the layer that anndata 0.13 calls None.
 
     It is `X` once more, and tiledbsoma fails in the middle of writing over its name.

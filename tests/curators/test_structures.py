@@ -13,6 +13,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
 from lakehouse.examples.datasets._spatial import without_pulling
+from lakehouse.formats.soma_writing import with_named_layers
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -178,7 +179,7 @@ def test_soma(terms, tmp_path):
     soma = pytest.importorskip("tiledbsoma")
     io = pytest.importorskip("tiledbsoma.io")
     path = str(tmp_path / "small.tiledbsoma")
-    io.from_anndata(path, cells(GENES.values()), measurement_name="RNA")
+    io.from_anndata(path, with_named_layers(cells(GENES.values())), measurement_name="RNA")
     ids = ln.Schema([ln.Feature(name="var_id", dtype=bt.Gene.ensembl_gene_id)], coerce=True).save()
     schema = ln.Schema(otype="tiledbsoma", slots={"obs": terms["obs"], "ms:RNA.T": ids}).save()
     with soma.Experiment.open(path) as experiment:
@@ -191,7 +192,8 @@ def test_soma(terms, tmp_path):
     names = ln.Schema(otype="tiledbsoma", slots={"ms:RNA.T": terms["ids"]}).save()
     ln.curators.TiledbsomaExperimentCurator(path, names).validate()
     other = str(tmp_path / "other.tiledbsoma")
-    io.from_anndata(other, cells(["X", "Y"], ("B-cell", "Z")), measurement_name="RNA")
+    changed = with_named_layers(cells(["X", "Y"], ("B-cell", "Z")))
+    io.from_anndata(other, changed, measurement_name="RNA")
     wrong = ln.curators.TiledbsomaExperimentCurator(other, schema)
     with pytest.raises(ValidationError, match="B-cell"):
         wrong.validate()
