@@ -18,6 +18,7 @@ from typing import Any
 from lakehouse import trust as _trust
 from lakehouse.config import notify
 from lakehouse.engine.place import has_catalog
+from lakehouse.engine.view import in_one_view, operations
 from lakehouse.errors import (
     InvalidArgument,
     LakeCorrupt,
@@ -61,6 +62,7 @@ __all__ = [
 ]
 
 
+@in_one_view
 def init(
     *,
     storage: str | os.PathLike[str],
@@ -126,6 +128,7 @@ def _modules(modules: str | Iterable[str] | None) -> list[str]:
     return names
 
 
+@in_one_view
 def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None) -> Lake:
     """Connect to a lake, and let the working directory remember it.
 
@@ -256,6 +259,7 @@ def _remember(lake: Lake, db: str | None) -> None:
     remember(place)
 
 
+@in_one_view
 def switch(target: Any, *, space: bool = False, create: bool = False) -> None:
     """Switch to a branch or space; child processes in this directory are on it, too.
 
@@ -286,6 +290,7 @@ def _same_as_environment(lake: Lake) -> bool:
     return place is not None and os.path.realpath(place.root) == os.path.realpath(lake.root)
 
 
+@in_one_view
 def merge(branch: Any, *, prefer: str | None = None, dry_run: bool = False) -> Any:
     """Merge a branch into the current one, in one commit.
 
@@ -335,6 +340,7 @@ def restore(
     return backups.restore(backup, root, db=db, at=at)
 
 
+@operations
 class SetupSettings:
     """The settings of the connected lake: `instance`, `user`, `branch`, `space`, `storage`."""
 

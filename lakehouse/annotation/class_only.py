@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lakehouse.engine.view import in_one_view
+
 
 class ClassOnly:
     """Lets a class method say so when it is called on a record."""
 
     def __init__(self, method: Any) -> None:
-        self._method = method
+        self._method = classmethod(in_one_view(method.__func__))
         self.__doc__ = method.__doc__
         self.__wrapped__ = method.__func__
 

@@ -23,6 +23,7 @@ from lakehouse.annotation.writing import (
     values_of,
 )
 from lakehouse.config import notify
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.current import current_lake
@@ -30,6 +31,7 @@ from lakehouse.orm.current import current_lake
 Values = Mapping[Any, Any]
 
 
+@operations
 class FeatureManager:
     """Features of one artifact, run or record.
 

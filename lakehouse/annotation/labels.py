@@ -16,6 +16,7 @@ from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
 from lakehouse.annotation.transfer import transferred
 from lakehouse.config import notify
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, TypeMismatch, ValidationError
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import use
@@ -31,6 +32,7 @@ _NO_LABELS = ("schemas",)
 _SHOWN = 10
 
 
+@operations
 class LabelManager:
     """The labels of one artifact.
 

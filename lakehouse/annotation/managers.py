@@ -17,6 +17,7 @@ from lakehouse.annotation.checks import check_feature, check_record, check_saved
 from lakehouse.annotation.known import is_saved
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.annotation.tables import link_row
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch, use
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lakehouse.orm import QuerySet, Relation
 
 
+@operations
 class RelatedManager:
     """The related records of one record.
 
@@ -213,6 +215,7 @@ class RelatedManager:
             check_record(self._record, self._target, record)
 
 
+@operations
 class LinkManager(RelatedManager):
     """The records that one record is linked to, or that are linked to it."""
 
@@ -286,6 +289,7 @@ class LinkManager(RelatedManager):
                 batch.stage(lambda changes: unlink(changes, self._relation.link, gone))
 
 
+@operations
 class KeyManager(RelatedManager):
     """The records that refer to one record by a foreign key."""
 

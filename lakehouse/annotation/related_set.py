@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engine.view import operations
 from lakehouse.orm import QuerySet
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.links import LazyUids
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _SINGLY = 200  # records that are read one by one, which takes less than a statement
 
 
+@operations
 class RelatedSet(QuerySet[Any]):
     """All records that one record is related to; those of the open transaction among them.
 

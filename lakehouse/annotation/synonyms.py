@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.vocabulary import SEPARATOR
+from lakehouse.engine.view import operations
 from lakehouse.errors import TypeMismatch, ValidationError
 
 
+@operations
 class HasSynonyms:
     """Records with the field `synonyms`."""
 
@@ -79,6 +81,7 @@ class HasSynonyms:
             )
 
 
+@operations
 class HasAbbreviation(HasSynonyms):
     """Records with the fields `synonyms` and `abbr`."""
 

@@ -18,6 +18,7 @@ from lakehouse.bionty.merged import merged_ids
 from lakehouse.bionty.related import IS_A, LINK_TABLE
 from lakehouse.bionty.sources import content_of
 from lakehouse.config import notify
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
@@ -64,6 +65,7 @@ class ObsoleteLabel:
         return len({row["subject_uid"] for rows in self.links.values() for row in rows})
 
 
+@operations
 class ObsoleteReport:
     """The obsolete labels of one registry.
 

@@ -16,6 +16,7 @@ from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.bionty.content import PARENTS, Content
 from lakehouse.bionty.public_lookup import PublicLookup
 from lakehouse.bionty.ranking import ranked
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology
 from lakehouse.orm.showing import HTML_ROWS, html_table
@@ -48,6 +49,7 @@ class PublicOntologyField:
     __repr__ = __str__
 
 
+@operations
 class PublicOntology:
     """A version of a public source: an ontology, or a table of genes, proteins or markers.
 

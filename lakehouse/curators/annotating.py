@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from lakehouse.curators.core import Curator
 from lakehouse.curators.vectors import CatVector
+from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.orm.batch import batch_on
 from lakehouse.registries import Artifact
 
 
+@in_one_view
 def annotate_artifact(
     artifact: Artifact,
     *,

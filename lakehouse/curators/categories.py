@@ -8,6 +8,7 @@ from lakehouse.annotation.obsolete import obsolete_among
 from lakehouse.annotation.specs import known_rules
 from lakehouse.config import notify
 from lakehouse.curators.naming import name_synonyms, standardize_names
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, UnknownColumn, UnknownField, ValidationError, near
 from lakehouse.orm.present import present
 from lakehouse.registries.feature import Feature
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = "columns"
 
 
+@operations
 class DataFrameCatManager:
     """The categoricals of one part of a dataset.
 
@@ -274,6 +276,7 @@ def _type_of(registry: Any, target: CatTarget) -> Any:
     return found
 
 
+@operations
 class CatLookup:
     """Look-up objects by column: `lookup["cell_type"].b_cell`."""
 

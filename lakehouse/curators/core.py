@@ -16,6 +16,7 @@ from lakehouse.curation.filtering import Filtered, split
 from lakehouse.curation.slots import EXTERNAL, Part, otype_of
 from lakehouse.curators.models import DatasetModel
 from lakehouse.curators.parts import ComponentCurator, status
+from lakehouse.engine.view import operations
 from lakehouse.errors import ContentChanged, InvalidArgument, UnknownColumn, near
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.formats.rewriting import Changes
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
 
+@operations
 class Curator:
     """Validates a dataset against a schema, helps to mend it, and saves it as an artifact.
 

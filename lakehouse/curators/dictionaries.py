@@ -10,11 +10,13 @@ import pyarrow as pa
 from lakehouse.curation.slots import Part
 from lakehouse.curators.parts import ComponentCurator
 from lakehouse.curators.structures import DataFrameCurator
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats.base import COLUMNS
 from lakehouse.registries import Artifact
 
 
+@operations
 class DictCurator(DataFrameCurator):
     """Validates a dictionary: each key is a feature, whose value has its dtype.
 

@@ -14,6 +14,7 @@ from lakehouse.curation.chunks import joined
 from lakehouse.curation.coercion import CONVERTIBLE, Coercer
 from lakehouse.curation.inputs import source_of
 from lakehouse.curation.slots import EXTERNAL, Part
+from lakehouse.engine.view import operations
 from lakehouse.errors import UnknownColumn, near
 from lakehouse.formats.base import COLUMNS
 
@@ -24,6 +25,7 @@ _ADD = "fix typos, remove non-existent values, or save terms via: {where}.cat.ad
 _STANDARDIZE = 'curate synonyms via: {where}.cat.standardize("{key}")'
 
 
+@operations
 class Mending:
     """Changes the columns of one part, in place where its dataset allows that."""
 

@@ -30,6 +30,7 @@ from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, ValidationError
 from lakehouse.registries.artifact.telling import tell_obsolete, tell_unknown
 from lakehouse.registries.artifact.validating import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
 
+@operations
 class ComponentCurator(Mending):
     """Validates and standardizes one part of a dataset.
 

@@ -10,12 +10,14 @@ from lakehouse.curation.slots import Part, otype_of
 from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.core import Curator
 from lakehouse.curators.parts import ComponentCurator
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, MissingFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import COLUMNS, is_path
 from lakehouse.registries import Artifact
 
 
+@operations
 class DataFrameCurator(Curator):
     """Curates a table: a pandas or polars frame, an Arrow table, or a file of one.
 
@@ -95,6 +97,7 @@ class DataFrameCurator(Curator):
         return Artifact.from_dataframe(dataset, **options)
 
 
+@operations
 class AnnDataCurator(Curator):
     """Curates an AnnData in memory, backed, or in a file; matrices are never read.
 
@@ -111,6 +114,7 @@ class AnnDataCurator(Curator):
         return Artifact.from_anndata(dataset, **options)
 
 
+@operations
 class MuDataCurator(Curator):
     """Curates a MuData: its own `obs` and `uns`, and those of its modalities (`rna:obs`)."""
 
@@ -120,6 +124,7 @@ class MuDataCurator(Curator):
         return Artifact.from_mudata(dataset, **options)
 
 
+@operations
 class SpatialDataCurator(Curator):
     """Curates a SpatialData: `attrs`, and its tables (`tables:table:obs`)."""
 
@@ -129,6 +134,7 @@ class SpatialDataCurator(Curator):
         return Artifact.from_spatialdata(dataset, **options)
 
 
+@operations
 class TiledbsomaExperimentCurator(Curator):
     """Curates a SOMA experiment: `obs`, and its measurements (`ms:RNA.T`)."""
 

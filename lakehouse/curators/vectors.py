@@ -14,12 +14,14 @@ from lakehouse.annotation.terms import terms_of
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, synonyms_in, validate
 from lakehouse.curation.standardization import replaced_column
 from lakehouse.curators.categories import save_new
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import current_lake
 from lakehouse.registries.feature import feature_dtype
 from lakehouse.schema import DType
 
 
+@operations
 class CatVector:
     """Values of which each must be a term: validated, standardized, or added to the registry.
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from lakehouse.engine import leases, place
+from lakehouse.engine import leases, place, view
 from lakehouse.engine.catalog import Catalog, Commit, Heads
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.commit import Committer
@@ -274,6 +274,7 @@ class Engine:
             self._cache.fills = True
         elif missing:
             add_tables(self._catalog, self._cache, self.specs, self._files, self.folder, message)
+            view.release(self)
 
     def _at_heads(self, action: Callable[[Heads], _T]) -> _T:
         """Act on the newest pointers; again, where gc has overtaken them meanwhile."""
@@ -310,11 +311,19 @@ class Engine:
             self.set_info(root=self.root, former_roots=former)
         self._cache.forget()
         self._state = None
+        view.release(self)
 
     # -- reading ---------------------------------------------------------------------
 
     def state(self) -> State:
-        """The newest consistent state."""
+        """The newest consistent state; within an operation, the one that it has seen."""
+        seen = view.bound(self)
+        if seen is None:
+            seen = self._newest()
+            view.bind(self, seen)
+        return seen
+
+    def _newest(self) -> State:
         token = self._catalog.token()
         known = self._state
         if known is not None and known[0] == token:
@@ -386,11 +395,14 @@ class Engine:
         """
         if changes.empty:
             raise InvalidArgument("There is nothing to commit.")
-        return self._at_heads(
-            lambda heads: self._committer.commit(
-                changes, heads, user=user, run=run, message=message
+        try:
+            return self._at_heads(
+                lambda heads: self._committer.commit(
+                    changes, heads, user=user, run=run, message=message
+                )
             )
-        )
+        finally:
+            view.release(self)  # what was saved is seen, and so is whose change was in the way
 
     # -- history ---------------------------------------------------------------------
 

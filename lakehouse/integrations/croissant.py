@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lakehouse.engine.view import in_one_view
 from lakehouse.integrations import _croissant_files, _jsonld
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
@@ -14,6 +15,7 @@ from lakehouse.registries.artifact.placing import home_of
 LICENSE = "License"
 
 
+@in_one_view
 def curate_from_croissant(croissant_data: Any, run: Any = None) -> Artifact | Collection:
     """Save the files of a Croissant document, annotated with what it says of them.
 

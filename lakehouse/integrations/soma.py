@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats.base import is_path
 from lakehouse.formats.soma_writing import write_anndatas
@@ -14,6 +15,7 @@ from lakehouse.orm import current_lake
 from lakehouse.registries import Artifact
 
 
+@in_one_view
 def save_tiledbsoma_experiment(
     adatas: list[Any],
     key: str | None = None,

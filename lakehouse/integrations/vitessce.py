@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
@@ -19,6 +20,7 @@ SUFFIX = ".vitessce.json"
 _TRANSFORM = "save_vitessce_config"
 
 
+@in_one_view
 def save_vitessce_config(
     vitessce_config: Any, key: str | None = None, description: str | None = None
 ) -> Artifact:

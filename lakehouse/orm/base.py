@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lakehouse.engine import RowModel
 from lakehouse.engine.spec import KEY_SEPARATOR
+from lakehouse.engine.view import operations
 from lakehouse.errors import (
     InvalidArgument,
     LookupFailed,
@@ -92,6 +93,7 @@ class TrackedRow(TimedRow):
     run_uid: str | None = None
 
 
+@operations
 class BaseRecord(Showing, RecordMaking, RegistryQueries):
     """A record of a registry. Subclasses name their row model and keys.
 
@@ -131,6 +133,7 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
+        operations(cls)
         if row is None:
             return
         keys = {n: t for n, t in _COMMON_KEYS.items() if f"{n}_uid" in row.model_fields}

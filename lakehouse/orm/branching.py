@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import (
     BranchAlreadyExists,
     InvalidArgument,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Ref = str | int | datetime
 
 
+@operations
 class Branching:
     """The part of a lake that has to do with branches and spaces.
 

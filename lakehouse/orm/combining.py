@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from lakehouse.engine.view import operations
 from lakehouse.orm.q import Q
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@operations
 class Combining(Generic[T]):
     """The part of a query set that joins it with others of the same registry.
 

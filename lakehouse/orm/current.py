@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import notify
+from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument, KeyConflict, LakeNotFound
 from lakehouse.orm.batch import Batch, save_all
 from lakehouse.orm.bootstrap import ALL, MAIN
@@ -36,6 +37,7 @@ def open_lake(root: str | os.PathLike[str], *, db: str | None = None, **options:
     return Lake.open(os.fspath(root), db=db, **options)
 
 
+@in_one_view
 def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None) -> Lake:
     """Make a lake the current one of this process.
 
@@ -84,16 +86,19 @@ def current_lake() -> Lake:
     return active_lake() or connect()
 
 
+@in_one_view
 def sql(query: str, *args: Any, trusted: bool = False, **params: Any) -> duckdb.DuckDBPyRelation:
     """Run one statement of SQL that reads the current lake; see `Lake.sql`."""
     return current_lake().sql(query, *args, trusted=trusted, **params)
 
 
+@in_one_view
 def scan(name: str) -> pl.LazyFrame:
     """A table or view of the current lake as a polars lazy frame."""
     return current_lake().scan(name)
 
 
+@in_one_view
 def save(
     records: Iterable[Any],
     ignore_conflicts: bool = False,  # noqa: FBT001, FBT002 - the peer's signature

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.config import settings
 from lakehouse.engine.files import files_at
 from lakehouse.engine.place import own_catalog, read_marker
+from lakehouse.engine.view import operations
 from lakehouse.uris import is_remote, scheme_of
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
 
+@operations
 class InstanceSettings:
     """What is known of the connected lake."""
 
@@ -90,6 +92,7 @@ class InstanceSettings:
         return f"Lake {self.name!r}\n  root: {self.root}\n  uid: {self.uid}\n  modules: {modules}"
 
 
+@operations
 class StorageSettings:
     """A storage location as settings show it."""
 

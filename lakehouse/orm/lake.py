@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
 from lakehouse.engine.engine import ORPHAN_AGE
+from lakehouse.engine.view import operations
 from lakehouse.errors import CatalogUnavailable, ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _BACKUP = "lakehouse.backup"  # a name only: it lies in a layer above
 
 
+@operations
 class Lake(Branching):
     """One lake; several can be open at once.
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.config import notify
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, UnknownField
 from lakehouse.orm.matching import similar_names
 
@@ -42,6 +43,7 @@ def _grouped(keys: list[str], uids: list[str]) -> dict[str, list[str]]:
     return found
 
 
+@operations
 class Lookup:
     """Records as attributes; each is read when it is asked for.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lakehouse.engine.view import operations
 from lakehouse.orm.context import use
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@operations
 class Making(Generic[T]):
     """The half of a query set that makes records."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.graph import Graph
 from lakehouse.orm.links import belongs, links_from, links_to
@@ -16,6 +17,7 @@ _HIDDEN = ("archive", "trash")
 DISTANCE = 5
 
 
+@operations
 class ViewParents:
     """For records that have parents, or predecessors: their place in the hierarchy, drawn."""
 

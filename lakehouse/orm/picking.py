@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.neighbours import near_values
 from lakehouse.orm.statement import Statement
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@operations
 class Picking(Generic[T]):
     """The part of a query set that gives single records."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import pyarrow.compute as pc
+
+from lakehouse.engine.view import operations
 from lakehouse.errors import (
     InvalidArgument,
     MultipleObjectsReturned,
@@ -38,6 +41,7 @@ class _Objects:
         return owner.all()
 
 
+@operations
 class RegistryQueries:
     """Class methods that query a registry of the current lake."""
 
@@ -124,8 +128,7 @@ class RegistryQueries:
     @classmethod
     def _get_unique(cls, lake: Lake, name: str, value: str) -> Self:
         meta = cls.meta
-        uid = lake.engine.holder(meta.table, (name,), (value,))
-        row = None if uid is None else lake.state.row(meta.table, uid)
+        row = cls._holding(lake, name, value)
         if row is None or (meta.has_branch and row["branch_uid"] not in lake.visible_branches):
             where = f" on the branch {row['branch_uid']!r}" if row else ""
             close = [] if row else near_values(lake, meta, name, value)
@@ -137,6 +140,19 @@ class RegistryQueries:
                 hint=f"{meta.code}.get({row['uid']!r})" if row else hint,
             )
         return cls._from_row(lake, row)
+
+    @classmethod
+    def _holding(cls, lake: Lake, name: str, value: str) -> dict[str, Any] | None:
+        """The row that has a unique value in the state that is read."""
+        table, state = cls.meta.table, lake.state
+        uid = lake.engine.holder(table, (name,), (value,))
+        row = None if uid is None else state.row(table, uid)
+        if row is not None and row[name] == value:
+            return row
+        # the catalog knows who holds the value now, which may be another row than in this state
+        rows = state.arrow(table).select(["uid", name])
+        uids = rows.filter(pc.equal(rows[name], value))["uid"]
+        return state.row(table, uids[0].as_py()) if len(uids) else None
 
     @classmethod
     def _get_uid(cls, lake: Lake, uid: str) -> Self:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import pyarrow as pa
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.combining import Combining
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@operations
 class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
     """Records of one registry that fulfil conditions.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 import pyarrow as pa
 
 from lakehouse.config import notify
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.context import use
@@ -31,6 +32,7 @@ LATEST = 100
 """So many of the latest records does `Registry.to_dataframe()` show."""
 
 
+@operations
 class Reading(Generic[T]):
     """The reading half of a query set."""
 

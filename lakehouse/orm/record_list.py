@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self, TypeVar
 
 from lakehouse._lazy import require
+from lakehouse.engine.view import operations
 from lakehouse.errors import MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.current import save
 from lakehouse.orm.frames import to_pandas
@@ -13,6 +14,7 @@ from lakehouse.orm.rows import as_table
 T = TypeVar("T")
 
 
+@operations
 class RecordList(list[T]):
     """A list of records that can be saved in one commit.
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lakehouse.config import settings
+from lakehouse.engine.view import operations
 from lakehouse.errors import FieldValidationError
 from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.context import active_batch
@@ -23,6 +24,7 @@ _TYPE = frozenset(("type", "type_id", "type_uid"))
 _assign = object.__setattr__
 
 
+@operations
 class RecordMaking(RecordValues):
     """The part of a record that constructs it, as a new one or as an existing one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _OWN = ("_values", "_old")
 
 
+@operations
 class RecordValues:
     """The part of a record that holds values."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engine.view import in_one_view, operations
 from lakehouse.orm.context import active_batch
 from lakehouse.printable import printable, printable_line
 
@@ -40,6 +41,7 @@ class Describe:
     """The method `describe`: of a record it shows the record, of a class the registry."""
 
     def __get__(self, record: Any, owner: type[Any]) -> Any:
+        @in_one_view
         def describe(return_str: bool = False) -> str | None:  # noqa: FBT001, FBT002 - the peer's
             """Show what the record is and what belongs to it; on the class, its fields.
 
@@ -54,6 +56,7 @@ class Describe:
         return describe
 
 
+@operations
 class Showing:
     """How a record shows itself."""
 

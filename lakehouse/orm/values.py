@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 
 from lakehouse.engine.quoting import quoted
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
 from lakehouse.orm.compile import Compiler
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Shape = Literal["dict", "tuple", "flat", "named"]
 
 
+@operations
 class Values(Sequence[Any]):
     """Dictionaries, tuples or single values, one per row or, over relations, per related record.
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.orm import BaseRecord, Lake, QuerySet, current_lake
 from lakehouse.orm.showing import fields_of, html_table, short, title
@@ -23,6 +24,7 @@ _LEFT_OUT = ("updated_at", "is_locked", "space", "created_on")
 Rows = tuple[list[str], list[list[str]]]
 
 
+@in_one_view
 def view(
     *,
     limit: int = 7,

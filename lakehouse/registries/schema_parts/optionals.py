@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, TypeMismatch
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from lakehouse.registries.schema_parts.changing import SchemaContent
 
 
+@operations
 class SchemaOptionals:
     """The optional features of one schema. What changes them is saved at once.
 
