@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _C = TypeVar("_C", bound=type)
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 # engine → the state that the present operation sees of it; None outside of operations
 _bound: ContextVar[dict[object, State] | None] = ContextVar("lakehouse_view", default=None)
@@ -86,6 +87,16 @@ def operations(cls: _C) -> _C:
             if wrapped is not member:
                 setattr(cls, name, wrapped)
     return cls
+
+
+def looks_again(method: _F) -> _F:
+    """Leave a method out of `operations`: it means the newest state each time it looks.
+
+    That are the keepers of a lake (collection, check, repair, backup), which decide under the
+    writers' lock what may go.
+    """
+    method.one_view = False  # type: ignore[attr-defined]
+    return method
 
 
 def _wrapped(member: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
 from lakehouse.engine.engine import ORPHAN_AGE
-from lakehouse.engine.view import operations
+from lakehouse.engine.view import looks_again, operations
 from lakehouse.errors import CatalogUnavailable, ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
@@ -349,6 +349,7 @@ class Lake(Branching):
         """The tags and the commits that they name."""
         return self.engine.tags()
 
+    @looks_again
     def check(self, deep: bool = False) -> CheckReport:  # noqa: FBT001, FBT002
         """Look for damage: missing and changed files, dangling rows, keys, artifacts' bytes.
 
@@ -364,6 +365,7 @@ class Lake(Branching):
 
         return health.check(self.engine.site(), self.directory, deep=deep)
 
+    @looks_again
     def repair(self, dry_run: bool = True) -> RepairReport:  # noqa: FBT001, FBT002
         """Make damaged tables whole again; see `lakehouse repair` for lakes that can't be opened.
 
@@ -382,6 +384,7 @@ class Lake(Branching):
         self.engine.forget()
         return report
 
+    @looks_again
     def backup(
         self, dest: str | os.PathLike[str], *, keep: int | None = None, with_storages: bool = False
     ) -> Any:
@@ -401,6 +404,7 @@ class Lake(Branching):
         run = importlib.import_module(_BACKUP).back_up
         return run(self, os.fspath(dest), keep=keep, with_storages=with_storages)
 
+    @looks_again
     def gc(
         self,
         *,
