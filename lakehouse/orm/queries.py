@@ -128,7 +128,7 @@ class RegistryQueries:
     @classmethod
     def _get_unique(cls, lake: Lake, name: str, value: str) -> Self:
         meta = cls.meta
-        row = cls._holding(lake, name, value)
+        row = cls._unique_row(lake, name, value)
         if row is None or (meta.has_branch and row["branch_uid"] not in lake.visible_branches):
             where = f" on the branch {row['branch_uid']!r}" if row else ""
             close = [] if row else near_values(lake, meta, name, value)
@@ -142,7 +142,7 @@ class RegistryQueries:
         return cls._from_row(lake, row)
 
     @classmethod
-    def _holding(cls, lake: Lake, name: str, value: str) -> dict[str, Any] | None:
+    def _unique_row(cls, lake: Lake, name: str, value: str) -> dict[str, Any] | None:
         """The row that has a unique value in the state that is read."""
         table, state = cls.meta.table, lake.state
         uid = lake.engine.holder(table, (name,), (value,))
