@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse import storage
 from lakehouse.engine import damage as kinds
 from lakehouse.engine.damage import Damage
 from lakehouse.engine.references import Reference, dangling
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import ContentChanged, LakehouseError
 from lakehouse.orm.meta import table_name
+from lakehouse.registries.artifact.stored import difference_at, place_of, tags_naming
 from lakehouse.storage import StorageLocation
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def _dangling(state: State, table: str, directory: Directory, whole: set[str]) -
 def _check_bytes(check: TableCheck, state: State) -> None:
     """Compare stored bytes with what the rows of artifacts say of them."""
     seen: set[tuple[str, str, str]] = set()
+    gone: set[str] = set()
+    tagged = _tagged(check, state)
     for at, rows in _artifact_rows(check, state):
         roots = {
             r["uid"]: r["root"] for r in at.arrow("storage").select(["uid", "root"]).to_pylist()
@@ -127,10 +130,41 @@ def _check_bytes(check: TableCheck, state: State) -> None:
                 continue
             seen.add(mark)
             check.progress("artifacts", 1)
+            if at is not state and _was_given_up(state, tagged, row):
+                gone.add(row["uid"])
+                continue
             found = _damage_of(row, roots, deep=check.deep)
             if found is not None and _still_there(check, state, at, row):
                 check.report.damages.append(found)
             check.report.checked["artifacts"] += 1
+    if gone:
+        check.report.notes.append(
+            f"past commits name bytes of {len(gone)} artifacts that were replaced at their key or "
+            "deleted for good since, and weren't checked"
+        )
+
+
+def _tagged(check: TableCheck, state: State) -> dict[str, State]:
+    """The tagged states, by tag; only a deep check looks at the past."""
+    catalog = check.site.catalog
+    if not check.deep or catalog is None:
+        return {}
+    found = catalog.tags().items()
+    return {name: state.beside(seq, catalog.pointers_at(seq)) for name, seq in found}
+
+
+def _was_given_up(state: State, tagged: Mapping[str, State], row: Mapping[str, Any]) -> bool:
+    """Whether the bytes that a past state names may be gone since somebody wanted that.
+
+    Deleting an artifact for good removes bytes that no tag names; what lies under a real key is
+    replaced there.
+    """
+    now = state.row("artifact", row["uid"])
+    if not row["key_is_virtual"]:
+        return now is None or now["hash"] != row["hash"]
+    with suppress(LakehouseError):  # a tagged state that can't be read is told already
+        return now is None and not tags_naming(tagged, row)
+    return False
 
 
 def _artifact_rows(
@@ -156,7 +190,8 @@ def _artifact_rows(
 
 
 def _plain(state: State) -> Iterator[dict[str, Any]]:
-    wanted = ["uid", "key", "size", "hash", "n_files", "storage_uid", "storage_key", "suffix"]
+    wanted = ["uid", "key", "key_is_virtual", "size", "hash", "n_files"]
+    wanted += ["storage_uid", "storage_key", "created_at", "updated_at"]
     for batch in state.arrow("artifact").select(wanted).to_batches(max_chunksize=1_000):
         yield from batch.to_pylist()
 
@@ -174,23 +209,20 @@ def _damage_of(row: Mapping[str, Any], roots: Mapping[str, str], *, deep: bool) 
     root = roots.get(row["storage_uid"])
     if root is None:
         return None  # told as a dangling reference
-    place = StorageLocation(root)
-    uri = place.uri(row["storage_key"])
-    options = dict(place.options) or None
+    location = StorageLocation(root)
+    uri = location.uri(row["storage_key"])
     try:
-        if not storage.exists(uri, options=options):
-            return Damage(kinds.MISSING, name, f"nothing at {uri}", "artifact")
-        size = storage.stat_size(uri, options=options)
-        if row["size"] is not None and size != row["size"]:
-            kind = kinds.TRUNCATED if size < row["size"] else kinds.CHANGED
-            return Damage(kind, name, f"{size} bytes at {uri} instead of {row['size']}", "artifact")
-        if (
-            deep
-            and row["hash"]
-            and (found := storage.hash_path(uri, options=options).hash) != row["hash"]
-        ):
-            detail = f"the content hash at {uri} is {found} instead of {row['hash']}"
-            return Damage(kinds.CHANGED, name, detail, "artifact")
+        key = place_of(row, location)
+        uri = location.uri(key)
+        other, _ = difference_at(location, key, row, by_hash=deep)
+    except ContentChanged as error:
+        return Damage(kinds.CHANGED, name, str(error), "artifact")
     except LakehouseError as error:
         return Damage(kinds.MISSING, name, f"{uri} can't be read: {error}", "artifact")
-    return None
+    if other is None:
+        return None
+    if other.size is None:
+        return Damage(kinds.MISSING, name, other.found, "artifact")
+    short = row["size"] is not None and other.size < row["size"]
+    kind = kinds.TRUNCATED if short else kinds.CHANGED
+    return Damage(kind, name, f"{other.found} at {uri} instead of {other.expected}", "artifact")

@@ -307,3 +307,60 @@ def test_lake_check(root: Path) -> None:
         report: Any = lake.check(deep=True)
         assert report.ok
         assert report.to_dict()["damages"] == []
+
+
+def test_artifacts_are_compared_as_readers_do(root: Path) -> None:
+    """The same look tells `load` and `check`, so a quick check sees the same size, too."""
+    with Lake.open(str(root)) as lake:
+        (root / "folder").mkdir()
+        (root / "folder" / "a").write_text("of a folder")
+        folder = Path(lake.Artifact(root / "folder", key="folder").save().path)
+        flipped = Path(lake.Artifact.get(key="a/0.txt").path)
+        touched = Path(lake.Artifact.get(key="a/1.txt").path)
+    touched.touch()
+    assert look(root, deep=False).ok
+    data = bytearray(flipped.read_bytes())
+    data[5] ^= 1
+    flipped.chmod(0o644)
+    flipped.write_bytes(data)
+    shutil.move(folder / "a", root / "away")
+    shutil.rmtree(folder)
+    shutil.move(root / "away", folder)
+    for deep in (False, True):
+        report = look(root, deep=deep)
+        assert sorted(d.kind for d in report.damages) == ["changed", "changed"], str(report)
+        assert "a file" in str(report)
+        assert "content hash" in str(report)
+
+
+def test_bytes_that_were_given_up_are_no_damage(root: Path) -> None:
+    with Lake.open(str(root)) as lake:
+        (root.parent / "new.txt").write_text("new")
+        real = lake.Artifact(root.parent / "new.txt", key="real.txt", key_is_virtual=False).save()
+        lake.Artifact.get(key="a/0.txt").delete(permanent=True)  # "first" is older
+        lake.tag("second")
+        tagged = Path(lake.Artifact.get(key="a/1.txt").path)
+        lake.Artifact.get(key="a/1.txt").delete(permanent=True)
+        (root.parent / "new.txt").write_text("newer")
+        real.replace(root.parent / "new.txt")
+        real.save()
+    report = look(root)
+    assert report.ok, str(report)
+    assert any("2 artifacts" in note for note in report.notes)
+    tagged.unlink()
+    assert [d.kind for d in look(root).damages] == ["missing"]
+
+
+def test_replaced_bytes_that_did_not_take_their_key_yet(root: Path) -> None:
+    with Lake.open(str(root)) as lake:
+        (root.parent / "r.txt").write_text("old")
+        real = lake.Artifact(root.parent / "r.txt", key="r.txt", key_is_virtual=False).save()
+        (root.parent / "r.txt").write_text("replaced")
+        real.replace(root.parent / "r.txt")
+        real._take_place = lambda: None  # its process ends here
+        real.save()
+        beside = root / real._values["storage_key"]
+        assert look(root).ok
+        beside.replace(root / "r.txt")  # or here
+        report = look(root)
+        assert report.ok, str(report)

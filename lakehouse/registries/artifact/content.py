@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse import storage
 from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.labels import LabelManager
 from lakehouse.errors import ContentChanged, InvalidArgument, NoLoader, ObjectDoesNotExist
@@ -16,8 +15,8 @@ from lakehouse.orm import Versioned
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.comparing import ArtifactDiff, compare
 from lakehouse.registries.artifact.payload import Payload
-from lakehouse.registries.artifact.row import MANAGED, managed_key
-from lakehouse.registries.artifact.stored import local_content
+from lakehouse.registries.artifact.row import managed_key
+from lakehouse.registries.artifact.stored import local_content, place_of
 from lakehouse.registries.artifact.validating import Validation
 from lakehouse.storage import Look, StorageLocation, look_at
 
@@ -64,10 +63,7 @@ class ArtifactContent(Versioned):
         place: str = self._values["storage_key"]
         if self._replaced and self._stored is None:
             return str((self._old or {}).get("storage_key") or place)
-        if place.startswith(MANAGED) and self._saved and not self._values.get("key_is_virtual"):
-            # replaced content under a real key, whose process ended before it took the key
-            return place if storage.exists(location.uri(place)) else str(self._values["key"])
-        return place
+        return place_of(self._values, location) if self._saved else place
 
     @property
     def path(self) -> UPath | Path:

@@ -15,7 +15,7 @@ from lakehouse.registries.artifact import ownership, placing
 from lakehouse.registries.artifact.content import LINKED, ArtifactContent
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
-from lakehouse.registries.artifact.stored import tags_naming
+from lakehouse.registries.artifact.stored import tagged_states, tags_naming
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class ArtifactSaving(ArtifactContent):
 
     def _remove_bytes(self, location: StorageLocation, place: str) -> None:
         """Remove the bytes of a deleted artifact, unless a tag names them."""
-        tags = tags_naming(self._lake, self._values)
+        tags = tags_naming(tagged_states(self._lake), self._values)
         shown = f"the bytes of {self.key or self.uid!r}"
         names = f"the {'tags' if len(tags) > 1 else 'tag'} {', '.join(map(repr, tags))}"
         if not tags or self._delete_storage:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lakehouse import storage
 from lakehouse.config import settings
 from lakehouse.errors import ContentChanged, StorageError
+from lakehouse.registries.artifact.row import MANAGED
 from lakehouse.storage import CacheDir, Difference, Look, Saved, StorageLocation, Verified
 
 if TYPE_CHECKING:
+    from lakehouse.engine import State
     from lakehouse.orm import Lake
     from lakehouse.registries.artifact.content import ArtifactContent
 
@@ -36,6 +38,44 @@ def saved_of(row: Mapping[str, Any]) -> Saved:
     )
 
 
+def place_of(row: Mapping[str, Any], location: StorageLocation) -> str:
+    """The storage key under which the bytes lie that a committed row names.
+
+    Content that replaced other content under a real key lies beside it until it takes the key;
+    its process may have ended between that and the commit which says so.
+    """
+    place: str = row["storage_key"]
+    if place.startswith(MANAGED) and not row.get("key_is_virtual"):
+        options = dict(location.options) or None
+        return place if storage.exists(location.uri(place), options=options) else str(row["key"])
+    return place
+
+
+def difference_at(
+    location: StorageLocation, key: str, row: Mapping[str, Any], *, by_hash: bool = False
+) -> tuple[Difference | None, Look | None]:
+    """How stored bytes differ from what an artifact's row says of them.
+
+    This is what tells whether bytes are an artifact's, for those who read it and for `check`.
+
+    Args:
+        location: Its storage location.
+        key: Where the bytes lie there; see `place_of`.
+        row: The row.
+        by_hash: Hash them in any case.
+
+    Returns:
+        The difference, and what local bytes looked like when they were compared.
+
+    Raises:
+        StorageError: They can't be read.
+    """
+    return storage.difference(
+        location.uri(key), saved_of(row), Verified(settings.cache_dir),
+        by_hash=by_hash, options=dict(location.options) or None,
+    )  # fmt: skip
+
+
 def local_content(
     artifact: ArtifactContent, location: StorageLocation, key: str
 ) -> tuple[Path, Look | None]:
@@ -53,7 +93,7 @@ def local_content(
     uri, values = location.uri(key), artifact._values
     by_hash = settings.verify == "hash"
     if location.is_local:
-        other, look = storage.difference(uri, saved_of(values), _verified(), by_hash=by_hash)
+        other, look = difference_at(location, key, values, by_hash=by_hash)
         if other is not None:
             raise _changed(artifact, uri, other)
         return Path(uri), look
@@ -65,29 +105,34 @@ def local_content(
             by_hash=by_hash,
         )  # fmt: skip
     except ContentChanged as error:
-        raise _changed(artifact, uri, Difference(str(error.found), str(error.expected))) from error
+        raise _changed(artifact, uri, Difference(str(error.found), str(error.expected), values.get("size") or 0)) from error
     except StorageError as error:
-        if storage.exists(uri, options=options):
+        other, _ = difference_at(location, key, values)
+        if other is None or other.size is not None:
             raise
-        gone = Difference(f"nothing at {uri!r}", f"{values.get('size') or 0:,} bytes")
-        raise _changed(artifact, uri, gone) from error
+        raise _changed(artifact, uri, other) from error
     return path, storage.look_at(path)
 
 
-def tags_naming(lake: Lake, row: Mapping[str, Any]) -> list[str]:
-    """The tags at which an artifact has the bytes that its row names."""
+def tagged_states(lake: Lake) -> dict[str, State]:
+    """The states that have tags, by tag."""
+    return {name: lake.engine.state_at(commit.seq) for name, commit in lake.tags().items()}
+
+
+def tags_naming(tagged: Mapping[str, State], row: Mapping[str, Any]) -> list[str]:
+    """The tags at which an artifact has the bytes that its row names.
+
+    Args:
+        tagged: The states that have tags; see `tagged_states`.
+        row: The row.
+    """
     place = row["storage_uid"], row["storage_key"]
     found = []
-    for name, commit in lake.tags().items():
-        then = lake.engine.state_at(commit.seq)
+    for name, then in tagged.items():
         known = then.row("artifact", row["uid"]) if "artifact" in then.pointers else None
         if known is not None and (known["storage_uid"], known["storage_key"]) == place:
             found.append(name)
     return found
-
-
-def _verified() -> Verified:
-    return Verified(settings.cache_dir)
 
 
 def _changed(artifact: ArtifactContent, uri: str, other: Difference) -> ContentChanged:
@@ -99,8 +144,7 @@ def _changed(artifact: ArtifactContent, uri: str, other: Difference) -> ContentC
         hint = f"{restore}, or store other content: artifact.replace(path)"
     else:
         hint = f"if the change is meant, save a new version: ln.Artifact({uri!r}).save(); else {restore}"
-    gone = str(other.found).startswith("nothing")
-    happened = "is gone" if gone else "was changed after it was saved"
+    happened = "is gone" if other.size is None else "was changed after it was saved"
     return ContentChanged(
         f"The content of the artifact {name} {happened}: {os.fspath(uri)!r}.",
         found=other.found,
