@@ -329,6 +329,41 @@ def test_what_a_tag_names_stays(lake, stored):
     assert stored() == []
 
 
+def test_what_a_tag_names_stays_in_another_location_until_nothing_needs_it(lake, tmp_path):
+    place = ln.Storage(root=str(tmp_path / "second")).save()
+    kept = [
+        ln.Artifact(write(name, name), key=name, storage=place).save()
+        for name in ("deleted", "replaced")
+    ]
+    lake.tag("paper")
+    before = {str(a.path): a.path.read_text() for a in kept}
+    kept[0].delete(permanent=True)
+    kept[1].replace(write("new", "new"))
+    kept[1].save()
+    for _ in range(2):
+        lake.gc(keep=1, min_age=0)
+        assert {p: Path(p).read_text() for p in before} == before
+        assert lake.at("paper").Artifact.get(key="replaced").cache().read_text() == "replaced"
+    lake.engine.delete_tag("paper")
+    assert set(lake.gc(keep=1, min_age=0, dry_run=True).orphans) == before.keys()
+    lake.gc(keep=1, min_age=0)
+    assert not any(Path(p).exists() for p in before)
+    assert ln.Artifact.get(key="replaced").cache().read_text() == "new"
+
+
+def test_what_past_commits_lose_is_told(lake, stored, capsys):
+    for meant in (None, True):
+        artifact = ln.Artifact(write("a.txt"), key="a.txt").save()
+        capsys.readouterr()
+        artifact.delete(permanent=True, storage=meant)
+        assert stored() == []
+        told = capsys.readouterr().err
+        assert ("a.txt" in told) == (meant is None)
+        assert ("past commits" in told) == (meant is None)
+    lake.gc(keep=1, min_age=0)
+    assert lake.check(deep=True).ok
+
+
 def test_bytes_that_a_tag_names_are_removed_when_that_is_asked_for(lake, stored, capsys):
     artifact = ln.Artifact(write("a.txt"), key="a.txt").save()
     lake.tag("paper")

@@ -303,20 +303,29 @@ class ArtifactSaving(ArtifactContent):
                 batch.on_commit(lambda: ownership.remove(self._lake, location, key))
 
     def _remove_bytes(self, location: StorageLocation, place: str) -> None:
-        """Remove the bytes of a deleted artifact, unless a tag names them."""
+        """Remove the bytes of a deleted artifact, unless a tag names them; tell what is lost."""
+        engine = self._lake.engine
         tags = tags_naming(tagged_states(self._lake), self._values)
         shown = f"the bytes of {self.key or self.uid!r}"
         names = f"the {'tags' if len(tags) > 1 else 'tag'} {', '.join(map(repr, tags))}"
-        if not tags or self._delete_storage:
-            ownership.remove(self._lake, location, place)
-            if tags:
-                notify(f"removed {shown}, which can't be loaded at {names} any more", "warning")
+        if tags and not self._delete_storage:
+            notify(
+                f"{shown} stay, since {names} may need them: gc removes them when no tag does, "
+                "delete(permanent=True, storage=True) at once",
+                "warning",
+            )
             return
-        notify(
-            f"{shown} stay, since {names} may need them: gc removes them when no tag does, "
-            "delete(permanent=True, storage=True) at once",
-            "warning",
-        )
+        ownership.remove(self._lake, location, place)
+        kept, now = engine.kept_from, engine.state().seq
+        if tags:
+            notify(f"removed {shown}, which can't be loaded at {names} any more", "warning")
+        elif self._delete_storage is None and kept < now:
+            notify(
+                f"removed {shown}, which past commits ({kept} to {now - 1} are kept) can't load "
+                "any more; bytes that a tag names stay: lake.tag(name) beforehand, or say "
+                "delete(permanent=True, storage=True) to mean it",
+                "warning",
+            )
 
     def delete(self, permanent: bool | None = None, storage: bool | None = None) -> None:  # noqa: FBT001
         """Move the artifact to the trash; delete it for good if it is there already.
@@ -324,7 +333,8 @@ class ArtifactSaving(ArtifactContent):
         Args:
             permanent: True deletes at once.
             storage: Whether its bytes are deleted too; by default those that the lake manages and
-                that no tag names, which `gc` removes once no tag names them any more.
+                that no tag names, which `gc` removes once no tag names them any more. That
+                past commits without a tag can't load them any more is told, unless this is True.
         """
         object.__setattr__(self, "_delete_storage", storage)
         super().delete(permanent)

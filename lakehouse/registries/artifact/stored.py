@@ -93,9 +93,9 @@ def local_content(
     uri, values = location.uri(key), artifact._values
     by_hash = settings.verify == "hash"
     if location.is_local:
-        other, look = difference_at(location, key, values, by_hash=by_hash)
-        if other is not None:
-            raise _changed(artifact, uri, other)
+        found, look = difference_at(location, key, values, by_hash=by_hash)
+        if found is not None:
+            raise _changed(artifact, uri, found)
         return Path(uri), look
     name = (values.get("key") or values["storage_key"]).rpartition("/")[2]
     options = dict(location.options) or None
@@ -105,12 +105,13 @@ def local_content(
             by_hash=by_hash,
         )  # fmt: skip
     except ContentChanged as error:
-        raise _changed(artifact, uri, Difference(str(error.found), str(error.expected), values.get("size") or 0)) from error
-    except StorageError as error:
-        other, _ = difference_at(location, key, values)
-        if other is None or other.size is not None:
-            raise
+        other = Difference(str(error.found), str(error.expected), values.get("size") or 0)
         raise _changed(artifact, uri, other) from error
+    except StorageError as error:
+        now, _ = difference_at(location, key, values)
+        if now is None or now.size is not None:
+            raise
+        raise _changed(artifact, uri, now) from error
     return path, storage.look_at(path)
 
 
