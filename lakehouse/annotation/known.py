@@ -18,6 +18,7 @@ from lakehouse.errors import (
 )
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
+from lakehouse.orm.fields import encodable
 from lakehouse.orm.same_lake import check_same_lake
 from lakehouse.schema import DType, parse_dtype
 
@@ -128,7 +129,7 @@ def is_saved(lake: Lake, record: Any) -> bool:
 
 def named(lake: Lake, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """The rows of visible features of some names, those of the open transaction too."""
-    wanted = list(names)
+    wanted = [name for name in names if encodable(name)]
     rows = lake.state.arrow("feature").select(_COLUMNS)
     if len(wanted) == 1:
         rows = rows.filter(pc.equal(rows["name"], wanted[0]))

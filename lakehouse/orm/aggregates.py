@@ -42,6 +42,27 @@ class Aggregate:
             raise InvalidArgument(f"{type(self).__name__} needs a field.")
         return f"{self.function}({'DISTINCT ' if self.distinct else ''}{column})"
 
+    def over_json(self, value: str, params: list[Any]) -> tuple[str, list[Any]]:
+        """SQL of the figure over what lies at keys of a dictionary: of its numbers."""
+        if self.name == "count":
+            return self.over(value), params
+        text = f"json_extract_string({value}, '$')"
+        number = f"TRY_CAST({text} AS DOUBLE)"
+        if self.name not in ("min", "max"):
+            return self.over(number), params
+        # ordered as records are: texts by themselves, then numbers by their value
+        key = (
+            f"{{'n': coalesce({number}, '-inf'::DOUBLE), "
+            f"'h': coalesce(TRY_CAST({text} AS HUGEINT), 0), 't': {text}}}"
+        )
+        found = f"arg_{self.name}(CASE WHEN {text} IS NOT NULL THEN {value} END, {key})"
+        return found, params * 5
+
+    @property
+    def gives_json(self) -> bool:
+        """Whether what it finds at keys of a dictionary is what lies there."""
+        return self.name in ("min", "max")
+
 
 class Count(Aggregate):
     """How many rows, values or related records there are: `Count("ulabels")`."""

@@ -86,7 +86,7 @@ class Field:
         """
         if type(value) is self.exact and self.exact is not str:
             return value
-        if type(value) is str and self.kind == "str" and not _encodable(value):
+        if type(value) is str and self.kind == "str" and not encodable(value):
             raise self._error(ascii(value), "text that UTF-8 can encode")
         if value is None or (type(value) is str and self.exact is str):
             return value
@@ -142,7 +142,8 @@ def together(registry: str, errors: list[FieldValidationError]) -> FieldValidati
     )
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> bool:
+    """Whether UTF-8 can encode a text; halves of surrogate pairs can't be stored."""
     if text.isascii():
         return True
     try:

@@ -127,13 +127,14 @@ def _included(statement: Statement, rows: pa.Table, paths: list[str]) -> dict[st
     meta = statement.meta
     compiler.tables["lh_rows"] = rows
     found: dict[str, Any] = {}
-    selected, params = [], []
+    selected: list[str] = []
+    params: list[Any] = []
     for path in paths:
         sql, values = compiler.expression(meta, ROW, path.split("__"))
-        selected.append(f"{sql} AS {quoted(path)}")
+        selected.append(f"{sql} AS c{len(selected)}")
         params += values
     sql = f"SELECT {ROW}.uid, {', '.join(selected)} FROM lh_rows {ROW}"
-    table = fetch(compiler, sql, params)
+    table = fetch(compiler, sql, params).rename_columns(["uid", *paths])
     places = pc.index_in(rows["uid"], table["uid"].combine_chunks())
     table = table.take(places)
     for path in paths:

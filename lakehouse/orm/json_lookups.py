@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lakehouse.engine.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument
-from lakehouse.orm.fields import Field
+from lakehouse.orm.fields import Field, encodable
 from lakehouse.orm.lookups import COMPARISONS, ColumnLookup, Sql
 
 _KEYS = {"has_key": " AND ", "has_keys": " AND ", "has_any_keys": " OR "}
@@ -25,9 +25,19 @@ _HUGE = 2**127  # what DuckDB's largest integers hold
 
 
 def place_of(keys: Sequence[str]) -> str:
-    """The JSON path of nested keys; numbers are places in lists."""
-    steps = (f"[{k}]" if k.isdigit() else '."' + k.replace('"', '\\"') + '"' for k in keys)
-    return "$" + "".join(steps)
+    """The JSON pointer (RFC 6901) of nested keys; numbers are also places in lists.
+
+    A pointer takes each key as it is. In a JSON path backslashes and empty keys are errors.
+
+    Raises:
+        InvalidArgument: UTF-8 can't encode a key, so no dictionary has it.
+    """
+    if not all(map(encodable, keys)):
+        raise InvalidArgument(
+            "A key can't be looked up, since UTF-8 can't encode it.",
+            found=ascii("__".join(keys))[:200],
+        )
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
 class JsonLookup:
@@ -43,6 +53,7 @@ class JsonLookup:
         self._sql = sql
         self._field = field
         self._large = large
+        self._shown = field.name
 
     def compile(self, path: list[str], value: Any) -> Sql:
         """SQL of a look-up on the whole dictionary, or on what lies at some keys."""
@@ -54,6 +65,7 @@ class JsonLookup:
         if not path:
             return self._whole(name, value)
         place = place_of(path)
+        self._shown = "__".join([self._field.name, *path])
         if name == "isnull":
             if not isinstance(value, bool):
                 raise InvalidArgument("The look-up 'isnull' takes True or False.", found=value)
@@ -71,7 +83,14 @@ class JsonLookup:
         return ColumnLookup(self._sql, text, self._large).compile([name], value)
 
     def _has_keys(self, path: list[str], name: str, value: Any) -> Sql:
-        keys = [value] if isinstance(value, str) else list(value)
+        several = name != "has_key" and isinstance(value, Iterable)
+        keys = list(value) if several and not isinstance(value, str) else [value]
+        if wrong := [key for key in keys if not isinstance(key, str | int)]:
+            raise FieldValidationError(
+                f"The look-up {name!r} on {self._field.name!r} takes "
+                + ("a key." if name == "has_key" else "a list of keys."),
+                found=ascii(wrong[0])[:200],
+            )
         tests = [f"json_type({self._sql}, ?) IS NOT NULL" for _ in keys] or ["true"]
         return f"({_KEYS[name].join(tests)})", [place_of([*path, str(k)]) for k in keys]
 
@@ -86,7 +105,11 @@ class JsonLookup:
             return f"json_type({self._sql}, ?) = 'NULL'", [place]
         if isinstance(value, dict) or (isinstance(value, list | tuple) and name != "range"):
             return self._equal(f"json_extract({self._sql}, ?)", [place], value)
-        sample = value[0] if name == "range" and len(value) else value
+        sample = value
+        if name == "range":
+            if not isinstance(value, list | tuple) or len(value) != 2:
+                raise InvalidArgument("The look-up 'range' takes two values.", found=value)
+            sample = value[0]
         text = f"json_extract_string({self._sql}, ?)"
         kind: Any = str | None
         if name in _TEXTS:
@@ -99,7 +122,7 @@ class JsonLookup:
             column, kind, test = f"TRY_CAST({text} AS DOUBLE)", float | None, "IN ('DOUBLE')"
         else:
             column, value, test = text, _plain(value), "= 'VARCHAR'"
-        field = Field(self._field.registry, f"{self._field.name}{place[1:]}", kind, ())
+        field = Field(self._field.registry, self._shown, kind, ())
         sql, params = ColumnLookup(column, field, self._large).compile([name], value)
         if not test:
             return sql, [place, *params]
@@ -108,15 +131,12 @@ class JsonLookup:
     def _number(self, place: str, name: str, value: Any) -> Sql:
         """A comparison of numbers by their values: integers are never rounded to doubles."""
         if name == "range":
-            if not isinstance(value, list | tuple) or len(value) != 2:
-                raise InvalidArgument("The look-up 'range' takes two values.", found=value)
             low, high = self._number(place, "gte", value[0]), self._number(place, "lte", value[1])
             return f"({low[0]} AND {high[0]})", [*low[1], *high[1]]
         number = value.item() if hasattr(value, "item") else value
         if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
-            field = f"{self._field.name}{place[1:]}"
             raise FieldValidationError(
-                f"Numbers of {field!r} are compared with a number.", found=repr(value)
+                f"Numbers of {self._shown!r} are compared with a number.", found=repr(value)
             )
         sign, text = _SIGNS[name], f"json_extract_string({self._sql}, ?)"
         if isinstance(number, float) and number.is_integer():

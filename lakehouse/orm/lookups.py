@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField, near
-from lakehouse.orm.fields import Field, aware
+from lakehouse.orm.fields import Field, aware, encodable
 from lakehouse.patterns import refusal
 
 Sql = tuple[str, list[Any]]
@@ -228,13 +228,11 @@ def operands(value: Any) -> Any:
 
 def checked_text(field: Field, value: str) -> str:
     """Text that can be sent to the database."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not encodable(value):
         raise FieldValidationError(
             f"The field {field.name!r} can't be compared with text that UTF-8 can't encode.",
             found=ascii(value)[:200],
-        ) from None
+        )
     return str(value)
 
 

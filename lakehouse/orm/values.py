@@ -6,14 +6,12 @@ from collections import namedtuple
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import pyarrow as pa
-
-from lakehouse.engine.quoting import quoted
 from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm.aggregates import Aggregate, aggregate_of, plain
 from lakehouse.orm.compile import Compiler
 from lakehouse.orm.joins import Joins
+from lakehouse.orm.lookups import Sql
 from lakehouse.orm.rows import as_lists
 from lakehouse.orm.statement import ROW, Statement, fetch
 
@@ -76,7 +74,7 @@ class Values(Sequence[Any]):
         """
         figures = named_aggregates(aggregates, named)
         compiler = Compiler(self._query._lake)
-        return _rows(_grouped(compiler, self._query._statement, self._fields, figures))
+        return _grouped(compiler, self._query._statement, self._fields, figures)
 
     # -- reading -----------------------------------------------------------------------
 
@@ -98,6 +96,12 @@ class Values(Sequence[Any]):
         if self._shape == "dict":
             return [dict(zip(self._fields, row, strict=True)) for row in rows]
         if self._shape == "named":
+            if odd := [name for name in self._fields if not name.isidentifier()]:
+                raise InvalidArgument(
+                    "Named rows take names of fields that Python can write after a dot.",
+                    found=repr(odd[0]),
+                    hint=".values(…) gives dictionaries",
+                )
             made = namedtuple("Row", self._fields)  # type: ignore[misc]
             return [made(*row) for row in rows]
         return list(rows)
@@ -211,13 +215,14 @@ def named_aggregates(given: Sequence[Any], named: dict[str, Any]) -> dict[str, A
 def aggregated(statement: Statement, figures: dict[str, Aggregate]) -> dict[str, Any]:
     """Every aggregate over its own joins, so that no relation multiplies another's rows."""
     compiler = Compiler(statement.lake)
-    parts, params = [], []
+    parts, params, decoded = [], [], set[str]()
     for place, figure in enumerate(figures.values()):
-        sql, values = _figure_sql(compiler, statement, {"v": figure}, ())
+        sql, values, json = _figure_sql(compiler, statement, {"v": figure}, ())
         parts.append(f"({sql}) AS c{place}")
         params += values
-    row = fetch(compiler, f"SELECT {', '.join(parts)}", params).to_pylist()[0]
-    return {name: plain(value) for name, value in zip(figures, row.values(), strict=True)}
+        decoded |= {f"c{place}"} if json else set()
+    columns = as_lists(fetch(compiler, f"SELECT {', '.join(parts)}", params), frozenset(decoded))
+    return {name: plain(values[0]) for name, values in zip(figures, columns, strict=True)}
 
 
 def _grouped(
@@ -225,13 +230,11 @@ def _grouped(
     statement: Statement,
     fields: tuple[str, ...],
     figures: dict[str, Aggregate],
-) -> pa.Table:
-    sql, params = _figure_sql(compiler, statement, figures, fields)
-    return fetch(compiler, sql, params)
-
-
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    return [{name: plain(v) for name, v in row.items()} for row in table.to_pylist()]
+) -> list[dict[str, Any]]:
+    sql, params, json = _figure_sql(compiler, statement, figures, fields)
+    columns = as_lists(fetch(compiler, sql, params), json)
+    names = [*fields, *figures]
+    return [dict(zip(names, map(plain, row), strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _figure_sql(
@@ -239,24 +242,25 @@ def _figure_sql(
     statement: Statement,
     figures: dict[str, Aggregate],
     groups: tuple[str, ...],
-) -> tuple[str, list[Any]]:
+) -> tuple[str, list[Any], frozenset[str]]:
+    """SQL of figures, its parameters, and which of its columns are JSON."""
     joins = Joins(compiler, statement.meta, ROW)
-    selected, params = [], []
-    for field in groups:
-        (sql, values), _ = joins.value(field)
-        selected.append(f"{sql} AS {quoted(field)}")
-        params += values
-    for name, figure in figures.items():
-        (sql, values), _ = (("*", []), False) if figure.field == "*" else joins.value(figure.field)
-        text = figure.over(sql)
+    # names of one's own: those in SQL are one where only their case differs
+    selected, params, json = _selected(joins, groups)
+    for figure in figures.values():
+        counted: tuple[Sql, bool] = ("*", []), False
+        (sql, values), is_json = counted if figure.field == "*" else joins.value(figure.field)
+        text, values = figure.over_json(sql, values) if is_json else (figure.over(sql), values)
+        if is_json and figure.gives_json:
+            json |= {f"c{len(selected)}"}
         params += values
         if figure.filter is not None:
             condition, values = compiler.tree(statement.meta, ROW, figure.filter)
             text += f" FILTER (WHERE {condition})"
             params += values
-        selected.append(f"{text} AS {quoted(name)}")
+        selected.append(f"{text} AS c{len(selected)}")
     inner, values = statement.select(compiler, f"{ROW}.*", ordered=False)
     group = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
     order = f" ORDER BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
     sql = f"SELECT {', '.join(selected)} FROM ({inner}) {ROW} {joins.sql}{group}{order}"
-    return sql, [*params, *values, *joins.params]
+    return sql, [*params, *values, *joins.params], json
