@@ -117,9 +117,8 @@ def read_heads(db: Connection) -> Heads:
     rows = db.rows(HEADS)
     if not rows:
         return Heads(-1, "", {}, {})
-    if not all(isinstance(v, str | None) for r in rows for v in (*r[:3], r[4])) or not all(
-        isinstance(r[3], int) for r in rows
-    ):
+    *names, seqs, ids = (set(map(type, column)) for column in zip(*rows, strict=True))
+    if not set().union(*names, ids) <= {str, type(None)} or seqs != {int}:
         raise LakeCorrupt(
             "The lake's catalog is damaged: its pointers aren't texts.", found=rows[0]
         )
