@@ -156,7 +156,8 @@ def _operand(name: str, dtype: DType, look_up: str, value: Any) -> Any:
     if look_up == "in":
         if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__"):
             raise _wrong(name, "a list of values", value)
-        return [_operand(name, dtype, "exact", v) for v in value]
+        # as for fields, what is missing equals nothing
+        return [_operand(name, dtype, "exact", v) for v in value if v is not None]
     value = value.item() if hasattr(value, "item") and not hasattr(value, "meta") else value
     if look_up in TEXT or dtype.kind in ("str", "path", "url"):
         if not isinstance(value, str):
@@ -167,9 +168,9 @@ def _operand(name: str, dtype: DType, look_up: str, value: Any) -> Any:
                 raise _wrong(name, f"a regular expression ({reason})", value)
         return value
     if dtype.kind in _NUMBERS:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not isinstance(value, int | float):
             raise _wrong(name, "a number", value)
-        return value
+        return int(value) if isinstance(value, bool) else value  # as for fields
     if dtype.kind == "bool" and not isinstance(value, bool):
         raise _wrong(name, "True or False", value)
     if dtype.kind in ("date", "datetime", "time"):
@@ -242,7 +243,7 @@ def _by_pattern(texts: pa.ChunkedArray, pattern: str, dtype: DType, *, ignore_ca
     """Match every distinct text, all of them at once."""
     distinct = texts.unique().drop_null()
     values = [decoded(text, dtype) for text in distinct.to_pylist()]
-    told = pa.array([v if isinstance(v, str) else None for v in values], pa.string())
+    told = pa.array([_text(v) for v in values], pa.string())
     hits = distinct.filter(
         pc.fill_null(pc.match_substring_regex(told, pattern, ignore_case=ignore_case), False)
     )
@@ -289,7 +290,18 @@ def _one(look_up: str, operand: Any) -> Callable[[Any], bool]:
         return lambda found: any(_equal(found, v) for v in operand)
     if look_up in ORDER:
         return lambda found: _ordered(found, ORDER[look_up], operand)
-    return lambda found: isinstance(found, str) and TEXT[look_up](found, operand)
+    return lambda found: (text := _text(found)) is not None and TEXT[look_up](text, operand)
+
+
+def _text(found: Any) -> str | None:
+    """A value as text look-ups see it: as it is written, which is what fields do, too."""
+    if isinstance(found, str) or found is None:
+        return found
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, int | float | datetime.date | datetime.time):
+        return str(found)
+    return None
 
 
 def _at(found: Any, keys: Sequence[str]) -> Any:

@@ -155,7 +155,7 @@ class TableResolver:
 
     def _choice(self, target: CatTarget) -> tuple[list[str], list[str]]:
         if target not in self._choices:
-            spellings = self._spelling(target)
+            spellings = self._spelling(target).unique(["value", "lower"], maintain_order=True)
             texts = [default_process(text) for text in spellings["spelling"]]
             self._choices[target] = texts, spellings["value"].to_list()
         return self._choices[target]
@@ -180,13 +180,22 @@ class TableResolver:
     def _synonyms(
         self, target: CatTarget, values: pa.Array, valid: pa.BooleanArray
     ) -> pa.StringArray:
-        asked = pl.DataFrame({"asked": pl.from_arrow(values), "valid": pl.from_arrow(valid)})
-        exact = self._spelling(target).unique("lower", keep="first", maintain_order=True)
-        joined = asked.with_columns(lower=pl.col("asked").str.to_lowercase()).join(
-            exact, on="lower", how="left", maintain_order="left"
-        )
-        standard = joined.select(pl.when(~pl.col("valid")).then("value")).to_series()
-        return standard.to_arrow().cast(pa.string())
+        asked = pl.DataFrame({"spelling": pl.from_arrow(values), "valid": pl.from_arrow(valid)})
+        asked = asked.with_columns(lower=pl.col("spelling").str.to_lowercase())
+        known = self._spelling(target)
+        # the order in which `Vocabulary.standards` prefers, which registries are asked with: the
+        # value itself in another case, a synonym as it is written, a synonym in another case
+        standards = []
+        for rows, key in (
+            (known.filter("own"), "lower"),
+            (known.filter(~pl.col("own")), "spelling"),
+            (known.filter(~pl.col("own")), "lower"),
+        ):
+            first = rows.select(key, "value").unique(key, keep="first", maintain_order=True)
+            joined = asked.select(key).join(first, on=key, how="left", maintain_order="left")
+            standards.append(joined["value"])
+        best = asked.select(pl.when(~pl.col("valid")).then(pl.coalesce(standards))).to_series()
+        return best.to_arrow().cast(pa.string())
 
     def _spelling(self, target: CatTarget) -> pl.DataFrame:
         """Every spelling of every term: itself first, then its name, then its synonyms."""
@@ -248,12 +257,12 @@ def _spellings(table: pa.Table) -> pl.DataFrame:
     return (
         pl.concat(
             [
-                frame.select("value", spelling="value"),
-                frame.select("value", spelling="name"),
-                synonyms,
+                frame.select("value", spelling="value", own=True),
+                frame.select("value", spelling="name", own=False),
+                synonyms.with_columns(own=False),
             ]
         )
         .filter(pl.col("spelling").is_not_null() & (pl.col("spelling") != ""))
         .with_columns(lower=pl.col("spelling").str.to_lowercase())
-        .unique(["value", "lower"], keep="first", maintain_order=True)
+        .unique(["value", "spelling"], keep="first", maintain_order=True)
     )
