@@ -162,7 +162,7 @@ def content_of(source: Source, *, network: bool) -> Content:
         SourceUnavailable: It isn't to be had.
     """
     if source.dataframe_artifact_uid is not None:
-        table: pa.Table = pa.Table.from_pandas(source.dataframe_artifact.load())
+        table: pa.Table = _plain(pa.Table.from_pandas(source.dataframe_artifact.load()))
         return table.drop_columns([c for c in table.column_names if c.startswith("__index")])
     known = source.manifest()
     kept = Shelf.at(None).load(source.sha256) if source.sha256 else None
@@ -243,3 +243,10 @@ def _table_digest(content: Content) -> str:
 def with_source(given: Given, source: Source | None) -> Given:
     """The same content under a source that the caller chose."""
     return given if source is None else replace(given, source=source)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """A table whose texts have one type: those of pandas 3 come as large ones."""
+    texts = {f.name: pa.string() for f in table.schema if pa.types.is_large_string(f.type)}
+    fields = [f.with_type(texts.get(f.name, f.type)) for f in table.schema]
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))

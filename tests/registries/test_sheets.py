@@ -230,7 +230,7 @@ def test_a_sheet_as_a_data_frame(sheet):
     found = sheet.to_dataframe()
     assert list(found.columns) == ["gc", "note", "experiment", "labels", UID, NAME]
     assert list(found[UID]) == records.to_list("uid")
-    assert list(found[NAME]) == ["x", "y", None]
+    assert [None if pd.isna(name) else name for name in found[NAME]] == ["x", "y", None]
     assert list(found["gc"]) == [0.0, 0.25, 0.5]
     assert list(found["labels"]) == [["a"], ["b", "a"], ["b", "a"]]
     assert str(found["experiment"].dtype) == "category"
