@@ -20,7 +20,9 @@ _MASK = "***"
 _WITH_USER = re.compile(r"(postgres|postgresql|ssh|git)(\+[a-z0-9]+)*")
 # abfs://container@account.dfs.core.windows.net/folder
 _CONTAINERS = frozenset({"az", "abfs", "abfss", "wasb", "wasbs"})
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^\s<>\"]*)")
+# a scheme without a bound would be looked for from each letter of a long text anew
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.\-]{0,40})://"
+_ADDRESS = re.compile(_SCHEME + r"([^\s<>\"]*)")
 _PARAMETER = re.compile(r"([?&;#])([^=&?;#\s/]{1,80})=([^&;#\s\"'<>]*)")
 _SPOKEN = re.compile(
     r"\b((?:pg)?passw(?:or)?d|passphrase|aws_secret_access_key|aws_session_token|client_secret)"
@@ -126,7 +128,7 @@ def without_credentials(text: str) -> str:
         kept = _without_parameters(rest)
         return f"{match[1]}://{user}{'@' if user else ''}{kept}"
 
-    return re.sub(r"([A-Za-z][A-Za-z0-9+.\-]*)://(\S*)", clean, text)
+    return re.sub(_SCHEME + r"(\S*)", clean, text)
 
 
 def _without_parameters(rest: str) -> str:

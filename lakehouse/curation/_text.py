@@ -9,6 +9,7 @@ from rich.text import Text
 
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.failures import Failures, Part
+from lakehouse.printable import printable_line
 
 # Dtypes whose wrong types are also told in the words of pandera.
 _SERIES = {
@@ -58,14 +59,10 @@ def shown(text: str, limit: int = _LONGEST_TEXT) -> str:
 
 
 def _shown(line: str, limit: int) -> str:
-    start = "".join(c if c.isprintable() else _escaped(c) for c in line[:limit])
+    start = printable_line(line[:limit])
     if max(len(line), len(start)) <= limit:
         return start
     return f"{start[:limit]}… ({len(line):,} characters)"
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def spoken(value: object, limit: int = LONGEST) -> str:

@@ -31,7 +31,7 @@ from lakehouse.engine.catalog import (
     Swap,
 )
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
-from lakehouse.engine.file_lock import PATIENCE, printable, tell_waiting
+from lakehouse.engine.file_lock import PATIENCE, tell_waiting
 from lakehouse.engine.postgres_session import (
     ConnectionLost,
     LockTaken,
@@ -40,6 +40,7 @@ from lakehouse.engine.postgres_session import (
 )
 from lakehouse.engine.postgres_url import PostgresUrl
 from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, LakehouseError
+from lakehouse.printable import printable_line
 
 _OWN_TABLES = (
     'CREATE TABLE IF NOT EXISTS lh_key (key TEXT COLLATE "C" PRIMARY KEY, uid TEXT NOT NULL)',
@@ -396,7 +397,7 @@ def _holder(db: PostgresDb) -> str:
     if not found:
         return "another writer"
     pid, user, program, place, since = found[0]
-    return printable(f"process {pid} of {user} from {place} ({program}, since {since})")
+    return printable_line(f"process {pid} of {user} from {place} ({program}, since {since})")
 
 
 def _has_lake(db: PostgresDb) -> bool:

@@ -30,6 +30,7 @@ from lakehouse import filesystem
 from lakehouse.config import login_name, notify
 from lakehouse.engine import forks
 from lakehouse.errors import CatalogUnavailable, NoWriteAccess
+from lakehouse.printable import printable_line
 
 PATIENCE = 2.0
 """Seconds that one waits for others without a word."""
@@ -365,7 +366,7 @@ def holder_of(path: str, *more: str) -> str:
     try:
         with open(path, "rb") as file:
             note = orjson.loads(file.read(_NOTE_SIZE))
-        noted = printable(
+        noted = printable_line(
             f"process {note['pid']} of {note['user']} on {note['host']} (since {note['since']})"
         )
         same = (note["host"], note["pid"])
@@ -399,7 +400,7 @@ def _whose(pid: int) -> str:
     try:
         uid = os.stat(f"/proc/{pid}").st_uid
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            program = printable(file.read().strip())
+            program = printable_line(file.read().strip())
     except OSError:
         return ""
     try:
@@ -407,11 +408,6 @@ def _whose(pid: int) -> str:
     except KeyError:
         user = f"uid-{uid}"
     return f" ({program}) of {user}"
-
-
-def printable(text: str) -> str:
-    """A text that a terminal only shows: others have written it."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def tell_waiting(holder: str) -> None:

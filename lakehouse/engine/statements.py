@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from lakehouse.engine.databases import INTERNAL
+from lakehouse.engine.databases import INTERNAL, Database
 from lakehouse.errors import InvalidArgument
 
 TRUSTED_HINT = (
@@ -45,14 +45,19 @@ _PIVOTS = ("pivot", "from", "select", "with", "(")
 
 
 @functools.lru_cache(maxsize=1_024)
-def check_reads(query: str) -> None:
+def check_reads(query: str, database: Database = INTERNAL) -> None:
     """Refuse a text that isn't one statement that only reads.
+
+    Args:
+        query: The text.
+        database: Whose parser judges: the one on which it will run, so that no other is made.
 
     Raises:
         InvalidArgument: It is none, several, or one that could change something.
     """
     try:
-        statements = duckdb.extract_statements(query)
+        with database.cursor() as cursor:  # the module's own would make one more database
+            statements = cursor.extract_statements(query)
     except duckdb.Error as error:
         raise _refused(query, str(error), None) from error
     if len(statements) != 1:
@@ -60,14 +65,14 @@ def check_reads(query: str) -> None:
         raise _refused(query, found, "run them one by one" if statements else None)
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
-        check_reads(_explained(query))
+        check_reads(_explained(query), database)
     elif kind == duckdb.StatementType.MULTI:  # PIVOT over values that aren't said
         if _words(query)[:1][0][0] not in _PIVOTS or _SUSPICIOUS.search(query):
             raise _refused(query, "a statement that writes", TRUSTED_HINT)
     elif kind != duckdb.StatementType.SELECT:
         raise _refused(query, f"a statement {_name(kind)}", TRUSTED_HINT)
     elif _SUSPICIOUS.search(query):
-        for found in _forbidden(query):
+        for found in _forbidden(query, database):
             raise _refused(query, found, TRUSTED_HINT)
 
 
@@ -119,9 +124,9 @@ def _explained(query: str) -> str:
     return text[words[place][1] :].decode(errors="replace") if place < len(words) else ""
 
 
-def _forbidden(query: str) -> list[str]:
+def _forbidden(query: str, database: Database) -> list[str]:
     """The parts of a SELECT that write, or call what queries may not call."""
-    with INTERNAL.cursor() as cursor:
+    with database.cursor() as cursor:
         row = cursor.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     parsed = json.loads(row[0]) if row else {"error": True}
     if parsed.get("error"):

@@ -39,7 +39,7 @@ _PARSE_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, AttributeError, O
 # warnings of pronto's that tell of lost content; the others tell of OWL that has no place in tables
 _TELLING = ("could not", "several names", "`rdfs:label` without")
 _OWL = "{http://www.w3.org/2002/07/owl#}"
-_UNDERSCORED = re.compile(r"http://purl\.obolibrary\.org/obo/[A-Za-z]\w*_[A-Za-z]\w*_\d+$")
+_UNDERSCORED = re.compile(r"http://purl\.obolibrary\.org/obo/[A-Za-z](?=\w*?_[A-Za-z])\w*_\d+$")
 _LABEL = "{http://www.w3.org/2000/01/rdf-schema#}label"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"

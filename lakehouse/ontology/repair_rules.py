@@ -43,8 +43,7 @@ def candidates(line: str) -> Iterator[Candidate]:
         ('is_obsolete: true', "'True' is no OBO boolean: read as true")
     """
     tag, colon, value = line.partition(":")
-    # the rules take a time that grows with the square of a run of blanks
-    written, value = tag, re.sub(r"\s{64,}", " ", value.strip())
+    written, value = tag, _with_short_blanks(value.strip())
     tag = re.sub(r"[\s-]+", "_", tag.strip().lower()) if colon else ""
     if not tag or not value:
         return
@@ -100,6 +99,11 @@ def _quoted(tag: str, value: str, default_scope: str = "RELATED") -> Iterator[Ca
         yield f"{head} []", f"unreadable references {references} left out"
 
 
+def _with_short_blanks(text: str) -> str:
+    # the rules take a time that grows with the square of a run of blanks
+    return re.sub(r"\s{64,}", " ", text)
+
+
 def _in_quotes(text: str) -> str:
     # the parser takes a backslash before the last quote for an escape, whatever stands before it
     text = re.sub(r'(?<!\\)"', lambda _: '\\"', text.rstrip("\\"))
@@ -110,10 +114,10 @@ def _split_quoted(value: str) -> tuple[str, str]:
     """The text of a definition or synonym, and what follows it."""
     if value.startswith('"'):
         # the last quote that only scope, type, references and qualifiers follow closes the text
-        closed = re.match(r'"(.*)"(?=\s*(?:[\w\-:./#]+\s*){0,4}(?:\[.*)?(?:\{.*)?$)', value)
+        closed = re.match(r'"(.*)"(?=\s*(?:[\w\-:./#]++\s*+){0,4}(?:\[.*)?(?:\{.*)?$)', value)
         if closed:
             return closed.group(1), value[closed.end() :]
-        value = value[1:].replace('"', "")
+        value = _with_short_blanks(value[1:].replace('"', ""))
     scoped = re.match(rf"(.+?)\s+((?:{_SCOPE})\b[^\[]*(?:\[.*)?)$", value)
     if scoped:
         return scoped.group(1), f" {scoped.group(2)}"

@@ -266,7 +266,7 @@ _OBO_START = re.compile(
     rb"auto-generated-by|default-namespace|subsetdef|synonymtypedef|idspace|import|remark|"
     rb"version|property_value|treat-xrefs-as-[\w-]+|owl-axioms|namespace-id-rule)\s*:)"
 )
-_OBO_STANZA = re.compile(rb"(?m)^\s*\[(?:Term|Typedef)\]")
+_OBO_STANZA = re.compile(rb"(?m)^[^\S\n]*\[(?:Term|Typedef)\]")
 
 
 def _kind(head: bytes) -> Format | None:

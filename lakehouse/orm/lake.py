@@ -257,8 +257,9 @@ class Lake(Branching):
         """
         from lakehouse.engine.statements import check_reads
 
+        access = access_of(self, trusted=trusted)
         if not trusted:
-            check_reads(query)
+            check_reads(query, access.database(()))
         values: Any = list(args) if args else params
         text, views, tables = expand(self, query)
         return self.state.sql(
@@ -266,7 +267,7 @@ class Lake(Branching):
             values or None,
             views={**self.views, **views},
             tables=tables,
-            access=access_of(self, trusted=trusted),
+            access=access,
         )
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:
