@@ -106,8 +106,6 @@ def type_of(root: str) -> str:
 
 def is_remote(path: str) -> bool:
     """Whether a path is on another file system than the machine's own."""
-    if ":" not in path:  # nearly all are; a save asks this twenty times
-        return False
     return scheme_of(path) != "file" or is_chain(path)
 
 

@@ -91,11 +91,25 @@ def gc(
         typer.Option("--older-than", help="Keep states younger than this: 30d, 12h or a date."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,  # noqa: FBT002
+    erase: Annotated[
+        str | None,
+        typer.Option(
+            "--erase",
+            metavar="UID",
+            help="Erase this artifact from all kept states and tags; its first 16 characters"
+            " mean all versions. Can't be undone.",
+        ),
+    ] = None,
 ) -> None:
     """Remove files that no kept state can reach.
 
     Without --keep and --older-than the whole history is kept and only left-overs of
     interrupted writes go. Tagged states are always kept.
     """
+    if erase is not None:
+        if keep is not None or older_than is not None:
+            raise typer.BadParameter("--erase goes with --dry-run only")
+        say(str(ln.current_lake().gc(erase=erase, dry_run=dry_run)))
+        return
     since = None if older_than is None else moment(older_than)
     say(str(ln.current_lake().gc(keep=keep, older_than=since, dry_run=dry_run)))

@@ -130,6 +130,14 @@ def _entries(data: bytes, known: Mapping[str, FileEntry]) -> Iterator[tuple[Any,
             )
 
 
+def foreign_blocks(data: bytes, path: str) -> list[bytes]:
+    """The blocks of an Avro file that another engine wrote; none of one of our own."""
+    ours = (schema_json("manifest_entry"), schema_json("manifest_file"))
+    with _reading(data, path):
+        # we never compress
+        return [b for schema, _, b in _blocks(data) if schema not in ours or b not in data]
+
+
 def decode_manifest_list(data: bytes, path: str) -> list[ManifestFile]:
     """The manifests that a manifest list names.
 

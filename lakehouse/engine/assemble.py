@@ -78,6 +78,63 @@ def assemble(
     return Assembled(version, files, _garbage(base, manifests, gone))
 
 
+def assemble_anew(
+    base: TableVersion,
+    new: Mapping[str, NewFile | None],
+    *,
+    manifest_entries: int,
+    operation_id: str,
+) -> Assembled:
+    """A version that has other data files and says nothing of those before, nor of its past.
+
+    Args:
+        base: The version whose files are exchanged.
+        new: The new data files by the paths of the old ones; None where nothing is left.
+        manifest_entries: How many entries a manifest holds.
+        operation_id: The id of the commit whose rows these are, recorded in the snapshot.
+    """
+    folder = base.metadata["location"]
+    snapshot_id = md.new_snapshot_id()
+    sequence = base.metadata["last-sequence-number"] + 1
+    added = [
+        _entry(file, snapshot_id, sequence)
+        for entry in base.entries
+        if (file := new.get(entry.path)) is not None
+    ]
+    kept = [entry for entry in base.entries if entry.path not in new]
+    manifests: list[Manifest] = []
+    files: Written = []
+    for start in range(0, len(added) + len(kept), manifest_entries):
+        end = start + manifest_entries
+        manifest, data = _avro.encode_manifest(
+            f"{folder}/metadata",
+            base.schema_json,
+            added[start:end],
+            kept[max(start - len(added), 0) : max(end - len(added), 0)],
+            snapshot_id,
+            sequence,
+        )
+        manifests.append(manifest)
+        files.append((manifest.path, data))
+    if not manifests:
+        metadata = md.without_snapshots(base.metadata)
+    else:
+        listed = _avro.encode_manifest_list(manifests, snapshot_id, None, sequence)
+        list_path = f"{folder}/metadata/snap-{snapshot_id}-{content_uuid(listed).hex}.avro"
+        files.append((list_path, listed))
+        summary = _summary(added, manifests, {}, inserts=False, operation_id=operation_id)
+        metadata = md.written_anew(
+            base.metadata,
+            snapshot_id=snapshot_id,
+            manifest_list=list_path,
+            summary={**summary, "operation": "overwrite"},
+        )
+    data = md.dump(metadata)
+    location = md.metadata_path(folder, base.location, data)
+    files.append((location, data))
+    return Assembled(base.successor(location, metadata, manifests), files, [])
+
+
 def _entry(file: NewFile, snapshot_id: int, sequence: int) -> FileEntry:
     uids = file.table.column(0)
     low, high = uids[0].as_py(), uids[-1].as_py()

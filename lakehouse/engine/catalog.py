@@ -67,7 +67,17 @@ class Heads:
 
 @dataclass
 class Swap:
-    """Everything that one commit changes in the catalog."""
+    """Everything that one commit changes in the catalog.
+
+    Attributes:
+        commit_id, time, user, run, message: The entry of the log.
+        pointers: Tables, with the location that each is expected to have and its next one.
+        claims, bulk, releases: Unique keys and the rows that take them or give them back.
+        garbage: The files that only states before the commit need.
+        moved: Locations of kept versions that were written anew, and where they lie now.
+        noted: Files of such versions, with the number of the commit that superseded them.
+        messages: Other messages in the place of some that the log has, by commit number.
+    """
 
     commit_id: str
     time: datetime
@@ -79,6 +89,9 @@ class Swap:
     bulk: list[BulkClaim] = field(default_factory=list)
     releases: list[tuple[str, str]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    noted: list[tuple[int, str]] = field(default_factory=list)
+    messages: dict[int, str] = field(default_factory=dict)
 
 
 class PointerMoved(Exception):
@@ -207,6 +220,12 @@ class Catalog(Protocol):
 
     def mend(self, moved: Mapping[str, str], keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         """Put other locations in the place of logged ones, and keys in that of whole scopes."""
+
+    def drop_info(self, name: str) -> None:
+        """Remove one of the lake's settings."""
+
+    def wipe(self) -> bool:
+        """Overwrite what was deleted from the database's files; False where others hinder it."""
 
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location (a lake that was moved)."""

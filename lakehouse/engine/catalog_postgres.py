@@ -65,6 +65,7 @@ _HOLDER = """
     WHERE l.relation = 'lh_lock'::regclass AND l.granted AND a.pid <> pg_backend_pid()
     ORDER BY a.xact_start LIMIT 1
 """
+_WIPED = ("lh_info", "lh_commit", "lh_key", "lh_pack", "lh_change", "lh_garbage")
 _CREATION_LOCK = 0x6C616B65
 _OUTCOME_SECONDS = 10.0
 _T = TypeVar("_T")
@@ -246,6 +247,18 @@ class PostgresCatalog:
         """Put other locations in the place of logged ones, and keys in that of whole scopes."""
         self._reader.transact(lambda db: sql.do_mend(db, moved, keys))
 
+    def drop_info(self, name: str) -> None:
+        """Remove one of the lake's settings."""
+        self._reader.transact(lambda db: db.run("DELETE FROM lh_info WHERE name = ?", (name,)))
+
+    def wipe(self) -> bool:
+        """Let the server write the tables anew; False where the user may not order that."""
+        try:
+            self._reader.attempt(_rewrite_tables)
+        except CatalogUnavailable:
+            return False
+        return True
+
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._reader.transact(lambda db: sql.do_rewrite(db, old, new))
@@ -389,6 +402,12 @@ class _Turn:
                 if found is None:
                     raise lost
                 return found.seq
+
+
+def _rewrite_tables(db: PostgresDb) -> None:
+    """Write tables anew, without what was deleted from them."""
+    for table in _WIPED:
+        db.run(f"VACUUM FULL {table}")
 
 
 def _holder(db: PostgresDb) -> str:

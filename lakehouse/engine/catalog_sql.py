@@ -248,6 +248,18 @@ def _log_entry(swap: Swap, seq: int, parent: str | None) -> list[Statement]:
     return [*out, *((garbage, (seq, path)) for path in swap.garbage)]
 
 
+def _history_of(swap: Swap) -> list[Statement]:
+    """What a commit changes of the states before it: an erasure does."""
+    moved = "UPDATE lh_change SET location = ? WHERE location = ?"
+    noted = "INSERT INTO lh_garbage (seq, path) VALUES (?, ?)"
+    told = "UPDATE lh_commit SET message = ? WHERE seq = ?"
+    return [
+        *((moved, (new, old)) for old, new in swap.moved.items()),
+        *((noted, note) for note in swap.noted),
+        *((told, (message, seq)) for seq, message in swap.messages.items()),
+    ]
+
+
 def apply_swap(db: Connection, swap: Swap) -> int:
     """The body of a swap's transaction.
 
@@ -274,6 +286,7 @@ def apply_swap(db: Connection, swap: Swap) -> int:
     _release(db, swap.releases)
     _claim(db, swap)
     db.run_all(_log_entry(swap, seq, parent))
+    db.run_all(_history_of(swap))
     return int(seq)
 
 

@@ -318,6 +318,22 @@ class SqliteCatalog:
         """Put other locations in the place of logged ones, and keys in that of whole scopes."""
         self._change(lambda db: sql.do_mend(db, moved, keys))
 
+    def drop_info(self, name: str) -> None:
+        """Remove one of the lake's settings."""
+        self._change(lambda db: db.run("DELETE FROM lh_info WHERE name = ?", (name,)))
+
+    def wipe(self) -> bool:
+        """Write the database's file anew, and empty its log; False while others read."""
+
+        def write(db: SqliteDb) -> bool:
+            db.run("PRAGMA secure_delete=ON")
+            db.run("VACUUM")
+            found = db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not found or found[0][0] == 0
+
+        self._turns.check()
+        return self._do(write)
+
     def rewrite_locations(self, old: str, new: str) -> None:
         """Replace the prefix of every location."""
         self._change(lambda db: sql.do_rewrite(db, old, new))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.engine import leases, place, view
 from lakehouse.engine.catalog import Catalog, Commit, Heads
@@ -40,6 +40,9 @@ from lakehouse.errors import (
     StorageError,
 )
 from lakehouse.identity import new_uid
+
+if TYPE_CHECKING:
+    from lakehouse.engine.erasure import Eraser
 
 ORPHAN_AGE = 24 * 3600.0
 _T = TypeVar("_T")
@@ -455,6 +458,35 @@ class Engine:
         )
         return collector.run(keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run)
 
+    def eraser(self) -> Eraser:
+        """What takes rows out of all kept states; see `lakehouse.engine.erasure`."""
+        from lakehouse.engine.erasure import Eraser  # loads what only erasures need
+
+        return Eraser(
+            self._catalog,
+            self._files,
+            self._cache,
+            self.specs,
+            self._limits,
+            self._leases,
+            self._visit,
+            self.folder,
+        )
+
+    def fresh_info(self) -> dict[str, Any]:
+        """The lake's settings as they are now."""
+        self._info = None
+        return self.info
+
+    def drop_info(self, name: str) -> None:
+        """Remove one of the lake's settings."""
+        self._catalog.drop_info(name)
+        self._info = None
+
+    def wipe(self) -> bool:
+        """Overwrite what was deleted from the catalog's files; False where others hinder it."""
+        return self._catalog.wipe()
+
     @property
     def confinement(self) -> Confinement:
         """What decides which paths are the lake's own, below its `.lakehouse` folder."""
@@ -488,10 +520,11 @@ class Engine:
         return int(self._catalog.info().get("gc_floor", "0"))
 
     def forget(self) -> None:
-        """Read everything anew, since a repair may have changed files in their place."""
+        """Read everything anew, since a repair or an erasure has changed what is kept."""
         self._cache.forget()
         self._state = None
         self._info = None
+        view.release(self)
 
     def close(self) -> None:
         """Release connections; the engine opens them again when it is used."""

@@ -78,9 +78,6 @@ class Files(Protocol):
     def note(self, path: str, data: bytes) -> None:
         """Write a small file that needn't outlive a crash of the machine."""
 
-    def remove_note(self, path: str) -> None:
-        """Remove a file that `note` has just written, if it is still there."""
-
     def read(self, path: str) -> bytes:
         """A file's content."""
 
@@ -163,12 +160,6 @@ class LocalFiles:
                 descriptor = filesystem.create(path)
             with open(descriptor, "wb") as handle:
                 handle.write(data)
-
-    def remove_note(self, path: str) -> None:
-        """Remove a file that `note` has just written, where its folder was just looked at."""
-        self.confinement.check(path)
-        with suppress(FileNotFoundError):
-            os.unlink(path)
 
     def read(self, path: str) -> bytes:
         """A file's content; a link to a file is not followed."""
@@ -299,10 +290,6 @@ class RemoteFiles:
     def note(self, path: str, data: bytes) -> None:
         """Put an object."""
         self.replace(path, data)
-
-    def remove_note(self, path: str) -> None:
-        """Remove an object."""
-        self.remove([path])
 
     def read(self, path: str) -> bytes:
         """An object's content."""

@@ -61,9 +61,8 @@ class Lease:
         """Nothing is announced any more; a lease that can't be removed ends with its process."""
         if self._notes and self._pid == os.getpid():
             notes, self._notes = self._notes, []
-            for note in notes:
-                with suppress(OSError, LakehouseError):
-                    self._files.remove_note(note)
+            with suppress(OSError, LakehouseError):
+                self._files.remove(notes)
 
     def __del__(self) -> None:
         with suppress(Exception):  # the interpreter may be shutting down

@@ -224,6 +224,30 @@ def with_snapshot(
     }
 
 
+def written_anew(
+    metadata: Metadata, *, snapshot_id: int, manifest_list: str, summary: dict[str, str]
+) -> Metadata:
+    """The metadata with one snapshot, which knows of none before it."""
+    bare = without_snapshots(metadata)
+    made = with_snapshot(
+        bare, "", snapshot_id=snapshot_id, manifest_list=manifest_list, summary=summary
+    )
+    return {**made, "metadata-log": []}
+
+
+def without_snapshots(metadata: Metadata) -> Metadata:
+    """The metadata of the table as if it had never had rows."""
+    left_out = ("current-snapshot-id", "statistics", "partition-statistics")
+    return {
+        **{name: value for name, value in metadata.items() if name not in left_out},
+        "last-updated-ms": _now_ms(metadata),
+        "snapshots": [],
+        "snapshot-log": [],
+        "metadata-log": [],
+        "refs": {},
+    }
+
+
 def metadata_path(folder: str, previous: str | None, data: bytes) -> str:
     """The path of the next metadata file of a table, numbered as stock writers do.
 

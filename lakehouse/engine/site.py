@@ -58,10 +58,6 @@ class MovedFiles:
         """Write a small file that needn't outlive a crash."""
         self._files.note(self._move.path(path), data)
 
-    def remove_note(self, path: str) -> None:
-        """Remove a file that `note` has just written."""
-        self._files.remove_note(self._move.path(path))
-
     def read(self, path: str) -> bytes:
         """A file's content."""
         return self._files.read(self._move.path(path))

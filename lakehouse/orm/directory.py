@@ -40,6 +40,9 @@ class Directory:
             `remove(paths)`, which find and remove stored bytes that no row names.
         checkers: Dotted names of modules with `find(check, directory)`, which adds damage that
             only the registries know of to a check's report, and `references(table, directory)`.
+        erasers: Dotted names of modules with `plan(lake, uid)`, which says what is to go if a
+            record is erased from all kept states, and `bytes_of(lake, plan, remove=)`, which
+            finds or removes its stored bytes; see `lakehouse.orm.erasure`.
         describer: Dotted name of the function that shows a record; see `BaseRecord.describe`.
     """
 
@@ -49,6 +52,7 @@ class Directory:
     functions: Mapping[str, str] = field(default_factory=dict)
     sweepers: Sequence[str] = ()
     checkers: Sequence[str] = ()
+    erasers: Sequence[str] = ()
     first_rows: Mapping[str, str] = field(default_factory=dict)
     describer: str | None = None
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
 from lakehouse.engine.engine import ORPHAN_AGE
 from lakehouse.engine.view import looks_again, operations
-from lakehouse.errors import CatalogUnavailable, ReadOnlyLake, UnknownField, near
+from lakehouse.errors import CatalogUnavailable, InvalidArgument, ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
 from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from lakehouse.engine.damage import CheckReport
     from lakehouse.engine.repair import RepairReport
+    from lakehouse.orm.erasure import ErasureReport
 
 _BACKUP = "lakehouse.backup"  # a name only: it lies in a layer above
 
@@ -405,6 +406,20 @@ class Lake(Branching):
         run = importlib.import_module(_BACKUP).back_up
         return run(self, os.fspath(dest), keep=keep, with_storages=with_storages)
 
+    @overload
+    def gc(
+        self,
+        *,
+        keep: int | None = ...,
+        older_than: datetime | None = ...,
+        min_age: float = ...,
+        dry_run: bool = ...,
+        erase: None = ...,
+    ) -> GcReport: ...
+
+    @overload
+    def gc(self, *, dry_run: bool = ..., erase: str) -> ErasureReport: ...
+
     @looks_again
     def gc(
         self,
@@ -413,7 +428,8 @@ class Lake(Branching):
         older_than: datetime | None = None,
         min_age: float = ORPHAN_AGE,
         dry_run: bool = False,
-    ) -> GcReport:
+        erase: str | None = None,
+    ) -> GcReport | ErasureReport:
         """Remove files that no retained commit, tag or running writer can reach.
 
         That are files of tables, and stored bytes that no artifact names. The bytes of an
@@ -424,7 +440,19 @@ class Lake(Branching):
             older_than: Keep the states since this moment.
             min_age: Files that no commit names are left alone while younger, in seconds.
             dry_run: Only report what would be removed.
+            erase: Instead, erase the artifact with this uid from all kept states and tags, so
+                that nothing of it is left: bytes, row, values, links. The first 16 characters
+                of a uid mean all versions. This can't be undone; begin with a dry run.
+
+        Example:
+            >>> print(lake.gc(erase=artifact.uid, dry_run=True))  # doctest: +SKIP
         """
+        from lakehouse.orm import erasure  # loads what only erasures need
+
+        if erase is not None:
+            if keep is not None or older_than is not None:
+                raise InvalidArgument("gc either erases an artifact or collects what is old.")
+            return erasure.erase(self, erase, dry_run=dry_run)
         if self._pinned is not None:
             raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
         try:
@@ -439,6 +467,7 @@ class Lake(Branching):
                 keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run
             )
         if not dry_run:
+            erasure.finish(self)  # after what makes room
             for sweeper in self._sweepers():
                 sweeper.finish(self, min_age)
         found, outside = self._sweep(min_age, report.kept_from, dry_run=dry_run)

@@ -58,6 +58,7 @@ DIRECTORY = Directory(
     functions={"dataset": "lakehouse.registries.artifact.dataset:content"},
     describer="lakehouse.annotation.describe:describe",
     sweepers=("lakehouse.registries.artifact.sweep",),
+    erasers=("lakehouse.registries.artifact.erasure",),
     checkers=("lakehouse.registries.damage",),
     first_rows={"bionty": "lakehouse.bionty.first_sources:first_rows"},
 )

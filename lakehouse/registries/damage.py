@@ -182,8 +182,6 @@ def _artifact_rows(
             continue
         done.add(location)
         past = state.beside(seq, catalog.pointers_at(seq))
-        if not {"artifact", "storage"} <= past.pointers.keys():
-            continue  # the lake was being made
         try:
             past.version("storage").rows, past.version("artifact").rows
             yield past, _plain(past)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from lakehouse.storage.source import Entry, source_of
 from lakehouse.storage.stamps import look_at
 from lakehouse.storage.verified import Verified
 from lakehouse.uris import is_remote, local_path, normal
+
+_HASH = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class CacheDir:
@@ -104,6 +107,17 @@ class CacheDir:
             finally:
                 local.abandon([temp])
         return Path(target), content
+
+    def drop(self, hash: str) -> bool:
+        """Remove the copies of some content; whether there were any.
+
+        Args:
+            hash: Its hash, as it was given to `fetch`.
+        """
+        folder = self.path.absolute() / hash
+        if not _HASH.fullmatch(hash) or folder.is_symlink() or not folder.is_dir():
+            return False
+        return local.remove(str(folder))
 
     def _place(self, temp: str, target: str, content: ContentHash) -> None:
         """Give a complete copy its name, unless another process was faster."""

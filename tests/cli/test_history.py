@@ -93,3 +93,16 @@ def test_reference(lake: Path) -> None:
     assert reference("8") == 8
     assert reference("2026-01-31T10:00:00+00:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
     assert reference(current.log(1)[0].id) == current.log(1)[0].id
+
+
+def test_gc_erases_an_artifact(run, lake: Path) -> None:
+    Path("secret.txt").write_text("a secret")
+    artifact = ln.Artifact("secret.txt", key="secret.txt").save()
+    told = run("gc", "--erase", artifact.uid, "--dry-run").stdout
+    assert "would erase" in told
+    assert ln.Artifact.filter(key="secret.txt").count() == 1
+    run("gc", "--erase", artifact.uid, "--keep", 2, code=2)
+    assert "erased" in run("gc", "--erase", artifact.uid).stdout
+    assert ln.Artifact.filter(key="secret.txt").count() == 0
+    assert "erased from all kept states" in run("log").stdout
+    run("gc", "--erase", artifact.uid, code=1)

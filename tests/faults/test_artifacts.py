@@ -34,7 +34,6 @@ JOBS = [
     "replace_and_delete",
 ]
 WRITERS = 4
-CHECKED_KILLS = 8
 
 
 @pytest.fixture(scope="module")
@@ -148,37 +147,6 @@ def test_no_row_lacks_its_bytes_and_no_bulk_save_is_half_there(
         run(Victims(server, tmp_path), lake, KILLS)
         label = lake.ULabel(name="afterwards").save()
         assert lake.ULabel(name="afterwards").uid == label.uid
-
-
-def test_after_kills_a_check_finds_nothing_and_gc_leaves_nothing(
-    server: ForkServer, tmp_path: Path
-) -> None:
-    """Read-only files, stamps and leases are as they should be, wherever a save was cut short."""
-    with Lake.create(str(tmp_path / "lake")) as lake:
-        victims = Victims(server, tmp_path)
-        jobs = ["save_file", "save_folder", "replace_and_delete", "replace_under_a_key"]
-        choose = random.Random(SEED)
-        print(f"seed {SEED}")
-        while victims.killed < CHECKED_KILLS:
-            victims.round(Path(lake.root), {job: {} for job in choose.sample(jobs, 2)}, 0.3)
-        left = Path(lake.root, ".lakehouse/writing")
-        report = lake.check(deep=True)
-        assert report.ok, str(report)
-        for artifact in lake.Artifact.filter():
-            assert artifact.cache() == artifact.path
-        lake.gc(keep=1, min_age=0)
-        assert list(left.iterdir()) == [], "leases of processes that are gone"
-        report = lake.check(deep=True)
-        assert report.ok, str(report)
-        assert report.orphans == report.notes == []
-        rows = lake.state.arrow("artifact").to_pylist()
-        assert rows
-        named = {row["storage_key"] for row in rows if row["key_is_virtual"]}
-        managed = Path(lake.root, MANAGED)
-        assert {f"{MANAGED}/{name}" for name in os.listdir(managed)} == named
-        places = [Path(lake.root, row["storage_key"]) for row in rows]
-        files = [f for at in places for f in (at, *at.rglob("*")) if f.is_file()]
-        assert [f for f in files if f.stat().st_mode & 0o222] == [], "stored, and can be changed"
 
 
 def test_replaced_content_under_a_key_is_that_of_its_row(

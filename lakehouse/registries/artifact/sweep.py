@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -84,8 +84,7 @@ def orphans(lake: Lake, min_age: float, kept_from: int, *, tidy: bool = True) ->
         if there and (reason := why_not(lake, location, f"{MANAGED}/x")) is not None:
             outside.append(f"{folder} ({reason})")
             continue
-        listed = _local(folder) if location.is_local else _remote(location, folder)
-        for name, age, size in listed:
+        for name, age, size in listed(location):
             if age >= min_age or min_age <= 0:
                 found[uid, f"{MANAGED}/{name}"] = (f"{folder}/{name}", size)
     if found:
@@ -97,6 +96,12 @@ def orphans(lake: Lake, min_age: float, kept_from: int, *, tidy: bool = True) ->
         for place in named & found.keys():
             del found[place]
     return Found(list(found.values()), outside)
+
+
+def listed(location: StorageLocation) -> Iterable[tuple[str, float, int]]:
+    """Names, ages and sizes of the managed bytes in a storage location."""
+    folder = f"{location.root}/{MANAGED}"
+    return _local(folder) if location.is_local else _remote(location, folder)
 
 
 def _local(folder: str) -> Iterator[tuple[str, float, int]]:
