@@ -15,6 +15,8 @@ from typing import Any
 
 from lakehouse._lazy import require
 from lakehouse.errors import UnreadableFile
+from lakehouse.redaction import redacted
+from lakehouse.uris import is_remote
 
 _METADATA = frozenset({"zarr.json", ".zarray", ".zmetadata", ".zgroup"})
 _RUNS = "pickle"
@@ -87,7 +89,43 @@ def check_folder(path: Path) -> None:
     _refuse(path, [*_outward_links(path, base), *_outward_metadata(path)])
 
 
-def _refuse(path: Path, outward: list[str]) -> None:
+def check_soma(experiment: Any, path: str) -> None:
+    """Refuse a SOMA experiment with members that lie elsewhere; none of those is opened.
+
+    Args:
+        experiment: The opened experiment.
+        path: Its folder or URI, for the message.
+
+    Raises:
+        UnreadableFile: It has one.
+    """
+    base = _soma_place(path)
+    outward, pending = [], [("", experiment)]
+    while pending:
+        prefix, group = pending.pop()
+        for name, (uri, kind) in group.members().items():
+            if not _soma_place(uri).startswith(base.rstrip("/") + "/"):
+                outward.append(f"the member {prefix + name!r} at {redacted(uri)!r}")
+            elif kind == "SOMAGroup":
+                pending.append((f"{prefix}{name}/", group[name]))
+    _refuse(Path(path), outward, note=False)
+
+
+def _soma_place(uri: str) -> str:
+    local = uri.removeprefix("file://")
+    return local if is_remote(local) else os.path.realpath(local)
+
+
+def check_links(path: Path) -> None:
+    """Refuse a folder with a symbolic link that leads out of it.
+
+    Raises:
+        UnreadableFile: There is one.
+    """
+    _refuse(path, list(_outward_links(path, os.path.realpath(path))), note=False)
+
+
+def _refuse(path: Path, outward: list[str], *, note: bool = True) -> None:
     if outward:
         more = f", and {len(outward) - 1} more" if len(outward) > 1 else ""
         raise UnreadableFile(
@@ -96,7 +134,7 @@ def _refuse(path: Path, outward: list[str]) -> None:
             expected="a dataset that holds all of its data, and only data",
             hint=_HINT,
         )
-    if (stamp := _stamp(path)) is not None:
+    if note and (stamp := _stamp(path)) is not None:
         if len(_checked) >= _MOST_CHECKED:
             _checked.clear()
         _checked[os.path.abspath(path)] = stamp

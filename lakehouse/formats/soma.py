@@ -15,6 +15,7 @@ from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, UnreadableFile
 from lakehouse.formats._arrow import usual
 from lakehouse.formats.base import AnyPath, Component, Description, is_path
+from lakehouse.formats.confined import check_soma
 
 _JOIN = "soma_joinid"
 
@@ -36,6 +37,7 @@ class Soma:
                 f"{os.fspath(path)!r} can't be read as a SOMA experiment.", found=str(error)
             ) from error
         with experiment:
+            check_soma(experiment, os.fspath(path))
             yield experiment
 
     def describe(self, path: Path) -> Description:
@@ -65,7 +67,13 @@ class Soma:
         if not is_path(path):
             raise InvalidArgument("Several SOMA experiments can't be opened as one.")
         soma = require("tiledbsoma", "open SOMA experiments")
-        return soma.Experiment.open(os.fspath(path), **kwargs)  # type: ignore[arg-type]
+        experiment = soma.Experiment.open(os.fspath(path), **kwargs)  # type: ignore[arg-type]
+        try:
+            check_soma(experiment, os.fspath(path))  # type: ignore[arg-type]
+        except UnreadableFile:
+            experiment.close()
+            raise
+        return experiment
 
     def write(self, obj: Any, path: Path, **kwargs: Any) -> None:
         """Copy the folder of an experiment that is stored on this machine."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from lakehouse.errors import ContentChanged, StorageError
+from lakehouse.errors import ContentChanged, StorageError, UnreadableFile
 from lakehouse.storage import remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write, hash_folder, hash_stream
@@ -46,11 +46,30 @@ class Source:
     is_folder: bool
     opener: Callable[[str], BinaryIO]
     moved: int = 0  # when names in a local folder last changed, in nanoseconds
+    links: tuple[str, ...] = ()  # symbolic links in a local folder
 
     @property
     def size(self) -> int:
         """Bytes in all when it was listed."""
         return sum(file.size for file in self.files)
+
+    def check_confined(self) -> None:
+        """Refuse a folder that leads out of itself: a copy would publish what its links name.
+
+        Raises:
+            UnreadableFile: A symbolic link in it leads to something outside.
+        """
+        base = os.path.realpath(self.path)
+        for link in self.links:
+            target = os.path.realpath(link)
+            if target != base and not target.startswith(base.rstrip("/") + "/"):
+                raise UnreadableFile(
+                    f"{self.path!r} isn't copied, since it leads out of itself.",
+                    found=f"the symbolic link {os.path.relpath(link, self.path)!r}"
+                    f" to {os.readlink(link)!r}",
+                    expected="a folder that holds all of its files",
+                    hint="if you trust it, copy what the link names into the folder",
+                )
 
     def read(self, entry: Entry, write: Write | None = None) -> ContentHash:
         """Read one file once, hashing it and handing its blocks to `write`.
@@ -135,12 +154,19 @@ def _local(path: str) -> Source:
                 expected="a file or a folder",
             )
         files: list[Entry] = []
-        moved = _walk(path, "", files, ())
+        links: list[str] = []
+        moved = _walk(path, "", files, links, ())
     listed = tuple(sorted(files, key=lambda file: file.name))
-    return Source(path, listed, is_folder=True, opener=_open, moved=moved)
+    return Source(path, listed, is_folder=True, opener=_open, moved=moved, links=tuple(links))
 
 
-def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, int], ...]) -> int:
+def _walk(
+    folder: str,
+    prefix: str,
+    files: list[Entry],
+    links: list[str],
+    above: tuple[tuple[int, int], ...],
+) -> int:
     """List the files below a folder; gives when a name in it, or it itself, last changed."""
     info = os.stat(folder)
     moved = max(info.st_mtime_ns, info.st_ctime_ns)
@@ -154,8 +180,10 @@ def _walk(folder: str, prefix: str, files: list[Entry], above: tuple[tuple[int, 
     with os.scandir(folder) as entries:
         for entry in entries:
             name = prefix + entry.name
+            if entry.is_symlink():
+                links.append(entry.path)
             if entry.is_dir():
-                moved = max(moved, _walk(entry.path, name + "/", files, (*above, here)))
+                moved = max(moved, _walk(entry.path, name + "/", files, links, (*above, here)))
             elif entry.is_file():
                 info = entry.stat()
                 files.append(Entry(name, entry.path, info.st_size, info, entry.is_symlink()))

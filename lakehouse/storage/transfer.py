@@ -65,6 +65,7 @@ def store(
         StorageError: The source can't be read, or the target is full or unreachable.
     """
     found = source_of(source)
+    found.check_confined()
     place = text_of(target)
     with tracked(os.path.basename(place), found.size, progress) as advance:
         if is_remote(place):
@@ -98,6 +99,8 @@ def store_many(
     if len(set(targets)) < len(targets):
         raise InvalidArgument("Two files can't be stored at one target.")
     sources = [source_of(source) for source, _ in pairs]
+    for source in sources:
+        source.check_confined()
     far = [is_remote(target) for target in targets]
     total = sum(source.size for source in sources)
     with tracked(f"{len(targets)} files", total, progress) as advance:

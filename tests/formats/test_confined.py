@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zarr
 
@@ -213,3 +214,51 @@ def test_objects_in_files_are_not_unpickled(tmp_path: Path, monkeypatch) -> None
     with contextlib.suppress(UnreadableFile):
         format_for(Path("t.parquet")).load(Path("t.parquet"))
     assert not Path("ran").exists()
+
+
+def test_soma_members_that_lie_elsewhere(tmp_path: Path) -> None:
+    soma = pytest.importorskip("tiledbsoma")
+    soma_io = pytest.importorskip("tiledbsoma.io")
+    mine, other = str(tmp_path / "mine.tiledbsoma"), str(tmp_path / "other.tiledbsoma")
+    for place in (mine, other):
+        soma_io.from_anndata(place, adata(), "RNA")
+    assert format_for(Path(mine)).describe(Path(mine)).n_observations == 3
+    with (
+        soma.Experiment.open(mine, "w") as experiment,
+        soma.DataFrame.open(f"{other}/obs") as obs,
+    ):
+        experiment.ms["RNA"].set("theirs", obs, use_relative_uri=False)
+    adapter = format_for(Path(mine))
+    with Lake.create(str(tmp_path / "lake")):
+        for read in (
+            lambda: adapter.describe(Path(mine)),
+            lambda: adapter.table(Path(mine), "obs"),
+            lambda: adapter.open(Path(mine)),
+            lambda: ln.Artifact(mine, key="x.tiledbsoma").save(),
+        ):
+            with pytest.raises(UnreadableFile, match="ms/RNA/theirs"):
+                read()
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_folders_with_links_that_lead_out(tmp_path: Path, linked: str) -> None:
+    folder = tmp_path / "parts"
+    (folder / "sub").mkdir(parents=True)
+    pq.write_table(pa.table({"n": [1]}), folder / "sub/a.parquet")
+    (folder / "again.parquet").symlink_to("sub/a.parquet")
+    out = folder / "sub" / "b.parquet"
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    pq.write_table(pa.table({"n": [7]}), theirs / "secret.parquet")
+    out.symlink_to(theirs / "secret.parquet" if linked == "file" else theirs)
+    with Lake.create(str(tmp_path / "lake")):
+        for made in (
+            lambda: ln.Artifact(folder, key="parts").save(),
+            lambda: ln.Artifact.from_dir(folder).save(),
+        ):
+            with pytest.raises(UnreadableFile, match=r"symbolic link 'sub/b\.parquet'"):
+                made()
+        assert not ln.Artifact.filter().count()
+        out.unlink()
+        saved = ln.Artifact(folder, key="parts").save()
+        assert saved.n_files == 2

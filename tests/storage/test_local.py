@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse import storage
-from lakehouse.errors import InvalidArgument, StorageError
+from lakehouse.errors import InvalidArgument, StorageError, UnreadableFile
 from lakehouse.storage import CacheDir, hash_bytes, local
 from lakehouse.storage.batch import can_sync_at_once
 from tests.storage.contract import make_folder
@@ -23,6 +23,23 @@ def test_links_are_followed(tmp_path: Path) -> None:
     plain = make_folder(tmp_path / "p", {"a": b"1", "sub/b": b"2", "c": b"1", "linked/b": b"2"})
     assert storage.store(folder, tmp_path / "copy") == storage.hash_path(plain)
     assert not (tmp_path / "copy" / "c").is_symlink()
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder", "a link to a link"])
+def test_links_that_lead_out_are_not_followed_by_copies(tmp_path: Path, what: str) -> None:
+    folder = make_folder(tmp_path / "folder", {"a": b"1", "sub/b": b"2"})
+    secret = make_folder(tmp_path / "secret", {"s": b"TOP SECRET"})
+    target = secret if what == "a folder" else secret / "s"
+    if what == "a link to a link":
+        (tmp_path / "middle").symlink_to(target)
+        target = tmp_path / "middle"
+    (folder / "sub" / "out").symlink_to(target)
+    with pytest.raises(UnreadableFile, match="symbolic link 'sub/out'"):
+        storage.store(folder, tmp_path / "copy")
+    with pytest.raises(UnreadableFile, match="leads out of itself"):
+        storage.store_many([(folder, tmp_path / "copy")])
+    assert not (tmp_path / "copy").exists()
+    storage.hash_path(folder)  # nothing is copied: it stays where it is
 
 
 def test_a_cycle_of_links_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.errors import MissingFile, UnreadableFile
 from lakehouse.formats import format_for, format_in
+from lakehouse.formats.confined import check_links
 from lakehouse.orm import current_lake
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.replacing import ArtifactReplacing
@@ -217,6 +218,8 @@ class ArtifactConstructors(ArtifactReplacing):
         prefix = key if key is not None else (home[1] if home else folder.name)
         files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
         inside = home is not None or str(folder) == lake.root
+        if not inside:
+            check_links(folder)
         make: Any = cls
         return ArtifactList(
             make(
