@@ -84,6 +84,7 @@ def assemble_anew(
     *,
     manifest_entries: int,
     operation_id: str,
+    past: bool,
 ) -> Assembled:
     """A version that has other data files and says nothing of those before, nor of its past.
 
@@ -92,6 +93,7 @@ def assemble_anew(
         new: The new data files by the paths of the old ones; None where nothing is left.
         manifest_entries: How many entries a manifest holds.
         operation_id: The id of the commit whose rows these are, recorded in the snapshot.
+        past: Whether it takes the place of a version that isn't the newest.
     """
     folder = base.metadata["location"]
     snapshot_id = md.new_snapshot_id()
@@ -130,7 +132,7 @@ def assemble_anew(
             summary={**summary, "operation": "overwrite"},
         )
     data = md.dump(metadata)
-    location = md.metadata_path(folder, base.location, data)
+    location = md.metadata_path(folder, base.location, data, again=past)
     files.append((location, data))
     return Assembled(base.successor(location, metadata, manifests), files, [])
 

@@ -285,8 +285,7 @@ def apply_swap(db: Connection, swap: Swap) -> int:
             raise PointerMoved(table)
     _release(db, swap.releases)
     _claim(db, swap)
-    db.run_all(_log_entry(swap, seq, parent))
-    db.run_all(_history_of(swap))
+    db.run_all([*_log_entry(swap, seq, parent), *_history_of(swap)])
     return int(seq)
 
 

@@ -229,7 +229,7 @@ class Eraser:
         if found.outside or not found.path.endswith(".parquet"):
             return None
         try:
-            return pq.read_table(io.BytesIO(self._files.read(found.path)))
+            return _plain(pq.read_table(io.BytesIO(self._files.read(found.path))))
         except (pa.ArrowException, OSError, ValueError):
             return None
 
@@ -310,7 +310,9 @@ class Eraser:
         for match in doomed.of(table.name):
             if (mask := match.mask(rows)) is not None:
                 table.dirty.add(found.path)
-                (emptied if match.empties else gone).update(rows.filter(mask)["uid"].to_pylist())
+                if "uid" in rows.column_names:
+                    found_uids = rows.filter(mask)["uid"].to_pylist()
+                    (emptied if match.empties else gone).update(found_uids)
 
     def _old(self, table: _Table) -> dict[str, str]:
         """The files of versions that are written anew, with the version that needs each."""
@@ -331,13 +333,15 @@ class Eraser:
         return not table.dirty.isdisjoint(paths)
 
     def _states(self, table: _Table, locations: Iterable[str]) -> set[int]:
-        """The commits in whose states one of these versions of a table is."""
+        """The commits in whose kept states one of these versions of a table is."""
         old, found = set(locations), set()
+        floor = int(self._catalog.info().get("gc_floor", "0"))
+        tagged = set(self._catalog.tags().values())
         newest = self._catalog.heads().seq
         for i, (seq, location) in enumerate(table.kept):
             end = table.kept[i + 1][0] if i + 1 < len(table.kept) else newest + 1
             if location in old:
-                found |= set(range(seq, end))
+                found |= set(range(max(seq, floor), end)) | (tagged & set(range(seq, end)))
         return found
 
     def _silenced(self, doomed: Doomed) -> dict[int, str]:
@@ -425,6 +429,7 @@ class Eraser:
                 {path: new[path] for path in (e.path for e in version.entries) if path in new},
                 manifest_entries=self._limits.manifest_entries,
                 operation_id=swap.commit_id if head else _commit_of(version),
+                past=not head,
             )
             self._files.write([*files, *done.files])
             made[location] = done
@@ -499,6 +504,19 @@ class Eraser:
                     continue
                 if named:
                     yield found.path, _without(doomed, found.path, data)
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Rows with every kind of text column that engines write as plain text."""
+    for i, column in enumerate(rows.schema):
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if kind != column.type or pa.types.is_large_string(kind) or kind == pa.string_view():
+            text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+            if text or kind == pa.string_view():
+                rows = rows.set_column(i, column.name, rows.column(i).cast(pa.string()))
+    return rows
 
 
 def _bounds(doomed: Doomed, path: str, data: bytes) -> bool:

@@ -248,16 +248,17 @@ def without_snapshots(metadata: Metadata) -> Metadata:
     }
 
 
-def metadata_path(folder: str, previous: str | None, data: bytes) -> str:
+def metadata_path(folder: str, previous: str | None, data: bytes, *, again: bool = False) -> str:
     """The path of the next metadata file of a table, numbered as stock writers do.
 
     Args:
         folder: The table's folder.
         previous: The metadata file before it.
         data: Its content.
+        again: Whether it takes the place of that file, and so its number.
     """
     match = _VERSION.search(previous) if previous else None
-    number = int(match.group(1)) + 1 if match else 0
+    number = int(match.group(1)) + (0 if again else 1) if match else 0
     return f"{folder}/metadata/{number:05d}-{content_uuid(data)}.metadata.json"
 
 

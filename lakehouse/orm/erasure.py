@@ -131,8 +131,8 @@ def erase(lake: Lake, uid: str, *, dry_run: bool) -> ErasureReport:
         plan: Plan | None = importlib.import_module(name).plan(lake, uid)
         if plan is None:
             continue
+        told = lake.engine.eraser().look(plan.doomed)  # what is damaged is told before all else
         if dry_run:
-            told = lake.engine.eraser().look(plan.doomed)
             return _report(lake, name, plan, told, dry_run=True)
         journal = {
             "by": name,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import orjson
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import lakehouse as ln
@@ -264,8 +266,12 @@ def test_quarantine_and_left_leases_are_searched(planted):
     (folder / "artifact.rows.json").write_bytes(orjson.dumps(rows))
     data = next((Path(lake.root) / ".lakehouse/tables/artifact_link/data").glob("*.parquet"))
     shutil.copy(data, folder / f"artifact_link--data--{data.name}")
+    orphan = Path(lake.root) / ".lakehouse/tables/artifact/data/of-another-engine.parquet"
+    row = {"uid": pa.array([planted.one.uid]).dictionary_encode(), "key": [MARKS["key"]]}
+    pq.write_table(pa.table({**row, "more": pa.array([MARKS["about"]], pa.large_string())}), orphan)
     lake.gc(erase=planted.stem)
     assert planted.traces() == []
+    assert not orphan.exists()
     assert b"stays" in (folder / "artifact.rows.json").read_bytes()
 
 

@@ -108,7 +108,10 @@ def _rows(lake: Lake, uid: str) -> tuple[list[dict[str, Any]], list[dict[str, An
 
 def _artifacts(lake: Lake) -> Iterator[pa.Table]:
     for table in lake.engine.eraser().rows_on_disk(_ARTIFACT):
-        yield table.select([name for name in _WANTED if name in table.column_names])
+        if "uid" in table.column_names:
+            absent = pa.nulls(table.num_rows, pa.string())
+            known = {name: table[name] for name in _WANTED if name in table.column_names}
+            yield pa.table({name: known.get(name, absent) for name in _WANTED})
 
 
 def _held(lake: Lake, table: str, column: str, values: Iterable[str]) -> list[dict[str, Any]]:
