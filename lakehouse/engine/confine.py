@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 import time
 from dataclasses import dataclass
@@ -90,17 +91,29 @@ class Confinement:
             return False
         if self._remote:
             return True
-        parent = path.rpartition("/")[0]
         now = time.monotonic()
-        seen = self._looked.get(parent)
-        if seen is not None and not fresh and now - seen < _FRESH_SECONDS:
+        return self._lies_here(path.rpartition("/")[0], now, now if fresh else now - _FRESH_SECONDS)
+
+    def _lies_here(self, folder: str, now: float, since: float) -> bool:
+        """Whether a folder below ours is one without links, or with links that have our mark.
+
+        What was seen since a moment is believed. Only the parts below our folder are looked at,
+        each for itself: a lake's hundred folders have most of them in common.
+        """
+        if folder == self.folder or self._looked.get(folder, since) > since:
             return True
-        if not self._lies_here(parent):
+        if not self._lies_here(folder.rpartition("/")[0], now, since):
+            return False
+        try:
+            linked = stat.S_ISLNK(os.lstat(folder).st_mode)
+        except OSError:
+            linked = False  # nothing is there
+        if linked and self.foreign_link(f"{folder}/x") is not None:
             return False
         with self._lock:
             if len(self._looked) > 10_000:
                 self._looked.clear()
-            self._looked[parent] = now
+            self._looked[folder] = now
         return True
 
     def check(self, path: object, named_by: str = "") -> None:
@@ -141,10 +154,6 @@ class Confinement:
             if real != inside and not self._is_marked(real):
                 return at, real
         return None
-
-    def _lies_here(self, parent: str) -> bool:
-        expected = os.path.realpath(self.folder) + parent[len(self.folder) :]
-        return os.path.realpath(parent) == expected or self.foreign_link(f"{parent}/x") is None
 
     def _is_marked(self, target: str) -> bool:
         return self.owner is not None and read_local_mark(f"{target}/{MARK}") == self.owner
