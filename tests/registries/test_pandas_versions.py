@@ -37,7 +37,7 @@ def frame() -> pd.DataFrame:
         "score": [0.5, np.nan, 1e300, -0.0],
         "ok": [True, False, True, True],
         "taken": np.array(["2026-01-01T12:00", "NaT", "1969-12-31", "2026-01-02"], "M8[us]"),
-        "tags": [["a"], [], ["b", "c"], None],
+        "tags": [["a"], ["d"], ["b", "c"], None],
     }
     return pd.DataFrame(data, index=pd.Index(["c1", "c2", "c3", "c4"], name="barcode"))
 
