@@ -1,4 +1,4 @@
-r"""Text that a terminal shows and doesn't obey: control characters are written out.
+r"""Text that can be stored, and that a terminal shows and doesn't obey.
 
 Names, keys and messages come from data. A terminal takes escape sequences in them as commands
 (title, colours, hidden text, in some even key presses), and bidirectional marks turn what is
@@ -33,6 +33,17 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """A text as one line: line breaks and tabs are escaped, too."""
     return text if text.isprintable() else _UNSAFE_CELL.sub(_escaped, text)
+
+
+def encodable(text: str) -> bool:
+    """Whether UTF-8 can encode a text; halves of surrogate pairs can't be stored."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escaped(match: re.Match[str]) -> str:

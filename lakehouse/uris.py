@@ -29,7 +29,7 @@ _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": "file"}
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://(.*)", re.DOTALL)
 _CHAIN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::")
 _IPV6 = re.compile(r"://(?:[^/@]*@)?\[[0-9A-Fa-f:.]+\]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _AZURE = ("azure.core.exceptions", ("AzureError",))
 _CLIENT_ERRORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "s3": ("botocore.exceptions", ("BotoCoreError", "ClientError")),

@@ -18,8 +18,8 @@ from lakehouse.errors import (
 )
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
-from lakehouse.orm.fields import encodable
 from lakehouse.orm.same_lake import check_same_lake
+from lakehouse.printable import encodable
 from lakehouse.schema import DType, parse_dtype
 
 HIDDEN = ("trash", "archive")

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.annotation.vocabulary import SEPARATOR
 from lakehouse.engine.view import operations
 from lakehouse.errors import TypeMismatch, ValidationError
+from lakehouse.printable import encodable
 
 
 @operations
@@ -110,6 +111,8 @@ def _texts(synonym: str | Iterable[str]) -> list[str]:
     found = [text for text in given if text]
     if wrong := [text for text in found if SEPARATOR in text]:
         raise ValidationError("A synonym can't contain '|'!", found=wrong[0])
+    if wrong := [text for text in found if not encodable(text)]:
+        raise ValidationError("A synonym is a text that can be stored.", found=ascii(wrong[0]))
     return found
 
 

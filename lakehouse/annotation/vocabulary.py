@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.curation.chunks import is_missing
+from lakehouse.curation.chunks import is_missing, is_text
 from lakehouse.errors import InvalidArgument, TypeMismatch
 
 Keep = Literal["first", "last", False]
@@ -143,7 +143,7 @@ class Vocabulary:
                     expected="texts" if texts else str(type_),
                 )
         if texts:
-            return pa.array([v for v in values if isinstance(v, str)], type_)
+            return pa.array([v for v in values if is_text(v)], type_)
         try:
             return pa.array(values).cast(type_)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -156,7 +156,7 @@ class Vocabulary:
         """
         exact = self.known(values)
         found: dict[Any, list[Any]] = {v: [v] for v in values if v in exact}
-        left = [v for v in values if v not in exact and isinstance(v, str)]
+        left = [v for v in values if v not in exact and is_text(v)]
         if left and not pa.types.is_string(self._column.type):
             left = []
         if left and self._synonyms is not None and not case_sensitive:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from lakehouse._lazy import is_one
+from lakehouse.printable import encodable
 from lakehouse.schema import DType
 
 CHUNK_ROWS = 1 << 18
@@ -185,15 +186,7 @@ def is_sequence(value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     """Whether a value is text that can be stored; a lone surrogate can't."""
-    return isinstance(value, str) and (value.isascii() or _encodes(value))
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and encodable(value)
 
 
 def _is_real(value: Any) -> bool:

@@ -10,6 +10,7 @@ from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.tables import TableCache
 from lakehouse.errors import InvalidArgument, LookupFailed
+from lakehouse.printable import encodable
 
 
 class History:
@@ -74,8 +75,8 @@ class History:
             LookupFailed: The commit doesn't exist, or gc has removed its state.
             IntegrityError: Another Iceberg engine wrote rows that repeat unique values.
         """
-        if not name or name != name.strip():
-            raise InvalidArgument("A tag needs a name.", found=repr(name))
+        if not name or name != name.strip() or not encodable(name):
+            raise InvalidArgument("A tag needs a name.", found=ascii(name))
         try:
             with self._catalog.exclusive() as exclusive:  # gc doesn't remove the state meanwhile
                 if ref is None:

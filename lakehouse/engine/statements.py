@@ -15,6 +15,7 @@ import duckdb
 
 from lakehouse.engine.databases import INTERNAL, Database
 from lakehouse.errors import InvalidArgument
+from lakehouse.printable import encodable
 
 TRUSTED_HINT = (
     "lake.sql(query, trusted=True), lake.duckdb() or lakehouse sql --trusted give DuckDB's "
@@ -55,6 +56,8 @@ def check_reads(query: str, database: Database = INTERNAL) -> None:
     Raises:
         InvalidArgument: It is none, several, or one that could change something.
     """
+    if not encodable(query):
+        raise _refused(ascii(query), "half of a surrogate pair, which is no character", None)
     try:
         with database.cursor() as cursor:  # the module's own would make one more database
             statements = cursor.extract_statements(query)

@@ -19,6 +19,7 @@ import pydantic
 from lakehouse.engine.json_text import check_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, TypeMismatch
 from lakehouse.orm.bootstrap import NUMBERS
+from lakehouse.printable import encodable
 
 if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
@@ -140,17 +141,6 @@ def together(registry: str, errors: list[FieldValidationError]) -> FieldValidati
         expected="; ".join(f"{e.field}: {e.expected}" for e in errors),
         field=names,
     )
-
-
-def encodable(text: str) -> bool:
-    """Whether UTF-8 can encode a text; halves of surrogate pairs can't be stored."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def aware(moment: datetime) -> datetime:

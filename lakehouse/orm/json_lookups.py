@@ -13,8 +13,9 @@ from typing import Any
 
 from lakehouse.engine.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument
-from lakehouse.orm.fields import Field, encodable
+from lakehouse.orm.fields import Field
 from lakehouse.orm.lookups import COMPARISONS, ColumnLookup, Sql
+from lakehouse.printable import encodable
 
 _KEYS = {"has_key": " AND ", "has_keys": " AND ", "has_any_keys": " OR "}
 _TEXTS = ("iexact", "contains", "icontains", "startswith", "istartswith", "endswith",

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField, near
-from lakehouse.orm.fields import Field, aware, encodable
+from lakehouse.orm.fields import Field, aware
 from lakehouse.patterns import refusal
+from lakehouse.printable import encodable
 
 Sql = tuple[str, list[Any]]
 

@@ -101,7 +101,9 @@ class Transform(
             key = key or revises._values.get("key")
             fields.setdefault("description", revises._values.get("description"))
         if (source := fields.get("source_code")) is not None and isinstance(source, str):
-            fields.setdefault("hash", hash_bytes(source.encode()))
+            # what UTF-8 can't encode is refused with the field, not here
+            data = source.encode("utf-8", "surrogatepass")
+            fields.setdefault("hash", hash_bytes(data))
         super().__init__(key=key, **fields)
         if "uid" in fields:
             return
