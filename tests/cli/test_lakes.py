@@ -94,7 +94,9 @@ def test_wrong_usage_is_two(run) -> None:
 def test_help_names_every_command(run) -> None:
     text = run("--help").stdout
     assert sorted(re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)) == [
+        "backup",
         "branch",
+        "check",
         "connect",
         "describe",
         "diff",
@@ -107,6 +109,8 @@ def test_help_names_every_command(run) -> None:
         "merge",
         "ontology",
         "quickstart",
+        "repair",
+        "restore",
         "save",
         "sql",
         "switch",
