@@ -59,7 +59,7 @@ def test_beside_writers(lake: ln.Lake, server: ForkServer, tmp_path: Path, gc: b
     made = []
     try:
         for _ in range(4):
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180
             before = len(Acks.read(acks)) if acks.exists() else 0
             while not acks.exists() or len(Acks.read(acks)) < before + 3:
                 assert time.monotonic() < until
