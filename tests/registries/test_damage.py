@@ -285,7 +285,7 @@ def test_beside_a_writer_and_gc(root: Path) -> None:
                 label = lake.ULabel(name=f"new {i}").save()
                 if i % 3 == 0:
                     label.delete(permanent=True)
-                lake.engine.gc(keep=1, min_age=0)
+                lake.engine.gc(keep=4, min_age=0)
         done.set()
 
     thread = threading.Thread(target=work)
