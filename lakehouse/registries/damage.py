@@ -11,7 +11,7 @@ import pyarrow as pa
 from lakehouse.engine import damage as kinds
 from lakehouse.engine.damage import Damage
 from lakehouse.engine.references import Reference, dangling
-from lakehouse.errors import ContentChanged, LakehouseError
+from lakehouse.errors import ContentChanged, LakeCorrupt, LakehouseError
 from lakehouse.orm.meta import table_name
 from lakehouse.registries.artifact.stored import difference_at, place_of, tags_naming
 from lakehouse.storage import StorageLocation
@@ -54,16 +54,33 @@ def find(check: TableCheck, directory: Directory) -> None:
     for table in state.tables:
         if table in check.whole:
             check.progress("references", 1)
-            found = list(_dangling(state, table, directory, check.whole))
+            state, found, rows = _dangling_now(check, state, table, directory)
             if found and (newer := check.state()) is not None and newer.seq != state.seq:
                 # rows that were written and removed between two reads name each other
-                found = [
-                    d for d in found if d in set(_dangling(newer, table, directory, check.whole))
-                ]
+                state, again, rows = _dangling_now(check, newer, table, directory)
+                found = [d for d in found if d in set(again)]
             check.report.damages += found
-            check.report.checked["references"] += state.count(table)
+            check.report.checked["references"] += rows
     if "artifact" in check.whole and "storage" in check.whole:
         _check_bytes(check, state)
+
+
+def _dangling_now(
+    check: TableCheck, state: State, table: str, directory: Directory
+) -> tuple[State, list[Damage], int]:
+    """What dangles in a table, of a newer state where gc has taken the one that was read."""
+    while True:
+        try:
+            return (
+                state,
+                list(_dangling(state, table, directory, check.whole)),
+                state.count(table),
+            )
+        except LakeCorrupt:
+            newer = check.state()
+            if newer is None or newer.seq == state.seq:
+                raise
+            state = newer
 
 
 def references(table: str, directory: Directory) -> list[Reference]:
