@@ -360,16 +360,17 @@ for i in range(int(sys.argv[2])):
 """
 
 
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library under which locks are acknowledged, and exclude nobody."""
+    library = tmp_path_factory.mktemp("shim") / "nolock.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
+    return library
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc, to make locks that don't work")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs LD_PRELOAD")
 class TestNoLocks:
-    @pytest.fixture(scope="class")
-    def shim(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A library under which locks are acknowledged, and exclude nobody."""
-        library = tmp_path_factory.mktemp("shim") / "nolock.so"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
-        return library
-
     @pytest.mark.parametrize(
         ("how", "spares", "works"),
         [
