@@ -37,7 +37,7 @@ from lakehouse.engine.digest import BLANK, SEAL, content_uuid, sealed
 
 _SYNC = os.urandom(16)
 UID_FIELD = 1
-_EXISTING, _ADDED, DELETED = 0, 1, 2
+EXISTING, ADDED, DELETED = 0, 1, 2
 
 
 @dataclass(eq=False)
@@ -203,7 +203,7 @@ def encode_manifest(
     """
     out = io.BytesIO()
     encoder = BinaryEncoder(out)
-    for status, entries in ((_ADDED, added), (_EXISTING, existing), (DELETED, deleted)):
+    for status, entries in ((ADDED, added), (EXISTING, existing), (DELETED, deleted)):
         for entry in entries:
             encoder.write_int(status)
             by = snapshot_id if status == DELETED else entry.snapshot_id

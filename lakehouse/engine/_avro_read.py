@@ -80,13 +80,28 @@ def _reading(data: bytes, path: str) -> Iterator[None]:
         ) from error
 
 
-def _blocks(data: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """The blocks of an Avro file, each with the schema's text and the number of records."""
+def _header(data: bytes) -> tuple[AvroFileHeader, StreamingBinaryDecoder]:
+    """The header of an Avro file, and a decoder at its first block."""
     if not data.startswith(MAGIC):
         raise ValueError("no Avro file")
     # the fast decoder doesn't look where its data end; this one does
     decoder = StreamingBinaryDecoder(data)
-    header: AvroFileHeader = _header_reader().read(decoder)
+    return _header_reader().read(decoder), decoder
+
+
+def decode_header(data: bytes, path: str) -> dict[str, str]:
+    """What the header of a manifest or manifest list says.
+
+    Raises:
+        LakeCorrupt: It is damaged, cut off, or no Avro file.
+    """
+    with _reading(data, path):
+        return dict(_header(data)[0].meta)
+
+
+def _blocks(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """The blocks of an Avro file, each with the schema's text and the number of records."""
+    header, decoder = _header(data)
     codec = KNOWN_CODECS[cast("AvroCompressionCodec", header.meta.get(AVRO_CODEC_KEY, "null"))]
     while decoder.tell() < len(data):
         count, block = decoder.read_int(), decoder.read_bytes()
@@ -197,6 +212,19 @@ def decode_manifest(
         removed=tuple(removed),
         deletes=listed.content == ManifestContent.DELETES,
     )
+
+
+def decode_lone_manifest(data: bytes, path: str) -> list[tuple[int, FileEntry]]:
+    """The entries of a manifest that no list names, each with its status.
+
+    Raises:
+        LakeCorrupt: It is damaged, cut off, or no Avro file.
+    """
+    with _reading(data, path):
+        return [
+            (int(status), _entry(file, (by or 0, sequence or 0, file_sequence or 0), encoded))
+            for status, by, sequence, file_sequence, file, encoded in _entries(data, {})
+        ]
 
 
 def _entry(file: DataFile, place: tuple[int, int, int], encoded: bytes | None) -> FileEntry:

@@ -15,6 +15,7 @@ from lakehouse.engine import place
 from lakehouse.engine.catalog import Catalog, Swap
 from lakehouse.engine.keypack import BulkClaim
 from lakehouse.engine.limits import Limits
+from lakehouse.engine.remains import version_number
 from lakehouse.engine.site import Site
 from lakehouse.engine.spec import TableSpec
 from lakehouse.engine.state import State
@@ -22,7 +23,7 @@ from lakehouse.engine.tables import TableCache
 from lakehouse.errors import LakeCorrupt, StorageError
 from lakehouse.identity import new_uid
 
-_NAMED = re.compile(r"/tables/([^/]+)/metadata/(\d+)-[^/]+\.metadata\.json$")
+_NAMED = re.compile(r"/tables/([^/]+)/metadata/[^/]+\.metadata\.json$")
 
 
 @dataclass
@@ -32,7 +33,8 @@ class Rebuilt:
     Attributes:
         site: The lake.
         info: Its settings.
-        pointers: The newest metadata file of every table.
+        pointers: The newest metadata file of every table, whether or not it can be read.
+        versions: All metadata files of every table, oldest first.
         told: What was found, in words.
         claims: Unique keys of the rows.
         catalog: The catalog, once it is made.
@@ -43,6 +45,7 @@ class Rebuilt:
     pointers: dict[str, str]
     told: list[str] = field(default_factory=list)
     claims: list[BulkClaim] = field(default_factory=list)
+    versions: dict[str, list[str]] = field(default_factory=dict)
     catalog: Catalog | None = None
 
     def create(self) -> None:
@@ -75,8 +78,9 @@ def rebuilt_catalog(
     """
     found: dict[str, list[tuple[int, str]]] = {}
     for file in site.store.list(f"{site.folder}/tables"):
-        if match := _NAMED.search(file.path):
-            found.setdefault(match.group(1), []).append((int(match.group(2)), file.path))
+        match, number = _NAMED.search(file.path), version_number(file.path)
+        if match and number >= 0:
+            found.setdefault(match.group(1), []).append((number, file.path))
     told: list[str] = []
     recorded = _recorded_root(site, found)
     site.info = {"root": recorded}
@@ -107,7 +111,19 @@ def rebuilt_catalog(
         info["uid"] = uid
     elif not info["uid"]:
         info["uid"] = new_uid()
-    made = Rebuilt(site, info, pointers, told)
+    versions = {
+        table: [recorded + path[len(site.root) :] for _, path in sorted(files)]
+        for table, files in found.items()
+    }
+    newest = dict(pointers)
+    for table, pointer in pointers.items():
+        # a file with a higher number is a later commit's, which is salvaged like any other
+        if version_number(versions[table][-1]) > version_number(pointer):
+            newest[table] = versions[table][-1]
+            told.append(
+                f"table {table!r}: its newest metadata file can't be read; what it said is salvaged once the catalog is there"
+            )
+    made = Rebuilt(site, info, newest, told, versions=versions)
     for table, spec in site.specs.items():
         if table in pointers:
             made.claims += _claims(state, spec)

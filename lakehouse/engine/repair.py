@@ -138,6 +138,7 @@ class TableRepair:
         self._describe = describe
         self._references = references or (lambda table: [])
         self._limits = limits or Limits()
+        self._on_disk: dict[str, list[str]] = {}  # versions of a lake whose log is lost
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ") + "-" + new_uid()[-6:]
         self.report = RepairReport(site.root, dry_run, CheckReport(site.root))
 
@@ -197,6 +198,7 @@ class TableRepair:
         self._keep_aside(dict.fromkeys(broken, "the catalog couldn't be read"), tell=False)
         made.create()
         self.site.info, self.site.catalog = made.info, made.catalog
+        self._on_disk = made.versions
         self.report.seq = 0
         self.site.problems = [p for p in self.site.problems if p[1].endswith(place.MARKER)]
 
@@ -241,19 +243,22 @@ class TableRepair:
         for table, _, location in kept:
             by_table.setdefault(table, []).append(location)
         logged = {table: locations[-1] for table, locations in by_table.items()}
-        back = self._whole_commit(kept, broken) if broken else None
-        for table in sorted({*heads.pointers, *logged}):
-            pointer = heads.pointers.get(table)
-            current = pointer or logged[table]
-            salvage = Salvage(
+        salvages = {
+            table: Salvage(
                 self.site.specs.get(table),
                 f"{self._prefix}/{place.FOLDER}/tables/{table}",
                 self.site.files,
-                by_table.get(table, []),
+                self._on_disk.get(table) or by_table.get(table, []),
                 frozenset(broken),
                 plan.swap.commit_id,
                 self._limits,
             )
+            for table in sorted({*heads.pointers, *logged})
+        }
+        back = self._whole_commit(kept, broken, salvages) if broken else None
+        for table, salvage in salvages.items():
+            pointer = heads.pointers.get(table)
+            current = pointer or logged[table]
             for location in dict.fromkeys([*by_table.get(table, []), current]):
                 done = salvage.of(location, only_older=back is not None)
                 if done.location == location:
@@ -296,11 +301,15 @@ class TableRepair:
                 plan.broken[path] = broken[path]
 
     def _whole_commit(
-        self, kept: list[tuple[str, int, str]], broken: Mapping[str, str]
+        self,
+        kept: list[tuple[str, int, str]],
+        broken: Mapping[str, str],
+        salvages: Mapping[str, Salvage],
     ) -> int | None:
-        """The newest commit whose state is whole, if of all later ones nothing can be read.
+        """The newest commit whose state is whole, if of all later ones nothing is there.
 
-        So it is where a lake's files are older than its catalog.
+        So it is where a lake's files are older than its catalog. Where later files are there,
+        they tell something, and a table is salvaged from them.
         """
         cache = TableCache(self.site.files)
 
@@ -315,13 +324,17 @@ class TableRepair:
 
         last = -1
         lost: list[int] = []
-        for _, seq, location in kept:
+        tables: set[str] = set()
+        for table, seq, location in kept:
             if whole(location):
                 last = max(last, seq)
             else:
                 lost.append(seq)
+                tables.add(table)
         later = [seq for seq in lost if seq > last]
-        return last if len(later) > 1 and lost == later and last >= 0 else None
+        if len(later) < 2 or lost != later or last < 0:
+            return None
+        return None if any(salvages[table].leftovers for table in tables) else last
 
     # -- rows and keys -----------------------------------------------------------------
 
