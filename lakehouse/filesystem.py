@@ -38,7 +38,10 @@ def file_mode(folder: str) -> int | None:
         None for a folder such as `/tmp`, where everybody may write, but not to each other's
         files: there the umask says what others may.
     """
-    mode = os.stat(folder).st_mode
+    return _mode_below(os.stat(folder).st_mode)
+
+
+def _mode_below(mode: int) -> int | None:
     return None if mode & stat.S_ISVTX else mode & 0o666 | 0o600
 
 
@@ -53,7 +56,8 @@ def create(path: str, *, exclusive: bool = True, mode: int | None = None) -> int
     Returns:
         The descriptor, which children don't inherit.
     """
-    wanted = file_mode(os.path.dirname(path) or ".") if mode is None else mode
+    above = os.stat(os.path.dirname(path) or ".")
+    wanted = _mode_below(above.st_mode) if mode is None else mode
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666 if wanted is None else wanted)
@@ -65,21 +69,21 @@ def create(path: str, *, exclusive: bool = True, mode: int | None = None) -> int
         with suppress(OSError):  # some mounts give all files one mode, and keep no other
             os.fchmod(descriptor, wanted)
     if os.geteuid() == 0:
-        _hand_to_owner(descriptor, os.path.dirname(path) or ".")
+        _hand_to_owner(descriptor, above)
     return descriptor
 
 
 def make_folder(path: str) -> None:
     """Make a folder with the mode of the one that it lies in."""
     os.mkdir(path)
-    _follow(path, os.stat(os.path.dirname(path) or ".").st_mode)
+    above = os.stat(os.path.dirname(path) or ".")
+    _follow(path, above.st_mode)
     if os.geteuid() == 0:
-        _hand_to_owner(path, os.path.dirname(path) or ".")
+        _hand_to_owner(path, above)
 
 
-def _hand_to_owner(made: str | int, folder: str) -> None:
+def _hand_to_owner(made: str | int, above: os.stat_result) -> None:
     """Let what root makes in another user's folder be theirs, or it would lock them out."""
-    above = os.stat(folder)
     if above.st_uid != 0 and not above.st_mode & stat.S_ISVTX:
         with suppress(OSError):  # some mounts keep no owners
             os.chown(made, above.st_uid, above.st_gid)

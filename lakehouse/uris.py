@@ -84,6 +84,7 @@ def protocols() -> frozenset[str]:
     return STORES | READ_ONLY | ({p.strip().lower() for p in more.split(",")} - {""})
 
 
+@functools.lru_cache(maxsize=1024)
 def scheme_of(path: str) -> str:
     """The scheme of a URI in its usual spelling; `"file"` for a plain path.
 
@@ -104,6 +105,7 @@ def type_of(root: str) -> str:
     return "local" if scheme == "file" else scheme
 
 
+@functools.lru_cache(maxsize=1024)
 def is_remote(path: str) -> bool:
     """Whether a path is on another file system than the machine's own."""
     return scheme_of(path) != "file" or is_chain(path)

@@ -6,8 +6,10 @@ every command that saves something. What isn't exactly of a column's type is lef
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -66,7 +68,7 @@ def _gaps(present: Sequence[bool]) -> tuple[pa.Buffer | None, int]:
 
 
 def _offsets(lengths: Sequence[int]) -> pa.Buffer:
-    return pa.py_buffer(np.cumsum([0, *lengths], dtype=np.int64).astype(np.int32))
+    return pa.py_buffer(array("i", accumulate(lengths, initial=0)))
 
 
 def _texts(values: Sequence[str | None], present: Sequence[bool]) -> pa.Array:

@@ -64,6 +64,7 @@ class SqliteCatalog:
         self._connection: SqliteDb | None = None
         self._opened = 0
         self._written = 0
+        self._heads: tuple[object, Heads] | None = None
         forks.watch(self)
 
     def _limit(self) -> float:
@@ -205,15 +206,21 @@ class SqliteCatalog:
 
     def token(self) -> object:
         """Counts of this connection's and of all other connections' commits."""
+        return self._do(self._token)
 
-        def read(db: SqliteDb) -> object:
-            return self._opened, self._written, db.rows("PRAGMA data_version")[0][0]
-
-        return self._do(read)
+    def _token(self, db: SqliteDb) -> object:
+        return self._opened, self._written, db.rows("PRAGMA data_version")[0][0]
 
     def heads(self) -> Heads:
-        """All pointers in one statement."""
-        return self._do(sql.read_heads)
+        """All pointers in one statement, if anybody has written since they were last read."""
+
+        def read(db: SqliteDb) -> Heads:
+            token = self._token(db)  # first: what is committed after it is read again next time
+            if self._heads is None or self._heads[0] != token or db.read_only:
+                self._heads = token, sql.read_heads(db)
+            return self._heads[1]
+
+        return self._do(read)
 
     def holder(self, key: str) -> str | None:
         """The uid that holds a unique key."""

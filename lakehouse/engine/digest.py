@@ -18,6 +18,7 @@ header.
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ BLANK = (_MARK + _ZEROS).decode()
 _SEALED = re.compile(_MARK + rb"([0-9a-f]{32})")
 _BITS = (1 << 62) - 1
 _VERSION = 8
+_VARIANT = 0b10 << 62
 _NAMED = re.compile(
     r"([0-9a-f]{8}-?[0-9a-f]{4}-?8[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12})"
     r"(?:-m\d+)?\.(?:parquet|avro|metadata\.json)$"
@@ -55,8 +57,8 @@ def content_uuid(data: bytes | pa.Buffer) -> uuid.UUID:
         >>> verify(f"{name.hex}.parquet", b"some bytes")
         True
     """
-    random = uuid.uuid4().int & ~_BITS  # its variant bits are right already
-    return uuid.UUID(int=(random & ~(0xF << 76)) | (_VERSION << 76) | _digest(data))
+    random = int.from_bytes(os.urandom(8)) & ~0xF000 | _VERSION << 12
+    return uuid.UUID(int=random << 64 | _VARIANT | _digest(data))
 
 
 def named_digest(path: str) -> int | None:

@@ -527,5 +527,6 @@ class Engine:
         view.release(self)
 
     def close(self) -> None:
-        """Release connections; the engine opens them again when it is used."""
+        """Release connections and files; the engine opens them again when it is used."""
+        self._leases.close()
         self._catalog.close()

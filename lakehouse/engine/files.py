@@ -12,7 +12,7 @@ import stat as modes
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,11 @@ from lakehouse.redaction import harmless
 from lakehouse.uris import client_errors, is_remote, remote_filesystem, scheme_of
 
 _FSYNC_THREADS = 8
+_AT_ONCE_BYTES = 1 << 20  # so much is in the kernel's memory sooner than a thread is woken up
 _UNLINK_THREADS = 32
 # a link isn't followed, and nobody waits for the other end of a pipe
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class Files(Protocol):
     def note(self, path: str, data: bytes) -> None:
         """Write a small file that needn't outlive a crash of the machine."""
 
+    def pad(self, path: str, head: bytes) -> Pad:
+        """Make a small file with a head, to which lines are added again and again."""
+
     def read(self, path: str) -> bytes:
         """A file's content."""
 
@@ -86,6 +91,22 @@ class Files(Protocol):
 
     def remove(self, paths: Iterable[str]) -> int:
         """Remove files, missing ones too; how many were there."""
+
+
+class Pad(Protocol):
+    """A small file of one writer, which needn't outlive a crash of the machine."""
+
+    def add(self, line: bytes) -> None:
+        """Add a line; once this returns, everybody sees it."""
+
+    def clear(self) -> None:
+        """Take all lines away, but not the head."""
+
+    def is_there(self) -> bool:
+        """Whether others still find the file."""
+
+    def remove(self) -> None:
+        """Remove the file."""
 
 
 class LocalFiles:
@@ -113,16 +134,17 @@ class LocalFiles:
             self._pool_pid = os.getpid()
         return self._pool
 
-    def _write_one(self, path: str, data: bytes | pa.Buffer) -> None:
+    def _create(self, path: str) -> int:
         folder = os.path.dirname(path)
         if folder not in self._made:
             filesystem.make_folders(folder)
             self._made.add(folder)
-        descriptor = filesystem.create(path)
+        return filesystem.create(path)
+
+    def _write_one(self, path: str, data: bytes | pa.Buffer) -> None:
+        descriptor = self._create(path)
         try:
-            view = memoryview(data)
-            while len(view):
-                view = view[os.write(descriptor, view) :]
+            _fill(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -132,11 +154,33 @@ class LocalFiles:
         for path, _ in files:
             self.confinement.check(path)
         with _told(self.root):
-            if len(files) == 1:
-                _all_or_none([lambda: self._write_one(*files[0])], self, files)
+            if sum(len(data) for _, data in files) <= _AT_ONCE_BYTES:
+                self._write_small(files)
             else:
                 tasks = [self._threads().submit(self._write_one, *f).result for f in files]
                 _all_or_none(tasks, self, files)
+
+    def _write_small(self, files: Sequence[tuple[str, bytes | pa.Buffer]]) -> None:
+        """Write from this thread, and only wait for the disk in parallel."""
+        descriptors: list[int] = []
+        syncs: list[Future[None]] = []
+        try:
+            for path, data in files:
+                descriptors.append(self._create(path))
+                _fill(descriptors[-1], data)
+            syncs = [self._threads().submit(os.fsync, d) for d in descriptors[1:]]
+            for descriptor in descriptors[:1]:
+                os.fsync(descriptor)
+            for sync in syncs:
+                sync.result()
+        except OSError:
+            with suppress(OSError):
+                self.remove([path for path, _ in files])
+            raise
+        finally:
+            wait(syncs)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file beside another and rename it."""
@@ -160,6 +204,12 @@ class LocalFiles:
                 descriptor = filesystem.create(path)
             with open(descriptor, "wb") as handle:
                 handle.write(data)
+
+    def pad(self, path: str, head: bytes) -> Pad:
+        """Make a small file with a head, to which lines are added again and again."""
+        self.note(path, head)
+        with _told(self.root):
+            return _LocalPad(self, path, os.open(path, _APPEND), len(head))
 
     def read(self, path: str) -> bytes:
         """A file's content; a link to a file is not followed."""
@@ -227,6 +277,30 @@ class LocalFiles:
             return sum(threads.map(unlink, (known[i::count] for i in range(count))))
 
 
+class _LocalPad:
+    """A file that is open for adding lines."""
+
+    def __init__(self, files: LocalFiles, path: str, descriptor: int, head: int) -> None:
+        self._files = files
+        self._path = path
+        self._descriptor = descriptor
+        self._head = head
+
+    def add(self, line: bytes) -> None:
+        with _told(self._files.root):
+            _fill(self._descriptor, line)
+
+    def clear(self) -> None:
+        os.ftruncate(self._descriptor, self._head)
+
+    def is_there(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink > 0
+
+    def remove(self) -> None:
+        os.close(self._descriptor)
+        self._files.remove([self._path])
+
+
 # A child that dropped its parent's file systems would close the parent's sockets.
 _inherited: list[object] = []
 
@@ -291,6 +365,10 @@ class RemoteFiles:
         """Put an object."""
         self.replace(path, data)
 
+    def pad(self, path: str, head: bytes) -> Pad:
+        """An object that is there while it has lines."""
+        return _RemotePad(self, path, head)
+
     def read(self, path: str) -> bytes:
         """An object's content."""
         self.confinement.check(path)
@@ -326,6 +404,37 @@ class RemoteFiles:
             self.confinement.check(path)
         with ThreadPoolExecutor(_FSYNC_THREADS) as pool:
             return sum(pool.map(self._remove_one, paths))
+
+
+class _RemotePad:
+    """An object that is put again with each line."""
+
+    def __init__(self, files: RemoteFiles, path: str, head: bytes) -> None:
+        self._files = files
+        self._path = path
+        self._head = head
+        self._lines: list[bytes] = []
+
+    def add(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._files.replace(self._path, self._head + b"".join(self._lines))
+
+    def clear(self) -> None:
+        self._lines.clear()
+        self._files.remove([self._path])
+
+    def is_there(self) -> bool:
+        return True
+
+    def remove(self) -> None:
+        if self._lines:
+            self.clear()
+
+
+def _fill(descriptor: int, data: bytes | pa.Buffer) -> None:
+    view = memoryview(data)
+    while len(view):
+        view = view[os.write(descriptor, view) :]
 
 
 def _all_or_none(

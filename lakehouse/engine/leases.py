@@ -1,8 +1,8 @@
 """Leases: writers announce the files that no commit names yet, so that no sweep removes them.
 
 Bytes lie at their place before the commit that names them. Until then they look like what a
-killed writer left, so a writer first leaves a small file in `.lakehouse/writing` that lists them
-and says which process it is, and removes it after the commit. A sweep lists what lies in the
+killed writer left, so a writer first adds them to a small file of its own in `.lakehouse/writing`,
+which says which process it is, and takes them out after the commit. A sweep lists what lies in the
 folders, then reads the leases, then the newest state: whatever it found was either announced,
 or its writer had finished and its state says whether the files are needed. No age is needed for
 that, and no clock.
@@ -17,32 +17,34 @@ import contextlib
 import functools
 import os
 import socket
+import time
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
 
-from lakehouse.engine.files import Files
+from lakehouse.engine import forks
+from lakehouse.engine.files import Files, Pad
 from lakehouse.errors import LakehouseError
 from lakehouse.identity import new_uid
 
 FOLDER = "writing"
 _BELIEVED_SECONDS = 7 * 24 * 3600.0
+_KEPT_SECONDS = 3600.0  # long before another machine takes its writer to be gone
 
 
 class Lease:
     """The announcement of one writer; `add` what is about to be written, `end` it afterwards.
 
     Args:
-        files: The lake's files.
-        folder: Where the leases lie.
+        leases: Where it belongs.
     """
 
-    def __init__(self, files: Files, folder: str) -> None:
-        self._files = files
-        self._folder = folder
-        self._notes: list[str] = []  # never written twice: a sweep may be reading
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self._pad: Pad | None = None
         self._pid = 0
 
     def add(self, paths: Iterable[str]) -> None:
@@ -51,18 +53,15 @@ class Lease:
         Raises:
             NoWriteAccess, StorageError: The lake can't be written.
         """
-        self._pid = os.getpid()
-        note = f"{self._folder}/{new_uid()}.json"
-        lease = {"host": _host(), "pid": self._pid, "start": _own_start(self._pid)}
-        self._files.note(note, orjson.dumps({**lease, "paths": list(paths)}))
-        self._notes.append(note)
+        if self._pad is None or self._pid != os.getpid():
+            self._pad, self._pid = self._leases.take(), os.getpid()
+        self._pad.add(orjson.dumps(list(paths)) + b"\n")
 
     def end(self) -> None:
         """Nothing is announced any more; a lease that can't be removed ends with its process."""
-        if self._notes and self._pid == os.getpid():
-            notes, self._notes = self._notes, []
-            with suppress(OSError, LakehouseError):
-                self._files.remove(notes)
+        pad, self._pad = self._pad, None
+        if pad is not None and self._pid == os.getpid():
+            self._leases.give_back(pad)
 
     def __del__(self) -> None:
         with suppress(Exception):  # the interpreter may be shutting down
@@ -72,6 +71,9 @@ class Lease:
 class Leases:
     """All leases of one lake.
 
+    A writer's file is used again for its next lease: making and removing one takes longer than
+    all else that an announcement needs. At rest it holds its head only.
+
     Args:
         files: The lake's files.
         folder: The folder of the lake's own files.
@@ -80,10 +82,48 @@ class Leases:
     def __init__(self, files: Files, folder: str) -> None:
         self._files = files
         self.folder = f"{folder}/{FOLDER}"
+        self._free: list[tuple[Pad, float]] = []
+        self._inherited: list[tuple[Pad, float]] = []
+        forks.watch(self)
+        weakref.finalize(self, _remove, os.getpid(), self._free)
+
+    def before_fork(self) -> None:
+        """Nothing to prepare."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Leave to the parent what is its."""
+        if child:
+            self._inherited, self._free = self._free, []
+            weakref.finalize(self, _remove, os.getpid(), self._free)
 
     def new(self) -> Lease:
         """A lease that announces nothing yet."""
-        return Lease(self._files, self.folder)
+        return Lease(self)
+
+    def take(self) -> Pad:
+        """A file for one lease."""
+        while self._free:
+            try:
+                pad, since = self._free.pop()  # one step, whatever other threads do
+            except IndexError:
+                break
+            with suppress(OSError, LakehouseError):
+                if time.monotonic() - since < _KEPT_SECONDS and pad.is_there():
+                    return pad
+                pad.remove()
+        pid = os.getpid()
+        head = {"host": _host(), "pid": pid, "start": _own_start(pid), "paths": []}
+        return self._files.pad(f"{self.folder}/{new_uid()}.json", orjson.dumps(head) + b"\n")
+
+    def give_back(self, pad: Pad) -> None:
+        """Let a file be used by the next lease."""
+        with suppress(OSError, LakehouseError):
+            pad.clear()
+            self._free.append((pad, time.monotonic()))
+
+    def close(self) -> None:
+        """Remove the files that no lease uses."""
+        _remove(os.getpid(), self._free)
 
     @contextmanager
     def held(self, paths: Iterable[str]) -> Iterator[None]:
@@ -122,13 +162,27 @@ class Leases:
 
 
 def _parse(data: bytes) -> dict[str, Any] | None:
+    head, *lines = data.split(b"\n")
     try:
-        lease = orjson.loads(data)
+        lease = orjson.loads(head)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(lease, dict) or not isinstance(lease.get("paths"), list):
         return None
-    return {**lease, "paths": [p for p in lease["paths"] if isinstance(p, str)]}
+    named = list(lease["paths"])
+    for line in lines:
+        # one that is being written has no end yet, and nothing was written after it
+        with suppress(orjson.JSONDecodeError):
+            more = orjson.loads(line)
+            named += more if isinstance(more, list) else []
+    return {**lease, "paths": [p for p in named if isinstance(p, str)]}
+
+
+def _remove(pid: int, pads: list[tuple[Pad, float]]) -> None:
+    """Remove what this process has made; a child leaves it to its parent."""
+    while pads and pid == os.getpid():
+        with suppress(OSError, LakehouseError, IndexError):
+            pads.pop()[0].remove()
 
 
 def _is_gone(lease: dict[str, Any], age: float) -> bool:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lakehouse.engine import place
 from lakehouse.engine.catalog import Catalog
 from lakehouse.engine.confine import FOLDER, Confinement
-from lakehouse.engine.files import Files, Listed, LocalFiles, RemoteFiles, files_at
+from lakehouse.engine.files import Files, Listed, LocalFiles, Pad, RemoteFiles, files_at
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.spec import TableSpec
 from lakehouse.errors import (
@@ -57,6 +57,10 @@ class MovedFiles:
     def note(self, path: str, data: bytes) -> None:
         """Write a small file that needn't outlive a crash."""
         self._files.note(self._move.path(path), data)
+
+    def pad(self, path: str, head: bytes) -> Pad:
+        """Make a small file to which lines are added."""
+        return self._files.pad(self._move.path(path), head)
 
     def read(self, path: str) -> bytes:
         """A file's content."""

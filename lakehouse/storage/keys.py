@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from lakehouse.errors import InvalidKey
 
 MAX_KEY_BYTES = 1024  # the limit of S3, the narrowest of the backends
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_key(key: str) -> str:
@@ -45,7 +48,7 @@ def _problem(key: object) -> str | None:
         return f"{size} bytes, more than {MAX_KEY_BYTES}"
     if "\\" in key:
         return "a backslash"
-    if any(ord(char) < 32 or ord(char) == 127 for char in key):
+    if _CONTROL.search(key):
         return "a control character"
     if key.startswith(("/", "~")):
         return "an absolute path"

@@ -59,6 +59,8 @@ class Source:
         Raises:
             UnreadableFile: A symbolic link in it leads to something outside.
         """
+        if not self.links:
+            return
         base = os.path.realpath(self.path)
         for link in self.links:
             target = os.path.realpath(link)

@@ -87,7 +87,7 @@ def test_gc_without_an_age_gate_beside_writers_of_artifacts(tmp_path: Path) -> N
         lake.gc(min_age=0)
         left = {f"{MANAGED}/{name}" for name in os.listdir(f"{lake.root}/{MANAGED}")}
         assert left == {artifact.storage_key for artifact in artifacts}
-        assert os.listdir(f"{lake.root}/.lakehouse/writing") == []
+        assert lake.engine.announced() == set()
 
 
 def test_rows_written_before_the_lock_are_announced(tmp_path: Path) -> None:
@@ -146,6 +146,18 @@ def test_what_a_killed_writer_announced_protects_nothing(tmp_path: Path) -> None
         os.utime(far, (week, week))
         assert lake.gc(min_age=0).orphans == (f"{folder}/from-afar",)
         assert not far.exists()
+
+
+def test_what_is_written_beside_a_target_first_is_left_alone(tmp_path: Path) -> None:
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        folder = Path(lake.root, MANAGED)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".tmp-0123456789abcdef").write_text("half")
+        lease = lake.engine.lease()
+        lease.add([f"{folder}/target.txt"])
+        assert lake.gc(min_age=0).orphans == ()
+        lease.end()
+        assert lake.gc(min_age=0).orphans == (f"{folder}/.tmp-0123456789abcdef",)
 
 
 def test_orphans_in_a_bucket_are_swept(tmp_path: Path) -> None:

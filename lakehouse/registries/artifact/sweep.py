@@ -19,6 +19,7 @@ from lakehouse.errors import StorageError
 from lakehouse.registries.artifact.ownership import is_owned, why_not
 from lakehouse.registries.artifact.placing import location_of, locations
 from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.storage.local import TEMP_PREFIX
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -89,13 +90,20 @@ def orphans(lake: Lake, min_age: float, kept_from: int, *, tidy: bool = True) ->
                 found[uid, f"{MANAGED}/{name}"] = (f"{folder}/{name}", size)
     if found:
         announced = lake.engine.announced(tidy=tidy)
-        found = {k: v for k, v in found.items() if v[0] not in announced}
+        busy = {path.rpartition("/")[0] for path in announced}
+        found = {k: v for k, v in found.items() if not _is_written(v[0], announced, busy)}
     for named in _named(lake, kept_from):
         if not found:
             break
         for place in named & found.keys():
             del found[place]
     return Found(list(found.values()), outside)
+
+
+def _is_written(path: str, announced: set[str], busy: set[str]) -> bool:
+    """Whether a running writer may be writing there: to its target, or first beside it."""
+    folder, _, name = path.rpartition("/")
+    return path in announced or (name.startswith(TEMP_PREFIX) and folder in busy)
 
 
 def listed(location: StorageLocation) -> Iterable[tuple[str, float, int]]:
