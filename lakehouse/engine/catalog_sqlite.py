@@ -34,7 +34,13 @@ from lakehouse.engine.file_lock import (
     tell_waiting,
     waited_too_long,
 )
-from lakehouse.engine.sqlite_db import SqliteDb, is_busy, may_write
+from lakehouse.engine.sqlite_db import (
+    SqliteDb,
+    has_no_room,
+    is_busy,
+    is_read_only,
+    may_write,
+)
 from lakehouse.errors import CatalogUnavailable, LakeExists, NoWriteAccess
 
 _OWN_TABLES = (
@@ -103,7 +109,7 @@ class SqliteCatalog:
                 except sqlite3.Error as error:
                     if is_busy(error):
                         busy.wait(error)
-                    elif not self._stale(reloads):
+                    elif is_read_only(error) or not self._stale(reloads):
                         raise self._unavailable(error) from error
                 # it was written while we read it without locks
                 reloads += 1
@@ -128,10 +134,21 @@ class SqliteCatalog:
                 return body(db)
 
         self._turns.check()
+        with self._lock:
+            if self._connection is not None and self._connection.full:
+                self._disconnect()  # there may be room now
         return self._do(change)
 
     def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable | NoWriteAccess:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+        if has_no_room(error) or (self._connection is not None and self._connection.full):
+            return CatalogUnavailable(
+                f"The catalog {self._path!r} can't be written: the disk is full; nothing was"
+                " committed.",
+                found=str(error),
+                hint="free some space, then save again; lake.gc(keep=…) or `lakehouse gc` removes"
+                " what no kept state needs, also from a full disk",
+            )
+        if is_read_only(error):
             return NoWriteAccess(
                 f"The lake's catalog {self._path!r} can't be written; nothing was committed.",
                 found=str(error),

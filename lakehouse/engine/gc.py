@@ -206,13 +206,16 @@ class Collector:
                 # opened is whole, wherever this is cut short
                 full = not self._raise_floor(floor, tags)
                 if full:
-                    # space comes first then; nobody may tag an old state meanwhile
-                    self._files.remove([*superseded, *orphans])
-                    catalog.set_info({"gc_floor": str(floor)})
+                    # space comes first then: what no state names makes some, mostly enough
+                    self._files.remove(orphans)
+                    if not self._raise_floor(floor, tags):
+                        # nobody may tag an old state meanwhile
+                        self._files.remove(superseded)
+                        catalog.set_info({"gc_floor": str(floor)})
         size = sum(listing[p].size for p in (*superseded, *orphans))
         if not dry_run:
+            self._files.remove(superseded)
             if not full:
-                self._files.remove(superseded)
                 self._files.remove(orphans)
             catalog.forget(floor, tags, [i for i, p in doomed if p not in outside])
         return GcReport(dry_run, floor, tuple(superseded), tuple(orphans), size, tuple(outside))

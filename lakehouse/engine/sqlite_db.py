@@ -71,6 +71,9 @@ def _may_be_ours(path: str, how: str) -> bool:
 
 
 _BUSY = (5, 6, 15)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
+# SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE: what a full disk gives
+_NO_ROOM = (13, 778, 4874)
+_READ_ONLY = 8  # SQLITE_READONLY
 _WAL_VERSION = 2  # in the bytes 18 and 19 of a database
 _TICK = 0.02  # seconds in which two changes may give a file the same time
 _TICKS = 10
@@ -90,17 +93,23 @@ class SqliteDb:
     Where the catalog may not be written, SQLite can't take part in the locks of a database in
     WAL mode. While a writer has it open, its log and shared memory are there and are read; else
     the file is read as it lies, and again if it turns out to have changed meanwhile. Nothing is
-    made in the folder then.
+    made in the folder then. It is read so, too, where the disk is too full to write: a lake on a
+    full disk can be looked at, and `gc` finds what to remove.
 
     Args:
         path: The database file.
         busy_seconds: How long SQLite waits for other processes' locks.
+
+    Attributes:
+        read_only: Whether it can't be written by this connection.
+        full: Whether that is so because the disk is full.
     """
 
     def __init__(self, path: str, busy_seconds: float) -> None:
         self._path = path
         self._busy = busy_seconds
         self.read_only = not may_write(path)
+        self.full = False
         self._seen: _Stamp | None = None
         if self.read_only:
             self.raw = self._opened_to_read()
@@ -110,9 +119,12 @@ class SqliteDb:
         try:
             self._choose_journal()
             self.raw.execute("PRAGMA synchronous=FULL")
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self.raw.close()
-            raise
+            if not has_no_room(error):
+                raise
+            self.read_only = self.full = True
+            self.raw = self._opened_to_read()
 
     def _connected(self, uri: str) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -138,7 +150,8 @@ class SqliteDb:
         self._seen = self._settled()
         if not self._seen.has_log:
             return self._connected(f"{uri}?immutable=1")
-        if os.path.exists(f"{self._path}-shm"):
+        # where the disk is full, its memory may have been made without room for anything
+        if os.path.exists(f"{self._path}-shm") and not self.full:
             return self._connected(f"{uri}?mode=ro")
         return self._copied()
 
@@ -179,6 +192,7 @@ class SqliteDb:
                 copied.backup(memory)
             finally:
                 copied.close()
+        memory.execute("PRAGMA query_only=ON")  # what was written here would be lost
         return memory
 
     @property
@@ -230,6 +244,16 @@ def may_write(path: str) -> bool:
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether an error says that another process holds a lock."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+def has_no_room(error: sqlite3.Error) -> bool:
+    """Whether an error says that the disk is full."""
+    return getattr(error, "sqlite_errorcode", 0) in _NO_ROOM
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Whether an error says that a database can't be written by a connection."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _READ_ONLY
 
 
 def _make_shared(path: str) -> None:
