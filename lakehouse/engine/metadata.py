@@ -7,6 +7,7 @@ many times per commit. Every function returns a new document and leaves its argu
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import time
@@ -153,6 +154,12 @@ def _arrow_type(type_: Any) -> pa.DataType:
 
 def arrow_schema(schema: dict[str, Any]) -> pa.Schema:
     """The Arrow schema of an Iceberg schema, with field ids in the metadata."""
+    return _arrow_schema(orjson.dumps(schema))  # each commit has another copy of the same one
+
+
+@functools.lru_cache(maxsize=256)
+def _arrow_schema(text: bytes) -> pa.Schema:
+    schema = orjson.loads(text)
     return pa.schema(
         [
             pa.field(
