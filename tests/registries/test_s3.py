@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 import lakehouse as ln
 from lakehouse import storage
+from lakehouse.errors import ContentChanged
 from tests.services import BUCKET, seaweedfs
 
 
@@ -79,3 +81,57 @@ def test_rollback_and_bulk(place):
     assert not any(storage.exists(str(a.path)) for a in made)
     ln.save(made)
     assert [a.load() for a in made] == ["0", "1", "2"]
+
+
+def forget_copies():
+    """The cache as another machine has it."""
+    for path in sorted(Path(ln.settings.cache_dir).rglob("*"), reverse=True):
+        path.chmod(0o700)
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+READS = {
+    "load": lambda a: a.load(),
+    "cache": lambda a: a.cache(),
+    "open": lambda a: a.open(),
+    "polars": lambda a: a.open(engine="polars").__enter__(),
+    "sql": lambda a: ln.sql(f"SELECT * FROM dataset('{a.key}')").fetchall(),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_an_object_that_others_replaced_by_as_many_bytes(place, s3_server, read):
+    """Its entity tag differs, but nobody needs to ask: what is read is hashed, whoever reads."""
+    key = f"{secrets.token_hex(4)}.csv"
+    artifact = ln.Artifact(write("t.csv", "x\n1\n2\n"), key=key, storage=place).save()
+    uri = str(artifact.path)
+    storage.store(write("u.csv", "x\n3\n4\n"), uri)  # as many bytes
+    forget_copies()
+    with pytest.raises(ContentChanged, match=key) as caught:
+        read(artifact)
+    assert "content hash" in str(caught.value)
+    assert [p for p in Path(ln.settings.cache_dir).rglob("*.csv") if "3" in p.read_text()] == []
+    storage.store("t.csv", uri)
+    read(artifact)
+    storage.store("u.csv", uri)
+    # a copy of what was saved is that, whatever the object is now
+    read(artifact)
+    assert artifact.load()["x"].tolist() == [1, 2]
+    copy = artifact.cache()
+    copy.chmod(0o600)
+    copy.write_text("x\n5\n6\n")
+    with pytest.raises(ContentChanged, match=key):  # it is fetched again, and is another now
+        read(artifact)
+
+
+def test_an_object_of_a_folder_that_others_replaced(place):
+    Path("parts").mkdir()
+    for i in range(3):
+        write(f"parts/{i}.txt", f"part {i}")
+    artifact = ln.Artifact("parts", key="parts", storage=place).save()
+    forget_copies()
+    storage.store(write("other.txt", "PART 1"), f"{artifact.path}/1.txt")
+    with pytest.raises(ContentChanged, match="parts"):
+        artifact.cache()
+    storage.store("parts/1.txt", f"{artifact.path}/1.txt")
+    assert (artifact.cache() / "1.txt").read_text() == "part 1"
