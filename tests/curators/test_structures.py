@@ -14,6 +14,7 @@ import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
 from lakehouse.examples.datasets._spatial import without_pulling
 from lakehouse.formats.soma_writing import with_named_layers
+from tests.optional import installed_or_skip
 
 pytestmark = pytest.mark.usefixtures("lake")
 
@@ -50,7 +51,7 @@ def cells(names, cell_types=("B cell", "T cell")):
 
 @pytest.fixture
 def mdata():
-    mudata = pytest.importorskip("mudata")
+    mudata = installed_or_skip("mudata")
     with without_pulling(mudata):
         made = mudata.MuData({"rna": cells(GENES, ("B-cell", "T cell")), "adt": cells(["p1"])})
     made.obs["dose"] = [1.0, 2.0]
@@ -120,7 +121,7 @@ def test_mudata_is_standardized_and_saved(mdata, mudata_schema):
 
 @pytest.fixture
 def sdata():
-    pytest.importorskip("spatialdata")
+    installed_or_skip("spatialdata")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import spatialdata
@@ -176,8 +177,8 @@ def test_attributes_of_stored_spatialdata_are_mended_in_a_copy(sdata, terms, tmp
 
 @pytest.mark.filterwarnings("ignore")  # of tiledbsoma's dependencies
 def test_soma(terms, tmp_path):
-    soma = pytest.importorskip("tiledbsoma")
-    io = pytest.importorskip("tiledbsoma.io")
+    soma = installed_or_skip("tiledbsoma")
+    io = installed_or_skip("tiledbsoma.io")
     path = str(tmp_path / "small.tiledbsoma")
     io.from_anndata(path, with_named_layers(cells(GENES.values())), measurement_name="RNA")
     ids = ln.Schema([ln.Feature(name="var_id", dtype=bt.Gene.ensembl_gene_id)], coerce=True).save()

@@ -11,6 +11,7 @@ import pytest
 import lakehouse.bionty as bt
 from lakehouse.examples import datasets
 from lakehouse.examples.datasets import mini_immuno
+from tests.optional import installed_or_skip
 
 DATASET1 = {
     "ENSG00000153563": "int64",
@@ -153,7 +154,7 @@ def test_species_and_assays_of_a_study_can_be_saved(lake):
 
 
 def test_images_decode():
-    image = pytest.importorskip("PIL.Image")
+    image = installed_or_skip("PIL.Image")
     for path, size in (
         (datasets.file_jpg_paradisi05(), (256, 192)),
         (datasets.file_tiff_suo22(), (96, 96)),
@@ -201,7 +202,7 @@ def test_titles_repeat():
 
 
 def test_mudata():
-    pytest.importorskip("mudata")
+    installed_or_skip("mudata")
     mdata = datasets.mudata_papalexi21_subset(with_uns=True)
     assert set(mdata.mod) == {"rna", "adt", "hto", "gdo"}
     assert mdata.uns["study_metadata"]["temperature"] == 21.6

@@ -22,6 +22,7 @@ from lakehouse.errors import UnreadableFile
 from lakehouse.formats import format_for
 from lakehouse.formats.matrices import whole
 from lakehouse.orm import Lake
+from tests.optional import installed_or_skip
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
@@ -217,8 +218,8 @@ def test_objects_in_files_are_not_unpickled(tmp_path: Path, monkeypatch) -> None
 
 
 def test_soma_members_that_lie_elsewhere(tmp_path: Path) -> None:
-    soma = pytest.importorskip("tiledbsoma")
-    soma_io = pytest.importorskip("tiledbsoma.io")
+    soma = installed_or_skip("tiledbsoma")
+    soma_io = installed_or_skip("tiledbsoma.io")
     mine, other = str(tmp_path / "mine.tiledbsoma"), str(tmp_path / "other.tiledbsoma")
     for place in (mine, other):
         soma_io.from_anndata(place, adata(), "RNA")

@@ -6,18 +6,19 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.errors import InvalidArgument, ValidationError
+from tests.optional import installed_or_skip
 
 pytestmark = [
     pytest.mark.usefixtures("lake"),
     pytest.mark.filterwarnings("ignore"),  # of tiledbsoma's dependencies
 ]
-soma = pytest.importorskip("tiledbsoma")
+soma = installed_or_skip("tiledbsoma")
 save = ln.integrations.save_tiledbsoma_experiment
 IDS = {"obs_id_name": "cell_id", "var_id_name": "gene_id"}
 
 
 def cells(*names, genes=("G1", "G2")):
-    anndata = pytest.importorskip("anndata")
+    anndata = installed_or_skip("anndata")
     import numpy as np
     import pandas as pd
 

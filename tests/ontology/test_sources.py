@@ -18,6 +18,7 @@ import pytest
 from lakehouse.errors import InvalidData, StorageError, UnreadableFile
 from lakehouse.ontology import read, unpacking
 from tests.ontology.sample import HEADER, JSON, OBO, OWL, RDF, column, only, reasons
+from tests.optional import installed_or_skip
 
 TEXT = f"{HEADER}[Term]\nid: X:1\nname: caf\u00e9\n"
 PLAIN = TEXT.encode()
@@ -162,7 +163,7 @@ def test_a_folder_and_an_unknown_protocol(tmp_path: Path):
 
 
 def test_an_unreachable_address_is_a_storage_error(monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("s3fs")
+    installed_or_skip("s3fs")
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")

@@ -28,6 +28,7 @@ from lakehouse.orm import Lake, current_lake
 from lakehouse.orm.connection import connection_file, find_place
 from lakehouse.orm.context import set_process_lake
 from lakehouse.orm.db import DB
+from tests.optional import installed_or_skip
 
 OTHER = 12345  # a user without an entry in the list of users
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users")
@@ -352,7 +353,7 @@ def test_a_planted_server_hears_nothing(how, lake, monkeypatch):
 
 
 def test_a_lake_that_is_named_gets_no_password_sent_to_its_server(lake, monkeypatch):
-    pytest.importorskip("psycopg")
+    installed_or_skip("psycopg")
     monkeypatch.setenv("PGPASSWORD", "TOPSECRET")
     marker = json.loads((lake / ".lakehouse/lake.json").read_text())
     with listener(ASK_PASSWORD) as (port, heard):

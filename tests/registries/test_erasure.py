@@ -19,6 +19,7 @@ from lakehouse.errors import InvalidArgument, LakeCorrupt, ObjectDoesNotExist, R
 from lakehouse.orm import Lake
 from tests.engine.openness import check as check_foreign_readers
 from tests.engine.openness import stock_catalog
+from tests.optional import installed_or_skip
 from tests.registries.conftest import write
 from tests.registries.planted import traces
 from tests.services import BUCKET, postgres, seaweedfs
@@ -343,7 +344,7 @@ def test_beside_writers(planted):
 
 
 def test_a_catalog_in_postgres(tmp_path):
-    psycopg = pytest.importorskip("psycopg")
+    psycopg = installed_or_skip("psycopg")
     with postgres() as url, Lake.create(str(tmp_path / "pg"), db=url) as lake:
         planted = Planted(lake)
         lake.gc(erase=planted.stem)
