@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.printable import printable
+from lakehouse.printable import printable, printable_line
 from lakehouse.redaction import redacted
 
 Verify = Literal["stamp", "hash"]
@@ -333,7 +333,7 @@ class Settings:
             f"  verbosity: {self.verbosity}",
             f"  track_run_inputs: {self.track_run_inputs}",
         ]
-        return "\n".join(lines)
+        return "\n".join(map(printable_line, lines))
 
 
 def _active_lake() -> Any:

@@ -1,8 +1,9 @@
-r"""Text that can be stored, and that a terminal shows and doesn't obey.
+r"""Text that can be stored, and that a terminal or browser shows and doesn't obey.
 
 Names, keys and messages come from data. A terminal takes escape sequences in them as commands
-(title, colours, hidden text, in some even key presses), and bidirectional marks turn what is
-read around.
+(title, colours, hidden text, in some even key presses), bidirectional marks turn what is read
+around, and a browser takes tags in them as its own. What is shown of data goes through one of
+these functions, or through `lakehouse.orm.rendering.Harmless` where rich draws it.
 
 Example:
     >>> printable("label\x1b[31m\u202e")
@@ -12,6 +13,7 @@ Example:
 from __future__ import annotations
 
 import re
+from html import escape
 
 # C0 but tab and line feed, DEL, C1; soft hyphen, marks without width, line and paragraph
 # separators, bidirectional marks, overrides and isolates, invisible operators, annotations,
@@ -33,6 +35,26 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """A text as one line: line breaks and tabs are escaped, too."""
     return text if text.isprintable() else _UNSAFE_CELL.sub(_escaped, text)
+
+
+def html_text(text: str) -> str:
+    r"""A text as it stands in HTML: no tag, entity or attribute, no control character.
+
+    Example:
+        >>> html_text("<b>\x07")
+        '&lt;b&gt;\\x07'
+    """
+    return escape(printable(text))
+
+
+def json_text(text: str) -> str:
+    r"""JSON as it stands, but for control characters in its strings, which JSON can escape.
+
+    Example:
+        >>> json_text('{"a": "\u202e"}')
+        '{"a": "\\u202e"}'
+    """
+    return text if text.isprintable() else _UNSAFE_TEXT.sub(_escaped_in_json, text)
 
 
 def encodable(text: str) -> bool:
@@ -58,3 +80,9 @@ def _escaped(match: re.Match[str]) -> str:
         if code < 0x10000
         else f"\\U{code:08x}"
     )
+
+
+def _escaped_in_json(match: re.Match[str]) -> str:
+    # as two halves of a surrogate pair where it is beyond 16 bits
+    pair = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{pair[i : i + 4]}" for i in range(0, len(pair), 4))

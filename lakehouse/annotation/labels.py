@@ -21,6 +21,7 @@ from lakehouse.errors import InvalidArgument, TypeMismatch, ValidationError
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import use
 from lakehouse.orm.links import Row, belongs, links_from, unlink
+from lakehouse.printable import printable_line
 from lakehouse.schema import parse_dtype
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class LabelManager:
         """The labels by accessor, as text."""
         lines = []
         for name, labels in self.by_relation().items():
-            names = [str(_name(label)) for label in labels]
+            names = [printable_line(str(_name(label))) for label in labels]
             shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
             registry = self._record.meta.relations[name].target
             lines.append(f".{name:<20} {registry:<25} {shown}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -24,6 +23,7 @@ from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.hierarchy import check_acyclic
 from lakehouse.orm.links import Row, links_of, unlink
 from lakehouse.orm.showing import html_of_set, title
+from lakehouse.printable import html_text
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -146,7 +146,7 @@ class RelatedManager:
         return f"<{self._relation.name} of {self._record!r}: {self._relation.target}>"
 
     def _repr_html_(self) -> str:
-        head = f"<b>{escape(self._relation.name)}</b> of {escape(title(self._record))}"
+        head = f"<b>{html_text(self._relation.name)}</b> of {html_text(title(self._record))}"
         return f"{head}{html_of_set(self.all())}" if is_saved(self._lake, self._record) else head
 
     # -- changing ----------------------------------------------------------------------

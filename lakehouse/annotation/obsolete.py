@@ -17,6 +17,7 @@ from lakehouse.config import notify
 from lakehouse.curation.terms import Matches
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_batch
+from lakehouse.printable import printable_line
 
 OBSOLETE_FIELDS = ("ontology_id", "is_obsolete", "replaced_by", "consider")
 _SHOWN = 10
@@ -40,7 +41,7 @@ class Obsolete:
         if self.replacement is not None:
             return f"{self.value!r} → {self.replacement!r}"
         said = f"consider {' or '.join(self.consider)}" if self.consider else "nothing replaces it"
-        return f"{self.value!r} ({said})"
+        return printable_line(f"{self.value!r} ({said})")
 
 
 def obsolete_among(lake: Lake, matches: Iterable[Matches]) -> list[Obsolete]:

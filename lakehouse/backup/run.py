@@ -23,6 +23,7 @@ from lakehouse.engine.files import files_at
 from lakehouse.engine.snapshot import Snapshot
 from lakehouse.errors import InvalidArgument, LakeCorrupt, StorageError
 from lakehouse.orm import Lake
+from lakehouse.printable import printable
 from lakehouse.storage import ContentHash, is_remote
 from lakehouse.storage.progress import Advance, tracked
 
@@ -74,7 +75,7 @@ class Backup:
         lines += [f"  not as it was saved: {path}" for path in self.changed]
         if self.removed:
             lines.append(f"  removed {len(self.removed)} older backup(s)")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 def back_up(

@@ -23,6 +23,7 @@ from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.showing import html_table
+from lakehouse.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -91,7 +92,7 @@ class ObsoleteReport:
             )
             name = f"{label.record.name!r} ({label.record.ontology_id})"
             lines.append(f"  {name} on {label.n_labelled}: replaced by {ways}")
-        return "\n".join(lines)
+        return "\n".join(map(printable_line, lines))
 
     def _repr_html_(self) -> str:
         head = f"<b>{self._registry.meta.name}</b>: {len(self):,} obsolete labels in use"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology
 from lakehouse.orm.showing import HTML_ROWS, html_table
+from lakehouse.printable import html_text, printable_line
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
@@ -88,10 +88,14 @@ class PublicOntology:
         self.url = url
 
     def __repr__(self) -> str:
-        return (
-            f"PublicOntology\nEntity: {self.entity}\nOrganism: {self.organism}\n"
-            f"Source: {self.source}, {self.version}\n#terms: {len(self)}"
+        lines = (
+            "PublicOntology",
+            f"Entity: {self.entity}",
+            f"Organism: {self.organism}",
+            f"Source: {self.source}, {self.version}",
+            f"#terms: {len(self)}",
         )
+        return "\n".join(map(printable_line, lines))
 
     def _repr_html_(self) -> str:
         """What it is, and its first terms."""
@@ -100,7 +104,7 @@ class PublicOntology:
         shown = [c for c in self._current.column_names if c not in (*_INNER, PARENTS)]
         rows = self._current.select(shown).slice(0, HTML_ROWS).to_pylist()
         cells = (["" if value is None else value for value in row.values()] for row in rows)
-        return f"<div><b>PublicOntology</b> {escape(text)}{html_table(shown, cells)}</div>"
+        return f"<div><b>PublicOntology</b> {html_text(text)}{html_table(shown, cells)}</div>"
 
     def __len__(self) -> int:
         return int(self._current.num_rows)

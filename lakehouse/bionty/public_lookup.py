@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm.lookup import attribute_names
+from lakehouse.printable import printable_line
 
 
 class Origin(Protocol):
@@ -106,4 +107,5 @@ class PublicTerm:
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self._asdict().items() if v}
-        return f"{self._origin.entity}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+        entity = printable_line(self._origin.entity)
+        return f"{entity}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"

@@ -19,7 +19,7 @@ from lakehouse.cli import (
     quickstart,
     validation,
 )
-from lakehouse.cli.group import Group
+from lakehouse.cli.group import Group, say
 
 app = typer.Typer(
     name="lakehouse",
@@ -34,7 +34,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:  # noqa: FBT001  (typer calls it with the option's value)
     if asked:
-        typer.echo(f"lakehouse {ln.__version__}")
+        say(f"lakehouse {ln.__version__}")
         raise typer.Exit
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
+from lakehouse.cli.group import say
 
 
 def backup(
@@ -33,7 +34,7 @@ def backup(
         _show(dest, verify=verify)
         return
     made = ln.current_lake().backup(dest, keep=keep, with_storages=with_storages)
-    typer.echo(str(made))
+    say(made)
     if not made.whole:
         raise typer.Exit(1)
 
@@ -57,7 +58,7 @@ def _show(dest: str, *, verify: bool) -> None:
             bad += [f"{name}: damaged or gone: {path}" for path in store.damaged(one)]
     output.show(output.table(["backup", "commit", "lake", "files", "size"], rows))
     for line in bad:
-        typer.echo(line, err=True)
+        say(line, err=True)
     if bad:
         raise typer.Exit(1)
 
@@ -76,5 +77,5 @@ def restore(
     """Make a lake of a backup, every byte verified."""
     lake = ln.setup.restore(source, root, db=db, at=at)
     newest = next(iter(lake.log(1)), None)
-    typer.echo(f"restored the lake {lake.name!r} to {lake.root}, at commit {newest and newest.seq}")
-    typer.echo(f"connect to it: lakehouse connect {lake.root}")
+    say(f"restored the lake {lake.name!r} to {lake.root}, at commit {newest and newest.seq}")
+    say(f"connect to it: lakehouse connect {lake.root}")

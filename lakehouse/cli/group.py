@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from lakehouse.errors import LakehouseError
-from lakehouse.printable import printable
+from lakehouse.printable import json_text, printable
 
 _INTERRUPTED = 128 + 2  # as shells tell of a command that SIGINT ended
 
@@ -19,14 +22,36 @@ def say(text: object, *, err: bool = False) -> None:
     typer.echo(printable(str(text)), err=err)
 
 
+def say_json(value: Any) -> None:
+    """Print a value as JSON; programs read what they would without anything escaped."""
+    import orjson
+
+    typer.echo(json_text(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
+
+
 def tell(error: Exception) -> None:
     """Print an error on stderr, without a traceback."""
     start = typer.style("error: ", fg="red", bold=True)
     typer.echo(start + printable(str(error)), err=True)
 
 
+@contextmanager
+def _harmless_usage() -> Iterator[None]:
+    """Errors of wrong usage, which repeat what was given: words that may be names of files."""
+    try:
+        yield
+    except TyperException as error:
+        error.message = printable(error.message)
+        raise
+
+
 class Group(TyperGroup):
     """A group of commands whose lakehouse errors become messages."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The group's own options."""
+        with _harmless_usage():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error of ours is printed on stderr, without a traceback."""
@@ -34,7 +59,8 @@ class Group(TyperGroup):
         # Imports are most of a command, and leave nothing to collect.
         gc.set_threshold(max(before[0], 100_000), *before[1:])
         try:
-            return super().invoke(ctx)
+            with _harmless_usage():
+                return super().invoke(ctx)
         except LakehouseError as error:
             tell(error)
             raise typer.Exit(1) from error

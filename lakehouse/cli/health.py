@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse.cli.group import say
+from lakehouse.cli.group import say, say_json
 
 if TYPE_CHECKING:
     from lakehouse.engine.damage import CheckReport, Progress
@@ -109,9 +109,7 @@ def check(
         report = health.check(site, deep=deep, progress=progress)
     site.close()
     if json:
-        import orjson
-
-        say(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
+        say_json(report.to_dict())
     else:
         _show(report)
     if not report.ok:
@@ -136,10 +134,8 @@ def repair(
     report = health.repair(site, dry_run=not apply)
     site.close()
     if json:
-        import orjson
-
-        typer.echo(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
+        say_json(report.to_dict())
     else:
-        typer.echo(str(report))
+        say(report)
     if report.left:
         raise typer.Exit(1)

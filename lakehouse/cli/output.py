@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lakehouse.orm.rendering import Harmless
 from lakehouse.printable import printable, printable_line
 
 _PIPED_WIDTH = 240
@@ -26,7 +27,7 @@ def show(*parts: Any, file: TextIO | None = None) -> None:
     width = None if target.isatty() else _PIPED_WIDTH
     console = Console(file=target, highlight=False, width=width)
     for part in parts:
-        console.print(Text(printable(part)) if isinstance(part, str) else part)
+        console.print(Text(printable(part)) if isinstance(part, str) else Harmless(part))
 
 
 def _text(value: Any) -> Text:

@@ -17,6 +17,7 @@ import typer
 import lakehouse as ln
 from lakehouse.cli.group import say
 from lakehouse.errors import LakehouseError, StorageError
+from lakehouse.printable import json_text, printable
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,8 +65,7 @@ def sql(
         with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as folder:
             path = Path(folder) / "result"
             _write(relation, chosen, path)
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
+            _print_file(path)
 
 
 def _format(chosen: Format | None, output: Path | None) -> Format:
@@ -105,6 +105,17 @@ def _print_table(relation: duckdb.DuckDBPyRelation, rows: int, path: Path | None
         say(f"the first {rows} rows; --rows shows more, --format csv all of them", err=True)
 
 
+def _print_file(path: Path) -> None:
+    """Give a file's bytes to who reads them; a terminal gets what it shows and doesn't obey."""
+    if not sys.stdout.isatty():
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        return
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            sys.stdout.write(printable(line))
+
+
 def _write(relation: duckdb.DuckDBPyRelation, chosen: Format, path: Path) -> None:
     with _executing():
         if chosen is Format.csv:
@@ -124,7 +135,8 @@ def _write_json(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
         for batch in relation.to_arrow_reader(_BATCH):
             for row in batch.to_pylist(maps_as_pydicts="lossy"):
                 file.write(b"[\n" if first else b",\n")
-                file.write(orjson.dumps(row, _plain, orjson.OPT_NON_STR_KEYS))
+                found = orjson.dumps(row, _plain, orjson.OPT_NON_STR_KEYS)
+                file.write(json_text(found.decode()).encode())
                 first = False
         file.write(b"[]\n" if first else b"\n]\n")
 

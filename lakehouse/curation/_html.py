@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
 from lakehouse.curation._text import shown, spoken
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.failures import Failures
+from lakehouse.printable import html_text
 
 _SHOWN = 1000
 _LONGEST = 500
@@ -45,8 +45,8 @@ def page(
     )
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(shown(title))}</title>',
-        f"<style>{_STYLE}</style></head><body><h1>{escape(shown(title))}</h1>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html_text(shown(title))}</title>',
+        f"<style>{_STYLE}</style></head><body><h1>{html_text(shown(title))}</h1>",
         verdict,
         f"<p>{len(columns):,} columns, {n_rows:,} rows</p>",
         _table(("column", "dtype", "failures", "occurrences"), _counts(failures, columns)),
@@ -71,8 +71,8 @@ def _counts(failures: Sequence[Failure], columns: Mapping[str, str]) -> Iterable
     for name, (n, rows) in found.items():
         mark = "bad" if n else "good"
         yield (
-            f'<td class="{mark}">{escape(shown(name))}</td>',
-            f"<td><code>{escape(columns.get(name, ''))}</code></td>",
+            f'<td class="{mark}">{html_text(shown(name))}</td>',
+            f"<td><code>{html_text(columns.get(name, ''))}</code></td>",
             f'<td class="n">{n:,}</td>',
             f'<td class="n">{rows:,}</td>',
         )
@@ -101,7 +101,7 @@ def _failure(failure: Failure) -> Sequence[str]:
         ", ".join(map(str, failure.rows)) + more,
         failure.expected,
     )
-    cells = [escape(shown(text, _LONGEST)) for text in texts]
+    cells = [html_text(shown(text, _LONGEST)) for text in texts]
     return [f"<td>{cell}</td>" for cell in (*cells, _advice(advice))]
 
 
@@ -110,11 +110,13 @@ def _advice(text: str) -> str:
     lines = []
     for line in shown(text).split("\n"):
         said, via, call = line.partition(" via: ")
-        lines.append(f"{escape(said)} via: <code>{escape(call)}</code>" if via else escape(said))
+        lines.append(
+            f"{html_text(said)} via: <code>{html_text(call)}</code>" if via else html_text(said)
+        )
     return "<br>".join(lines)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(h)}</th>" for h in heads)
+    head = "".join(f"<th>{html_text(h)}</th>" for h in heads)
     body = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"

@@ -23,6 +23,7 @@ from lakehouse.formats.rewriting import Changes
 from lakehouse.orm import current_lake
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.matching import quiet_matching
+from lakehouse.printable import printable_line
 from lakehouse.registries import Artifact, Schema
 from lakehouse.registries.artifact.telling import told
 from lakehouse.registries.artifact.validating import (
@@ -316,7 +317,8 @@ class Curator:
         slots = [slot for slot in self._parts if slot != COLUMNS]
         shown = f", slots: {slots}" if slots else ""
         saved = f", artifact: {self._saved.uid}" if self._saved is not None else ""
-        return f"{type(self).__name__}{saved}(Schema: {name}{otype}{shown}, {status(self.report)})"
+        told = f"Schema: {name}{otype}{shown}, {status(self.report)}"
+        return printable_line(f"{type(self).__name__}{saved}({told})")
 
 
 class _Slots(dict[str, ComponentCurator]):

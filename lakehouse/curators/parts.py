@@ -32,6 +32,7 @@ from lakehouse.curators.categories import DataFrameCatManager
 from lakehouse.curators.mending import Mending
 from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.printable import printable_line
 from lakehouse.registries.artifact.telling import tell_obsolete, tell_unknown
 from lakehouse.registries.artifact.validating import (
     changed_columns,
@@ -289,7 +290,7 @@ class ComponentCurator(Mending):
     def __repr__(self) -> str:
         known = self.schema is not None
         name = (self.schema.name or f"uid={self.schema.uid}") if known else "none"
-        return f"{type(self).__name__}(Schema: {name}, {status(self.report)})"
+        return printable_line(f"{type(self).__name__}(Schema: {name}, {status(self.report)})")
 
 
 _TYPED = ("int", "float", "datetime")  # the rest is objects in pandas, too

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lakehouse.printable import printable, printable_line
+
 MISSING = "missing"
 TRUNCATED = "truncated"
 CHANGED = "changed"
@@ -52,7 +54,9 @@ class Damage:
 
     def __str__(self) -> str:
         of = f" ({self.table})" if self.table else ""
-        return f"{self.kind}: {self.what}{of}{': ' if self.detail else ''}{self.detail}"
+        return printable_line(
+            f"{self.kind}: {self.what}{of}{': ' if self.detail else ''}{self.detail}"
+        )
 
 
 @dataclass
@@ -106,4 +110,4 @@ class CheckReport:
             lines.append(f"  {len(self.orphans)} file(s) that no kept state names; gc removes them")
         if not self.ok:
             lines.append("  → lakehouse repair shows what can be mended, and how")
-        return "\n".join(lines)
+        return printable("\n".join(lines))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.printable import printable_line
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 _CONNECT_SECONDS = "10"
@@ -91,7 +92,7 @@ class PostgresUrl:
         return cls(dsn, schema, shown, server, bool(password or query.get("password")))
 
     def __str__(self) -> str:
-        return self.shown
+        return printable_line(self.shown)
 
 
 def _split(url: str) -> tuple[SplitResult, dict[str, str]]:

@@ -36,6 +36,7 @@ from lakehouse.engine.state import State
 from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import LakeCorrupt, StorageError
 from lakehouse.identity import new_uid
+from lakehouse.printable import printable
 
 QUARANTINE = "quarantine"
 Describe = Callable[[State], dict[str, Any]]
@@ -79,7 +80,7 @@ class RepairReport:
             lines.append(f"  {len(self.quarantined)} file(s) {moved} to .lakehouse/{QUARANTINE}")
         if self.dry_run and self.steps:
             lines.append("  → lakehouse repair --apply")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 class _Fresh:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from lakehouse.printable import printable_line
+
 _TEXT = pa.string()
 _TEXTS = pa.list_(pa.field("item", _TEXT))
 
@@ -49,7 +51,7 @@ class Repair:
 
     def __str__(self) -> str:
         place = f"line {self.line_number}: " if self.line_number else ""
-        return f"{place}{self.text!r}: {self.reason}"
+        return printable_line(f"{place}{self.text!r}: {self.reason}")
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +69,7 @@ class LeftOut:
     example: str
 
     def __str__(self) -> str:
-        return f"{self.count:,} × {self.kind}, e.g. {self.example}"
+        return printable_line(f"{self.count:,} × {self.kind}, e.g. {self.example}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,6 +20,7 @@ from lakehouse.engine.tables import TableVersion
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm import rendering
 from lakehouse.orm.rows import as_dicts
+from lakehouse.printable import html_text, printable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,13 +158,13 @@ class Diff(Mapping[str, RegistryDiff]):
         return "\n".join(lines) or "no difference"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+        return f"<pre>{html_text(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         parts = [f"{self.a} → {self.b}" + ("" if self.registries else ": no difference")]
         parts += [repr(diff).rstrip() for diff in self.values()]
         parts += [f"conflict: {conflict}" for conflict in self.conflicts]
-        return "\n".join(parts)
+        return printable("\n".join(parts))
 
 
 def text_of(value: Any) -> str | None:

@@ -8,6 +8,7 @@ from lakehouse.config import settings
 from lakehouse.engine.files import files_at
 from lakehouse.engine.place import own_catalog, read_marker
 from lakehouse.engine.view import operations
+from lakehouse.printable import printable_line
 from lakehouse.uris import is_remote, scheme_of
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class InstanceSettings:
 
     def __repr__(self) -> str:
         modules = ", ".join(sorted(self.modules)) or "none"
-        return f"Lake {self.name!r}\n  root: {self.root}\n  uid: {self.uid}\n  modules: {modules}"
+        lines = (
+            f"Lake {self.name!r}",
+            f"root: {self.root}",
+            f"uid: {self.uid}",
+            f"modules: {modules}",
+        )
+        return "\n  ".join(map(printable_line, lines))
 
 
 @operations

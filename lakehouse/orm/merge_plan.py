@@ -17,6 +17,7 @@ from lakehouse.identity import UID_LENGTH
 from lakehouse.orm import edits
 from lakehouse.orm.bootstrap import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.diff import text_of
+from lakehouse.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -51,7 +52,7 @@ class Conflict:
     target: str = MAIN
 
     def __str__(self) -> str:
-        return (
+        return printable_line(
             f"{self.registry} {self.uid}: {self.what} is {self.ours} on the branch and "
             f"{self.theirs} on {self.target}; {self.hint}"
         )

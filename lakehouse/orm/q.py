@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.printable import printable_line
 
 
 class Q:
@@ -59,7 +60,8 @@ class Q:
 
     def __repr__(self) -> str:
         inner = f" {self.connector} ".join(
-            f"{c[0]}={c[1]!r}" if isinstance(c, tuple) else repr(c) for c in self.children
+            f"{printable_line(c[0])}={c[1]!r}" if isinstance(c, tuple) else repr(c)
+            for c in self.children
         )
         return f"{'~' if self.negated else ''}Q({inner})"
 

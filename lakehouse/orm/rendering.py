@@ -1,16 +1,39 @@
-"""Rows of text as a table, for reprs."""
+"""What rich draws of data: tables for reprs, and anything else without control characters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.printable import printable_line
+from lakehouse.printable import printable, printable_line
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
 
 _SHOWN = 20
 _COLUMNS = ("", "uid", "name", "field", "old", "new")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _WIDTH = 120
+
+
+class Harmless:
+    """Something that rich draws, without what a terminal would obey in its texts.
+
+    Colours and links that rich itself makes stay. Cells are better escaped where they are made,
+    so that columns are as wide as what stands in them; this is what nothing gets past.
+    """
+
+    def __init__(self, drawn: Any) -> None:
+        self._drawn = drawn
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """The segments of what is drawn, escaped."""
+        from rich.segment import Segment
+
+        for segment in console.render(self._drawn, options):
+            yield Segment(printable(segment.text), segment.style, segment.control)
 
 
 def table_text(title: str, lines: Iterable[Sequence[str | None]]) -> str:

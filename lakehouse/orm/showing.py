@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine.view import in_one_view, operations
 from lakehouse.orm.context import active_batch
-from lakehouse.printable import printable, printable_line
+from lakehouse.printable import html_text, printable, printable_line
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
@@ -79,7 +78,7 @@ class Showing:
         }
         rows = [(name, short(value)) for name, value in shown_fields.items()]
         rows += [(name, title(other)) for name, other in related.items()]
-        head = f"<b>{escape(meta.cls.__name__)}</b> {escape(title(record))}"
+        head = f"<b>{html_text(meta.cls.__name__)}</b> {html_text(title(record))}"
         return f"<div>{head}{html_table(('field', 'value'), rows)}</div>"
 
 
@@ -151,9 +150,9 @@ def one_line(text: str) -> str:
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """An HTML table; every cell is escaped."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(f"<th>{html_text(name)}</th>" for name in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(short(v))}</td>" for v in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{html_text(short(v))}</td>" for v in row) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -165,7 +164,7 @@ def html_of_set(found: Any) -> str:
     used = [c for c in fields_of(meta) if any(row.get(c) not in (None, "") for row in rows)]
     cells = ([("" if row[c] is None else row[c]) for c in used] for row in rows)
     more = "" if n <= len(rows) else f", the first {len(rows)}"
-    head = f"<p>{n} {escape(meta.name)} record{'' if n == 1 else 's'}{more}</p>"
+    head = f"<p>{n} {html_text(meta.name)} record{'' if n == 1 else 's'}{more}</p>"
     return f"<div>{head}{html_table(used, cells)}</div>"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from lakehouse.engine.view import in_one_view
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.orm import BaseRecord, Lake, QuerySet, current_lake
 from lakehouse.orm.showing import fields_of, html_table, short, title
-from lakehouse.printable import printable_line
+from lakehouse.printable import html_text, printable_line
 
 CORE = "core"
 _WIDE = 1_000_000  # lines wrap in a terminal as any text does
@@ -155,6 +154,6 @@ def _show(head: str, tables: Sequence[tuple[str, Rows]]) -> None:
 
 def as_html(head: str, tables: Iterable[tuple[str, Rows]]) -> str:
     """The tables as notebooks show them."""
-    parts = [f"<h3>{escape(head)}</h3>"] if head else []
-    parts += [f"<h4>{escape(name)}</h4>{html_table(*rows)}" for name, rows in tables]
+    parts = [f"<h3>{html_text(head)}</h3>"] if head else []
+    parts += [f"<h4>{html_text(name)}</h4>{html_table(*rows)}" for name, rows in tables]
     return "".join(parts)

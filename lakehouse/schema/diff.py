@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lakehouse.printable import printable_line
 from lakehouse.schema.snapshot import Snapshot, SnapshotField
 
 
@@ -33,7 +34,7 @@ class SchemaDiff:
         lines += [f"~ {b.name}: {_describe(a)} → {_describe(b)}" for a, b in self.changed]
         if self.reordered:
             lines.append(f"↕ order: {', '.join(self.reordered)}")
-        return "\n".join(lines) or "no difference"
+        return "\n".join(map(printable_line, lines)) or "no difference"
 
 
 def _describe(field: SnapshotField) -> str:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from lakehouse.orm.rendering import Harmless
 from lakehouse.orm.showing import one_line, short, title
 
 SHOWN = 10
@@ -114,8 +115,8 @@ def size(n_bytes: int) -> str:
 def shown(tree: Tree, *, return_str: bool) -> str | None:
     """Print a tree, or give it as text without colours."""
     if not return_str:
-        Console(file=sys.stdout, width=_WIDE, soft_wrap=True).print(tree)
+        Console(file=sys.stdout, width=_WIDE, soft_wrap=True).print(Harmless(tree))
         return None
     text = io.StringIO()
-    Console(file=text, width=_WIDE, color_system=None, force_terminal=False).print(tree)
+    Console(file=text, width=_WIDE, color_system=None, force_terminal=False).print(Harmless(tree))
     return "\n".join(line.rstrip() for line in text.getvalue().rstrip().split("\n"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.engine.quoting import quoted
 from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.identity import UID_LENGTH
+from lakehouse.printable import printable_line
 from lakehouse.schema import SchemaDiff, Snapshot, SnapshotField
 from lakehouse.schema import diff as schema_diff
 
@@ -66,7 +67,7 @@ class ArtifactDiff:
         for slot, changes in self.schema.items():
             lines.append(f"  {slot}:")
             lines += [f"    {line}" for line in str(changes).splitlines()]
-        return "\n".join(lines) if self else f"{lines[0]}: no difference"
+        return "\n".join(map(printable_line, lines)) if self else f"{lines[0]}: no difference"
 
     __repr__ = __str__
 
