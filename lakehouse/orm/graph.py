@@ -14,20 +14,25 @@ Example:
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 from lakehouse.errors import InvalidArgument, MissingExtra
+from lakehouse.printable import html_text, printable_line
 
 _RENDERERS = ("graphviz-pure", "dot")
 _COLOURS = {"focus": "#c1f0d5", "data": "#e8e8f8", "run": "#fff3d6"}
 _SECONDS = 60
+# Before Mermaid parses a text, it takes %%{…}%% anywhere in it as settings, and the last ; of a
+# line away that has "style", a colon and a # in this order; \n is a line break to it, and ﬂ and ¶
+# stand in its own placeholders.
+_ENTITY = re.compile(r'["#<>&`%:ﬂ¶\\]')
 
 
 @dataclass(frozen=True)
@@ -176,16 +181,17 @@ def _renderer() -> str | None:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    """Text as a quoted name of DOT."""
+    return '"' + printable_line(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _html(text: str) -> str:
-    """Text in an HTML-like label, where line breaks are tags."""
-    clean = "".join(c for c in text if c.isprintable() or c == "\n")
-    return escape(clean).replace("&#x27;", "&#39;").replace("\n", "<BR/>")
+    r"""Text in an HTML-like label, where line breaks are tags, and \N and \G mean names."""
+    lines = (html_text(printable_line(line)) for line in text.split("\n"))
+    return "<BR/>".join(lines).replace("&#x27;", "&#39;").replace("\\", "\\\\")
 
 
 def _entities(text: str) -> str:
     """Text in a Mermaid label: what means something there is named by number."""
-    special = '"#<>&`'
-    return "".join(f"#{ord(c)};" if c in special or not c.isprintable() else c for c in text)
+    lines = (_ENTITY.sub(lambda m: f"#{ord(m[0])};", printable_line(x)) for x in text.split("\n"))
+    return "<br/>".join(lines)

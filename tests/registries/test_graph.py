@@ -111,7 +111,7 @@ def test_texts_name_every_node_and_edge():
     assert "A &quot;quoted&quot; &lt;b&gt; &amp; more" in dot
     assert dot.count("->") == mermaid.count("-->") == 1
     assert 'n0["A #34;quoted#34; #60;b#62; #38; more<br/><i>Letter</i>"]' in mermaid
-    assert "B#10;second line #35;1" in mermaid
+    assert "B<br/>second line #35;1" in mermaid
     assert str(graph) == graph.source == dot
     assert repr(graph) == mermaid
 
