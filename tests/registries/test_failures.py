@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lakehouse as ln
+from lakehouse import storage
 from lakehouse.errors import (
     InconsistentKey,
     InvalidArgument,
@@ -162,6 +163,89 @@ def test_rollback_takes_bytes_back(lake, stored):
     assert len(stored()) == 2
     assert ln.Artifact.get(key="t.parquet").load()["x"].tolist() == [1]
     assert ln.Artifact.get(key="real/r.txt").load() == "r"
+
+
+def overwrite(path, text):
+    os.chmod(path, 0o600)
+    write(path, text)
+
+
+def put_another(path, text):
+    write("another", text)
+    os.replace("another", path)
+
+
+def lead_elsewhere(path, text):
+    """The folder becomes a link to one that is somebody else's."""
+    os.rename(path.parent, Path("theirs").absolute())
+    put_another(Path("theirs").absolute() / path.name, text)
+    path.parent.symlink_to(Path("theirs").absolute())
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+@pytest.mark.parametrize(
+    ("happens", "text"),
+    [
+        (happens, text)
+        for happens in (overwrite, put_another, lead_elsewhere)
+        for text in ("mine", "this", "longer")
+        if (happens, text) != (overwrite, "mine")  # that is still the file which was written
+    ],
+)
+def test_rollback_takes_back_only_what_was_just_written(lake, tmp_path, happens, text, many):
+    """Whose the location is by then doesn't matter: only the very bytes are removed."""
+    place = ln.Storage(root=str(tmp_path / "place")).save()
+    virtual = {"key_is_virtual": False, "storage": place}
+    artifact = ln.Artifact(write("t.txt", "mine"), key="deep/t.txt", **virtual)
+    beside = ln.Artifact(write("u.txt", "also mine"), key="other/u.txt", **virtual)
+
+    def fail():
+        with ln.transaction(message="fails"):
+            ln.save([artifact, beside]) if many else [artifact.save(), beside.save()]
+            shutil.rmtree(Path(place.root) / ".lakehouse")  # the owner mark
+            happens(artifact.path, text)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert (Path(place.root) / "deep/t.txt").read_text() == text
+    assert not (Path(place.root) / "other/u.txt").exists()  # ours, with or without the mark
+
+
+def test_rollback_takes_no_object_back_that_others_wrote(lake):
+    place = ln.Storage(root="memory://taken/back").save()
+    made = [
+        ln.Artifact(write(f"{n}.txt", n), key=f"{n}.txt", key_is_virtual=False, storage=place)
+        for n in ("ours", "mine")
+    ]
+    paths = [artifact.path for artifact in made]
+
+    def fail():
+        with ln.transaction(message="fails"):
+            ln.save(made)
+            storage.remove(f"{place.root}/.lakehouse")
+            paths[1].write_text("THEIRS, NOW")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert not paths[0].exists()
+    assert paths[1].read_text() == "THEIRS, NOW"
+
+
+def test_what_was_never_stored_is_not_taken_back(lake, tmp_path, monkeypatch):
+    """Another process was faster than a save that failed."""
+    place = ln.Storage(root=str(tmp_path / "place")).save()
+    artifact = ln.Artifact(write("t.txt", "mine"), key="t.txt", key_is_virtual=False, storage=place)
+
+    def refuse(*_, **__):
+        write(Path(place.root) / "t.txt", "theirs")
+        raise StorageError("no room")
+
+    monkeypatch.setattr("lakehouse.storage.store", refuse)
+    with pytest.raises(StorageError, match="no room"):
+        artifact.save()
+    assert (Path(place.root) / "t.txt").read_text() == "theirs"
 
 
 def test_bulk_save_with_one_bad_element(lake, stored):

@@ -38,7 +38,7 @@ class ArtifactContent(Versioned):
     _description: Description | None = None
     _validation: Validation | None = None
     _in_place: bool = False
-    _stored: str | None = None
+    _placed: placing.Placed | None = None  # what was stored in this transaction
     _replaced: bool = False
     _dedupe: bool = True
     _delete_storage: bool | None = None
@@ -61,7 +61,7 @@ class ArtifactContent(Versioned):
     def _place(self, location: StorageLocation) -> str:
         """The storage key under which the saved bytes lie now."""
         place: str = self._values["storage_key"]
-        if self._replaced and self._stored is None:
+        if self._replaced and self._placed is None:
             return str((self._old or {}).get("storage_key") or place)
         return place_of(self._values, location) if self._saved else place
 

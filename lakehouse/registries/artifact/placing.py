@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import storage
 from lakehouse.config import settings
-from lakehouse.errors import LakehouseError, NoWriteAccess, ObjectDoesNotExist, StorageError
+from lakehouse.errors import LakehouseError, ObjectDoesNotExist
 from lakehouse.formats.base import Description
 from lakehouse.orm.context import active_batch
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import MANAGED
-from lakehouse.storage import CacheDir, ContentHash, StorageLocation
+from lakehouse.storage import CacheDir, ContentHash, Saved, StorageLocation, Verified
 from lakehouse.uris import name_of
 
 if TYPE_CHECKING:
@@ -94,7 +96,59 @@ def description_of(payload: Payload) -> Description | None:
     return payload.describe(local_copy(payload))
 
 
-def put(payload: Payload, target: str, saved_at: int) -> ContentHash:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Bytes that this process has just put somewhere, and may take back.
+
+    Attributes:
+        target: Their place.
+        content: What they are.
+        second: That of their stamp; see `storage.second_of`.
+        node: Device and inode of a local file or folder, None for what is remote.
+    """
+
+    target: str
+    content: ContentHash
+    second: int
+    node: tuple[int, int] | None
+
+    @classmethod
+    def now(cls, target: str, content: ContentHash, second: int) -> Placed:
+        """What was put to a place a moment ago."""
+        return cls(target, content, second, None if storage.is_remote(target) else _node(target))
+
+    def is_there(self) -> bool:
+        """Whether what lies at the place is still that, and not what somebody else put there.
+
+        No row was committed for it, so nobody else knows of it: the owner mark of its storage
+        location isn't asked for, only whether these are the very bytes.
+
+        Raises:
+            StorageError: It can't be read.
+        """
+        if self.node is not None and _node(self.target) != self.node:
+            return False
+        content = self.content
+        saved = Saved(content.hash, content.size, content.n_files, (self.second,))
+        other, _ = storage.difference(
+            self.target,
+            saved,
+            Verified(settings.cache_dir),
+            by_hash=self.node is None,  # of an object its store tells neither writer nor stamp
+        )
+        return other is None
+
+
+def _node(path: str) -> tuple[int, int]:
+    """What tells a local file or folder from any other."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return -1, -1
+    return found.st_dev, found.st_ino
+
+
+def put(payload: Payload, target: str, saved_at: int) -> Placed:
     """Bring a payload to its place; content that we wrote ourselves is moved.
 
     Args:
@@ -107,15 +161,18 @@ def put(payload: Payload, target: str, saved_at: int) -> ContentHash:
     else:
         content = storage.store(payload.path, target, saved_at=saved_at)
     payload.set_stored(content)
-    return content
+    return Placed.now(target, content, saved_at)
 
 
-def give_back(payload: Payload, target: str) -> None:
+def give_back(payload: Payload, placed: Placed) -> None:
     """Undo `put`: content that we wrote ourselves is kept for another try."""
-    if payload.owned and not storage.is_remote(target) and not storage.exists(payload.path):
-        with contextlib.suppress(StorageError):
-            storage.move_in(target, payload.path, known=payload.content)
-    take_back(target)
+    with contextlib.suppress(LakehouseError):
+        if not placed.is_there():
+            return
+        if placed.node is not None and payload.owned and not storage.exists(payload.path):
+            storage.move_in(placed.target, payload.path, known=payload.content)
+        else:
+            storage.remove(placed.target)
 
 
 def move(source: str, target: str) -> None:
@@ -127,13 +184,17 @@ def move(source: str, target: str) -> None:
         storage.move_in(source, target)
 
 
-def take_back(target: str) -> None:
-    """Remove stored bytes that no row will name; what can't be removed is left to gc."""
-    with contextlib.suppress(StorageError, NoWriteAccess, LakehouseError):
-        storage.remove(target)
+def take_back(placed: Placed) -> None:
+    """Remove stored bytes that no row will name; what can't be removed is left to gc.
+
+    What somebody else has put to their place meanwhile is left alone.
+    """
+    with contextlib.suppress(LakehouseError):
+        if placed.is_there():
+            storage.remove(placed.target)
 
 
-def take_all_back(targets: Iterable[str]) -> None:
+def take_all_back(placed: Iterable[Placed]) -> None:
     """Remove the stored bytes of several artifacts."""
-    for target in targets:
-        take_back(target)
+    for one in placed:
+        take_back(one)

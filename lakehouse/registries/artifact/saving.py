@@ -47,7 +47,7 @@ class ArtifactSaving(ArtifactContent):
     @classmethod
     def _before_save_many(cls, batch: Batch, records: list[Any]) -> None:
         """Store the files of many artifacts at once, which is several times faster."""
-        new = [r for r in records if not r._saved and r._payload is not None and r._stored is None]
+        new = [r for r in records if not r._saved and r._payload is not None and r._placed is None]
         for record in new:
             record._number(batch)
         plain = [
@@ -68,14 +68,16 @@ class ArtifactSaving(ArtifactContent):
             record._check_place()
         batch.announce(targets)
         batch.on_rollback(lambda: _forget_stored(plain))
-        batch.on_rollback(lambda: placing.take_all_back(targets))
+        placed: list[placing.Placed] = []
+        batch.on_rollback(lambda: placing.take_all_back(placed))
+        second = store.second_of(batch.now)
         contents = store.store_many(
-            [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)],
-            saved_at=store.second_of(batch.now),
+            [(r._payload.path, t) for r, t in zip(plain, targets, strict=True)], saved_at=second
         )
         for record, target, content in zip(plain, targets, contents, strict=True):
             record._payload.set_stored(content)
-            object.__setattr__(record, "_stored", target)
+            placed.append(placing.Placed.now(target, content, second))
+            object.__setattr__(record, "_placed", placed[-1])
 
     def _before_save(self, batch: Batch) -> None:
         payload = self._payload
@@ -152,15 +154,17 @@ class ArtifactSaving(ArtifactContent):
             return
         self._plan()
         target = self._target()
-        if self._stored is None:
+        if self._placed is None:
             self._refuse_taken(target)
             self._check_place()
             batch.announce([target])
-            batch.on_rollback(lambda: self._unstore(target))
-            placing.put(payload, target, store.second_of(batch.now))
-            object.__setattr__(self, "_stored", target)
-        elif self._stored != target:
-            raise InvalidArgument(f"{self!r} was stored at another place.", found=self._stored)
+            batch.on_rollback(self._unstore)
+            placed = placing.put(payload, target, store.second_of(batch.now))
+            object.__setattr__(self, "_placed", placed)
+        elif self._placed.target != target:
+            raise InvalidArgument(
+                f"{self!r} was stored at another place.", found=self._placed.target
+            )
 
     def _judge_again(self, payload: Payload) -> None:
         """The content was changed after it was judged: what counts is what was stored.
@@ -185,7 +189,7 @@ class ArtifactSaving(ArtifactContent):
         except BaseException:
             object.__setattr__(self, "_payload", payload)
             if not self._in_place:
-                self._unstore(target)
+                self._unstore()
             raise
         object.__setattr__(self, "_payload", payload)
         payload.judged, payload.steady = payload.content, True
@@ -229,22 +233,22 @@ class ArtifactSaving(ArtifactContent):
             self._lake.commit(changes, message=f"place {key}")
         self._values["storage_key"] = key
 
-    def _unstore(self, target: str) -> None:
-        if self._payload is not None:
-            placing.give_back(self._payload, target)
-        object.__setattr__(self, "_stored", None)
+    def _unstore(self) -> None:
+        if self._payload is not None and self._placed is not None:
+            placing.give_back(self._payload, self._placed)
+        object.__setattr__(self, "_placed", None)
 
     def _find_twin(self, batch: Batch) -> None:
         """The content may be known after all, now that its hash is."""
-        target = self._stored
+        placed = self._placed
         row = self._lake.matcher.find(self.meta, self._values)
         if row is None:
             return
         key = self._values.get("key")
         self._adopt(row)
         self._tell_key(key)
-        if target is not None and target != self._target():
-            batch.on_commit(lambda: placing.take_back(target))
+        if placed is not None and placed.target != self._target():
+            batch.on_commit(lambda: placing.take_back(placed))
 
     def _stage(self, changes: Changes, batch: Batch) -> None:
         if self._saved and not self._replaced:
@@ -270,14 +274,14 @@ class ArtifactSaving(ArtifactContent):
             changes.delete(table, gone)
 
     def _settle(self, batch: Batch) -> None:
-        stored = self._stored
-        object.__setattr__(self, "_stored", None)
+        placed = self._placed
+        object.__setattr__(self, "_placed", None)
         object.__setattr__(self, "_payload", None)
         replaced = self._replaced
         object.__setattr__(self, "_replaced", False)
         object.__setattr__(self, "_validation", None)
-        if stored is not None and stored != self._target():
-            placing.take_back(stored)  # an equal artifact was adopted
+        if placed is not None and placed.target != self._target():
+            placing.take_back(placed)  # an equal artifact was adopted
         if replaced and not self._values.get("key_is_virtual"):
             self._take_place()
         # replaced bytes stay: past states name them, and gc removes them with those
@@ -342,4 +346,4 @@ class ArtifactSaving(ArtifactContent):
 
 def _forget_stored(artifacts: list[ArtifactSaving]) -> None:
     for artifact in artifacts:
-        object.__setattr__(artifact, "_stored", None)
+        object.__setattr__(artifact, "_placed", None)
