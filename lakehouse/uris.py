@@ -65,6 +65,11 @@ class Address:
         return f"{self.scheme}://{self.place}"
 
     @property
+    def given(self) -> str:
+        """The address with its credentials, for the call that was given them."""
+        return f"{self.scheme}://{self.login}{'@' if self.login else ''}{self.full}"
+
+    @property
     def has_credentials(self) -> bool:
         """Whether a login or secret parameters were given with it."""
         return bool(self.login) or self.full.strip("/") != self.place
@@ -106,6 +111,11 @@ def type_of(root: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
+def is_uri(path: str) -> bool:
+    """Whether a text is a URI, be it of this machine: `file:///x`; a path is none."""
+    return _URI.match(path) is not None
+
+
 def is_remote(path: str) -> bool:
     """Whether a path is on another file system than the machine's own."""
     return scheme_of(path) != "file" or is_chain(path)
@@ -118,6 +128,16 @@ def is_chain(path: str) -> bool:
     path = _IPV6.sub("://", path, count=1)
     head, uri, _ = path.partition("://")
     return bool(uri and "::" in path and (_CHAIN.match(head) or _URI.match(path)))
+
+
+def end_of(uri: str) -> str:
+    """What is reached in the end: the last address of a chain, any other address itself.
+
+    Example:
+        >>> end_of("zip://a.csv::https://lab.org/x.zip"), end_of("http://[::1]/x")
+        ('https://lab.org/x.zip', 'http://[::1]/x')
+    """
+    return uri.rpartition("::")[2] if is_chain(uri) else uri
 
 
 def parsed(uri: str) -> Address:
@@ -196,7 +216,7 @@ def local_path(path: str) -> str:
     Raises:
         InvalidArgument: It names another machine, or has a character that no path can have.
     """
-    if "://" in path and not is_remote(path) and _URI.match(path):
+    if is_uri(path) and not is_remote(path):
         parts = urlsplit(path)
         if parts.netloc not in ("", "localhost"):
             raise InvalidArgument(
@@ -266,7 +286,7 @@ def remote_filesystem(uri: str, options: Mapping[str, Any] | None = None) -> tup
             key, _, secret = address.login.partition(":")
             given = {"key": unquote(key), "secret": unquote(secret), **given}
     elif address.login:
-        full = f"{address.scheme}://{address.login}@{address.full}"
+        full = address.given
     fsspec = require("fsspec", "reach remote storage")
     # not by url_to_fs, which looks for chains
     kind = fsspec.get_filesystem_class(address.scheme)

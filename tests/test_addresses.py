@@ -14,7 +14,17 @@ from lakehouse.errors import InvalidArgument, LakehouseError, StorageError
 from lakehouse.formats import suffix_of
 from lakehouse.redaction import redacted, without_credentials
 from lakehouse.storage import StorageLocation
-from lakehouse.uris import is_remote, local_path, name_of, normal, parsed, root_of
+from lakehouse.uris import (
+    end_of,
+    is_chain,
+    is_remote,
+    is_uri,
+    local_path,
+    name_of,
+    normal,
+    parsed,
+    root_of,
+)
 
 SECRET = st.text(string.ascii_letters + string.digits + "-_.~+%", min_size=6, max_size=20).map(
     lambda text: f"Xy{text}9Zq"
@@ -169,3 +179,23 @@ def test_database_urls_that_are_read(tmp_path):
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake/link.db").symlink_to(tmp_path / "elsewhere.db")
     assert not within(root, f"sqlite:///{root}/link.db")
+
+
+@pytest.mark.parametrize(
+    ("path", "remote", "chain"),
+    [
+        ("/data/x", False, False),
+        ("C:\\x", False, False),
+        ("a::b.csv", False, False),
+        ("FILE:///x", False, False),
+        ("local:///x", False, False),
+        ("HTTP://host/x", True, False),
+        ("http://[::1]/x", True, False),
+        ("simplecache::https://host/x", True, True),
+        ("zip://a::/x.zip", True, True),
+    ],
+)
+def test_what_is_an_address(path, remote, chain):
+    assert (is_remote(path), is_chain(path)) == (remote, chain)
+    assert is_uri(path) == ("://" in path and not path.startswith("simplecache"))
+    assert end_of(path) == (path if not chain else path.rpartition("::")[2])

@@ -72,7 +72,7 @@ def restore(
     store = BackupStore(os.fspath(backup))
     manifest = _chosen(store, at)
     target = normalise(os.fspath(root))
-    if "://" in target and db is None:
+    if is_remote(target) and db is None:
         catalog_for(target, None, create=False)  # tells that a database is needed
     run = _Restoration(store, manifest, target, db)
     run.prepare()

@@ -10,9 +10,9 @@ import typer
 import lakehouse as ln
 from lakehouse.cli.group import tell
 from lakehouse.errors import InvalidArgument, LakehouseError, MissingFile
+from lakehouse.uris import is_remote
 
 _CELLXGENE = "cellxgene"
-_REMOTE = ("s3:/", "gs:/", "http:/", "https:/")
 _REPORTS = (".html", ".json", ".csv", ".parquet")
 
 
@@ -57,10 +57,11 @@ def validate(
 
 def _check_paths(path: Path, report: Path | None, rows: Path | None) -> None:
     """Refuse at once what would fail after all of a file was read."""
-    if str(path).startswith(_REMOTE):
+    address = str(path).replace(":/", "://", 1)  # of which Path has taken a slash
+    if is_remote(address) and not path.exists():
         raise InvalidArgument(
             "Only files on this machine are validated.",
-            found=str(path).replace(":/", "://", 1),
+            found=address,
             hint="download it first, e.g. ln.Artifact(address, key=…).save().cache()",
         )
     for target in (report, rows):

@@ -37,6 +37,7 @@ from lakehouse.engine.tables import TableCache, TableVersion
 from lakehouse.errors import LakeCorrupt, StorageError
 from lakehouse.identity import new_uid
 from lakehouse.printable import printable
+from lakehouse.uris import is_remote
 
 QUARANTINE = "quarantine"
 Describe = Callable[[State], dict[str, Any]]
@@ -181,7 +182,7 @@ class TableRepair:
     def _rebuild_catalog(self) -> None:
         """A new catalog from the newest metadata files on disk, where the old one is lost."""
         path = place.own_catalog(self.site.root).removeprefix("sqlite:///")
-        if self.site.db is not None or "://" in self.site.root:
+        if self.site.db is not None or is_remote(self.site.root):
             self.report.left.append(
                 "the catalog database lies elsewhere: restore it from its own backup"
             )

@@ -18,8 +18,7 @@ from lakehouse.formats import suffix_of
 from lakehouse.formats.confined import check_folder
 from lakehouse.integrations._jsonld import Dataset, Resource, folder_of
 from lakehouse.orm import current_lake
-
-_SCHEMES = ("https", "http", "s3", "gs", "gcs", "az", "abfs", "hf")
+from lakehouse.uris import READ_ONLY, STORES, is_remote, is_uri, local_path, parsed
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,10 @@ def _found(resource: Resource, dataset: Dataset) -> list[Located]:
 def _candidates(resource: Resource, dataset: Dataset) -> Iterator[tuple[str, Any]]:
     """Where a resource may lie, as it is named there: the folder of the document goes first."""
     for name in dict.fromkeys(n for n in (resource.id, resource.url) if n):
-        local = name.removeprefix("file://")
-        if "://" in local or "::" in local:
+        if is_remote(name):
             yield name, _remote(name, resource)
             continue
+        local = _local(name, resource)
         if os.path.isabs(local):
             yield local, Path(local)
             continue
@@ -95,21 +94,39 @@ def _candidates(resource: Resource, dataset: Dataset) -> Iterator[tuple[str, Any
             yield local, root / local
 
 
-def _remote(uri: str, resource: Resource) -> Any:
-    scheme = uri.partition("://")[0].lower()
-    if "::" in uri or scheme not in _SCHEMES:
-        raise InvalidArgument(
-            f"No files are read from {uri!r}, which the document gives for {resource.id!r}.",
-            found="a chain of file systems" if "::" in uri else f"{scheme}://",
-            expected=", ".join(f"{known}://" for known in _SCHEMES),
-            hint="download the file, and put it beside the document",
-        )
+def _local(name: str, resource: Resource) -> str:
+    """A path as it is, and what a `file://` URI means."""
+    if not is_uri(name):
+        return name
     try:
-        return upath.UPath(uri)
+        return local_path(name)
+    except InvalidArgument as error:
+        raise _unread(name, resource, error.found) from error
+
+
+def _remote(uri: str, resource: Resource) -> Any:
+    try:
+        address = parsed(uri)
+    except InvalidArgument as error:
+        raise _unread(uri, resource, error.found or error.message) from error
+    if address.scheme == "memory":  # the memory of this process is nobody's dataset
+        raise _unread(uri, resource, "memory://")
+    try:
+        return upath.UPath(address.given)
     except ValueError as error:
         raise InvalidArgument(
             f"No files can be read from {uri!r}.", found=str(error), hint="download the file"
         ) from error
+
+
+def _unread(uri: str, resource: Resource, found: Any) -> InvalidArgument:
+    known = sorted((STORES | READ_ONLY) - {"file", "memory"})
+    return InvalidArgument(
+        f"No files are read from {uri!r}, which the document gives for {resource.id!r}.",
+        found=found,
+        expected=", ".join(f"{scheme}://" for scheme in known),
+        hint="download the file, and put it beside the document",
+    )
 
 
 def _roots(resource: Resource, dataset: Dataset) -> list[Any]:
@@ -117,8 +134,8 @@ def _roots(resource: Resource, dataset: Dataset) -> list[Any]:
     starts = folder_of(dataset)
     names = {name: [name] for name in resource.containers}
     for other in dataset.resources:
-        if other.id in names and other.url:
-            names[other.id].append(other.url.removeprefix("file://"))
+        if other.id in names and other.url and not is_remote(other.url):
+            names[other.id].append(_local(other.url, other))
     inside = [root / name for found in names.values() for name in found for root in starts]
     if any(path.is_file() for path in inside):
         return []  # in an archive
@@ -141,7 +158,7 @@ def _check_confined(path: Any, resource: Resource, dataset: Dataset) -> None:
     real = os.path.realpath(path)
     starts = [str(start) for start in folder_of(dataset) if isinstance(start, Path)]
     locations = (row["root"] for row in current_lake().state.arrow("storage").to_pylist())
-    for root in (*starts, *(root for root in locations if "://" not in root)):
+    for root in (*starts, *(root for root in locations if not is_remote(root))):
         base = os.path.realpath(root)
         if real == base or real.startswith(base.rstrip("/") + "/"):
             break

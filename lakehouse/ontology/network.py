@@ -10,10 +10,11 @@ from base64 import b64encode
 from typing import IO
 from urllib.parse import unquote
 
-from lakehouse.redaction import harmless, split_login
+from lakehouse.redaction import harmless
+from lakehouse.uris import READ_ONLY, end_of, parsed, scheme_of
 
 OFFLINE = "LAKEHOUSE_OFFLINE"
-_LOCAL = ("file", "local", "memory")
+_LOCAL = ("file", "memory")
 _SECONDS = 30
 _PIECE = 1024 * 1024
 
@@ -24,10 +25,8 @@ def check_allowed(uri: str) -> None:
     Raises:
         OSError: It is one, and the network is forbidden.
     """
-    # of zip://inside::https://outside only the last one is fetched
-    protocol, found, _ = uri.rpartition("::")[2].partition("://")
     forbidden = os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes")
-    if forbidden and found and protocol not in _LOCAL:
+    if forbidden and scheme_of(end_of(uri)) not in _LOCAL:
         raise OSError(f"{OFFLINE} forbids the network")
 
 
@@ -39,7 +38,7 @@ def stream(address: str, out: IO[bytes], label: str) -> None:
         ValueError: It is no such address.
     """
     check_allowed(address)
-    if not address.startswith(("http://", "https://")):
+    if scheme_of(address) not in READ_ONLY:
         raise ValueError(f"{address} is no web address")
     try:
         _copy(address, out, label)
@@ -52,12 +51,11 @@ def stream(address: str, out: IO[bytes], label: str) -> None:
 
 def _request(address: str) -> urllib.request.Request | str:
     """The request for an address, with its login in a header that no redirection is sent."""
-    scheme, _, rest = address.partition("://")
-    login, place = split_login(scheme, rest)
-    if not login:
+    given = parsed(address)
+    if not given.login:
         return address
-    request = urllib.request.Request(f"{scheme}://{place}")
-    user, _, password = login.partition(":")
+    request = urllib.request.Request(f"{given.scheme}://{given.full}")
+    user, _, password = given.login.partition(":")
     pair = f"{unquote(user)}:{unquote(password)}".encode()
     request.add_unredirected_header("Authorization", f"Basic {b64encode(pair).decode()}")
     return request

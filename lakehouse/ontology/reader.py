@@ -13,6 +13,7 @@ from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.guide import SUFFIX, read_guide
 from lakehouse.ontology.model import Metadata, Ontology
 from lakehouse.ontology.source import Content, Source, content_hash, fetch, prepare, unreadable
+from lakehouse.uris import is_remote, local_path, text_of
 
 _LARGE = 1_000_000
 
@@ -36,9 +37,11 @@ def read(source: Source, *, keep: kept.Keep = None) -> Ontology:
         >>> read("cl.obo").terms.num_rows  # doctest: +SKIP
         3596
     """
-    local = isinstance(source, str | Path) and "://" not in str(source)
-    if local and str(source).endswith(SUFFIX) and not _is_graph(Path(str(source))):
-        return read_guide(Path(str(source)), keep=keep)
+    text = text_of(source) if isinstance(source, str | Path) else ""
+    if text.endswith(SUFFIX) and not is_remote(text):
+        path = Path(local_path(text))
+        if not _is_graph(path):
+            return read_guide(path, keep=keep)
     name, raw = fetch(source)
     digest = content_hash(raw)
     if keep is False:

@@ -6,16 +6,26 @@ import hashlib
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lakehouse.errors import MissingExtra, StorageError, UnreadableFile
+from lakehouse.errors import LakehouseError, MissingExtra, StorageError, UnreadableFile
 from lakehouse.ontology.model import Repair
 from lakehouse.ontology.network import check_allowed, stream
 from lakehouse.ontology.unpacking import Damaged, unpack
 from lakehouse.redaction import harmless
-from lakehouse.uris import name_of, remote_filesystem
+from lakehouse.uris import (
+    READ_ONLY,
+    is_chain,
+    is_remote,
+    local_path,
+    name_of,
+    remote_filesystem,
+    scheme_of,
+    text_of,
+)
 
 Format = Literal["obo", "owl", "json"]
 Source = str | Path | bytes | IO[Any]
@@ -100,7 +110,7 @@ def fetch(source: Source) -> tuple[str, bytes]:
         return name, _raw_bytes(source)
     except FileNotFoundError:
         found = "nothing at this path"
-        if "://" in name:
+        if is_remote(name):
             hint = "check address and connection, or download the file and pass its local path"
     except IsADirectoryError:
         found, hint = "a folder", "name the file inside it"
@@ -110,6 +120,8 @@ def fetch(source: Source) -> tuple[str, bytes]:
         if isinstance(error, StorageError):
             raise
         found = f"{type(error).__name__}: {error}"
+        if isinstance(error, LakehouseError):
+            found = error.message
     raise unreadable(name, found, hint)
 
 
@@ -117,14 +129,16 @@ def _raw_bytes(source: Any) -> bytes:
     if hasattr(source, "read"):
         data = source.read()
         return data.encode() if isinstance(data, str) else bytes(data)
-    if hasattr(source, "read_bytes"):
+    if hasattr(source, "read_bytes") and not getattr(source, "protocol", ""):
         return bytes(source.read_bytes())
-    text = str(source)
-    return _remote(text) if "://" in text else Path(text).expanduser().read_bytes()
+    text = text_of(source)
+    if is_remote(text):
+        return _remote(text, getattr(source, "storage_options", None))
+    return Path(local_path(text)).read_bytes()
 
 
-def _remote(uri: str) -> bytes:
-    if uri.startswith(("http://", "https://")):
+def _remote(uri: str, options: Mapping[str, Any] | None) -> bytes:
+    if scheme_of(uri) in READ_ONLY and not options and not is_chain(uri):
         return _from_web(uri)
     try:
         check_allowed(uri)
@@ -132,7 +146,7 @@ def _remote(uri: str) -> bytes:
         if member is not None:
             with zipfile.ZipFile(io.BytesIO(_raw_bytes(archive))) as opened:
                 return opened.read(member)
-        fs, path = remote_filesystem(uri)
+        fs, path = remote_filesystem(uri, options)
         return bytes(fs.cat_file(path))
     except (FileNotFoundError, IsADirectoryError, ValueError):
         raise
@@ -154,10 +168,12 @@ def _remote(uri: str) -> bytes:
 
 def _member(uri: str) -> tuple[str | None, str]:
     """The name in an archive and the archive, of `zip://name::archive`."""
-    name, chained, archive = uri.partition("::")
-    if not (chained and name.startswith("zip://") and "::" not in archive):
+    if not is_chain(uri):
         return None, uri
-    return name.removeprefix("zip://"), archive
+    name, _, archive = uri.partition("::")
+    if scheme_of(name) != "zip" or is_chain(archive):
+        return None, uri
+    return name.partition("://")[2], archive
 
 
 def _from_web(address: str) -> bytes:

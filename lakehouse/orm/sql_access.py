@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lakehouse.uris import is_remote
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -36,7 +38,7 @@ def _folders(lake: Lake) -> tuple[str, ...]:
         roots = [lake.root]
         if known[1]:
             roots += [str(root) for root in state.arrow("storage")["root"].to_pylist() if root]
-        local = {os.path.realpath(root) for root in roots if "://" not in root}
+        local = {os.path.realpath(root) for root in roots if not is_remote(root)}
         wide = os.path.realpath(os.path.expanduser("~"))
         found = tuple(sorted(f for f in local if os.path.commonpath([f, wide]) != f))
         if len(_FOLDERS) > 16:

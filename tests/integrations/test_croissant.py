@@ -213,6 +213,9 @@ def test_the_example_has_one_or_two_files():
     [
         {"@id": "x", "contentUrl": "/etc/hostname"},
         {"@id": "x", "contentUrl": "file:///etc/hostname"},
+        {"@id": "x", "contentUrl": "FILE:///etc/hostname"},
+        {"@id": "x", "contentUrl": "local:///etc/hostname"},
+        {"@id": "x", "contentUrl": "file://localhost/etc/host%6eame"},
         {"@id": "x", "contentUrl": "../secret.csv"},
         {"@id": "../secret.csv"},
         {"@id": "x", "contentUrl": "link.csv"},
@@ -248,9 +251,11 @@ def test_names_stay_in_the_dataset(entry, tmp_path, tables):
         "filecache://x",
         "memory://x.csv",
         "sftp://host/x",
-        "FILE:///etc/hostname",
-        "local:///etc/hostname",
         "zip://x::file:///etc/hostname",
+        "SIMPLECACHE::HTTPS://host/x",
+        "file://other.host/etc/hostname",
+        "hf://datasets/x",
+        "https://host/a\nb",
     ],
 )
 def test_known_schemes_only(url, tables):

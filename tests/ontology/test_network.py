@@ -81,10 +81,17 @@ def test_the_network_can_be_forbidden(address, monkeypatch):
 
 def test_other_protocols_are_forbidden_too(monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
-    for uri in ("s3://bucket/x.obo", "ftp://host/x.obo", "zip://x.obo::https://host/x.zip"):
+    for uri in (
+        *("s3://bucket/x.obo", "ftp://host/x.obo", "zip://x.obo::https://host/x.zip"),
+        *("HTTP://[::1]:9/x.obo", "http://[::1]:9/x.obo", "ZIP://x.obo::S3A://bucket/x.zip"),
+    ):
         with pytest.raises(StorageError) as error:
             read(uri, keep=False)
         assert "LAKEHOUSE_OFFLINE forbids" in str(error.value)
+
+
+def test_schemes_in_any_case(address):
+    assert read(address.replace("http", "HTTP") + "/x.obo", keep=False).terms.num_rows == 1
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 import fsspec
 import pyarrow as pa
 import pytest
+from upath import UPath
 
 from lakehouse.errors import InvalidData, StorageError, UnreadableFile
 from lakehouse.ontology import read, unpacking
@@ -90,6 +91,40 @@ def test_paths_handles_and_uris(tmp_path: Path):
         assert column(read(source, keep=False), "terms", "id") == ["X:1"]
     with path.open("rb") as handle:
         assert column(read(handle, keep=False), "terms", "id") == ["X:1"]
+
+
+def test_addresses_are_told_from_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    fsspec.filesystem("memory").pipe("/onto/x.obo", PLAIN)
+    odd = ["C:\\x.obo", "a::b.obo", "memory:x.obo", "100%25.obo"]
+    for name in odd:
+        Path(name).write_bytes(PLAIN)
+    with zipfile.ZipFile("x.zip", "w") as archive:
+        archive.writestr("y.obo", PLAIN)
+    folder = Path("a:", "b")  # with two slashes it looks like an address, and isn't one
+    folder.mkdir(parents=True)
+    (folder / "x.obo").write_bytes(PLAIN)
+    for source in (
+        *odd,
+        *(f"FILE://{tmp_path}/100%2525.obo", f"file://localhost{tmp_path}/C:%5Cx.obo"),
+        *(f"{tmp_path}/a://b/x.obo", "MEMORY://onto/x.obo", UPath("memory://onto/x.obo")),
+        *("zip://y.obo::x.zip", f"ZIP://y.obo::file://{tmp_path}/x.zip"),
+    ):
+        assert column(read(source, keep=False), "terms", "id") == ["X:1"], source
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("simplecache::memory://onto/x.obo", "filecache::https://host/x", "zork://a/b.obo"),
+        *("reference:///x.json", "file://other.host/x.obo", "zip://a::zip://b::memory://x.zip"),
+        UPath("local://other.host/x.obo"),
+    ],
+)
+def test_addresses_that_are_not_followed(source):
+    with pytest.raises(UnreadableFile) as error:
+        read(source, keep=False)
+    assert "InvalidArgument" not in str(error.value)
 
 
 TRUNCATED = {
