@@ -1,16 +1,20 @@
 """Where a release of a public source is on this machine, and fetching it if it isn't.
 
 In order: what was fetched before, a table that ships with lakehouse, an installed package (its
-files are read, it isn't imported), and, only where the caller allows it, the network.
+files are read, it isn't imported; another release in them doesn't count), and, only where the
+caller allows it, the network.
 """
 
 from __future__ import annotations
 
 import atexit
+import gzip
 import hashlib
 import importlib.util
 import os
+import re
 import tempfile
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,11 +22,15 @@ from pathlib import Path
 from lakehouse.config import notify
 from lakehouse.errors import SourceUnavailable
 from lakehouse.ontology.kept import TEMPORARY, Shelf, remove_stale
-from lakehouse.ontology.manifest import Manifest, folder
+from lakehouse.ontology.manifest import Manifest, Offline, folder
 from lakehouse.ontology.network import stream
 
 # entities that are looked at and not imported
 PUBLIC_ONLY = ("BioSample", "Drug")
+
+# where an OBO file tells its release, and within how many bytes
+_DATA_VERSION = re.compile(rb"(?m)^data-version:(.*)$")
+_HEAD = 4096
 
 # where this process keeps what it fetched while the cache couldn't be written
 _passing: dict[Path, Path] = {}
@@ -54,7 +62,7 @@ def locate(manifest: Manifest, version: str | None = None) -> Found | None:
         return Found(folder() / "tables" / manifest.table, "csv", f"lakehouse/{manifest.table}")
     for entry in manifest.packages(release):
         path = installed_file(entry.path)
-        if path is not None:
+        if path is not None and _may_hold(path, entry, release):
             return Found(path, entry.format, f"{entry.package}/{entry.path}")
     return None
 
@@ -71,6 +79,22 @@ def installed_file(path: str) -> Path | None:
         if found.is_file():
             return found
     return None
+
+
+def _may_hold(path: Path, entry: Offline, release: str) -> bool:
+    """False if an OBO file says that it is another release.
+
+    Where the name of a package's file doesn't name the release, other versions of the package
+    have other releases in it.
+    """
+    if entry.format != "obo" or release in entry.path:
+        return True
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            told = _DATA_VERSION.search(file.read(_HEAD))
+    except (OSError, EOFError, zlib.error):
+        return True  # whoever reads all of it says what is wrong with it
+    return told is None or release.encode() in told.group(1)
 
 
 def download_path(manifest: Manifest, version: str) -> Path:

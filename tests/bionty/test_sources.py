@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import urllib.request
 import zipfile
@@ -185,6 +186,29 @@ def test_a_broken_download_leaves_nothing(lake, monkeypatch):
         obtain(manifest("uberon"))
     assert "14 of 100 bytes" in str(error.value)
     assert locate(manifest("uberon")) is None
+
+
+def test_a_package_that_has_another_release_does_not_count(lake, packages, monkeypatch):
+    """Its file has the same name in each version of the package."""
+    go, hp = manifest("go"), manifest("hp")
+    monkeypatch.setenv("LAKEHOUSE_OFFLINE", "1")
+    for entry, pack, registry in ((go, gzip.compress, bt.Pathway), (hp, bytes, bt.Phenotype)):
+        path = packages / entry.offline[0].path
+        path.parent.mkdir(parents=True)
+        (packages / path.relative_to(packages).parts[0] / "__init__.py").touch()
+        term = f"[Term]\nid: {entry.prefix}:0000001\nname: all\n"
+        for told in (entry.version, "2023-10-09"):
+            text = f"format-version: 1.2\ndata-version: {entry.name}/releases/{told}\n\n{term}"
+            path.write_bytes(pack(text.encode()))
+            found = locate(entry)
+            assert (None if found is None else found.path) == {entry.version: path}.get(told)
+        with pytest.raises(SourceUnavailable, match=entry.offline[0].package):
+            obtain(entry)
+        path.write_bytes(pack(term.encode()))  # tells none
+        assert locate(entry) is not None
+        path.write_bytes(b"\x1f\x8b damaged")
+        with pytest.raises(UnreadableFile):
+            registry.import_source(organism=entry.organism)
 
 
 def test_organisms_ship_with_us(lake):
