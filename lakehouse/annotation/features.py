@@ -54,7 +54,8 @@ class FeatureManager:
             values: Values by feature: a name, or a Feature. Categorical values are names, or
                 records; lists give several. None is left out.
             feature_field: The field that text keys are compared with; the name.
-            schema: A schema that the values must satisfy.
+            schema: A schema that the values must satisfy: all that it requires is among them, and
+                nothing else if it has `maximal_set`.
 
         Raises:
             ValidationError: Unknown features, values of the wrong dtype, missing categories;
@@ -182,7 +183,13 @@ class FeatureManager:
         members = members_for(self._record, schema)
         what = f"Failed to {verb} features on {_titled(self._record)}"
         check_constraints(self._record, schema, values, what)
-        return prepare(self._lake, values, what, members, whole=whole)
+        if schema is None:
+            return prepare(self._lake, values, what, members, whole=whole)
+        stay = frozenset[str]()
+        if verb == "update":
+            stay = frozenset(entry.feature.uid for entry in annotated(self._record, external))
+        closed = bool(schema.maximal_set)
+        return prepare(self._lake, values, what, members, whole=True, closed=closed, beside=stay)
 
     def _check_saved(self) -> None:
         record = self._record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,16 +54,26 @@ class Preparation:
     Args:
         lake: The lake.
         members: The features of a schema that applies.
-        whole: Whether the values must be all that the schema demands, and nothing else.
+        whole: Whether the values must be all that the schema demands.
+        closed: Whether they may then be nothing else.
+        beside: The uids of features that have a value already, which stays.
     """
 
     def __init__(
-        self, lake: Lake, members: Sequence[Member] | None = None, *, whole: bool = False
+        self,
+        lake: Lake,
+        members: Sequence[Member] | None = None,
+        *,
+        whole: bool = False,
+        closed: bool = True,
+        beside: Set[str] = frozenset(),
     ) -> None:
         self._lake = lake
         self._members = members
         self._known = [known for known, _ in members or ()]
         self._whole = whole and members is not None
+        self._closed = closed
+        self._beside = beside
         self._resolved: dict[tuple[Any, ...], dict[Any, Known]] = {}
         self._terms: dict[str, _Terms] = {}
         self.failures: list[Failure] = []
@@ -80,7 +90,7 @@ class Preparation:
             _check_told_once(found, values)
         out = Prepared()
         if self._whole:
-            named = {feature.uid for feature in found.values()}
+            named = {feature.uid for feature in found.values()} | self._beside
             for known, _ in self._members or ():
                 if known.default is not None and known.uid not in named:
                     found, values = {**found, known: known}, {**values, known: known.default}
@@ -111,11 +121,11 @@ class Preparation:
             raise failed(what, self.failures)
 
     def _check_members(self, given: list[Known]) -> None:
-        """A schema's features must all be there, and no others."""
+        """A schema's features must all be there, and no others if it is closed."""
         members = self._members or ()
-        uids = {known.uid for known in given}
+        uids = {known.uid for known in given} | self._beside
         allowed = {known.uid for known, _ in members}
-        if extra := [known.name for known in given if known.uid not in allowed]:
+        if self._closed and (extra := [known.name for known in given if known.uid not in allowed]):
             self.failures += [
                 Failure(
                     "__external__", name, "extra",
@@ -283,13 +293,15 @@ def prepare(
     members: Sequence[Member] | None = None,
     *,
     whole: bool = False,
+    closed: bool = True,
+    beside: Set[str] = frozenset(),
 ) -> Prepared:
     """Check the values of one record; see `Preparation`.
 
     Raises:
         ValidationError: Unknown features, wrong types, missing categories; all at once.
     """
-    preparation = Preparation(lake, members, whole=whole)
+    preparation = Preparation(lake, members, whole=whole, closed=closed, beside=beside)
     out = preparation.add(values)
     preparation.finish(what)
     return out

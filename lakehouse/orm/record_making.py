@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lakehouse.config import settings
@@ -138,6 +139,7 @@ class RecordMaking(RecordValues):
     def _adopt(self, row: dict[str, Any]) -> None:
         """Become the record of an existing row; other given values are changes to save."""
         given = self._values
+        self._check_told(row, given)
         _assign(self, "_values", row)
         _assign(self, "_saved", True)
         _assign(self, "_old", None)
@@ -151,9 +153,21 @@ class RecordMaking(RecordValues):
     def _join(self, batch: Batch, first: Any) -> None:
         """Become one with an equal new record of the open transaction."""
         given = self._values
+        self._check_told(first._values, given)
         record: Any = self
         batch.join(record, first)
         self._set_given(given)
+
+    def _check_told(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        """Refuse what is said of an existing record that contradicts it.
+
+        A constructor call may find the record at once, or only when it is saved: because somebody
+        else saved it meanwhile, or another object of the same transaction. Each of them asks here.
+
+        Args:
+            known: The values of the existing record.
+            given: What the constructor was given.
+        """
 
     def _set_given(self, given: dict[str, Any]) -> None:
         for name, value in given.items():

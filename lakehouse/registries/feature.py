@@ -13,14 +13,23 @@ from lakehouse.annotation.predicates import Comparable
 from lakehouse.annotation.renaming import TellsRenames
 from lakehouse.annotation.synonyms import HasSynonyms
 from lakehouse.annotation.type_names import name_in_dtype, with_names, with_uids
-from lakehouse.errors import InvalidArgument, InvalidFeature, UnknownDtype, UnknownField, near
+from lakehouse.errors import (
+    InvalidArgument,
+    InvalidFeature,
+    ProtectedRecord,
+    UnknownDtype,
+    UnknownField,
+    near,
+)
 from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
+from lakehouse.orm.protection import check_unreferenced
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.feature_making import dtype_object, of_columns, of_values
 from lakehouse.schema import CatTarget, DType, parse_dtype
 
 if TYPE_CHECKING:
+    from lakehouse.orm import Batch
     from lakehouse.orm.record_list import RecordList
 
 
@@ -111,18 +120,37 @@ class Feature(
                 hint=f"Feature(name={name!r}, dtype=str)",
             )
         super().__init__(name=name, dtype=text, **fields)
-        before = (self._old or {}).get("dtype")
-        if self._saved and before is not None and text is not None and before != text:
-            self._values["dtype"] = before
-            (self._old or {}).pop("dtype")
-            if parse_dtype(before) == parse_dtype(text):
-                return  # bt.Gene and bt.Gene.symbol are two texts of one dtype
+
+    def _check_told(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        before, told = known.get("dtype"), given.get("dtype")
+        if before is not None and told is not None and not _are_one(before, told):
+            name = known.get("name")
             raise InvalidFeature(
                 f"The feature {name!r} exists with another dtype.",
-                found=text,
+                found=told,
                 expected=before,
                 hint=f"ln.Feature.get(name={name!r}), or choose another name",
             )
+
+    def _set_given(self, given: dict[str, Any]) -> None:
+        known = self._values.get("dtype")
+        super()._set_given(given if known is None else {**given, "dtype": known})
+
+    def _before_save(self, batch: Batch) -> None:
+        super()._before_save(batch)
+        before = (self._old or {}).get("dtype")
+        told = self._values.get("dtype")
+        if before is None or (told is not None and _are_one(before, told)):
+            return
+        try:
+            check_unreferenced(self._lake, self.meta, self.uid)
+        except ProtectedRecord as error:
+            raise InvalidFeature(
+                f"The dtype of the feature {self.name!r} can't be changed: it is in use.",
+                found=f"{told}; {error.found}",
+                expected=before,
+                hint="make a feature with another name, or remove the values first",
+            ) from error
 
     def with_config(self, *, optional: bool | None = None) -> tuple[Feature, dict[str, Any]]:
         """This feature as a member of a schema, with what is demanded of it there.
@@ -201,6 +229,11 @@ class Feature(
     def _dtype_str(self) -> str | None:
         """See `dtype_as_str`."""
         return self.dtype_as_str
+
+
+def _are_one(dtype: str, other: str) -> bool:
+    """Whether two texts are one dtype, as `bt.Gene` and `bt.Gene.symbol`."""
+    return dtype == other or parse_dtype(dtype) == parse_dtype(other)
 
 
 def _plain_filters(filters: Mapping[str, Any]) -> dict[str, str]:

@@ -333,7 +333,7 @@ def test_equal_names(subject):
 
 def test_a_schema_narrows_what_may_be_set(subject):
     score, note = ln.Feature.get(name="score"), ln.Feature.get(name="note")
-    schema = ln.Schema([score, note]).save()
+    schema = ln.Schema([score, note], maximal_set=True).save()
     with pytest.raises(ValidationError, match="missing required features 'note'"):
         subject.features.set_values({"score": 1.5}, schema=schema)
     with pytest.raises(ValidationError, match=r"not in the provided schema: \['count'\]"):
