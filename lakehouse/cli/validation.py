@@ -10,7 +10,6 @@ import typer
 import lakehouse as ln
 from lakehouse.cli.group import tell
 from lakehouse.errors import InvalidArgument, LakehouseError, MissingFile
-from lakehouse.uris import is_remote
 
 _CELLXGENE = "cellxgene"
 _REPORTS = (".html", ".json", ".csv", ".parquet")
@@ -57,6 +56,8 @@ def validate(
 
 def _check_paths(path: Path, report: Path | None, rows: Path | None) -> None:
     """Refuse at once what would fail after all of a file was read."""
+    from lakehouse.uris import is_remote  # loads the settings, which help does without
+
     address = str(path).replace(":/", "://", 1)  # of which Path has taken a slash
     if is_remote(address) and not path.exists():
         raise InvalidArgument(
