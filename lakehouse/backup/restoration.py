@@ -51,23 +51,11 @@ def restore(
     at: str | None = None,
     progress: Advance | bool | None = None,
 ) -> Lake:
-    """Make a lake of a backup.
+    """Make a lake of a backup, every byte verified.
 
     Args:
-        backup: The folder or URI that the backups are in.
-        root: Where the lake will lie: an empty or new folder, or a URI.
-        db: URL of the catalog database; None keeps a SQLite file in the lake.
-        at: The name of the backup; the newest one by default.
+        backup, root, db, at: See `lakehouse.setup.restore`, which raises the same errors.
         progress: A callable that is told of every block's bytes; False for no bar.
-
-    Returns:
-        The restored lake, opened.
-
-    Raises:
-        LakeExists: Something is at `root` already, or in the database.
-        LakeNotFound: There is no such backup.
-        LakeCorrupt: The backup is damaged.
-        StorageError: `root` is full or can't be written; the same call goes on later.
     """
     store = BackupStore(os.fspath(backup))
     manifest = _chosen(store, at)

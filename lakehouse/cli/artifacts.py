@@ -55,6 +55,7 @@ def ls(
 ) -> None:
     """List the artifacts, newest first."""
     from lakehouse.cli import output
+    from lakehouse.orm.showing import size_text
 
     found = ln.Artifact.filter(is_latest=True)
     if prefix:
@@ -67,7 +68,7 @@ def ls(
             a.description,
             a.otype,
             a.n_observations,
-            output.size_text(a.size),
+            None if a.size is None else size_text(a.size),
             a.created_at,
         )
         for a in found.order_by("-created_at")[:limit]

@@ -8,6 +8,7 @@ import typer
 
 import lakehouse as ln
 from lakehouse.cli.group import say
+from lakehouse.cli.options import NewCatalog
 
 
 def backup(
@@ -43,6 +44,7 @@ def _show(dest: str, *, verify: bool) -> None:
     from lakehouse.backup import BackupStore
     from lakehouse.cli import output
     from lakehouse.errors import LakeCorrupt
+    from lakehouse.orm.showing import size_text
 
     store = BackupStore(dest)
     rows, bad = [], []
@@ -52,7 +54,7 @@ def _show(dest: str, *, verify: bool) -> None:
         except LakeCorrupt as error:
             bad.append(str(error))
             continue
-        size = output.size_text(one.size)
+        size = size_text(one.size)
         rows.append((name, one.commit.get("seq"), one.lake["root"], len(one.files), size))
         if verify:
             bad += [f"{name}: damaged or gone: {path}" for path in store.damaged(one)]
@@ -66,10 +68,7 @@ def _show(dest: str, *, verify: bool) -> None:
 def restore(
     source: Annotated[str, typer.Argument(metavar="BACKUP", help="The folder or URI of backups.")],
     root: Annotated[str, typer.Argument(help="Where the lake will lie: a new folder or a URI.")],
-    db: Annotated[
-        str | None,
-        typer.Option(help="URL of the catalog database; by default SQLite in the lake."),
-    ] = None,
+    db: NewCatalog = None,
     at: Annotated[
         str | None, typer.Option("--at", help="A backup's name; by default the newest.")
     ] = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakehouse.cli.group import say, say_json
+from lakehouse.cli.options import AsJson, KnownCatalog
 
 if TYPE_CHECKING:
     from lakehouse.engine.damage import CheckReport, Progress
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 _LAKE = Annotated[
     str | None, typer.Argument(help="A folder or URI; by default the connected lake.")
-]
-_DB = Annotated[
-    str | None, typer.Option(help="URL of the catalog database, where the lake doesn't name it.")
 ]
 
 
@@ -95,8 +93,8 @@ def check(
     deep: Annotated[  # noqa: FBT002
         bool, typer.Option("--deep", help="All kept states, every row, and all artifacts' bytes.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,  # noqa: FBT002
-    db: _DB = None,
+    json: AsJson = False,  # noqa: FBT002
+    db: KnownCatalog = None,
 ) -> None:
     """Look for damage; exit code 1 if there is any.
 
@@ -121,8 +119,8 @@ def repair(
     apply: Annotated[  # noqa: FBT002
         bool, typer.Option("--apply", help="Do it; without, it is only told.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,  # noqa: FBT002
-    db: _DB = None,
+    json: AsJson = False,  # noqa: FBT002
+    db: KnownCatalog = None,
 ) -> None:
     """Make a damaged lake whole again: tells what it would do, and with --apply does it.
 

@@ -9,6 +9,7 @@ import typer
 
 import lakehouse as ln
 from lakehouse.cli.group import say
+from lakehouse.cli.options import KnownCatalog, NewCatalog
 from lakehouse.errors import InvalidArgument
 
 
@@ -20,10 +21,7 @@ def init(
     name: Annotated[
         str | None, typer.Option(help="The lake's name; by default the folder's.")
     ] = None,
-    db: Annotated[
-        str | None,
-        typer.Option(help="URL of the catalog database; by default SQLite in the lake."),
-    ] = None,
+    db: NewCatalog = None,
 ) -> None:
     """Make a lake, or connect to the one that is there."""
     ln.setup.init(storage=storage, modules=modules, name=name, db=db)
@@ -33,10 +31,7 @@ def connect(
     lake: Annotated[
         str | None, typer.Argument(help="A folder or URI; default: look upward.")
     ] = None,
-    db: Annotated[
-        str | None,
-        typer.Option(help="URL of the catalog database, where the lake doesn't know it."),
-    ] = None,
+    db: KnownCatalog = None,
     trust: Annotated[  # noqa: FBT002  (an option, never positional)
         bool,
         typer.Option(

@@ -79,15 +79,3 @@ def fields(values: Mapping[str, Any], *, title: str | None = None) -> Table:
         if value is not None:
             made.add_row(Text(printable_line(name)), _text(value))
     return made
-
-
-def size_text(size: int | None) -> str | None:
-    """A number of bytes for people: `1.8 MB`."""
-    if size is None:
-        return None
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"

@@ -148,6 +148,21 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else printable_line(" ".join(text.splitlines()))
 
 
+def size_text(size: int) -> str:
+    """A number of bytes for people, in powers of 1000.
+
+    Example:
+        >>> size_text(1_834_000)
+        '1.8 MB'
+    """
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
 def html_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """An HTML table; every cell is escaped."""
     top = "".join(f"<th>{html_text(name)}</th>" for name in head)

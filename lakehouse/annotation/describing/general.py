@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lakehouse.annotation.describing import layout
 from lakehouse.orm.links import belongs, links_from, links_to
-from lakehouse.orm.showing import fields_of, now, short
+from lakehouse.orm.showing import fields_of, now, short, size_text
 
 _HIDDEN = ("archive", "trash")
 _ELSEWHERE = {"description", "updated_at", "created_at", "is_locked", "params", "source_code"}
@@ -46,7 +46,7 @@ def fields(record: Any) -> Text:
 
 def _text(name: str, value: Any) -> str:
     if name == "size":
-        return layout.size(value)
+        return size_text(value)
     return layout.when(value) if isinstance(value, datetime) else str(value)
 
 

@@ -102,16 +102,6 @@ def when(moment: datetime | None) -> str:
     return "" if moment is None else short(moment)
 
 
-def size(n_bytes: int) -> str:
-    """A number of bytes for people, in powers of 1024."""
-    amount = float(n_bytes)
-    for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TB"
-
-
 def shown(tree: Tree, *, return_str: bool) -> str | None:
     """Print a tree, or give it as text without colours."""
     if not return_str:
