@@ -12,19 +12,13 @@ import lakehouse.bionty as bt
 from lakehouse.errors import InvalidArgument, UnknownField, ValidationError
 from lakehouse.examples.datasets import mini_immuno
 from lakehouse.formats import format_for
+from tests.curators.conftest import GENES
 
 pytestmark = pytest.mark.usefixtures("lake")
 
-GENES = {"CD8A": "ENSG00000153563", "CD4": "ENSG00000010610"}
-
 
 @pytest.fixture
-def terms(lake):
-    human = bt.Organism(name="human").save()
-    for symbol, ensembl in GENES.items():
-        bt.Gene(symbol=symbol, ensembl_gene_id=ensembl, organism=human).save()
-    bt.CellType(name="B cell", synonyms="B-cell").save()
-    bt.CellType(name="T cell").save()
+def terms(registered):
     return {
         "obs": ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType)]).save(),
         "genes": ln.Schema(itype=bt.Gene.ensembl_gene_id).save(),

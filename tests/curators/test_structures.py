@@ -14,20 +14,14 @@ import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
 from lakehouse.examples.datasets._spatial import without_pulling
 from lakehouse.formats.soma_writing import with_named_layers
+from tests.curators.conftest import GENES
 from tests.optional import installed_or_skip
 
 pytestmark = pytest.mark.usefixtures("lake")
 
-GENES = {"CD8A": "ENSG00000153563", "CD4": "ENSG00000010610"}
-
 
 @pytest.fixture
-def terms(lake):
-    human = bt.Organism(name="human").save()
-    for symbol, ensembl in GENES.items():
-        bt.Gene(symbol=symbol, ensembl_gene_id=ensembl, organism=human).save()
-    bt.CellType(name="B cell", synonyms="B-cell").save()
-    bt.CellType(name="T cell").save()
+def terms(registered):
     return {
         "obs": ln.Schema([ln.Feature(name="cell_type", dtype=bt.CellType)]).save(),
         "symbols": ln.Schema(itype=bt.Gene.symbol).save(),

@@ -6,12 +6,15 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import lakehouse as ln
 from lakehouse.config import settings
 from lakehouse.orm import Lake
 from lakehouse.orm.context import active_lake, set_process_lake
 from lakehouse.registries.artifact.row import MANAGED
+from tests.registries.rewound import root as root
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,9 @@ def write(path: str | Path, text: str = "x,y\n1,a\n2,b\n") -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
     return str(path)
+
+
+def table_artifact(n: int = 1, **options):
+    """An artifact of a table of so many rows."""
+    frame = pd.DataFrame({"x": range(n)})
+    return ln.Artifact.from_dataframe(frame, key=f"{n}.parquet", **options).save()

@@ -18,36 +18,27 @@ from lakehouse.engine.damage import CheckReport
 from lakehouse.errors import CatalogUnavailable, LakeCorrupt, LakehouseError, LakeNotFound
 from lakehouse.orm import Lake, health
 from tests.engine.openness import stock_catalog
+from tests.registries.rewound import made_once
+
+
+def _fill(lake: Lake, base: Path) -> None:
+    """A lake with labels in bulk and one by one, artifacts, a tag, and a past."""
+    lake.save([lake.ULabel(name=f"label {i}") for i in range(30)])
+    lake.tag("first")
+    for i in range(3):
+        (base / f"{i}.txt").write_text(f"content {i}" * 100)
+        artifact = lake.Artifact(str(base / f"{i}.txt"), key=f"a/{i}.txt").save()
+        artifact.ulabels.add(lake.ULabel.get(name=f"label {i}"))
+    label = lake.ULabel.get(name="label 7")
+    label.description = "changed"
+    label.save()
+    lake.ULabel.get(name="label 9").delete(permanent=True)
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A lake with labels in bulk and one by one, artifacts, a tag, and a past."""
-    base = tmp_path_factory.mktemp("damage")
-    environment = pytest.MonkeyPatch()
-    environment.setenv("LAKEHOUSE_USER", "ada")
-    with Lake.create(str(base / "lake")) as lake:
-        lake.save([lake.ULabel(name=f"label {i}") for i in range(30)])
-        lake.tag("first")
-        for i in range(3):
-            (base / f"{i}.txt").write_text(f"content {i}" * 100)
-            artifact = lake.Artifact(str(base / f"{i}.txt"), key=f"a/{i}.txt").save()
-            artifact.ulabels.add(lake.ULabel.get(name=f"label {i}"))
-        label = lake.ULabel.get(name="label 7")
-        label.description = "changed"
-        label.save()
-        lake.ULabel.get(name="label 9").delete(permanent=True)
-    shutil.copytree(base / "lake", base / "whole")
-    yield base / "lake"
-    environment.undo()
-
-
-@pytest.fixture
-def root(original: Path) -> Iterator[Path]:
-    """The same lake in the same place, as whole as it was made."""
-    shutil.rmtree(original)
-    shutil.copytree(original.with_name("whole"), original)
-    return original
+    with made_once(tmp_path_factory.mktemp("damage"), _fill) as made:
+        yield made
 
 
 def look(root: Path, *, deep: bool = True) -> CheckReport:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 import lakehouse as ln
 from lakehouse.errors import ObjectDoesNotExist, ProtectedRecord
-
-
-def artifact(n: int = 1, **options):
-    frame = pd.DataFrame({"x": range(n)})
-    return ln.Artifact.from_dataframe(frame, key=f"{n}.parquet", **options).save()
+from tests.registries.conftest import table_artifact
 
 
 @pytest.fixture
 def data(lake):
     labels = [ln.ULabel(name=n) for n in "abc"]
     ln.save(labels)
-    return artifact(), labels
+    return table_artifact(), labels
 
 
 def test_what_is_referred_to_is_protected(data):
@@ -30,7 +25,7 @@ def test_what_is_referred_to_is_protected(data):
     with pytest.raises(ProtectedRecord, match="1 Artifact"):
         feature.delete(permanent=True)
     run = ln.Run(ln.Transform(key="t").save()).save()
-    made = artifact(2, run=run)
+    made = table_artifact(2, run=run)
     with pytest.raises(ProtectedRecord, match="1 Artifact by 'run'"):
         run.delete(permanent=True)
     made.delete(permanent=True)
@@ -48,7 +43,7 @@ def test_links_go_with_their_subject(data):
     assert a.artifacts.count() == 0
     a.delete(permanent=True)
     run = ln.Run(ln.Transform(key="t").save()).save()
-    one = artifact(2)
+    one = table_artifact(2)
     run.input_artifacts.add(one)
     one.delete(permanent=True)
     assert run.input_artifacts.count() == 0
@@ -117,7 +112,7 @@ def test_parts_go_with_what_they_are_a_part_of(lake):
     with pytest.raises(ObjectDoesNotExist):
         ln.Run.get(run.uid)
     transform = ln.Transform(key="t2").save()
-    made = artifact(run=ln.Run(transform).save())
+    made = table_artifact(run=ln.Run(transform).save())
     with pytest.raises(ProtectedRecord, match="1 Artifact by 'run'"):
         transform.delete(permanent=True)
     assert made.run.transform == transform
@@ -128,7 +123,7 @@ def test_many_deletes_in_one_commit_protect_and_take_along_as_single_ones_do(lak
     holder = ln.ULabel(name="holder").save()
     labels[55].parents.add(labels[54])
     ln.models.ULabelBlock(ulabel=labels[50], content="# note", kind="readme").save()
-    found = artifact()
+    found = table_artifact()
     found.ulabels.add(labels[57])
     commits = len(lake.log())
     some = ln.ULabel.filter(name__startswith="label")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 import lakehouse as ln
@@ -20,11 +19,7 @@ from lakehouse.errors import (
 from lakehouse.orm import Lake
 from lakehouse.registries._relations import KEYS, links, relations_of
 from lakehouse.registries._table import DIRECTORY
-
-
-def artifact(n: int = 1, **options):
-    frame = pd.DataFrame({"x": range(n)})
-    return ln.Artifact.from_dataframe(frame, key=f"{n}.parquet", **options).save()
+from tests.registries.conftest import table_artifact
 
 
 @pytest.fixture
@@ -34,7 +29,7 @@ def data(lake):
     for label, name in zip(labels, "abc", strict=True):
         label.name = name
     ln.save(labels)
-    return artifact(), labels
+    return table_artifact(), labels
 
 
 # -- the table ---------------------------------------------------------------------------------
@@ -189,7 +184,7 @@ def test_foreign_keys_from_the_other_side(lake):
     assert first.runs.count() == 0
     with pytest.raises(InvalidArgument, match="can't be without"):
         second.runs.remove(run)
-    made = artifact(run=run)
+    made = table_artifact(run=run)
     assert run.output_artifacts.one() == made
     assert made.storage.artifacts.one() == made
     assert made.created_by.created_artifacts.one() == made
@@ -201,7 +196,7 @@ def test_foreign_keys_from_the_other_side(lake):
 
 def test_inputs_and_outputs(lake):
     run = ln.Run(ln.Transform(key="t").save()).save()
-    one = artifact()
+    one = table_artifact()
     run.input_artifacts.add(one)
     assert one.input_of_runs.one() == run
     assert run.linked_artifacts.count() == run.output_artifacts.count() == 0

@@ -19,38 +19,29 @@ from lakehouse.engine.tables import TableCache
 from lakehouse.errors import LakehouseError
 from lakehouse.orm import Lake, health
 from tests.engine.openness import stock_catalog
+from tests.registries.rewound import made_once, put_back
 
 Rows = dict[str, dict[str, dict[str, Any]]]
 
 
+def _fill(lake: Lake, base: Path) -> None:
+    """A lake with some history."""
+    for i in range(4):
+        lake.save([lake.ULabel(name=f"label {i}.{k}") for k in range(20)])
+    lake.tag("labels")
+    (base / "a.txt").write_text("content")
+    artifact = lake.Artifact(str(base / "a.txt"), key="a.txt").save()
+    artifact.ulabels.add(lake.ULabel.get(name="label 1.1"))
+    label = lake.ULabel.get(name="label 2.2")
+    label.description = "changed"
+    label.save()
+    lake.ULabel.get(name="label 3.3").delete(permanent=True)
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A lake with some history."""
-    base = tmp_path_factory.mktemp("repair")
-    environment = pytest.MonkeyPatch()
-    environment.setenv("LAKEHOUSE_USER", "ada")
-    with Lake.create(str(base / "lake")) as lake:
-        for i in range(4):
-            lake.save([lake.ULabel(name=f"label {i}.{k}") for k in range(20)])
-        lake.tag("labels")
-        (base / "a.txt").write_text("content")
-        artifact = lake.Artifact(str(base / "a.txt"), key="a.txt").save()
-        artifact.ulabels.add(lake.ULabel.get(name="label 1.1"))
-        label = lake.ULabel.get(name="label 2.2")
-        label.description = "changed"
-        label.save()
-        lake.ULabel.get(name="label 3.3").delete(permanent=True)
-    shutil.copytree(base / "lake", base / "whole")
-    yield base / "lake"
-    environment.undo()
-
-
-@pytest.fixture
-def root(original: Path) -> Iterator[Path]:
-    """The same lake in the same place, as whole as it was made."""
-    shutil.rmtree(original)
-    shutil.copytree(original.with_name("whole"), original)
-    return original
+    with made_once(tmp_path_factory.mktemp("repair"), _fill) as made:
+        yield made
 
 
 def repair(root: Path, *, apply: bool = True) -> RepairReport:
@@ -243,8 +234,7 @@ def test_a_killed_commit_isnt_taken_for_the_lost_one(root: Path, tmp_path: Path)
         for p in (root / ".lakehouse/tables").rglob("*")
         if p.is_file() and p not in before
     }
-    shutil.rmtree(root)
-    shutil.copytree(root.with_name("whole"), root)
+    put_back(root)
     for path, data in orphans.items():
         path.write_bytes(data)
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 60))
