@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from lakehouse.engine.references import References
+
+if TYPE_CHECKING:
+    from lakehouse.engine.tables import TableVersion
 
 Row = Mapping[str, Any]
 
@@ -52,6 +57,9 @@ class Changes:
         self.tables: dict[str, TableChanges] = {}
         self.expected_tables: dict[str, str] = {}
         self.expected_rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self.references: References | None = None  # by which every named row must be there
+        self.checks: list[Callable[[Callable[[str], TableVersion]], None]] = []
+        self.decided: Mapping[str, str] | None = None  # the tables by which deletes were allowed
 
     def _of(self, table: str) -> TableChanges:
         return self.tables.setdefault(table, TableChanges())
@@ -114,6 +122,14 @@ class Changes:
     def expect_row(self, table: str, uid: str, values: Mapping[str, Any]) -> None:
         """Commit only if a row still has some values, which aren't JSON; else as above."""
         self.expected_rows.setdefault((table, uid), {}).update(values)
+
+    def check(self, check: Callable[[Callable[[str], TableVersion]], None]) -> None:
+        """Have something checked in the very state that is changed, under the writers' lock.
+
+        Args:
+            check: Gets a function that gives a table's version, and raises what is wrong.
+        """
+        self.checks.append(check)
 
     def claim(self, table: str, key: str, uid: str) -> None:
         """Claim a unique key beyond those of the table's specification."""

@@ -28,6 +28,7 @@ from lakehouse.engine.encoding import Ready, bulk_claims, prepare
 from lakehouse.engine.files import Files
 from lakehouse.engine.leases import Lease, Leases
 from lakehouse.engine.limits import Limits
+from lakehouse.engine.named_rows import NamedRows
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
 from lakehouse.engine.stage import StagedTable, stage_table
@@ -38,6 +39,7 @@ from lakehouse.errors import (
     InvalidArgument,
     KeyConflict,
     LakeCorrupt,
+    ObjectDoesNotExist,
     StorageError,
 )
 from lakehouse.identity import new_uid
@@ -63,6 +65,7 @@ class Committer:
         self._cache = cache
         self._specs = specs
         self._limits = limits
+        self._named = NamedRows(cache.version)
 
     def commit(
         self, changes: Changes, heads: Heads, *, user: str = "", run: str = "", message: str = ""
@@ -78,6 +81,7 @@ class Committer:
             KeyConflict: A unique key is held by another row, or claimed twice.
             RowConflict: A row was changed or deleted by another commit meanwhile.
             CommitConflict: Other writers won every race.
+            ObjectDoesNotExist, ProtectedRecord: A row would name one that isn't there.
         """
         for table in changes.tables:
             self._spec(table)
@@ -87,7 +91,10 @@ class Committer:
         try:
             self._prepare(changes, heads, ready, lease)
             return self._race(changes, ready, commit_id, (user, run, message))
-        except (IntegrityError, InvalidArgument, LakeCorrupt, StorageError, CommitConflict):
+        except (
+            IntegrityError, InvalidArgument, LakeCorrupt, StorageError, CommitConflict,
+            ObjectDoesNotExist,
+        ):  # fmt: skip
             # after other errors the commit may have happened: then gc finds what it left
             prepared = (one for inserts in ready.values() for one in inserts.values())
             self._discard(file.path for one in prepared for file in one.files if file.written)
@@ -154,6 +161,9 @@ class Committer:
     ) -> Commit:
         heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
         self._check_expected(changes, heads)
+        self._named.check(changes, heads.pointers)
+        for check in changes.checks:
+            check(lambda table: self._cache.version(heads.pointers[table]))
         user, run, message = who
         swap = Swap(commit_id, datetime.now(UTC), user, run, message)
         staged: list[StagedTable] = []

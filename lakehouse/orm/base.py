@@ -300,6 +300,12 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
     def _before_save(self, batch: Batch) -> None:
         """Called when the record enters a batch, before its row is staged."""
 
+    def _follow_moved(self, batch: Batch) -> None:
+        """Called before each try of the commit, once records turned out to be existing rows.
+
+        Foreign keys follow by themselves; what else of the row names uids is renewed here.
+        """
+
     def _after_save(self, batch: Batch) -> None:
         """Called after the commit."""
 

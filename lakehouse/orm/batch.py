@@ -109,6 +109,8 @@ class Batch(Committing):
         """Remove a record's row with this batch."""
         self.check_lake(record)
         record._before_delete(self)
+        if self._decided is None:
+            self._decided = dict(self.lake.state.pointers)
         delete_belongings(self, record)
         self._deleted[id(record)] = record
         self._deleted_uids.setdefault(record.meta.table, set()).add(record.uid)

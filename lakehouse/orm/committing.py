@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
 
 _ARROW_FROM = 256  # records of one registry; fewer are staged as dictionaries
-_ADOPTIONS = 10
+_ADOPTIONS = 100  # each time somebody else was faster, so that the lake made progress
 
 
 class Committing(Staged):
@@ -42,8 +44,8 @@ class Committing(Staged):
         self._stagers: list[Callable[[Changes], None]] = []
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
-        self._moved: dict[tuple[str, str], str] = {}
         self._lease: Lease | None = None
+        self._decided: dict[str, str] | None = None
 
     def _add_again(self, record: BaseRecord) -> None:
         raise TypeError(type(self).__name__)
@@ -65,14 +67,29 @@ class Committing(Staged):
         What is staged with the uid of a record, instead of the record, asks for it when it is
         written.
         """
-        return self._moved.get((table, uid), uid)
+        while (other := self._moved.get((table, uid))) is not None:
+            uid = other
+        return uid
+
+    def _follow(self, record: BaseRecord) -> None:
+        """Let a record name the rows that its targets turned out to be."""
+        for name, registry in record.meta.foreign_keys.items():
+            uid = record._values.get(f"{name}_uid")
+            if uid is not None:
+                table = self.lake.directory.get(registry).meta.table
+                if (other := self.uid_of(table, uid)) != uid:
+                    record._values[f"{name}_uid"] = other
+        record._follow_moved(cast("Batch", self))
 
     def changes(self) -> Changes:
         """The changes as they stand."""
         changes = Changes()
+        changes.decided = self._decided
         for record in self._records.values():
             if record._related:
                 self._resolve(record)
+            if self._moved and (not record._saved or record._old):
+                self._follow(record)
         for table, records in self._new.items():
             records = [r for r in records if not r._saved]
             if records:
@@ -139,6 +156,8 @@ class Committing(Staged):
         for record in list(self._refused.values()):
             self._add_again(record)  # unless it was mended it is refused once more
         for attempt in range(_ADOPTIONS):
+            if attempt > 2:  # let the others through that have the same plan
+                time.sleep(random.uniform(0, min(0.001 * attempt, 0.02)))
             changes = self.changes()
             if changes.empty:
                 return

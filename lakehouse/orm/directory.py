@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from lakehouse.engine import TableSpec
+from lakehouse.engine.references import Reference
 from lakehouse.errors import UnknownField, near
+from lakehouse.orm.references import references_of
 from lakehouse.orm.showing import shown
 
 _DEFAULT = "lakehouse.registries._table:DIRECTORY"
@@ -39,7 +41,7 @@ class Directory:
             processes began, and `orphans(lake, min_age, kept_from, tidy=)` and
             `remove(paths)`, which find and remove stored bytes that no row names.
         checkers: Dotted names of modules with `find(check, directory)`, which adds damage that
-            only the registries know of to a check's report, and `references(table, directory)`.
+            only the registries know of to a check's report.
         erasers: Dotted names of modules with `plan(lake, uid)`, which says what is to go if a
             record is erased from all kept states, and `bytes_of(lake, plan, remove=)`, which
             finds or removes its stored bytes; see `lakehouse.orm.erasure`.
@@ -56,6 +58,7 @@ class Directory:
     first_rows: Mapping[str, str] = field(default_factory=dict)
     describer: str | None = None
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
+    _references: dict[str, list[Reference]] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:
         """The class of a registry, found by its full name.
@@ -82,6 +85,13 @@ class Directory:
     def by_table(self) -> dict[str, Any]:
         """The classes by table name."""
         return {cls.meta.table: cls for cls in self.all()}
+
+    def references(self, table: str) -> list[Reference]:
+        """The columns of a table that name rows of others."""
+        known = self._references.get(table)
+        if known is None:
+            known = self._references[table] = references_of(table, self.by_table)
+        return known
 
     @property
     def modules(self) -> set[str]:

@@ -202,6 +202,7 @@ def isolated(lake: Lake, changes: Changes) -> Changes:
     by_table = lake.directory.by_table
     raw, view = lake.engine.state(), lake.state
     out = Changes()
+    out.decided, out.checks = changes.decided, changes.checks
     for table, change in changes.tables.items():
         cls = by_table.get(table)
         kept = dict(change.updates)

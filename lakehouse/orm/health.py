@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine.check import TableCheck
 from lakehouse.engine.damage import CheckReport, Progress
-from lakehouse.engine.references import Reference
 from lakehouse.engine.repair import RepairReport, TableRepair
 from lakehouse.engine.site import Site
 from lakehouse.orm.directory import Directory, default_directory
@@ -78,15 +77,11 @@ def repair(site: Site, directory: Directory | None = None, *, dry_run: bool = Tr
         The lake at './my-lake' needs no repair.
     """
     directory = directory or default_directory()
-
-    def references(table: str) -> list[Reference]:
-        found = (
-            importlib.import_module(m).references(table, directory) for m in directory.checkers
-        )
-        return [one for some in found for one in some]
-
     return TableRepair(
-        site, dry_run=dry_run, describe=partial(_settings, directory), references=references
+        site,
+        dry_run=dry_run,
+        describe=partial(_settings, directory),
+        references=directory.references,
     ).run()
 
 

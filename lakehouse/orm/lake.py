@@ -313,6 +313,7 @@ class Lake(Branching):
             changes = isolated(self, changes)
             if changes.empty:  # an edit was taken back
                 return self.engine.log(1)[0]
+        changes.references = self.directory.references
         commit = self.engine.commit(
             changes, message=redacted(message), user=self.user_uid, run=self.run_uid or ""
         )

@@ -7,6 +7,8 @@ Example:
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -14,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import pyarrow as pa
 
 from lakehouse.engine.view import operations
-from lakehouse.errors import InvalidArgument, TypeMismatch
+from lakehouse.errors import CommitConflict, InvalidArgument, RowConflict, TypeMismatch
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.combining import Combining
 from lakehouse.orm.compile import Compiler
+from lakehouse.orm.context import active_batch
 from lakehouse.orm.lookups import Sql
 from lakehouse.orm.making import Making
 from lakehouse.orm.picking import Picking
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
 
 T = TypeVar("T")
+_TRIES = 100  # of an update, each of them lost to another commit
 
 
 @operations
@@ -277,13 +281,25 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
                     record.restore()  # type: ignore[attr-defined]
 
     def update(self, **fields: Any) -> int:
-        """Set fields of all records of the set in one commit; gives their number."""
-        records = self._records()
-        with batch_on(self._lake) as batch:
-            for record in records:
-                for name, value in fields.items():
-                    setattr(record, name, value)
-                batch.add(record)  # type: ignore[arg-type]
+        """Set fields of all records of the set in one commit; gives their number.
+
+        Where others change the same fields at the same time, the later change stays.
+        """
+        tries = 1 if active_batch(self._lake) is not None else _TRIES
+        for attempt in range(tries):
+            records = self._records()
+            try:
+                with batch_on(self._lake) as batch:
+                    for record in records:
+                        for name, value in fields.items():
+                            setattr(record, name, value)
+                        batch.add(record)  # type: ignore[arg-type]
+            except (RowConflict, CommitConflict):  # others were faster: their rows are read now
+                if attempt == tries - 1:
+                    raise
+                time.sleep(random.uniform(0, min(0.001 * attempt, 0.02)))
+            else:
+                break
         return len(records)
 
     def __repr__(self) -> str:

@@ -29,6 +29,7 @@ class Staged:
         self._missed: set[tuple[str, str]] = set()
         self._twins: dict[int, BaseRecord] = {}
         self._firsts: dict[int, BaseRecord] = {}
+        self._moved: dict[tuple[str, str], str] = {}
 
     def records(self, table: str) -> list[BaseRecord]:
         """The new and changed records of one table, in the order in which they were saved."""
@@ -107,6 +108,9 @@ class Staged:
 
     def join(self, record: BaseRecord, first: BaseRecord) -> None:
         """Let a record be one with an equal new record of this batch."""
+        own = record._values.get("uid")
+        if own is not None and own != (uid := first._ensure_uid()):
+            self._moved[record.meta.table, own] = uid
         record._values = first._values
         self._twins[id(record)] = record
         self._firsts[id(record)] = first

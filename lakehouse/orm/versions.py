@@ -27,7 +27,10 @@ from lakehouse.orm.families import (
 from lakehouse.orm.latest import HIDDEN, IS_LATEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lakehouse.engine import Changes
+    from lakehouse.engine.tables import TableVersion
     from lakehouse.orm.batch import Batch
     from lakehouse.orm.query import QuerySet
 
@@ -117,16 +120,14 @@ class Versioned(BaseRecord):
         rows = self._family(stem_of(previous.uid))
         tag = self._values.get("version_tag")
         if tag is not None and any(r.get("version_tag") == tag for r in rows):
-            raise InvalidArgument(
-                f"There is a version {tag!r} of {previous!r} already.",
-                hint="choose another version tag, or leave it None",
-            )
+            raise previous._tag_is_given(tag)
         self._values["uid"] = next_version(rows[-1]["uid"] if rows else previous.uid)
         self._claims_uid = True
 
     # -- saving ------------------------------------------------------------------------
 
     def _before_save(self, batch: Batch) -> None:
+        self._guard_tag(batch)
         if not self._saved:
             self._number(batch)
         elif self._old is not None and "key" in self._old:
@@ -141,6 +142,36 @@ class Versioned(BaseRecord):
         )
         self._numbered = True
         batch.on_rollback(lambda: setattr(self, "_numbered", False))
+
+    def _guard_tag(self, batch: Batch) -> None:
+        """Have a new version tag looked at when it is committed."""
+        tagged = not self._saved or "version_tag" in (self._old or {})
+        if tagged and self._values.get("version_tag") is not None:
+            batch.stage(lambda changes: self._check_tag(changes, batch), once="version tag")
+
+    def _check_tag(self, changes: Changes, batch: Batch) -> None:
+        """A version tag is given once per family, whoever gives it at the same time."""
+        table, uid, tag = self.meta.table, self.uid, self._values.get("version_tag")
+        if tag is None or (self._saved and not self._old):
+            return  # taken back, or it is a version that others have saved
+        staged = {r.uid: r._values.get("version_tag") for r in batch.records(table)}
+        gone = batch.deleted(table)
+
+        def check(version: Callable[[str], TableVersion]) -> None:
+            tags = {u: t for u, t in staged.items() if stem_of(u) == stem_of(uid)}
+            for part in version(table).under(stem_of(uid)):
+                for row in part.select(["uid", "version_tag"]).to_pylist():
+                    tags.setdefault(row["uid"], row["version_tag"])
+            if any(t == tag and u != uid and u not in gone for u, t in tags.items()):
+                raise self._tag_is_given(str(tag))
+
+        changes.check(check)
+
+    def _tag_is_given(self, tag: str) -> InvalidArgument:
+        return InvalidArgument(
+            f"There is a version {tag!r} of {self!r} already.",
+            hint="choose another version tag, or leave it None",
+        )
 
     def _rename(self, batch: Batch, before: str | None) -> None:
         """Give back the old key, and take the new one unless another family has it.

@@ -67,6 +67,7 @@ class BaseBlock(Versioned):
             return
         self._values["hash"] = _hash_of(self._values["content"])
         if revises is not None:
+            self._check_revised(revises)
             self._revise(revises)
         elif self._values["kind"] != _COMMENT and not self._become_known():
             self._join_family()
@@ -75,6 +76,28 @@ class BaseBlock(Versioned):
         """What a new version takes over from the one before."""
         taken: dict[str, Any] = {"kind": revises._values.get("kind")}
         return taken
+
+    def _check_revised(self, revises: Any) -> None:
+        """Refuse to follow a block of another kind or place, and versions of comments.
+
+        Raises:
+            InvalidArgument: That is what was asked for.
+        """
+        own, other = self._values, getattr(revises, "_values", {})
+        if other.get("kind") == _COMMENT:
+            raise InvalidArgument(
+                "A comment has no versions.",
+                found=f"revises={revises!r}",
+                hint="leave out revises=: it becomes another comment",
+            )
+        for name in ("kind", f"{self.meta.part_of}_uid"):
+            if isinstance(revises, BaseBlock) and own.get(name) != other.get(name):
+                raise InvalidArgument(
+                    f"A version of a block has the {name.removesuffix('_uid')!r} of the one before.",
+                    found=repr(own.get(name)),
+                    expected=repr(other.get(name)),
+                    hint="leave out revises=",
+                )
 
     def _check_kind(self, kind: Any) -> None:
         """Refuse a kind of block that there isn't.

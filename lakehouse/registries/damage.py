@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from lakehouse.engine import damage as kinds
 from lakehouse.engine.damage import Damage
-from lakehouse.engine.references import Reference, dangling
+from lakehouse.engine.references import dangling
 from lakehouse.errors import ContentChanged, LakeCorrupt, LakehouseError
-from lakehouse.orm.meta import table_name
 from lakehouse.registries.artifact.stored import difference_at, place_of, tags_naming
 from lakehouse.storage import StorageLocation
 
@@ -22,23 +21,6 @@ if TYPE_CHECKING:
     from lakehouse.orm.directory import Directory
 
 _SHOWN = 50  # rows named per column; the others are counted
-_NARROW: dict[str, list[Reference]] = {
-    "feature_value": [
-        Reference("subject_uid", None, essential=True),
-        Reference("feature_uid", "feature", essential=True),
-        Reference("created_by_uid", "user"),
-    ],
-    "artifact_snapshot": [
-        Reference("artifact_uid", "artifact", essential=True),
-        Reference("snapshot_uid", "snapshot", essential=True),
-    ],
-    "snapshot_column": [Reference("snapshot_uid", "snapshot", essential=True)],
-    "branch_edit": [
-        Reference("branch_uid", "branch", essential=True),
-        Reference("target_uid", None, essential=True),
-    ],
-}
-_NEEDED = ("storage", "branch", "space", "created_on")  # a record without them means something else
 
 
 def find(check: TableCheck, directory: Directory) -> None:
@@ -83,30 +65,6 @@ def _dangling_now(
             state = newer
 
 
-def references(table: str, directory: Directory) -> list[Reference]:
-    """The columns of a table that name rows of others."""
-    if table in _NARROW:
-        return _NARROW[table]
-    if table in directory.by_table:
-        meta = directory.by_table[table].meta
-        return [
-            Reference(f"{name}_uid", table_name(to), replaceable=name not in _NEEDED)
-            for name, to in meta.foreign_keys.items()
-        ]
-    if table.endswith("_link"):
-        subject = table.removesuffix("_link")
-        return [
-            Reference(
-                "subject_uid", subject if subject in directory.by_table else None, essential=True
-            ),
-            Reference("target_uid", None, essential=True),
-            Reference("feature_uid", "feature", essential=True),
-            Reference("created_by_uid", "user"),
-            Reference("run_uid", "run"),
-        ]
-    return []
-
-
 def _dangling(state: State, table: str, directory: Directory, whole: set[str]) -> Iterator[Damage]:
     rows = state.arrow(table)
 
@@ -116,7 +74,7 @@ def _dangling(state: State, table: str, directory: Directory, whole: set[str]) -
         # that a table can't be read is told already
         return state.arrow(target)["uid"].combine_chunks() if target in whole else None
 
-    for reference in references(table, directory):
+    for reference in directory.references(table):
         column = reference.column
         if column not in rows.column_names:
             continue

@@ -142,3 +142,20 @@ def test_two_processes_write_a_readme(record, run_python):
     assert len({b.stem_uid for b in found}) == 1
     assert [b.version for b in found] == ["0000", "0001"]
     assert found.to_list("is_latest") == [False, True]
+
+
+def test_a_version_follows_a_readme_of_the_same_record(record):
+    readme = RecordBlock(record=record, content="the readme", kind="readme").save()
+    comment = RecordBlock(record=record, content="c1", kind="comment").save()
+    other = ln.Record(name="other").save()
+    for fields, match in (
+        ({"record": record, "kind": "comment", "revises": readme}, "'kind'"),
+        ({"record": record, "kind": "comment", "revises": comment}, "no versions"),
+        ({"record": record, "kind": "readme", "revises": comment}, "no versions"),
+        ({"record": other, "kind": "readme", "revises": readme}, "'record'"),
+    ):
+        with pytest.raises(InvalidArgument, match=match):
+            RecordBlock(content="new", **fields)
+    assert record.notes == "the readme"
+    assert RecordBlock(content="two", revises=readme).save().stem_uid == readme.stem_uid
+    assert record.notes == "two"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist
+from lakehouse.orm import Lake
 
 
 def write(path: str | Path, text: str = "text") -> str:
@@ -414,3 +416,67 @@ def test_dataset_reads_paths_as_they_are(lake):
         ln.Artifact(pa.table({"x": [x]}), key=f"k=7/{name}", key_is_virtual=False).save()
     rows = ln.sql("SELECT * FROM dataset('k=7/a[1].parquet')")
     assert (rows.columns, rows.fetchall()) == (["x"], [(1,)])
+
+
+@pytest.mark.parametrize("by_others", [False, True])
+@pytest.mark.parametrize("registry", ["Artifact", "Transform", "Collection"])
+def test_a_version_tag_is_given_once(lake, registry, by_others):
+    def make(at, n):
+        if registry == "Transform":
+            return at.Transform(key="t", version="1.0", source_code=f"{n}", kind="pipeline")
+        path = write(f"{n}.txt", f"{n}")
+        if registry == "Artifact":
+            return at.Artifact(path, key="t.txt", version="1.0")
+        return at.Collection([at.Artifact(path, key=path).save()], key="t", version="1.0")
+
+    key = "t.txt" if registry == "Artifact" else "t"
+    other = Lake.open(lake.root) if by_others else lake
+    one, two = make(other, 1), make(lake, 2)  # both before either is saved
+    one.save()
+    with pytest.raises(InvalidArgument, match=r"There is a version '1\.0'"):
+        two.save()
+    assert getattr(lake, registry).filter(key=key).count() == 1
+    two.version = "2.0"
+    two.save()
+    two.version = "1.0"
+    with pytest.raises(InvalidArgument, match=r"There is a version '1\.0'"):
+        two.save()
+    two.version = "2.0"
+    with pytest.raises(InvalidArgument, match="There is a version"), lake.transaction():
+        for n in (3, 4):
+            record = make(lake, n)
+            record.version = "3.0"
+            record.save()
+    assert sorted(getattr(lake, registry).filter(key=key).to_list("version")) == ["1.0", "2.0"]
+    if by_others:
+        other.close()
+
+
+@pytest.mark.parametrize("what", ["update", "versions"])
+def test_what_a_retry_solves_is_retried(lake, what):
+    """Two handles of one lake change the same at the same time; nobody gets an error."""
+    ln.save([ln.ULabel(name=f"l{i}") for i in range(3)])
+    failures = []
+
+    def work(who):
+        try:
+            with Lake.open(lake.root) as own:
+                for i in range(15):
+                    if what == "update":
+                        own.ULabel.filter().update(description=f"{who}{i}")
+                    else:
+                        own.Artifact(write(f"{who}.txt", f"{who}{i}"), key="k.txt").save()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    if what == "update":
+        assert len(set(lake.ULabel.filter().to_list("description"))) == 1
+    else:
+        assert lake.Artifact.filter(key="k.txt").count() == 45
+        assert len({a.stem_uid for a in lake.Artifact.filter(key="k.txt")}) == 1

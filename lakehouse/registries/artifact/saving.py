@@ -81,6 +81,7 @@ class ArtifactSaving(ArtifactContent):
 
     def _before_save(self, batch: Batch) -> None:
         payload = self._payload
+        self._guard_tag(batch)
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
         if self._saved and not self._replaced and self._validation is not None:

@@ -231,6 +231,20 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             batch.stage(lambda changes: self._stage(changes, members(), parts(), batch))
             batch.on_commit(self._forget)
 
+    def _follow_moved(self, batch: Batch) -> None:
+        """Its members and parts turned out to be existing rows: they are what it demands."""
+        values = self._values
+        if values.get("content") is None or not (self._members or self._slots or self._wanted):
+            return
+        if self._slots:
+            values["slots_uids"] = {slot: part.uid for slot, part in self._slots.items()}
+        members = [m._replace(uid=batch.uid_of(m.table, m.uid)) for m in self._current_members()]
+        parts = self._parts()
+        values["content"] = content.content_of(values, members, values.get("index_uid"), parts)
+        values["hash"] = content.hash_of(values["content"])
+        if values.get("hash_key") is not None:
+            values["hash_key"] = values["hash"]
+
     def _change(self, batch: Batch) -> None:
         """Change the content of a saved schema; the former one is kept if it was used."""
         members, parts = self._current_members(), self._parts()
