@@ -130,6 +130,7 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
         immediate: tuple[str, ...] = (),
         feature_columns: FeatureColumns | None = None,
         private: tuple[str, ...] = (),
+        derived: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -157,6 +158,7 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
             immediate=frozenset(immediate),
             feature_columns=feature_columns,
             private=private,
+            derived=dict(derived or {}),
             part_of=part_of,
         )
         cls._add_descriptors()

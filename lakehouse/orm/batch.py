@@ -191,7 +191,7 @@ class Batch(Committing):
             if is_another(meta, columns, values, first._values):
                 continue
             if self._has(first, columns, key):
-                record._check_told(first._values, values)
+                record._check_agrees(first._values, values)
                 self.join(record, first)
                 return False
             keys[key] = record

@@ -197,7 +197,26 @@ class FieldDescriptor:
         return value
 
     def __set__(self, record: Any, value: Any) -> None:
-        record._set(self._field.name, self._field.validate(value))
+        checked = self._field.validate(value)
+        refuse_derived(record, self._field.name, record._values.get(self._field.name), checked)
+        record._set(self._field.name, checked)
+
+
+def refuse_derived(record: Any, name: str, known: Any, told: Any) -> None:
+    """Refuse to assign a field that follows from others.
+
+    Raises:
+        FieldValidationError: It is such a field, and the value is another one.
+    """
+    way = record.meta.derived.get(name)
+    if way is not None and told != known:
+        raise FieldValidationError(
+            f"The field {name!r} of {record!r} follows from what it is of; it isn't assigned.",
+            found=repr(told),
+            expected=repr(known),
+            hint=way,
+            field=name,
+        )
 
 
 class UidDescriptor(FieldDescriptor):
@@ -249,6 +268,9 @@ class ForeignKeyDescriptor:
         return record._get_related(self._name)
 
     def __set__(self, record: Any, value: Any) -> None:
+        column = f"{self._name}_uid"
+        told = value._values.get("uid") if hasattr(value, "_values") else value
+        refuse_derived(record, self._name, record._values.get(column), told)
         record._set_related(self._name, value)
 
 

@@ -157,6 +157,8 @@ class RegistryMeta:
         feature_columns: Called with (lake, meta, table with the column `uid`, names or None);
             returns the table with a column for each feature of its records.
         private: Columns that data frames leave out unless they are asked for.
+        derived: Fields that follow from others or from the content, so that nobody assigns them
+            → the call that changes them.
     """
 
     cls: type[Any]
@@ -178,6 +180,7 @@ class RegistryMeta:
     immediate: frozenset[str] = frozenset()
     feature_columns: FeatureColumns | None = None
     private: tuple[str, ...] = ()
+    derived: dict[str, str] = field(default_factory=dict)
 
     @property
     def code(self) -> str:

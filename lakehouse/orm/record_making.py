@@ -139,7 +139,7 @@ class RecordMaking(RecordValues):
     def _adopt(self, row: dict[str, Any]) -> None:
         """Become the record of an existing row; other given values are changes to save."""
         given = self._values
-        self._check_told(row, given)
+        self._check_agrees(row, given)
         _assign(self, "_values", row)
         _assign(self, "_saved", True)
         _assign(self, "_old", None)
@@ -153,12 +153,12 @@ class RecordMaking(RecordValues):
     def _join(self, batch: Batch, first: Any) -> None:
         """Become one with an equal new record of the open transaction."""
         given = self._values
-        self._check_told(first._values, given)
+        self._check_agrees(first._values, given)
         record: Any = self
         batch.join(record, first)
         self._set_given(given)
 
-    def _check_told(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    def _check_agrees(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         """Refuse what is said of an existing record that contradicts it.
 
         A constructor call may find the record at once, or only when it is saved: because somebody

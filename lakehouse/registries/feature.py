@@ -121,7 +121,7 @@ class Feature(
             )
         super().__init__(name=name, dtype=text, **fields)
 
-    def _check_told(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    def _check_agrees(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         before, told = known.get("dtype"), given.get("dtype")
         if before is not None and told is not None and not _are_one(before, told):
             name = known.get("name")

@@ -58,6 +58,11 @@ class Schema(
     match=(("hash_key",), ("hash",)),
     foreign_keys={"type": "Schema", "index": "Feature"},
     relations=relations_of("Schema"),
+    derived={
+        "hash": "change what the schema demands: its features, slots or settings, then .save()",
+        "n_members": "schema.features.add(…), or schema.features.remove(…)",
+        "itype": "make another schema: ln.Schema(features, itype=…)",
+    },
     private=("hash_key", "slots_uids", "content", "history"),
     immediate=(
         "hash",

@@ -54,6 +54,10 @@ class Storage(
     required=("root",),
     relations=relations_of("Storage"),
     aliases={"instance_uid": "lake_uid"},
+    derived={
+        "root": "register the other place: ln.Storage(root=…).save()",
+        "type": "register the other place: ln.Storage(root=…).save()",
+    },
 ):
     """Places where artifacts are stored: local folders and object stores.
 

@@ -45,6 +45,11 @@ class Artifact(
     feature_lookup=lookup_on("artifact"),
     feature_columns=with_features,
     private=("hash_key", "storage_key", "key_is_virtual", "overwrite_versions", "schema_hash"),
+    derived=dict.fromkeys(
+        ("size", "hash", "suffix", "n_files", "storage_key", "hash_key", "schema_hash"),
+        "artifact.replace(path).save(), or a new version: ln.Artifact(path, revises=artifact)",
+    )
+    | {"storage": "ln.Artifact(artifact.path, key=…, storage=…) stores it there, too"},
 ):
     """Datasets & models stored as files, folders or arrays.
 
@@ -258,6 +263,34 @@ class Artifact(
             self._set("schema_uid", wanted.uid)
             self._set("schema_hash", wanted.hash)
         self._dirty = True
+
+    def _judge_assigned(self) -> None:
+        """Content has to satisfy the schema that was assigned to its artifact.
+
+        Raises:
+            ValidationError: It doesn't; nothing is saved.
+        """
+        uid, changed = self._values.get("schema_uid"), "schema_uid" in (self._old or {})
+        asked = self._asked[0]
+        judged = self._validation is not None and (self._validation.demanded or ("",))[0] == uid
+        if judged or not (changed if self._saved else uid != (asked and asked.uid)):
+            return
+        if uid is None:
+            self._set("schema_hash", None)
+            return
+        schema, features = self._get_related("schema"), None
+        if self._saved:
+            features = self.features.get_values(external_only=True) or None
+        if self._payload is not None:
+            object.__setattr__(self, "_asked", (schema, features or self._asked[1]))
+            self._judge()
+            self._set("schema_hash", schema.hash)
+            return
+        object.__setattr__(self, "_payload", payload_of(self.path, None))
+        try:
+            self._validate_known(schema, features)
+        finally:
+            object.__setattr__(self, "_payload", None)
 
     def _rewrite(self, payload: Payload, table: Any) -> None:
         """Coercion changed the data: what is stored is the coerced table."""

@@ -82,6 +82,7 @@ class ArtifactSaving(ArtifactContent):
     def _before_save(self, batch: Batch) -> None:
         payload = self._payload
         self._guard_tag(batch)
+        self._judge_assigned()
         if self._saved and self._old is not None and "key" in self._old:
             self._rename(batch, self._old["key"])
         if self._saved and not self._replaced and self._validation is not None:
@@ -197,6 +198,9 @@ class ArtifactSaving(ArtifactContent):
         notify(f"{payload.path!r} changed after it was judged, so it was judged again", "warning")
 
     def _judge(self) -> None:
+        raise TypeError(type(self).__name__)
+
+    def _judge_assigned(self) -> None:
         raise TypeError(type(self).__name__)
 
     def _check_place(self) -> None:
