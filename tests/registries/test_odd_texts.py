@@ -35,8 +35,10 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "init": lambda text: ln.setup.init(storage=text),
     "connect": lambda text: ln.connect(text),
     "dictionary": lambda text: ln.Record(name="r", extra_data={text: text}).save(),
+    # as objects: pandas 3 itself refuses some of them as its own text
     "column": lambda text: ln.Artifact.from_dataframe(
-        pd.DataFrame({text: [text]}), key="odd.parquet"
+        pd.DataFrame([[text]], columns=pd.Index([text], dtype=object), dtype=object),
+        key="odd.parquet",
     ).save(),
 }
 

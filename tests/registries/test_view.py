@@ -52,10 +52,11 @@ def test_wrong_options(lake, options, said):
 
 def test_a_data_frame_with_what_its_features_say(lake, capsys):
     ln.Feature(name="dose", dtype=float, unit="mg", description="how much").save()
-    ln.view(df=pd.DataFrame({"dose": [1.0], "note": ["x"]}))
+    frame = pd.DataFrame({"dose": [1.0], "note": ["x"]})
+    ln.view(df=frame)
     dose, note = capsys.readouterr().out.splitlines()[-2:]
     assert dose.split() == ["dose", "float64", "float", "mg", "how", "much"]
-    assert note.split() == ["note", "object"]
+    assert note.split() == ["note", str(frame["note"].dtype)]  # pandas 3 has a type of its own
 
 
 def test_html_of_a_view():
