@@ -33,10 +33,10 @@ from lakehouse.errors import (
 from lakehouse.identity import new_uid
 from lakehouse.orm import Lake
 from lakehouse.orm.directory import default_directory
+from lakehouse.progress import Advance, tracked
 from lakehouse.storage import is_remote
 from lakehouse.storage.listing import files_at
 from lakehouse.storage.local import TEMP_PREFIX
-from lakehouse.storage.progress import Advance, tracked
 
 _WORKERS = 16
 _STATE = "restoring.json"

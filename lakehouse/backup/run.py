@@ -24,8 +24,8 @@ from lakehouse.engine.snapshot import Snapshot
 from lakehouse.errors import InvalidArgument, LakeCorrupt, StorageError
 from lakehouse.orm import Lake
 from lakehouse.printable import printable
+from lakehouse.progress import Advance, tracked
 from lakehouse.storage import ContentHash, is_remote
-from lakehouse.storage.progress import Advance, tracked
 
 _TRIES = 10
 _WORKERS = 16

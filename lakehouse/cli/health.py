@@ -51,7 +51,9 @@ def _bar() -> Iterator[Progress | None]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn
 
-    columns = (SpinnerColumn(), "{task.description}", "{task.completed}")
+    from lakehouse.progress import description
+
+    columns = (SpinnerColumn(), description(), "{task.completed}")
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 

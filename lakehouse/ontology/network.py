@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import os
+import sys
 import urllib.error
 import urllib.request
 from base64 import b64encode
 from typing import IO
 from urllib.parse import unquote
 
+from lakehouse.progress import tracked
 from lakehouse.redaction import harmless
 from lakehouse.uris import READ_ONLY, end_of, parsed, scheme_of
 
@@ -62,19 +64,14 @@ def _request(address: str) -> urllib.request.Request | str:
 
 
 def _copy(address: str, out: IO[bytes], label: str) -> None:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with (
-        urllib.request.urlopen(_request(address), timeout=_SECONDS) as answer,
-        Progress(*columns, TransferSpeedColumn(), transient=True) as bar,
-    ):
+    with urllib.request.urlopen(_request(address), timeout=_SECONDS) as answer:
         size = int(answer.headers.get("Content-Length") or 0)
-        task = bar.add_task(f"fetching {label}", total=size or None)
         received = 0
-        while data := answer.read(_PIECE):
-            out.write(data)
-            received += len(data)
-            bar.update(task, completed=received)
+        with tracked(f"fetching {label}", size or None, sys.stderr.isatty()) as advance:
+            while data := answer.read(_PIECE):
+                out.write(data)
+                received += len(data)
+                if advance is not None:
+                    advance(len(data))
         if size and received != size:
             raise OSError(f"{received} of {size} bytes came")

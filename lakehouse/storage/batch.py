@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lakehouse import filesystem
+from lakehouse.progress import Advance
 from lakehouse.storage import local
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
-from lakehouse.storage.progress import Advance
 from lakehouse.storage.source import Source
 
 _SYNCFS_TRUSTED = {

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import ContentChanged
+from lakehouse.progress import tracked
 from lakehouse.storage import local, remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
 from lakehouse.storage.keys import check_key
-from lakehouse.storage.progress import tracked
 from lakehouse.storage.sameness import Saved, difference
 from lakehouse.storage.source import Entry, source_of
 from lakehouse.storage.stamps import look_at

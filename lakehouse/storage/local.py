@@ -16,9 +16,9 @@ from pathlib import Path
 
 from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument
+from lakehouse.progress import Advance
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
-from lakehouse.storage.progress import Advance
 from lakehouse.storage.source import Entry, Source
 from lakehouse.storage.stamps import stamp
 
