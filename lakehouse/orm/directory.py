@@ -90,8 +90,14 @@ class Directory:
         """The columns of a table that name rows of others."""
         known = self._references.get(table)
         if known is None:
-            known = self._references[table] = references_of(table, self.by_table)
+            found = references_of(table, self.by_table)
+            known = [r for r in found if r.target is None or r.target in self._tables]
+            self._references[table] = known
         return known
+
+    @cached_property
+    def _tables(self) -> set[str]:
+        return {spec.name for spec in self.specs()}
 
     @property
     def modules(self) -> set[str]:
