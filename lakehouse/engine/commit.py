@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from lakehouse.engine.catalog import (
-    Catalog,
     Commit,
     Exclusive,
     Heads,
@@ -25,14 +24,13 @@ from lakehouse.engine.catalog import (
 )
 from lakehouse.engine.changes import Changes
 from lakehouse.engine.encoding import Ready, bulk_claims, prepare
-from lakehouse.engine.files import Files
-from lakehouse.engine.leases import Lease, Leases
-from lakehouse.engine.limits import Limits
+from lakehouse.engine.leases import Lease
 from lakehouse.engine.named_rows import NamedRows
+from lakehouse.engine.parts import Parts
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.spec import KEY_SEPARATOR, TableSpec
 from lakehouse.engine.stage import StagedTable, stage_table
-from lakehouse.engine.tables import TableCache, TableVersion
+from lakehouse.engine.tables import TableVersion
 from lakehouse.errors import (
     CommitConflict,
     IntegrityError,
@@ -50,22 +48,9 @@ _Ready = dict[str, dict[int, Ready]]
 class Committer:
     """Turns changes into commits, for one lake."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        files: Files,
-        cache: TableCache,
-        specs: Mapping[str, TableSpec],
-        limits: Limits,
-        leases: Leases,
-    ) -> None:
-        self._leases = leases
-        self._catalog = catalog
-        self._files = files
-        self._cache = cache
-        self._specs = specs
-        self._limits = limits
-        self._named = NamedRows(cache.version)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._named = NamedRows(parts.cache.version)
 
     def commit(
         self, changes: Changes, heads: Heads, *, user: str = "", run: str = "", message: str = ""
@@ -87,7 +72,7 @@ class Committer:
             self._spec(table)
         commit_id = new_uid()
         ready: _Ready = {}
-        lease = self._leases.new()
+        lease = self._parts.leases.new()
         try:
             self._prepare(changes, heads, ready, lease)
             return self._race(changes, ready, commit_id, (user, run, message))
@@ -105,30 +90,32 @@ class Committer:
     def _race(
         self, changes: Changes, ready: _Ready, commit_id: str, who: tuple[str, str, str]
     ) -> Commit:
-        for attempt in range(self._limits.attempts):
+        for attempt in range(self._parts.limits.attempts):
             if attempt:
                 time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.5)))
             try:
-                with self._catalog.exclusive() as exclusive:
+                with self._parts.catalog.exclusive() as exclusive:
                     return self._attempt(exclusive, changes, ready, commit_id, who)
             except PointerMoved:
                 continue
             except KeysTaken as error:
                 raise self._conflict(error) from None
         raise CommitConflict(
-            f"Other writers won {self._limits.attempts} races in a row; nothing was committed.",
+            f"Other writers won {self._parts.limits.attempts} races in a row; nothing was committed.",
             hint="save again",
         )
 
     def _spec(self, table: str) -> TableSpec:
-        if table not in self._specs:
-            raise InvalidArgument(f"There is no table {table!r}.", expected=sorted(self._specs))
-        return self._specs[table]
+        if table not in self._parts.specs:
+            raise InvalidArgument(
+                f"There is no table {table!r}.", expected=sorted(self._parts.specs)
+            )
+        return self._parts.specs[table]
 
     def _discard(self, paths: Iterable[str]) -> None:
         """Remove files that no commit will name."""
         with suppress(OSError):
-            self._files.remove(paths)
+            self._parts.files.remove(paths)
 
     def _prepare(self, changes: Changes, heads: Heads, ready: _Ready, lease: Lease) -> None:
         for name, table in changes.tables.items():
@@ -138,15 +125,15 @@ class Committer:
                 spec, rows = self._spec(name), insert.rows
                 if isinstance(rows, list):
                     rows = spec.encode_rows(rows)
-                elif rows.num_rows < self._limits.bulk_rows:
+                elif rows.num_rows < self._parts.limits.bulk_rows:
                     continue
-                if rows.num_rows < self._limits.bulk_rows:
+                if rows.num_rows < self._parts.limits.bulk_rows:
                     one = Ready([], rows, bulk_claims(spec, rows))
                 else:
-                    base = self._cache.version(heads.pointers[name])
-                    one = prepare(spec, base, rows, self._limits)
+                    base = self._parts.cache.version(heads.pointers[name])
+                    one = prepare(spec, base, rows, self._parts.limits)
                     lease.add(f.path for f in one.files)
-                    self._files.write([(f.path, f.data) for f in one.files])
+                    self._parts.files.write([(f.path, f.data) for f in one.files])
                 for file in one.files:
                     file.written = True
                 ready.setdefault(name, {})[i] = one
@@ -159,20 +146,20 @@ class Committer:
         commit_id: str,
         who: tuple[str, str, str],
     ) -> Commit:
-        heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
+        heads = reconcile(exclusive, self._parts.cache, self._parts.specs, exclusive.heads())
         self._check_expected(changes, heads)
         self._named.check(changes, heads.pointers)
         for check in changes.checks:
-            check(lambda table: self._cache.version(heads.pointers[table]))
+            check(lambda table: self._parts.cache.version(heads.pointers[table]))
         user, run, message = who
         swap = Swap(commit_id, datetime.now(UTC), user, run, message)
         staged: list[StagedTable] = []
         for name, table in changes.tables.items():
-            base = self._cache.version(heads.pointers[name])
+            base = self._parts.cache.version(heads.pointers[name])
             swap.claims += table.claims
             swap.releases += table.releases
             one = stage_table(
-                self._spec(name), base, table, ready.get(name, {}), self._limits, commit_id
+                self._spec(name), base, table, ready.get(name, {}), self._parts.limits, commit_id
             )
             if one is None:
                 continue
@@ -183,7 +170,7 @@ class Committer:
             swap.releases += one.releases
             swap.garbage += one.garbage
         written = [file for one in staged for file in one.files]
-        self._files.write(written)
+        self._parts.files.write(written)
         try:
             seq = exclusive.swap(swap)
         except (PointerMoved, KeysTaken):
@@ -203,7 +190,7 @@ class Committer:
             if heads.pointers.get(table) != location
         ]
         for (table, uid), values in changes.expected_rows.items():
-            row = self._cache.version(heads.pointers[table]).row(uid) or {}
+            row = self._parts.cache.version(heads.pointers[table]).row(uid) or {}
             if any(row.get(name) != value for name, value in values.items()):
                 moved.append(f"{table} {uid}")
         if moved:
@@ -215,8 +202,8 @@ class Committer:
 
     def _enter(self, version: TableVersion) -> None:
         for manifest in version.manifests:
-            self._cache.remember_manifest(manifest)
-        self._cache.keep(version)
+            self._parts.cache.remember_manifest(manifest)
+        self._parts.cache.keep(version)
 
     def _conflict(self, error: KeysTaken) -> KeyConflict:
         return key_conflict(error.taken)

@@ -26,6 +26,7 @@ from lakehouse.engine.gc import Collector, GcReport
 from lakehouse.engine.history import History
 from lakehouse.engine.leases import Lease, Leases
 from lakehouse.engine.limits import Limits
+from lakehouse.engine.parts import Parts
 from lakehouse.engine.relocate import Move
 from lakehouse.engine.site import Site
 from lakehouse.engine.snapshot import Snapshot
@@ -74,7 +75,8 @@ class Engine:
         self._leases = Leases(files, self.folder)
         self._cache = TableCache(files)
         self._history = History(catalog, self._cache, self.specs)
-        self._committer = Committer(catalog, files, self._cache, self.specs, limits, self._leases)
+        self._parts = Parts(catalog, files, self._cache, self.specs, limits, self._leases)
+        self._committer = Committer(self._parts)
         self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
         self._visited: set[str] = set()
@@ -462,16 +464,7 @@ class Engine:
         """What takes rows out of all kept states; see `lakehouse.engine.erasure`."""
         from lakehouse.engine.erasure import Eraser  # loads what only erasures need
 
-        return Eraser(
-            self._catalog,
-            self._files,
-            self._cache,
-            self.specs,
-            self._limits,
-            self._leases,
-            self._visit,
-            self.folder,
-        )
+        return Eraser(self._parts, self._visit, self.folder)
 
     def fresh_info(self) -> dict[str, Any]:
         """The lake's settings as they are now."""

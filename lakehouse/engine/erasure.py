@@ -25,17 +25,15 @@ import pyarrow.parquet as pq
 from lakehouse.engine import _avro_read, leases, parquet
 from lakehouse.engine import metadata as md
 from lakehouse.engine.assemble import Assembled, assemble_anew
-from lakehouse.engine.catalog import Catalog, Exclusive, Heads, PointerMoved, Swap
+from lakehouse.engine.catalog import Exclusive, Heads, PointerMoved, Swap
 from lakehouse.engine.digest import named_digest
 from lakehouse.engine.encoding import NewFile, new_file, sort_rows
-from lakehouse.engine.files import Files, Listed
-from lakehouse.engine.leases import Leases
-from lakehouse.engine.limits import Limits
+from lakehouse.engine.files import Listed
+from lakehouse.engine.parts import Parts
 from lakehouse.engine.reach import reachable, reachable_with_history
 from lakehouse.engine.reconcile import reconcile
 from lakehouse.engine.repair import QUARANTINE
-from lakehouse.engine.spec import TableSpec
-from lakehouse.engine.tables import TableCache, TableVersion
+from lakehouse.engine.tables import TableVersion
 from lakehouse.errors import CommitConflict, LakeCorrupt
 from lakehouse.identity import new_uid
 
@@ -190,28 +188,18 @@ class Eraser:
     """Erases rows from all kept states of a lake.
 
     Args:
-        catalog, files, cache, specs, limits, leases: The lake.
+        parts: The lake.
         visit: Brings logged versions of a lake that was moved along.
         folder: The folder of the lake's own files.
     """
 
     def __init__(
         self,
-        catalog: Catalog,
-        files: Files,
-        cache: TableCache,
-        specs: Mapping[str, TableSpec],
-        limits: Limits,
-        leases: Leases,
+        parts: Parts,
         visit: Callable[[Iterable[str]], None],
         folder: str,
     ) -> None:
-        self._catalog = catalog
-        self._files = files
-        self._cache = cache
-        self._specs = specs
-        self._limits = limits
-        self._leases = leases
+        self._parts = parts
         self._visit = visit
         self._folder = folder
 
@@ -219,7 +207,7 @@ class Eraser:
 
     def rows_on_disk(self, table: str) -> Iterator[pa.Table]:
         """The rows of every data file in a table's folder, whether or not a state needs it."""
-        for found in self._files.list(f"{self._folder}/tables/{table}/data"):
+        for found in self._parts.files.list(f"{self._folder}/tables/{table}/data"):
             rows = self._decoded(found)
             if rows is not None:
                 yield rows
@@ -229,14 +217,14 @@ class Eraser:
         if found.outside or not found.path.endswith(".parquet"):
             return None
         try:
-            return _plain(pq.read_table(io.BytesIO(self._files.read(found.path))))
+            return _plain(pq.read_table(io.BytesIO(self._parts.files.read(found.path))))
         except (pa.ArrowException, OSError, ValueError):
             return None
 
     def look(self, doomed: Doomed) -> Erased:
         """What an erasure would do; nothing is changed."""
         told = Erased()
-        heads = self._catalog.heads()
+        heads = self._parts.catalog.heads()
         doomed = self._spared(doomed, heads)
         for table in self._find(doomed, heads, told):
             old = self._old(table)
@@ -255,7 +243,7 @@ class Eraser:
             if match.unless is None or match.unless[0] not in heads.pointers:
                 continue
             table, column = match.unless
-            rows = self._cache.version(heads.pointers[table]).arrow()
+            rows = self._parts.cache.version(heads.pointers[table]).arrow()
             for own in doomed.of(table):
                 if (mask := own.mask(rows)) is not None:
                     rows = rows.filter(pc.invert(mask))
@@ -270,15 +258,15 @@ class Eraser:
 
     def _find(self, doomed: Doomed, heads: Heads, told: Erased) -> list[_Table]:
         """The tables and the files in their folders that have anything to do with it."""
-        announced = self._leases.announced(tidy=False)
-        locations = self._catalog.locations()
+        announced = self._parts.leases.announced(tidy=False)
+        locations = self._parts.catalog.locations()
         tables = []
         for name in doomed.tables:
             kept = [(seq, location) for table, seq, location in locations if table == name]
             table = _Table(name, kept, heads.pointers.get(name))
             gone: set[str] = set()
             emptied: set[str] = set()
-            for found in self._files.list(f"{self._folder}/tables/{name}"):
+            for found in self._parts.files.list(f"{self._folder}/tables/{name}"):
                 if found.outside or not found.path.endswith(_SUFFIXES):
                     continue
                 if found.path in announced:
@@ -299,7 +287,7 @@ class Eraser:
     ) -> None:
         """Note what a file is to the erasure; the uids of doomed rows are added to the sets."""
         if not found.path.endswith(".parquet"):
-            data = self._files.read(found.path)
+            data = self._parts.files.read(found.path)
             if doomed.names_one(data) or _bounds(doomed, found.path, data):
                 table.dirty.add(found.path)
             return
@@ -319,7 +307,7 @@ class Eraser:
         out: dict[str, str] = {}
         needed: set[str] = set()
         for location in table.locations:
-            version = self._cache.version(location)
+            version = self._parts.cache.version(location)
             paths = reachable(version)
             if self._is_affected(table, version, paths):
                 out.update(dict.fromkeys(paths, location))
@@ -329,15 +317,15 @@ class Eraser:
 
     def _is_affected(self, table: _Table, version: TableVersion, paths: set[str]) -> bool:
         if version.location == table.head and table.dirty:
-            paths = reachable_with_history(version, self._files)
+            paths = reachable_with_history(version, self._parts.files)
         return not table.dirty.isdisjoint(paths)
 
     def _states(self, table: _Table, locations: Iterable[str]) -> set[int]:
         """The commits in whose kept states one of these versions of a table is."""
         old, found = set(locations), set()
-        floor = int(self._catalog.info().get("gc_floor", "0"))
-        tagged = set(self._catalog.tags().values())
-        newest = self._catalog.heads().seq
+        floor = int(self._parts.catalog.info().get("gc_floor", "0"))
+        tagged = set(self._parts.catalog.tags().values())
+        newest = self._parts.catalog.heads().seq
         for i, (seq, location) in enumerate(table.kept):
             end = table.kept[i + 1][0] if i + 1 < len(table.kept) else newest + 1
             if location in old:
@@ -349,7 +337,7 @@ class Eraser:
         words = [word.casefold() for word in (*doomed.uids, *doomed.words)]
         return {
             commit.seq: SILENCED
-            for commit in self._catalog.log()
+            for commit in self._parts.catalog.log()
             if any(word in commit.message.casefold() for word in words)
         }
 
@@ -363,14 +351,14 @@ class Eraser:
             commit_id: The id of the commit that says so, unless the log has it already.
             user, message: What the log says.
         """
-        for _ in range(self._limits.attempts):
+        for _ in range(self._parts.limits.attempts):
             try:
-                with self._catalog.exclusive() as exclusive:
+                with self._parts.catalog.exclusive() as exclusive:
                     return self._erase(exclusive, doomed, commit_id, user, message)
             except PointerMoved:
                 continue
         raise CommitConflict(
-            f"Other writers won {self._limits.attempts} races in a row; nothing was erased.",
+            f"Other writers won {self._parts.limits.attempts} races in a row; nothing was erased.",
             hint="erase again",
         )
 
@@ -378,7 +366,7 @@ class Eraser:
         self, exclusive: Exclusive, doomed: Doomed, commit_id: str, user: str, message: str
     ) -> Erased:
         told = Erased()
-        heads = reconcile(exclusive, self._cache, self._specs, exclusive.heads())
+        heads = reconcile(exclusive, self._parts.cache, self._parts.specs, exclusive.heads())
         doomed = self._spared(doomed, heads)
         tables = self._find(doomed, heads, told)
         swap = Swap(commit_id, datetime.now(UTC), user, message=message)
@@ -390,7 +378,7 @@ class Eraser:
             told.bytes += sum(table.sizes.get(path, 0) for path in gone & table.sizes.keys())
             told.seqs |= self._states(table, made)
         swap.releases = self._keys(doomed, tables, heads)
-        known = self._catalog.commit_by_id(commit_id) is not None
+        known = self._parts.catalog.commit_by_id(commit_id) is not None
         if not known or swap.pointers or swap.moved or swap.messages or swap.releases:
             if known:  # what was left by an erasure that was cut short
                 swap.commit_id = new_uid()
@@ -398,14 +386,14 @@ class Eraser:
         told.commit = swap.commit_id
         told.messages = len(swap.messages)
         # what nothing names any more goes last: until here every state was whole
-        self._files.remove(gone)
+        self._parts.files.remove(gone)
         told.files = sorted(gone)
         for path, data in self._elsewhere(doomed):
             if data is None:
-                self._files.remove([path])
+                self._parts.files.remove([path])
                 told.files.append(path)
             else:
-                self._files.replace(path, data)
+                self._parts.files.replace(path, data)
         return told
 
     def _written_anew(self, table: _Table, doomed: Doomed, swap: Swap) -> dict[str, Assembled]:
@@ -414,7 +402,7 @@ class Eraser:
         new: dict[str, NewFile | None] = {}
         last: dict[str, str] = {}  # new files, and the last version that needs them
         for location in table.locations:
-            version = self._cache.version(location)
+            version = self._parts.cache.version(location)
             if not self._is_affected(table, version, reachable(version)):
                 continue
             files = []
@@ -427,11 +415,11 @@ class Eraser:
             done = assemble_anew(
                 version,
                 {path: new[path] for path in (e.path for e in version.entries) if path in new},
-                manifest_entries=self._limits.manifest_entries,
+                manifest_entries=self._parts.limits.manifest_entries,
                 operation_id=swap.commit_id if head else _commit_of(version),
                 past=not head,
             )
-            self._files.write([*files, *done.files])
+            self._parts.files.write([*files, *done.files])
             made[location] = done
             last.update(dict.fromkeys(reachable(done.version), location))
             swap.moved[location] = done.version.location
@@ -450,12 +438,12 @@ class Eraser:
         old: set[str] = set(table.dirty)
         needed: set[str] = set()
         for location in table.locations:
-            version = self._cache.version(location)
+            version = self._parts.cache.version(location)
             if location in made:
                 old |= reachable(version)
                 needed |= reachable(made[location].version)
                 if location == table.head:
-                    old |= reachable_with_history(version, self._files) & table.dirty
+                    old |= reachable_with_history(version, self._parts.files) & table.dirty
             else:
                 needed |= reachable(version)
         for path in sorted(table.broken):
@@ -473,29 +461,29 @@ class Eraser:
         uids: set[str] = set(doomed.uids)
         found: set[tuple[str, str]] = set()
         for table in tables:
-            if table.head is None or table.name not in self._specs:
+            if table.head is None or table.name not in self._parts.specs:
                 continue
-            rows = self._cache.version(heads.pointers[table.name]).arrow()
+            rows = self._parts.cache.version(heads.pointers[table.name]).arrow()
             for match in doomed.of(table.name):
                 if not match.empties and (mask := match.mask(rows)) is not None:
                     own = rows.filter(mask)
                     uids |= set(own["uid"].to_pylist())
-                    found |= set(self._specs[table.name].keys_of_table(own))
-        found |= {(key, uid) for key, uid in self._catalog.claims() if uid in uids}
-        held = self._catalog.holders([key for key, _ in found])
+                    found |= set(self._parts.specs[table.name].keys_of_table(own))
+        found |= {(key, uid) for key, uid in self._parts.catalog.claims() if uid in uids}
+        held = self._parts.catalog.holders([key for key, _ in found])
         return sorted((key, uid) for key, uid in found if held.get(key) == uid)
 
     # -- beside the tables ---------------------------------------------------------------
 
     def _elsewhere(self, doomed: Doomed) -> Iterator[tuple[str, bytes | None]]:
         """Files in the quarantine and left leases that name a uid, and what is left of each."""
-        alive = self._leases.announced(tidy=False)
+        alive = self._parts.leases.announced(tidy=False)
         for folder in (QUARANTINE, leases.FOLDER):
-            for found in list(self._files.list(f"{self._folder}/{folder}")):
+            for found in list(self._parts.files.list(f"{self._folder}/{folder}")):
                 if found.outside:
                     continue
                 try:
-                    data = self._files.read(found.path)
+                    data = self._parts.files.read(found.path)
                 except FileNotFoundError:
                     continue
                 rows = self._decoded(found)
