@@ -210,20 +210,24 @@ class Committer:
 
 
 def key_conflict(taken: Sequence[tuple[str, str]]) -> KeyConflict:
-    """The error for taken keys, naming table, columns and values."""
+    """The error for taken keys, naming tables, columns and values."""
     shown = []
-    table = ""
+    tables = list(
+        dict.fromkeys(key.partition(KEY_SEPARATOR)[0].partition(".")[0] for key, _ in taken)
+    )
     for key, uid in taken[:5]:
         head, _, values = key.partition(KEY_SEPARATOR)
         table, _, columns = head.partition(".")
+        if len(tables) > 1:
+            columns = f"{table}.{columns}"
         shown.append(
             f"{columns.replace('+', ', ')} = {values.replace(KEY_SEPARATOR, ', ')!r} (uid {uid})"
         )
     more = f" and {len(taken) - 5} more" if len(taken) > 5 else ""
     return KeyConflict(
-        f"Unique values of {table!r} are already taken; nothing was committed.",
+        f"Unique values of {', '.join(map(repr, tables))} are already taken; nothing was committed.",
         found="; ".join(shown) + more,
         hint="get the existing record, or choose another value",
-        table=table,
+        table=tables[0] if tables else "",
         taken=tuple(taken),
     )

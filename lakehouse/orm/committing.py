@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.base import BaseRecord
     from lakehouse.orm.batch import Batch
     from lakehouse.orm.lake import Lake
+    from lakehouse.orm.meta import RegistryMeta
 
 _ARROW_FROM = 256  # records of one registry; fewer are staged as dictionaries
 _ADOPTIONS = 100  # each time somebody else was faster, so that the lake made progress
@@ -212,7 +213,7 @@ class Committing(Staged):
                 branch = record._values.get("branch_uid")
                 key = record.meta.spec.key_text(columns, values, branch)
                 if key is not None:
-                    (claims if columns in record.meta.match else others)[key] = record
+                    (claims if _finds(record.meta, columns) else others)[key] = record
             if record._claims_uid and (key := record._uid_key()) is not None:
                 claims[key] = claims[record._values["uid"]] = record
         mended = False
@@ -252,3 +253,8 @@ class Committing(Staged):
         self.lake.matcher.forget()
         for record in list(self._records.values()):
             record._after_save(cast("Batch", self))
+
+
+def _finds(meta: RegistryMeta, columns: tuple[str, ...]) -> bool:
+    """Whether who has equal values in these columns is the record that a constructor finds."""
+    return any(set(match) <= set(columns) for match in meta.match)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import lakehouse as ln
-from lakehouse.errors import LakehouseError, ObjectDoesNotExist, ProtectedRecord
+from lakehouse.errors import KeyConflict, LakehouseError, ObjectDoesNotExist, ProtectedRecord
 from lakehouse.orm import Lake
 
 
@@ -273,3 +273,37 @@ def test_equal_parts_of_one_save_are_one(lake: Lake, members: list[Any]) -> None
     assert sorted(slots) == ["obs", "uns", "var"]
     assert slots["obs"].uid == slots["var"].uid
     assert named(lake) == {}
+
+
+NEW: dict[str, Callable[[Lake], Any]] = {
+    "term by name": lambda lake: lake.bionty.CellType(name="my cell"),
+    "term by id": lambda lake: lake.bionty.CellType(name="T cell", ontology_id="CL:0000084"),
+    "term with abbr": lambda lake: lake.bionty.Tissue(name="odd", abbr="od"),
+    "organism": lambda lake: lake.bionty.Organism(name="mouse"),
+    "organism by id": lambda lake: lake.bionty.Organism(name="a", ontology_id="NCBITaxon:8296"),
+    "gene": lambda lake: lake.bionty.Gene(symbol="G", ensembl_gene_id="ENSG00000000001"),
+    "label": lambda lake: lake.ULabel(name="u"),
+    "type": lambda lake: lake.Record(name="r", is_type=True),
+    "project": lambda lake: lake.Project(name="p"),
+    "branch": lambda lake: lake.Branch(name="br"),
+    "transform": lambda lake: lake.Transform(key="t", kind="pipeline"),
+}
+
+
+@pytest.mark.parametrize("what", NEW)
+def test_what_two_make_at_once_is_one(lake: Lake, other: Lake, what: str) -> None:
+    """Made by both before either is saved: the second becomes the first, alone and in a list."""
+    mine, theirs = NEW[what](lake), NEW[what](other)
+    theirs.save()
+    lake.save([mine, lake.ULabel(name="beside")])
+    assert mine.uid == theirs.uid
+    assert type(mine).filter(uid=mine.uid).count() == 1
+    assert lake.ULabel.filter(name="beside").count() == 1
+
+
+def test_a_conflict_names_all_tables(lake: Lake, other: Lake) -> None:
+    mine = [lake.bionty.Tissue(name="a", abbr="x"), lake.bionty.CellType(name="a", abbr="x")]
+    other.save([other.bionty.Tissue(name="b", abbr="x"), other.bionty.CellType(name="b", abbr="x")])
+    with pytest.raises(KeyConflict, match=r"'tissue', 'cell_type'|'cell_type', 'tissue'"):
+        lake.save(mine)
+    assert lake.bionty.Tissue.filter().count() == 1
