@@ -62,7 +62,7 @@ class ArtifactReplacing(ArtifactSaving):
 
     def _check_replacement(self, payload: Payload) -> None:
         """Refuse a folder in the place of a file, and another format under a real key."""
-        was_folder = bool(self._values.get("overwrite_versions"))
+        was_folder = self._values.get("n_files") is not None
         if payload.is_folder != was_folder:
             kinds = ("a folder", "a file") if was_folder else ("a file", "a folder")
             raise InvalidArgument(
