@@ -13,7 +13,7 @@ import lakehouse.registries.artifact.erasure
 import tests.faults.jobs
 from lakehouse import storage
 from lakehouse.config import settings
-from lakehouse.engine import Engine
+from lakehouse.engine import Engine, files
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
 from lakehouse.engine.files import LocalFiles
 from lakehouse.storage import CacheDir
@@ -24,7 +24,7 @@ Acks = tests.faults.jobs.Acks
 settings.verbosity = "error"
 settings.creation.search_names = False
 _STEPS: list[tuple[Any, str]] = [
-    (LocalFiles, "_write_one"),
+    (files, "_fill"),
     (LocalFiles, "remove"),
     (LocalFiles, "replace"),
     (SqliteCatalog, "_change"),
@@ -55,9 +55,9 @@ def _counted(call: Callable[..., Any], out: Acks, step: int, name: str) -> Calla
         _taken += 1
         if _taken == step:
             out.write(op="killed", before=name)
-            if name == "_write_one":
-                with open(args[1], "wb") as half:
-                    half.write(bytes(args[2])[: len(bytes(args[2])) // 2])
+            if name == "_fill":
+                descriptor, data = args
+                os.write(descriptor, bytes(data)[: len(bytes(data)) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         return call(*args, **kwargs)
 

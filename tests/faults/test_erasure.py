@@ -63,5 +63,5 @@ def test_killed_at_steps(
             break
         before.append(last["before"])
         step += EVERY
-    assert {"_write_one", "_change", "remove"} <= set(before)
+    assert {"_fill", "_change", "remove"} <= set(before)
     assert step > 20
