@@ -11,8 +11,8 @@ from lakehouse.annotation.making import created_records, existing_records, tell_
 from lakehouse.annotation.obsolete import tell_obsolete_terms
 from lakehouse.annotation.registry_terms import SYNONYMS, RegistryTerms
 from lakehouse.annotation.standards import Standardizing
-from lakehouse.annotation.vocabulary import Keep, Vocabulary
 from lakehouse.config import notify
+from lakehouse.curation.vocabulary import Keep, Vocabulary
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import QuerySet, current_lake
 from lakehouse.orm.record_list import RecordList

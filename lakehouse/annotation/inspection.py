@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.annotation.vocabulary import Vocabulary, distinct
 from lakehouse.config import notify
+from lakehouse.curation.vocabulary import Vocabulary, distinct
 from lakehouse.orm.showing import html_table
 
 _SHOWN = 20

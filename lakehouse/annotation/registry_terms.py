@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.vocabulary import Vocabulary, distinct, listed
+from lakehouse.curation.vocabulary import Vocabulary, distinct, listed
 from lakehouse.errors import InvalidArgument, UnknownColumn
 from lakehouse.orm import current_lake
 from lakehouse.orm.present import present

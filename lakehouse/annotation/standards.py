@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.annotation.inspection import counted, shown
-from lakehouse.annotation.vocabulary import Keep, Vocabulary, chosen
 from lakehouse.config import notify
 from lakehouse.curation.failure import quickly
+from lakehouse.curation.vocabulary import Keep, Vocabulary, chosen
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.annotation.vocabulary import SEPARATOR
+from lakehouse.curation.vocabulary import SEPARATOR
 from lakehouse.engine.view import operations
 from lakehouse.errors import TypeMismatch, ValidationError
 from lakehouse.printable import encodable

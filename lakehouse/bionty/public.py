@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from lakehouse._lazy import require
 from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.standards import Standardizing
-from lakehouse.annotation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.bionty.content import PARENTS, Content
 from lakehouse.bionty.public_lookup import PublicLookup
 from lakehouse.bionty.ranking import ranked
+from lakehouse.curation.vocabulary import Keep, Vocabulary, distinct, listed
 from lakehouse.engine.view import operations
 from lakehouse.errors import InvalidArgument, UnknownColumn, near
 from lakehouse.ontology import Ontology

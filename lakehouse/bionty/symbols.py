@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse._lazy import require
-from lakehouse.annotation.vocabulary import Vocabulary, distinct, listed
 from lakehouse.bionty.access import local_terms
+from lakehouse.curation.vocabulary import Vocabulary, distinct, listed
 from lakehouse.errors import OrganismNotSet
 
 _ID = "ensembl_gene_id"

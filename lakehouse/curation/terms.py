@@ -6,20 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from rapidfuzz import fuzz, process
-from rapidfuzz.utils import default_process
 
+from lakehouse.curation.vocabulary import Vocabulary
 from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.schema import CatTarget
-
-_NEAR_ENOUGH = 60.0
-
-# About a second of edit distances; values beyond get no suggestion, but the first ten always.
-_COMPARISONS = 10_000_000
-_AT_LEAST = 10
 
 
 class Resolution(NamedTuple):
@@ -93,8 +85,7 @@ class TableResolver:
 
     terms: Mapping[str | CatTarget, pa.Table] | Provider
     _tables: dict[CatTarget, pa.Table] = field(default_factory=dict, repr=False)
-    _spellings: dict[CatTarget, pl.DataFrame] = field(default_factory=dict, repr=False)
-    _choices: dict[CatTarget, tuple[list[str], list[str]]] = field(default_factory=dict, repr=False)
+    _vocabularies: dict[CatTarget, Vocabulary] = field(default_factory=dict, repr=False)
 
     def resolve(self, target: CatTarget, values: pa.Array) -> Resolution:
         """Look distinct, non-null text values up."""
@@ -127,38 +118,17 @@ class TableResolver:
         The id of a term stands for the term. Of very many values, only as many of the first
         get an answer as a second allows.
         """
-        texts, standards = self._choice(target)
         table = self._table(target)
         of_id = pc.index_in(pa.array(values, pa.string()), value_set=table["ontology_id"])
         named = table["value"].take(of_id).to_pylist()
-        found: list[list[str]] = []
-        affordable = max(_AT_LEAST, _COMPARISONS // max(1, len(texts)))
-        for value, term in zip(values[:affordable], named, strict=False):
-            if term is not None:
-                found.append([term])
-                continue
-            # More than asked, since several spellings may stand for one term.
-            hits = process.extract(
-                default_process(value),
-                texts,
-                scorer=fuzz.ratio,
-                limit=4 * limit,
-                score_cutoff=_NEAR_ENOUGH,
-            )
-            found.append(list(dict.fromkeys(standards[hit[2]] for hit in hits))[:limit])
-        return found + [[] for _ in values[affordable:]]
+        unnamed = [value for value, term in zip(values, named, strict=True) if term is None]
+        near = iter(self._vocabulary(target).nearest(unnamed, limit))
+        return [next(near) if term is None else [term] for term in named]
 
     def labels(self, target: CatTarget) -> Sequence[str]:
         """All valid values."""
         found: list[str] = pc.unique(self._table(target)["value"]).to_pylist()
         return found
-
-    def _choice(self, target: CatTarget) -> tuple[list[str], list[str]]:
-        if target not in self._choices:
-            spellings = self._spelling(target).unique(["value", "lower"], maintain_order=True)
-            texts = [default_process(text) for text in spellings["spelling"]]
-            self._choices[target] = texts, spellings["value"].to_list()
-        return self._choices[target]
 
     def _table(self, target: CatTarget) -> pa.Table:
         if target not in self._tables:
@@ -180,28 +150,18 @@ class TableResolver:
     def _synonyms(
         self, target: CatTarget, values: pa.Array, valid: pa.BooleanArray
     ) -> pa.StringArray:
-        asked = pl.DataFrame({"spelling": pl.from_arrow(values), "valid": pl.from_arrow(valid)})
-        asked = asked.with_columns(lower=pl.col("spelling").str.to_lowercase())
-        known = self._spelling(target)
-        # the order in which `Vocabulary.standards` prefers, which registries are asked with: the
-        # value itself in another case, a synonym as it is written, a synonym in another case
-        standards = []
-        for rows, key in (
-            (known.filter("own"), "lower"),
-            (known.filter(~pl.col("own")), "spelling"),
-            (known.filter(~pl.col("own")), "lower"),
-        ):
-            first = rows.select(key, "value").unique(key, keep="first", maintain_order=True)
-            joined = asked.select(key).join(first, on=key, how="left", maintain_order="left")
-            standards.append(joined["value"])
-        best = asked.select(pl.when(~pl.col("valid")).then(pl.coalesce(standards))).to_series()
-        return best.to_arrow().cast(pa.string())
+        wrong = pc.invert(valid)
+        asked = values.filter(wrong).to_pylist()
+        found = self._vocabulary(target).standards(asked).found
+        standards = pa.array([found[v][0] if v in found else None for v in asked], pa.string())
+        return pc.replace_with_mask(pa.nulls(len(values), pa.string()), wrong, standards)
 
-    def _spelling(self, target: CatTarget) -> pl.DataFrame:
-        """Every spelling of every term: itself first, then its name, then its synonyms."""
-        if target not in self._spellings:
-            self._spellings[target] = _spellings(self._table(target))
-        return self._spellings[target]
+    def _vocabulary(self, target: CatTarget) -> Vocabulary:
+        """The terms with everything that stands for them: names of ids, and synonyms."""
+        if target not in self._vocabularies:
+            table = self._table(target)
+            self._vocabularies[target] = Vocabulary(table, "value", "synonyms", names="name")
+        return self._vocabularies[target]
 
 
 def looked_up(
@@ -246,23 +206,3 @@ def _prepared(table: pa.Table, target: CatTarget) -> pa.Table:
         columns["several"] = table["several"]
     texts = pa.table({name: column.cast(pa.string()) for name, column in columns.items()})
     return texts.filter(pc.is_valid(texts["value"]))
-
-
-def _spellings(table: pa.Table) -> pl.DataFrame:
-    frame = pl.DataFrame(pl.from_arrow(table))
-    synonyms = frame.select(
-        "value",
-        spelling=pl.col("synonyms").str.split("|").list.eval(pl.element().str.strip_chars()),
-    ).explode("spelling")
-    return (
-        pl.concat(
-            [
-                frame.select("value", spelling="value", own=True),
-                frame.select("value", spelling="name", own=False),
-                synonyms.with_columns(own=False),
-            ]
-        )
-        .filter(pl.col("spelling").is_not_null() & (pl.col("spelling") != ""))
-        .with_columns(lower=pl.col("spelling").str.to_lowercase())
-        .unique(["value", "spelling"], keep="first", maintain_order=True)
-    )

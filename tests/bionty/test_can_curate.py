@@ -12,7 +12,7 @@ import zarr
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.annotation.vocabulary import Vocabulary
+from lakehouse.curation.vocabulary import Vocabulary
 from lakehouse.errors import InvalidArgument, TypeMismatch, UnknownField, ValidationError
 
 VALUES = ["T cell", "T-cell", "t cell", "blob", None, ""]

@@ -15,7 +15,6 @@ import pydantic
 import pytest
 
 from lakehouse.annotation.storable import is_null
-from lakehouse.annotation.vocabulary import distinct
 from lakehouse.curation import (
     ColumnRule,
     DatasetSpec,
@@ -25,6 +24,7 @@ from lakehouse.curation import (
     validate_values,
 )
 from lakehouse.curation.chunks import Objects, is_missing, missing
+from lakehouse.curation.vocabulary import distinct
 from lakehouse.schema import parse_dtype
 
 

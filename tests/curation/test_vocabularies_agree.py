@@ -6,8 +6,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.annotation.vocabulary import Vocabulary
 from lakehouse.curation import TableResolver
+from lakehouse.curation.vocabulary import Vocabulary
 from lakehouse.schema import CatTarget
 
 TARGET = CatTarget("bionty.CellType")

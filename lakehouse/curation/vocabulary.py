@@ -15,9 +15,17 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from rapidfuzz import fuzz, process
+from rapidfuzz.utils import default_process
 
 from lakehouse.curation.chunks import is_missing, is_text
 from lakehouse.errors import InvalidArgument, TypeMismatch
+
+_NEAR_ENOUGH = 60.0
+
+# About a second of edit distances; values beyond get no suggestion, but the first ten always.
+_COMPARISONS = 10_000_000
+_AT_LEAST = 10
 
 Keep = Literal["first", "last", False]
 SEPARATOR = "|"
@@ -94,6 +102,7 @@ class Vocabulary:
         table: The terms.
         name: The field that values are compared with.
         synonyms: The column of synonyms joined by `|`, or None to leave them out.
+        names: A column of other names that terms have; each is preferred to synonyms.
         respell: Gives the spelling of a value that is known, e.g. an id without its version.
 
     Example:
@@ -108,10 +117,12 @@ class Vocabulary:
         name: str,
         synonyms: str | None = None,
         respell: Callable[[str], str] | None = None,
+        names: str | None = None,
     ) -> None:
         self._table = table
         self._name = name
         self._respell = respell
+        self._names = names
         self._synonyms = synonyms if synonyms in table.column_names else None
 
     def __len__(self) -> int:
@@ -188,13 +199,59 @@ class Vocabulary:
 
     @cached_property
     def _spellings(self) -> pa.Table:
-        """All synonyms (`key`) with the values that they stand for."""
-        rows = self._table.select([self._name, self._synonyms]).combine_chunks()
-        given = pc.and_(pc.is_valid(rows[1]), pc.is_valid(rows[0]))
-        rows = rows.filter(pc.and_(given, pc.not_equal(rows[1], "")))
+        """All other names and synonyms (`key`) with the values that they stand for."""
+        rows = self._given(self._synonyms)
         lists = pc.split_pattern(rows[1].combine_chunks(), SEPARATOR)
         keys = pc.utf8_trim_whitespace(pc.list_flatten(lists))
-        return pa.table({"key": keys, "value": rows[0].take(pc.list_parent_indices(lists))})
+        found = pa.table({"key": keys, "value": rows[0].take(pc.list_parent_indices(lists))})
+        if self._names is not None:
+            named = self._given(self._names)
+            found = pa.concat_tables([pa.table({"key": named[1], "value": named[0]}), found])
+        return found.filter(pc.not_equal(found["key"], ""))
+
+    def _given(self, column: str | None) -> pa.Table:
+        """The values of terms beside those of another column that are no empty texts."""
+        rows = self._table.select([self._name, column]).combine_chunks()
+        given = pc.and_(pc.is_valid(rows[1]), pc.is_valid(rows[0]))
+        return rows.filter(pc.and_(given, pc.not_equal(rows[1], "")))
+
+    # -- what resembles a value ------------------------------------------------------------
+
+    def nearest(self, values: Sequence[str], limit: int = 3) -> list[list[str]]:
+        """The terms nearest to each of some values, by edit distance, best first.
+
+        Of very many values, only as many of the first get an answer as a second allows.
+        """
+        texts, _ = self._choices
+        affordable = max(_AT_LEAST, _COMPARISONS // max(1, len(texts)))
+        found = [self._resembling(value, limit) for value in values[:affordable]]
+        return found + [[] for _ in values[affordable:]]
+
+    def _resembling(self, value: str, limit: int) -> list[str]:
+        texts, standards = self._choices
+        hits = process.extract(
+            default_process(value),
+            texts,
+            scorer=fuzz.ratio,
+            limit=4 * limit,  # more than asked, since several spellings may stand for one term
+            score_cutoff=_NEAR_ENOUGH,
+        )
+        return list(dict.fromkeys(standards[hit[2]] for hit in hits))[:limit]
+
+    @cached_property
+    def _choices(self) -> tuple[list[str], list[str]]:
+        """Every spelling of every term, as it is compared, and the term."""
+        own = self._column.drop_null()
+        rows = pa.table({"key": own, "value": own})
+        if self._synonyms is not None:
+            rows = pa.concat_tables([rows, self._spellings.cast(rows.schema)])
+        pairs = dict.fromkeys(
+            (key.lower(), key, value)
+            for key, value in zip(rows["key"].to_pylist(), rows["value"].to_pylist(), strict=True)
+        )
+        first = {(lower, value): key for lower, key, value in reversed(pairs)}
+        chosen = dict.fromkeys((lower, value) for lower, _, value in pairs)
+        return [default_process(first[pair]) for pair in chosen], [value for _, value in chosen]
 
     def other(self, standards: Iterable[Any], wanted: str) -> dict[Any, list[Any]]:
         """The values of another field of the rows that have some standard values."""
