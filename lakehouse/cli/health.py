@@ -32,14 +32,15 @@ def _site(lake: str | None, db: str | None) -> Site:
     from lakehouse.orm.connection import configured_place
     from lakehouse.orm.health import site_at
 
+    found = False
     if lake is None:
         place = configured_place()
         if place is None:
             raise LakeNotFound(
                 f"There is no lake in {os.getcwd()!r} or above it.", hint="lakehouse check ROOT"
             )
-        lake, db = place.root, db or place.db
-    return site_at(lake, db=db)
+        lake, db, found = place.root, db or place.db, place.found
+    return site_at(lake, db=db, found=found)
 
 
 @contextmanager

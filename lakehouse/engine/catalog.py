@@ -135,6 +135,9 @@ class Catalog(Protocol):
     def info(self) -> dict[str, str]:
         """The lake's settings; empty where there is no lake."""
 
+    def is_empty(self) -> bool:
+        """Whether it holds nothing of any lake: its tables aren't there, or have no rows."""
+
     def set_info(self, values: Mapping[str, str]) -> None:
         """Set some of the lake's settings."""
 

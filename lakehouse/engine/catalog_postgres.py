@@ -100,7 +100,8 @@ class PostgresCatalog:
         def make(db: PostgresDb) -> None:
             self._make(db)
             db.run(
-                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
+                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')"
+                " ON CONFLICT DO NOTHING",
                 (CATALOG_NAME, NAMESPACE),
             )
             db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
@@ -112,7 +113,7 @@ class PostgresCatalog:
         if self._url.schema is not None:
             made = self._reader.statement("CREATE SCHEMA IF NOT EXISTS {}", self._url.schema)
             db.raw.execute(made)
-        if _has_lake(db):
+        if _has_lake(db) and sql.have_rows(db, ["lh_info"]):
             raise LakeExists(
                 f"The catalog {self._url} already holds a lake.",
                 hint="add ?schema=NAME to the URL for another lake in the same database",
@@ -126,6 +127,15 @@ class PostgresCatalog:
 
         def read(db: PostgresDb) -> dict[str, str]:
             return dict(db.rows("SELECT name, value FROM lh_info")) if _has_lake(db) else {}
+
+        return self._reader.repeat(read)
+
+    def is_empty(self) -> bool:
+        """Whether it holds nothing of any lake."""
+
+        def read(db: PostgresDb) -> bool:
+            there = (n for n in sql.TELLING if db.rows("SELECT to_regclass(?)", (n,))[0][0])
+            return not sql.have_rows(db, there)
 
         return self._reader.repeat(read)
 

@@ -51,6 +51,19 @@ TABLES = (
     keypack.INDEX,
 )
 
+# a catalog without a row in any of these holds nothing of a lake
+TELLING = (
+    "iceberg_tables",
+    "lh_info",
+    "lh_commit",
+    "lh_change",
+    "lh_head",
+    "lh_tag",
+    "lh_key",
+    "lh_pack",
+    "lh_garbage",
+)
+
 HEADS = f"""
     SELECT t.table_name, t.metadata_location, h.location, c.seq, c.id
     FROM (SELECT seq, id FROM lh_commit ORDER BY seq DESC LIMIT 1) c
@@ -110,6 +123,11 @@ def to_commit(row: Sequence[Any]) -> Commit:
             f"The lake's catalog is damaged: commit {seq!r} of its log can't be read.",
             found=str(error),
         ) from error
+
+
+def have_rows(db: Connection, tables: Iterable[str]) -> bool:
+    """Whether any of some tables, which are there, has a row."""
+    return any(db.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)
 
 
 def read_heads(db: Connection) -> Heads:

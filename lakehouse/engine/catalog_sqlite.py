@@ -182,7 +182,8 @@ class SqliteCatalog:
         def make(db: SqliteDb) -> None:
             self._make(db)
             db.run(
-                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
+                "INSERT INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')"
+                " ON CONFLICT DO NOTHING",
                 (CATALOG_NAME, NAMESPACE),
             )
             db.run_many("INSERT INTO lh_info VALUES (?, ?)", info.items())
@@ -202,6 +203,15 @@ class SqliteCatalog:
             if not db.rows("SELECT 1 FROM sqlite_master WHERE name = 'lh_info'"):
                 return {}
             return dict(db.rows("SELECT name, value FROM lh_info"))
+
+        return self._do(read)
+
+    def is_empty(self) -> bool:
+        """Whether it holds nothing of any lake."""
+
+        def read(db: SqliteDb) -> bool:
+            there = {name for (name,) in db.rows("SELECT name FROM sqlite_master")}
+            return not sql.have_rows(db, (name for name in sql.TELLING if name in there))
 
         return self._do(read)
 

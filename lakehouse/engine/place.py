@@ -116,6 +116,12 @@ def within(root: str, db: str) -> bool:
     return os.path.realpath(_sqlite_path(db)).startswith(os.path.realpath(root) + os.sep)
 
 
+def is_mounted(root: str, db: str | None) -> bool:
+    """Whether there is a folder where the file of a SQLite catalog is missing."""
+    db = db or own_catalog(root)
+    return scheme_of(db) == "sqlite" and os.path.isdir(os.path.dirname(_sqlite_path(db)))
+
+
 def has_catalog(root: str, db: str) -> bool:
     """Whether the lake at a root has its catalog on this server, or in this file."""
     root = normalise(root)

@@ -50,7 +50,8 @@ class Rebuilt:
 
     def create(self) -> None:
         """Make it, with one commit that names all tables."""
-        catalog = place.catalog_for(self.site.root, self.site.db, create=True)
+        site = self.site
+        catalog = place.catalog_for(site.root, site.db, create=True, credentials=site.credentials)
         catalog.create({k: place.dump(v) for k, v in self.info.items()})
         swap = Swap(new_uid(), datetime.now(UTC), message="catalog rebuilt by a repair")
         swap.pointers = {table: (None, at) for table, at in self.pointers.items()}

@@ -180,18 +180,30 @@ class TableRepair:
         self.site.problems = [p for p in self.site.problems if p[1] != marker]
 
     def _rebuild_catalog(self) -> None:
-        """A new catalog from the newest metadata files on disk, where the old one is lost."""
-        path = place.own_catalog(self.site.root).removeprefix("sqlite:///")
-        if self.site.db is not None or is_remote(self.site.root):
+        """A new catalog from the newest metadata files, where the old one is lost.
+
+        What lies elsewhere isn't the lake's to move away: a catalog is only made where there
+        is none.
+        """
+        if self.site.db is None and is_remote(self.site.root):
             self.report.left.append(
-                "the catalog database lies elsewhere: restore it from its own backup"
+                f"the lake's marker names no catalog; name it: lakehouse repair {self.site.root}"
+                " --db URL"
             )
             return
+        url = self.site.db or place.own_catalog(self.site.root)
+        own = place.within(self.site.root, url)
+        if not own and not self.site.is_lost:
+            self.report.left.append(_not_ours(place.without_password(url)))
+            return
+        where = "" if own else f" at {place.without_password(url)}, where there is none now,"
         self.report.steps.append(
-            "the catalog is made anew from the newest metadata file of every table;"
+            f"the catalog is made anew{where} from the newest metadata file of every table;"
             " the log of commits and the tags are lost"
         )
-        broken = [p for p in (path, f"{path}-wal", f"{path}-shm") if os.path.exists(p)]
+        path = url.removeprefix("sqlite:///")
+        files = (path, f"{path}-wal", f"{path}-shm") if own else ()
+        broken = [p for p in files if os.path.exists(p)]
         self.report.quarantined += broken
         made = rebuilt_catalog(self.site, self._describe, limits=self._limits)
         self.report.steps += made.told
@@ -451,6 +463,16 @@ class TableRepair:
         self.site.store.remove(there)
         if tell:
             self.report.quarantined += there
+
+
+def _not_ours(url: str) -> str:
+    """What is to be done about a catalog elsewhere that is there, or that can't be looked at."""
+    return (
+        f"the catalog at {url} lies outside the lake, and can't be read or isn't this lake's;"
+        " it is left as it is. If its server or disk is only away, bring it back. Else restore it"
+        " from a backup: `lakehouse restore`. Without one, move what is there away (or make an"
+        " empty database, `createdb NAME`), and repair again: a catalog is made where there is none"
+    )
 
 
 def _flat(path: str) -> str:

@@ -99,6 +99,9 @@ class Site:
         info: The settings that the catalog keeps.
         problems: What is wrong with the marker and the catalog, with the file of each.
         db: The URL of its catalog, None for the file in the lake.
+        credentials: Whether the environment's credentials may be sent to the catalog's server.
+        is_lost: Whether there is nothing where the catalog should be: a new one takes no other's
+            place.
     """
 
     root: str
@@ -108,6 +111,8 @@ class Site:
     info: dict[str, Any] = field(default_factory=dict)
     problems: list[tuple[str, str, LakehouseError]] = field(default_factory=list)
     db: str | None = None
+    credentials: bool = True
+    is_lost: bool = False
 
     @property
     def folder(self) -> str:
@@ -130,11 +135,20 @@ class Site:
         *,
         db: str | None = None,
         options: dict[str, Any] | None = None,
+        found: bool = False,
     ) -> Site:
         """Look at a lake without opening it; nothing is written.
 
+        Args:
+            root: The lake's root.
+            specs: The tables that it should have.
+            db: URL of the catalog database; None takes what the lake's marker names.
+            options: Options for fsspec where the root is a URI.
+            found: Whether nobody named the lake; see `place.recorded_catalog`.
+
         Raises:
             LakeNotFound: There is neither a marker nor a folder of tables.
+            UntrustedPlace: It was found, and its marker names a server that the user never named.
         """
         root = place.normalise(root)
         site = cls(root, {s.name: s for s in specs}, files_at(root, options))
@@ -152,15 +166,18 @@ class Site:
                     )
                 missing = LakeCorrupt(f"The lake's file {marker_path!r} is gone.")
                 site.problems.append(("missing", marker_path, missing))
-        site.db = db or (marker or {}).get("db")
+        site.db, site.credentials = place.recorded_catalog(root, marker or {}, found=found, db=db)
         site._read_catalog(marker)
         return site
 
     def _read_catalog(self, marker: dict[str, Any] | None) -> None:
         name = place.without_password(self.db or place.own_catalog(self.root))
         try:
-            catalog = place.catalog_for(self.root, self.db, create=False)
+            catalog = place.catalog_for(
+                self.root, self.db, create=False, credentials=self.credentials
+            )
             known = catalog.info()
+            self.is_lost = not known and catalog.is_empty()
             self.info = place.settings_of(known, self.root)
             if marker is not None:
                 place.check_same(self.root, marker, self.info)
@@ -168,6 +185,8 @@ class Site:
             self.store.confine(self.store.root, str(self.info.get("uid") or ""))
         except (CatalogUnavailable, LakeCorrupt, InvalidArgument) as error:
             missing = isinstance(error, CatalogUnavailable) and "is missing" in str(error)
+            if missing:  # where even the folder is away, a disk may just not be mounted
+                self.is_lost = place.is_mounted(self.root, self.db)
             self.problems.append(("missing" if missing else "catalog", name, error))
             return
         self.catalog = catalog

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def site_at(
-    root: str, directory: Directory | None = None, *, db: str | None = None, **options: Any
+    root: str,
+    directory: Directory | None = None,
+    *,
+    db: str | None = None,
+    found: bool = False,
+    **options: Any,
 ) -> Site:
     """What is there of a lake, whether or not it can be opened.
 
@@ -27,12 +32,15 @@ def site_at(
         root: Local folder or URI.
         directory: The registries; those of this package by default.
         db: URL of the catalog database, where the lake's marker doesn't name it.
+        found: Whether nobody named the lake, as when it was found upward.
         **options: `options=` of the file system, as `Lake.open` takes them.
 
     Raises:
         LakeNotFound: There is no lake.
+        UntrustedPlace: It was found, and names a database server that the user never named.
     """
-    return Site.find(root, (directory or default_directory()).specs(), db=db, **options)
+    specs = (directory or default_directory()).specs()
+    return Site.find(root, specs, db=db, found=found, **options)
 
 
 def check(

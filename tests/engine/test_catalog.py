@@ -407,6 +407,18 @@ class CatalogContract:
         finally:
             stock.engine.dispose()
 
+    def test_what_is_empty(self, make: Callable[[], Catalog]) -> None:
+        assert make().is_empty()
+        made = make()
+        made.create({"root": "x"})
+        assert not made.is_empty()
+        made.drop_info("root")
+        assert make().is_empty()
+        made.create({"root": "y"})
+        move(made, "t", "loc/1")
+        made.drop_info("root")
+        assert not make().is_empty()  # it isn't a lake's any more, but tells of one
+
 
 class TestSqlite(CatalogContract):
     @pytest.fixture

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from lakehouse import setup, trust
+from lakehouse.cli import app
 from lakehouse.engine import Engine
 from lakehouse.errors import (
     CatalogUnavailable,
@@ -366,6 +368,24 @@ def test_a_lake_that_is_named_gets_no_password_sent_to_its_server(lake, monkeypa
         with pytest.raises(CatalogUnavailable):  # the user names the server: then it is sent
             Lake.open(str(lake), db=db)
         assert b"TOPSECRET" in b"".join(heard)
+
+
+@pytest.mark.parametrize("words", [["check"], ["repair"], ["repair", "--apply"]])
+def test_checks_and_repairs_send_a_planted_server_nothing(words, lake, monkeypatch):
+    """They don't open the lake, but look at the catalog that its marker names."""
+    installed_or_skip("psycopg")
+    monkeypatch.setenv("PGPASSWORD", "TOPSECRET")
+    marker = json.loads((lake / ".lakehouse/lake.json").read_text())
+    with listener(ASK_PASSWORD) as (port, heard):
+        db = f"postgresql://127.0.0.1:{port}/x?sslmode=disable"
+        (lake / ".lakehouse/lake.json").write_text(json.dumps({**marker, "db": db}))
+        monkeypatch.chdir(lake)
+        found = CliRunner().invoke(app, words)
+        assert (found.exit_code, "lakehouse connect --trust" in found.output) == (1, True)
+        assert heard == []
+        named = CliRunner().invoke(app, [words[0], str(lake), *words[1:]])
+        assert named.exit_code == 1
+        assert b"TOPSECRET" not in b"".join(heard)
 
 
 @pytest.mark.parametrize("root", ["http://127.0.0.1:{}/x", "http://bob:pw@127.0.0.1:{}/x"])

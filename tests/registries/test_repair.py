@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -14,12 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from lakehouse.engine.catalog_sql import TELLING
 from lakehouse.engine.repair import RepairReport
 from lakehouse.engine.tables import TableCache
 from lakehouse.errors import LakehouseError
+from lakehouse.identity import new_uid
 from lakehouse.orm import Lake, health
 from tests.engine.openness import stock_catalog
 from tests.registries.rewound import made_once, put_back
+from tests.services import BUCKET, S3Server, postgres, seaweedfs
 
 Rows = dict[str, dict[str, dict[str, Any]]]
 
@@ -72,7 +76,7 @@ def rows_by_file(root: Path) -> dict[str, tuple[str, dict[str, dict[str, Any]]]]
         }
 
 
-def rows_of(root: Path) -> Rows:
+def rows_of(root: Path | str) -> Rows:
     with Lake.open(str(root)) as lake:
         state = lake.state
         return {t: {r["uid"]: r for r in state.arrow(t).to_pylist()} for t in state.tables}
@@ -382,3 +386,157 @@ def test_killed_and_repeated(root: Path, step: str, monkeypatch: pytest.MonkeyPa
             for uid, row in rows.items():
                 assert now[table].get(uid) == row or row.get("target_uid") not in now["ulabel"]
     assert_whole(root)
+
+
+# -- catalogs that lie elsewhere -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    with seaweedfs() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a catalog outside of the lake."""
+    if request.param == "sqlite":
+        (tmp_path / "catalogs").mkdir()
+        return f"sqlite:///{tmp_path}/catalogs/cells.db"
+    return f"{request.getfixturevalue('postgres_url')}&schema=lake_{new_uid()}"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LAKEHOUSE_USER", "ada")
+    if request.param == "folder":
+        return str(tmp_path / "lake")
+    server: S3Server = request.getfixturevalue("s3_server")
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{new_uid()}"
+
+
+def do_in(db: str, *statements: str) -> None:
+    """Run statements on the database of a catalog."""
+    if db.startswith("sqlite"):
+        with closing(sqlite3.connect(db.removeprefix("sqlite:///"))) as file, file:
+            for statement in statements:
+                file.execute(statement)
+        return
+    import psycopg
+
+    url, _, schema = db.rpartition("&schema=")
+    with psycopg.connect(url) as raw:
+        raw.execute(f'SET search_path TO "{schema}"')  # type: ignore[arg-type]
+        for statement in statements:
+            raw.execute(statement)  # type: ignore[arg-type]
+
+
+def lose_catalog(db: str) -> None:
+    if db.startswith("sqlite"):
+        for path in Path(db.removeprefix("sqlite:///")).parent.iterdir():
+            path.unlink()
+    else:
+        do_in(db, f'DROP SCHEMA "{db.rpartition("=")[2]}" CASCADE')
+
+
+def made_elsewhere(place: str, db: str) -> Rows:
+    with Lake.create(place, db=db) as lake:
+        lake.save([lake.ULabel(name=f"label {i}") for i in range(20)])
+        label = lake.ULabel.get(name="label 2")
+        label.description = "changed"
+        label.save()
+        lake.ULabel.get(name="label 3").delete(permanent=True)
+        state = lake.state
+        return {t: {r["uid"]: r for r in state.arrow(t).to_pylist()} for t in state.tables}
+
+
+def mend_elsewhere(place: str, db: str | None = None, *, apply: bool = True) -> RepairReport:
+    site = health.site_at(place, db=db)
+    try:
+        return health.repair(site, dry_run=not apply)
+    finally:
+        site.close()
+
+
+def test_a_lost_catalog_elsewhere(place: str, elsewhere: str) -> None:
+    truth = made_elsewhere(place, elsewhere)
+    lose_catalog(elsewhere)
+    with pytest.raises(LakehouseError):
+        Lake.open(place)
+    dry = mend_elsewhere(place, apply=False)
+    assert "where there is none now" in str(dry)
+    with pytest.raises(LakehouseError):
+        Lake.open(place)
+    done = mend_elsewhere(place)
+    assert done.left == []
+    assert "the log of commits and the tags are lost" in str(done)
+    assert rows_of(place) == truth
+    with Lake.open(place) as lake:
+        assert lake.check(deep=True).ok
+        assert lake.ULabel.get(name="label 2").description == "changed"
+        assert lake.ULabel.filter(name="label 3").count() == 0
+        four = lake.ULabel.get(name="label 4").uid
+        key = ("name", "type_uid"), ("label 4", None)
+        assert lake.engine.holder("ulabel", *key) == four  # keys are claimed
+        lake.ULabel(name="after").save()
+    assert mend_elsewhere(place).steps == []
+
+
+def test_a_catalog_elsewhere_that_was_emptied(elsewhere: str, tmp_path: Path) -> None:
+    place = str(tmp_path / "lake")
+    truth = made_elsewhere(place, elsewhere)
+    do_in(elsewhere, *(f"DELETE FROM {table}" for table in TELLING))
+    assert mend_elsewhere(place).left == []
+    assert rows_of(Path(place)) == truth
+
+
+def test_a_catalog_elsewhere_that_is_there_is_left_alone(elsewhere: str, tmp_path: Path) -> None:
+    """What isn't plainly lost may be another's, or come back."""
+    place = str(tmp_path / "lake")
+    truth = made_elsewhere(place, elsewhere)
+    with Lake.open(place) as lake:
+        uid = lake.uid
+    for statement in (
+        "UPDATE lh_info SET value = 'no json'",
+        "UPDATE lh_info SET value = '\"another\"' WHERE name = 'uid'",
+        "DELETE FROM lh_info",
+    ):
+        do_in(elsewhere, "CREATE TABLE kept AS SELECT * FROM lh_info", statement)
+        done = mend_elsewhere(place)
+        assert done.steps == []
+        assert "lies outside the lake" in done.left[0]
+        assert "restore" in done.left[0]
+        do_in(
+            elsewhere,
+            "DELETE FROM lh_info",
+            "INSERT INTO lh_info SELECT * FROM kept",
+            "DROP TABLE kept",
+        )
+    with Lake.open(place) as lake:
+        assert lake.uid == uid
+    assert rows_of(Path(place)) == truth
+
+
+def test_a_catalog_that_is_only_away(elsewhere: str, tmp_path: Path) -> None:
+    """A server that doesn't answer, or a disk that isn't mounted: nothing is made elsewhere."""
+    place = tmp_path / "lake"
+    made_elsewhere(str(place), elsewhere)
+    if elsewhere.startswith("sqlite"):
+        (tmp_path / "catalogs").rename(tmp_path / "unmounted")
+    else:
+        marker = place / ".lakehouse/lake.json"
+        away = json.loads(marker.read_text())
+        away["db"] = "postgresql://me@127.0.0.1:9/x?schema=y"
+        marker.write_text(json.dumps(away))
+    done = mend_elsewhere(str(place))
+    assert done.steps == []
+    assert "bring it back" in done.left[0]
+    assert not (tmp_path / "catalogs").exists() or elsewhere.startswith("postgres")
