@@ -178,16 +178,20 @@ class Engine:
         recorded, credentials = place.recorded_catalog(root, marker, found=found, db=db)
         catalog = place.catalog_for(root, recorded, create=False, credentials=credentials)
         engine = cls(root, files, catalog, specs, limits or Limits())
-        known = engine.info
-        place.check_same(root, marker, known)
-        place.check_readable(root, known, place.FORMAT_VERSION)
-        place.check_own_catalog(root, known, marker)
-        files.confine(root, engine.uid)
-        if known["root"] != root:
-            if db or marker.get("db"):
-                place.check_moved(root, str(known["root"]), options)
-            engine._follow_move(str(known["root"]))
-        engine._ensure_tables("schema evolved")
+        try:
+            known = engine.info
+            place.check_same(root, marker, known)
+            place.check_readable(root, known, place.FORMAT_VERSION)
+            place.check_own_catalog(root, known, marker)
+            files.confine(root, engine.uid)
+            if known["root"] != root:
+                if db or marker.get("db"):
+                    place.check_moved(root, str(known["root"]), options)
+                engine._follow_move(str(known["root"]))
+            engine._ensure_tables("schema evolved")
+        except BaseException:
+            engine.close()  # nobody else can, and a garbage collector would some time later
+            raise
         engine._marker = marker
         return engine
 

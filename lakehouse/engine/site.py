@@ -172,6 +172,7 @@ class Site:
 
     def _read_catalog(self, marker: dict[str, Any] | None) -> None:
         name = place.without_password(self.db or place.own_catalog(self.root))
+        catalog: Catalog | None = None
         try:
             catalog = place.catalog_for(
                 self.root, self.db, create=False, credentials=self.credentials
@@ -188,11 +189,16 @@ class Site:
             if missing:  # where even the folder is away, a disk may just not be mounted
                 self.is_lost = place.is_mounted(self.root, self.db)
             self.problems.append(("missing" if missing else "catalog", name, error))
+            _close(catalog)
             return
         self.catalog = catalog
 
     def close(self) -> None:
         """Release the catalog's connections."""
-        if self.catalog is not None:
-            with suppress(CatalogUnavailable):
-                self.catalog.close()
+        _close(self.catalog)
+
+
+def _close(catalog: Catalog | None) -> None:
+    if catalog is not None:
+        with suppress(CatalogUnavailable):
+            catalog.close()

@@ -125,14 +125,17 @@ class Lake(Branching):
         """
         directory = directory or default_directory()
         engine = Engine.open(root, directory.specs(), db=db, **options)
-        if not engine.may_write():
+        try:
+            if engine.may_write():
+                if "storage_uid" not in engine.info:  # its creation was cut short
+                    bootstrap.first_rows(engine, type_of(engine.root))
+                bootstrap.ensure_space(engine)
+                bootstrap.follow_root(engine)
+                engine.name_marker()
             return cls(engine, directory)
-        if "storage_uid" not in engine.info:  # its creation was cut short
-            bootstrap.first_rows(engine, type_of(engine.root))
-        bootstrap.ensure_space(engine)
-        bootstrap.follow_root(engine)
-        engine.name_marker()
-        return cls(engine, directory)
+        except BaseException:
+            engine.close()
+            raise
 
     def close(self) -> None:
         """Release the connection to the catalog; using the lake again opens it again."""

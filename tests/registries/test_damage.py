@@ -64,6 +64,23 @@ def kinds(report: CheckReport) -> set[tuple[str, str]]:
     return {(d.kind, Path(d.what).name) for d in report.damages}
 
 
+def test_a_lake_that_cant_be_opened_isnt_held(root: Path) -> None:
+    """Nothing can close it any more: a connection would stay until some garbage collection."""
+    metadata, _, _ = head_of(root, "ulabel")
+    good = metadata.read_bytes()
+    for damage in (lambda: metadata.write_bytes(b"{"), metadata.unlink):
+        damage()
+        with pytest.raises(LakeCorrupt) as caught:  # whose frames still hold all that there was
+            Lake.open(str(root))
+        assert caught
+        assert sorted(p.name for p in (root / ".lakehouse").glob("catalog.db-*")) == []
+        metadata.write_bytes(good)
+    run_sql(root, "UPDATE lh_info SET value = 'no json'")
+    report = look(root)
+    assert not report.ok
+    assert sorted(p.name for p in (root / ".lakehouse").glob("catalog.db-*")) == []
+
+
 def run_sql(root: Path, *statements: str) -> None:
     with closing(sqlite3.connect(root / ".lakehouse" / "catalog.db")) as db, db:
         for statement in statements:
