@@ -22,6 +22,7 @@ from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch, use
 from lakehouse.orm.hierarchy import check_acyclic
 from lakehouse.orm.links import Row, links_of, unlink
+from lakehouse.orm.present import present
 from lakehouse.orm.showing import html_of_set, title
 from lakehouse.printable import html_text
 
@@ -259,6 +260,8 @@ class LinkManager(RelatedManager):
         with batch_on(self._lake) as batch:
             found = list(new.values())
             batch.stage(lambda changes: self._stage(changes, found, feature, start, batch.now))
+            for subject in found if self._relation.reverse else [self._record]:
+                subject._links_changed(batch, self._relation)
 
     def _stage(
         self, changes: Changes, records: list[Any], feature: Any, start: int, now: Any
@@ -287,6 +290,12 @@ class LinkManager(RelatedManager):
         if gone:
             with batch_on(self._lake) as batch:
                 batch.stage(lambda changes: unlink(changes, self._relation.link, gone))
+                for subject in self._related(uids) if self._relation.reverse else [self._record]:
+                    subject._links_changed(batch, self._relation)
+
+    def _related(self, uids: AbstractSet[str]) -> list[Any]:
+        rows = present(self._lake).rows(self._target.meta.table, sorted(uids))
+        return [self._target._from_row(self._lake, row) for row in rows]
 
 
 @operations

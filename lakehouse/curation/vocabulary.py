@@ -13,6 +13,7 @@ from functools import cached_property
 from numbers import Number
 from typing import Any, Literal
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
@@ -182,10 +183,12 @@ class Vocabulary:
         return Standards({v: found[v] for v in values if v in found}, frozenset(exact))
 
     def _by_case(self, values: list[str]) -> dict[str, list[str]]:
-        lowered = pc.utf8_lower(self._column)
-        asked = pa.array(list({v.lower() for v in values}), pa.string())
-        rows = pa.table({"key": lowered, "value": self._column})
-        return _grouped(rows.filter(pc.is_in(lowered, value_set=asked)), values, str.lower)
+        rows = pa.table({"key": self._lowered, "value": self._column})
+        return _grouped(rows.filter(_in(rows["key"], values, lower=True)), values, str.lower)
+
+    @cached_property
+    def _lowered(self) -> pa.ChunkedArray:
+        return pc.utf8_lower(self._column)
 
     def _by_synonym(self, values: list[str], *, case_sensitive: bool) -> dict[str, list[str]]:
         rows = self._spellings
@@ -193,7 +196,7 @@ class Vocabulary:
         left = [v for v in values if v not in found]
         if left and not case_sensitive:
             lowered = rows.set_column(0, "key", pc.utf8_lower(rows["key"]))
-            hits = lowered.filter(_in(lowered["key"], [v.lower() for v in left]))
+            hits = lowered.filter(_in(lowered["key"], left, lower=True))
             found.update(_grouped(hits, left, str.lower))
         return found
 
@@ -245,13 +248,11 @@ class Vocabulary:
         rows = pa.table({"key": own, "value": own})
         if self._synonyms is not None:
             rows = pa.concat_tables([rows, self._spellings.cast(rows.schema)])
-        pairs = dict.fromkeys(
-            (key.lower(), key, value)
-            for key, value in zip(rows["key"].to_pylist(), rows["value"].to_pylist(), strict=True)
+        frame = pl.DataFrame(pl.from_arrow(rows)).with_columns(
+            lower=pl.col("key").str.to_lowercase()
         )
-        first = {(lower, value): key for lower, key, value in reversed(pairs)}
-        chosen = dict.fromkeys((lower, value) for lower, _, value in pairs)
-        return [default_process(first[pair]) for pair in chosen], [value for _, value in chosen]
+        frame = frame.unique(["value", "lower"], keep="first", maintain_order=True)
+        return [default_process(text) for text in frame["key"]], frame["value"].to_list()
 
     def other(self, standards: Iterable[Any], wanted: str) -> dict[Any, list[Any]]:
         """The values of another field of the rows that have some standard values."""
@@ -266,14 +267,17 @@ class Vocabulary:
         return {value: list(others) for value, others in found.items()}
 
 
-def _in(column: Any, values: list[str]) -> Any:
-    return pc.is_in(column, value_set=pa.array(values, pa.string()))
+def _in(column: Any, values: list[str], *, lower: bool = False) -> Any:
+    asked = pa.array(values, pa.string())
+    return pc.is_in(column, value_set=pc.utf8_lower(asked) if lower else asked)
 
 
 def _grouped(
     rows: pa.Table, values: list[str], spelling: Callable[[str], str]
 ) -> dict[str, list[str]]:
     """The values of rows by the asked values whose spelling is their key."""
+    if not rows.num_rows:
+        return {}
     by_key: dict[str, dict[str, None]] = {}
     for key, value in zip(rows["key"].to_pylist(), rows["value"].to_pylist(), strict=True):
         by_key.setdefault(key, {})[value] = None

@@ -308,6 +308,9 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
         Foreign keys follow by themselves; what else of the row names uids is renewed here.
         """
 
+    def _links_changed(self, batch: Batch, relation: Relation) -> None:
+        """Called after links that begin at the record were added or removed in a batch."""
+
     def _after_save(self, batch: Batch) -> None:
         """Called after the commit."""
 

@@ -162,3 +162,41 @@ def test_the_dtype_of_a_feature_that_nobody_uses(lake: Lake, artifact: Any) -> N
     schema_of.dtype = "int"
     with pytest.raises((InvalidFeature, InvalidArgument)):
         schema_of.save()
+
+
+WAYS = {
+    "add": lambda s, f: s.features.add(f[2]),
+    "remove": lambda s, f: s.features.remove(f[0]),
+    "set": lambda s, f: s.features.set([f[2], f[0]]),
+    "other side": lambda s, f: f[2].schemas.add(s),
+    "other side, removed": lambda s, f: f[0].schemas.remove(s),
+    "create": lambda s, f: s.features.create(name="new", dtype=int),
+}
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_members_changed_by_managers_are_what_the_schema_says(
+    lake: Lake, way: str, together: bool
+) -> None:
+    features = [ln.Feature(name=n, dtype=int).save() for n in "abc"]
+    schema = ln.Schema(features[:2], name="s").save()
+    before = schema.hash
+    with lake.transaction() if together else nullcontext():
+        WAYS[way](schema, features)
+    stored = ln.Schema.get(schema.uid)
+    members = list(stored.members)
+    assert stored.n_members == stored.n == len(members)
+    assert [m[1] for m in stored._values["content"]["members"]] == [m.uid for m in members]
+    assert stored.hash != before
+    assert ln.Schema(members).uid == schema.uid  # found by its content
+    assert lake.check().ok
+
+
+def test_a_schema_takes_members_of_one_registry(lake: Lake) -> None:
+    schema = ln.Schema([ln.Feature(name="a", dtype=int).save()], name="s").save()
+    gene = lake.bionty.Gene(symbol="x", ensembl_gene_id="ENSG00000000001").save()
+    with pytest.raises(InvalidArgument, match="of Feature"):
+        schema.genes.add(gene)
+    assert ln.Schema.get(schema.uid).n_members == 1
+    assert list(ln.Schema.get(schema.uid).genes) == []

@@ -25,6 +25,7 @@ from lakehouse.registries.schema_parts.versions import SchemaVersion
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.orm import Batch
+    from lakehouse.orm.meta import Relation
 
 
 class SchemaContent(HasType, CanCurate, BaseRecord):
@@ -169,8 +170,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             return self._wanted
         if self._members is not None:
             return self._given_members()
-        links = content.links_of(self._lake, self.uid) if self._saved else []
-        return [Member(r["registry"], r["target_uid"], bool(r["optional"])) for r in links]
+        return self._linked_members() if self._saved else []
 
     def _parts(self) -> dict[str, tuple[str, str]]:
         return {slot: (p.uid, str(p._values.get("hash"))) for slot, p in self.slots.items()}
@@ -231,6 +231,34 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
             batch.stage(lambda changes: self._stage(changes, members(), parts(), batch))
             batch.on_commit(self._forget)
 
+    def _links_changed(self, batch: Batch, relation: Relation) -> None:
+        """Other members are another content, with its hash and number of members.
+
+        Raises:
+            InvalidArgument: They are of another registry than the schema says.
+        """
+        if relation.link != "schema_link" or relation.registry == "project":
+            return
+        registries = {m.table for m in self._linked_members()}
+        itype = str(self._values.get("itype") or "").partition("[")[0]
+        known = self._lake.directory.registries
+        name = itype if itype in known else itype.rpartition(".")[0]
+        wanted = self._lake.directory.get(name).meta.table if name in known else None
+        if wanted is not None and (odd := registries - {wanted}):
+            raise InvalidArgument(
+                f"{self!r} is of {itype}, so it has no other members.",
+                found=", ".join(sorted(odd)),
+                expected=wanted,
+                hint="make a schema of its own: ln.Schema(records)",
+            )
+        object.__setattr__(self, "_wanted", None)
+        self._dirty = True
+        batch.add(self)
+
+    def _linked_members(self) -> list[Member]:
+        links = content.links_of(self._lake, self.uid)
+        return [Member(r["registry"], r["target_uid"], bool(r["optional"])) for r in links]
+
     def _follow_moved(self, batch: Batch) -> None:
         """Its members and parts turned out to be existing rows: they are what it demands."""
         values = self._values
@@ -261,7 +289,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
                     found=f"{holder['name'] or holder['uid']!r}",
                     hint=f"use it instead: ln.Schema.get({holder['uid']!r})",
                 )
-            if old_hash and before and content.was_used(self._lake, self.uid):
+            if old_hash and before and content.was_used(self._lake, self.uid, old_hash):
                 self._set("history", {**(self._values.get("history") or {}), old_hash: before})
                 notify(
                     f"the schema {self.name or self.uid!r} changes; datasets that were validated "
@@ -289,7 +317,7 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         changes.expect_table("artifact", state.pointers["artifact"])
         feature_sets.part_ways(changes, self.uid, before, self._lake, batch.now)
         history = self._values.get("history") or {}
-        if old_hash not in history and content.was_used(self._lake, self.uid):
+        if old_hash not in history and content.was_used(self._lake, self.uid, old_hash):
             self._values = {**self._values, "history": {**history, old_hash: dict(before)}}
             changes.update("schema", self.uid, {"history": self._values["history"]})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.annotation.feature_sets import INDEX, hash_of
@@ -141,15 +142,22 @@ def differs(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
     return before is None or told(before) != told(after)
 
 
-def was_used(lake: Lake, schema_uid: str) -> bool:
-    """Whether a dataset was validated with a schema, or with one of which it is a component."""
-    asked = {schema_uid, *composites_of(lake, schema_uid)}
+def was_used(lake: Lake, schema_uid: str, content_hash: str) -> bool:
+    """Whether a dataset was validated with this content of a schema.
+
+    One that was validated with a schema of which it is a component may have been.
+    """
+    wholes = pa.array([u for u in composites_of(lake, schema_uid) if u != schema_uid], pa.string())
     for table in ("artifact", "collection", "record"):
         rows = lake.state.arrow(table)
-        if "schema_uid" in rows.column_names:
-            used = set(pc.unique(rows["schema_uid"]).to_pylist())
-            if used & asked:
-                return True
+        if "schema_uid" not in rows.column_names:
+            continue
+        used = pc.equal(rows["schema_uid"], schema_uid)
+        if "schema_hash" in rows.column_names:
+            hashes = pc.fill_null(rows["schema_hash"], content_hash)
+            used = pc.and_(used, pc.equal(hashes, content_hash))
+        if pc.any(pc.or_kleene(used, pc.is_in(rows["schema_uid"], value_set=wholes))).as_py():
+            return True
     return False
 
 
