@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -89,9 +90,8 @@ def _replace(array: pa.Array, mapping: Mapping[str, str]) -> pa.Array:
     if pt.is_nested(array.type):
         items = _replace(array.flatten(), mapping)
         lengths = pc.fill_null(pc.list_value_length(array), 0)
-        offsets = pa.concat_arrays(
-            [pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())]
-        )
+        # by numpy: pyarrow 21 gives them room for nulls, which ListArray refuses beside a mask
+        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
         return pa.ListArray.from_arrays(offsets, items, mask=pc.is_null(array))
     old = pa.array(list(mapping), array.type)
     new = pa.array(list(mapping.values()), array.type)
