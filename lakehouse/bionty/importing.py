@@ -23,6 +23,7 @@ from lakehouse.ontology.collector import without_collection
 from lakehouse.ontology.kept import Shelf
 from lakehouse.ontology.manifest import Manifest
 from lakehouse.orm.current import current_lake
+from lakehouse.places import places_of
 
 if TYPE_CHECKING:
     from lakehouse.bionty.term import Term
@@ -185,7 +186,7 @@ def from_table(registry: type[Any], table: pa.Table) -> pa.Table:
     taken = {n: table[n].cast(kinds[n]) for n in names}
     found = pa.table(taken).combine_chunks()
     empty = pc.or_kleene(pc.is_null(found[key]), pc.equal(found[key], ""))
-    if missing := pc.indices_nonzero(empty).to_pylist():
+    if missing := places_of(empty).to_pylist():
         raise InvalidData(
             f"{len(missing)} rows of the table for {registry.meta.name} have no {key}.",
             found=f"rows {', '.join(map(str, missing[:5]))}",

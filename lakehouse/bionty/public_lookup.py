@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm.lookup import attribute_names
+from lakehouse.places import places_of
 from lakehouse.printable import printable_line
 
 
@@ -55,7 +56,7 @@ class PublicLookup:
         return self._given(rows)
 
     def __getitem__(self, value: str) -> Any:
-        hits = pc.indices_nonzero(pc.equal(self._terms[self._field], value)).to_pylist()
+        hits = places_of(pc.equal(self._terms[self._field], value)).to_pylist()
         if not hits:
             raise KeyError(value)
         return self._given(hits)

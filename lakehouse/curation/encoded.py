@@ -13,6 +13,7 @@ import pyarrow.types as pt
 
 from lakehouse.curation.chunks import Chunk, Objects, is_sequence, is_text, parents
 from lakehouse.curation.failure import rows_kept
+from lakehouse.places import places_of
 from lakehouse.schema import DType
 
 _TEXT = DType("str")
@@ -36,7 +37,7 @@ class Codes(NamedTuple):
         """The positions of these values, as far as the dictionary has them."""
         small = len(self.dictionary) <= len(self.indices)
         if small:
-            return pc.indices_nonzero(pc.is_in(self.dictionary, value_set=values))
+            return places_of(pc.is_in(self.dictionary, value_set=values))
         positions, texts = self.used()
         return positions.filter(pc.is_in(texts, value_set=values))
 

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.places import places_of
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -36,12 +38,12 @@ def targets(rows: pa.Table, reference: Reference) -> dict[str, pa.Array]:
     column = rows[reference.column]
     named = pc.and_kleene(pc.is_valid(column), pc.not_equal(column, ""))
     if reference.target is not None:
-        return {reference.target: pc.indices_nonzero(named)}
+        return {reference.target: places_of(named)}
     out = {}
     for registry in pc.unique(rows["registry"]).to_pylist():
         if registry is not None:
             here = pc.and_kleene(named, pc.equal(rows["registry"], registry))
-            out[registry] = pc.indices_nonzero(pc.fill_null(here, False))
+            out[registry] = places_of(pc.fill_null(here, False))
     return out
 
 

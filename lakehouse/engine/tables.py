@@ -31,6 +31,7 @@ from lakehouse.engine.digest import named_digest, verify
 from lakehouse.engine.files import Files
 from lakehouse.engine.spec import TableSpec
 from lakehouse.errors import LakeCorrupt, StorageError
+from lakehouse.places import places_of
 
 _KEPT_VERSIONS = 4  # per table; states in use hold their versions themselves
 _MANY_FILES = 16  # so many are decoded in threads
@@ -272,7 +273,7 @@ class TableVersion:
         out: dict[str, tuple[FileEntry, int]] = {}
         for entry in self._candidates(low, high):
             column = self.file(entry).column(0)
-            hits = pc.indices_nonzero(pc.is_in(column, value_set=wanted))
+            hits = places_of(pc.is_in(column, value_set=wanted))
             names = column.take(hits).to_pylist()
             out.update({u: (entry, i) for u, i in zip(names, hits.to_pylist(), strict=True)})
         return out

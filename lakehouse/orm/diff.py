@@ -20,6 +20,7 @@ from lakehouse.engine.tables import TableVersion
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm import rendering
 from lakehouse.orm.rows import as_dicts
+from lakehouse.places import places_of
 from lakehouse.printable import html_text, printable
 
 if TYPE_CHECKING:
@@ -324,4 +325,4 @@ def _differing(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
         nans = pc.and_(pc.is_nan(before), pc.is_nan(after))
         differs = pc.and_(differs, pc.invert(pc.fill_null(nans, fill_value=False)))
     nulls = pc.not_equal(pc.is_null(before), pc.is_null(after))
-    return pc.indices_nonzero(pc.or_(differs, nulls)).cast(pa.int64())
+    return places_of(pc.or_(differs, nulls)).cast(pa.int64())

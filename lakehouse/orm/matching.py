@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from lakehouse.config import notify
 from lakehouse.orm.bootstrap import TRASH
+from lakehouse.places import places_of
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -243,7 +244,7 @@ def _scan(
     for column, value in zip(columns, key, strict=True):
         test = pc.is_null(rows[column]) if value is None else pc.equal(rows[column], value)
         mask = test if mask is None else pc.and_(mask, test)
-    hits = pc.indices_nonzero(pc.fill_null(mask, fill_value=False))
+    hits = places_of(pc.fill_null(mask, fill_value=False))
     return str(rows["uid"][hits[0].as_py()].as_py()) if len(hits) else None
 
 

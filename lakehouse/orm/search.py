@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm.lookups import checked_text
 from lakehouse.orm.prefilter import is_in
+from lakehouse.places import places_of
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -154,7 +155,7 @@ class Search:
                     pc.and_,
                     (self._holding(column, word, pc.match_substring_regex) for word in self.words),
                 )
-                loose += pc.indices_nonzero(worded).to_pylist()
+                loose += places_of(worded).to_pylist()
         return rows.take(pa.array(sorted(set(loose)), pa.int64())), ()
 
     def _holding(

@@ -36,6 +36,7 @@ from lakehouse.curation.rules.dicts import dict_of_text
 from lakehouse.curation.spec import ColumnRule, ValueJudge
 from lakehouse.curation.terms import TermResolver
 from lakehouse.errors import InvalidArgument
+from lakehouse.places import places_of
 from lakehouse.schema import DType
 
 _WORDS = {
@@ -234,10 +235,10 @@ class ConstraintCheck:
 
     def _judge_column(self, validator: Any, array: pa.Array, done: pa.Array, start: int) -> None:
         """Give the validator the values that nothing has been said of."""
-        rows = pc.indices_nonzero(pc.invert(done))
+        rows = places_of(pc.invert(done))
         left = array.take(rows)
         fine = self._custom(validator, left.dictionary_decode() if _coded(left) else left)
-        wrong = pc.indices_nonzero(pc.invert(fine))
+        wrong = places_of(pc.invert(fine))
         if len(wrong):
             self._note("custom", left.take(wrong), rows.take(wrong), start)
 
@@ -323,7 +324,7 @@ def _wrong_rows(name: str, argument: Any, array: pa.Array) -> pa.Array:
     wrong = _VECTORISED[name](array.dictionary if coded else array, argument)
     if not pc.any(wrong).as_py():
         return pa.array([], pa.int64())
-    return pc.indices_nonzero(wrong.take(array.indices) if coded else wrong)
+    return places_of(wrong.take(array.indices) if coded else wrong)
 
 
 def _opaque(array: pa.Array) -> bool:

@@ -15,6 +15,7 @@ from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing,
 from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
+from lakehouse.places import places_of
 from lakehouse.schema import DType, infer_dtype
 
 
@@ -42,7 +43,7 @@ class DtypeCheck:
         if isinstance(chunk, Objects):
             self._update_objects(chunk, start)
         elif not self._accepts(chunk.type):
-            present = pc.indices_nonzero(pc.invert(missing(chunk)))
+            present = places_of(pc.invert(missing(chunk)))
             if len(present):
                 first = present[: rows_kept()].to_pylist()
                 found = found_text(chunk.type)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakehouse.curation.chunks import Chunk, missing
 from lakehouse.curation.failure import Failure, Tally, rows_kept
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
+from lakehouse.places import places_of
 
 
 def make(rule: ColumnRule, resolver: TermResolver | None) -> NullCheck | None:
@@ -36,7 +36,7 @@ class NullCheck:
         count = absent.true_count
         if count:
             left = rows_kept() - self._kept
-            rows = pc.indices_nonzero(absent)[:left].to_pylist() if left else []
+            rows = places_of(absent)[:left].to_pylist() if left else []
             self._kept += len(rows)
             self._tally.add(None, count, [start + row for row in rows])
 
