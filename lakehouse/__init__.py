@@ -5,8 +5,8 @@ imported when it is first used.
 
 Example:
     >>> import lakehouse as ln
-    >>> ln.setup.init(storage="./lake", modules="bionty")  # doctest: +SKIP
-    >>> ln.Artifact("cells.parquet", key="cells.parquet").save()  # doctest: +SKIP
+    >>> ln.setup.init(storage="./lake", modules="bionty")
+    >>> ln.Artifact("cells.parquet", key="cells.parquet").save()
 """
 
 from __future__ import annotations

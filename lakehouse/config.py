@@ -281,8 +281,8 @@ class Settings:
         """The default storage location of the current lake; assigning another one uses that.
 
         Example:
-            >>> settings.storage = "s3://bucket/project"  # doctest: +SKIP
-            >>> settings.storage.root / "folder"          # doctest: +SKIP
+            >>> settings.storage = "s3://bucket/project"
+            >>> settings.storage.root / "folder"
         """
         module, name = _STORAGE_SETTINGS
         return getattr(importlib.import_module(module), name)(_current_lake().storage)

@@ -2,7 +2,7 @@
 
 Example:
     >>> import lakehouse as ln
-    >>> ln.models.ArtifactBlock(artifact=artifact, content="# Read me", kind="readme").save()  # doctest: +SKIP
+    >>> ln.models.ArtifactBlock(artifact=artifact, content="# Read me", kind="readme").save()
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Example:
     >>> import lakehouse as ln
-    >>> ln.setup.init(storage="./my-lake", modules="bionty")  # doctest: +SKIP
-    >>> ln.setup.settings.instance.name                       # doctest: +SKIP
+    >>> ln.setup.init(storage="./my-lake", modules="bionty")
+    >>> ln.setup.settings.instance.name
     'my-lake'
 """
 
@@ -162,11 +162,11 @@ def trust(folder: str | os.PathLike[str]) -> str:
         InvalidArgument: There is no such folder, or everybody may write it.
 
     Example:
-        >>> ln.setup.trust("/team/lake")    # doctest: +SKIP
-        '/team/lake'
-        >>> ln.setup.trusted()              # doctest: +SKIP
-        ['/team/lake']
-        >>> ln.setup.untrust("/team/lake")  # doctest: +SKIP
+        >>> ln.setup.trust("./my-lake")
+        '.../my-lake'
+        >>> ln.setup.trusted()
+        ['.../my-lake']
+        >>> ln.setup.untrust("./my-lake")
         True
     """
     return _trust.trust(folder)
@@ -273,7 +273,7 @@ def switch(target: Any, *, space: bool = False, create: bool = False) -> None:
         ObjectDoesNotExist: There is none.
 
     Example:
-        >>> ln.setup.switch("clean-up", create=True)  # doctest: +SKIP
+        >>> ln.setup.switch("clean-up", create=True)
     """
     lake = current_lake()
     found = lake.switch(target, space=space, create=create)
@@ -305,8 +305,8 @@ def merge(branch: Any, *, prefer: str | None = None, dry_run: bool = False) -> A
         ObjectDoesNotExist: There is no such branch.
 
     Example:
-        >>> ln.setup.switch("main")     # doctest: +SKIP
-        >>> ln.setup.merge("clean-up")  # doctest: +SKIP
+        >>> ln.setup.switch("main")
+        >>> ln.setup.merge("my-branch")
     """
     return current_lake().merge(branch, prefer=prefer, dry_run=dry_run)
 
@@ -333,7 +333,7 @@ def restore(
         StorageError: `root` is full or can't be written; the same call goes on later.
 
     Example:
-        >>> lake = ln.setup.restore("/backups/lab", "./restored")  # doctest: +SKIP
+        >>> lake = ln.setup.restore("../backups", "./restored")
     """
     from lakehouse import backup as backups  # loads pyarrow, which connecting does without
 

@@ -55,7 +55,7 @@ class CanCurate(RegistryTerms):
             TypeMismatch: Numbers are compared with texts, or texts with numbers.
 
         Example:
-            >>> CellType.validate(["T cell", "T-cell"])  # doctest: +SKIP
+            >>> CellType.validate(["T cell", "T-cell"])
             array([ True, False])
         """
         import numpy as np
@@ -103,8 +103,8 @@ class CanCurate(RegistryTerms):
             strict_source: Only terms that came from `source`.
 
         Example:
-            >>> result = CellType.inspect(["T cell", "T-cell", "T ell"])  # doctest: +SKIP
-            >>> result.validated, result.synonyms_mapper                   # doctest: +SKIP
+            >>> result = CellType.inspect(["T cell", "T-cell", "T ell"])
+            >>> result.validated, result.synonyms_mapper
             (['T cell'], {'T-cell': 'T cell'})
         """
         asked = cls._asked(values, field, organism, source if strict_source else None, _within)
@@ -163,7 +163,7 @@ class CanCurate(RegistryTerms):
             strict_source: Only terms that came from `source`.
 
         Example:
-            >>> CellType.standardize(["T-cell", "T cell"])  # doctest: +SKIP
+            >>> CellType.standardize(["T-cell", "T cell"])
             ['T cell', 'T cell']
         """
         if keep not in ("first", "last", False):
@@ -225,7 +225,7 @@ class CanCurate(RegistryTerms):
             A list of records, the new ones unsaved; its `.save()` saves them in one commit.
 
         Example:
-            >>> ULabel.from_values(["a", "b"], create=True).save()  # doctest: +SKIP
+            >>> ULabel.from_values(["a", "b"], create=True).save()
         """
         asked = cls._asked(values, field, organism, None, _within)
         name, unique, species = asked.name, asked.unique, asked.organism

@@ -36,8 +36,8 @@ class FeatureManager:
     """Features of one artifact, run or record.
 
     Example:
-        >>> artifact.features.set_values({"temperature": 21.6, "donor": "D1"})  # doctest: +SKIP
-        >>> artifact.features.get_values()                                      # doctest: +SKIP
+        >>> artifact.features.set_values({"temperature": 21.6, "donor": "D1"})
+        >>> artifact.features.get_values()
         {'donor': 'D1', 'temperature': 21.6}
     """
 
@@ -63,7 +63,7 @@ class FeatureManager:
                 takes one value only.
 
         Example:
-            >>> artifact.features.add_values({"cell_type": ["B cell", "T cell"]})  # doctest: +SKIP
+            >>> artifact.features.add_values({"cell_type": ["B cell", "T cell"]})
         """
         self._refuse_external_schema("add")
         prepared = self._prepared("add", values, feature_field, schema)

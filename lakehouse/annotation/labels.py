@@ -38,8 +38,8 @@ class LabelManager:
     """The labels of one artifact.
 
     Example:
-        >>> artifact.labels.add(label, feature=feature)      # doctest: +SKIP
-        >>> artifact.labels.get(feature, flat_names=True)    # doctest: +SKIP
+        >>> artifact.labels.add([dmso, ifng], feature=perturbation)
+        >>> artifact.labels.get(perturbation, flat_names=True)
         ['DMSO', 'IFNG']
     """
 
@@ -154,7 +154,7 @@ class LabelManager:
             ValidationError: A label isn't saved, or the feature takes none of its registry.
 
         Example:
-            >>> artifact.labels.add([dmso, ifng], feature=perturbation)  # doctest: +SKIP
+            >>> artifact.labels.add([dmso, ifng], feature=perturbation)
         """
         check_saved(self._record)
         if feature is not None:
@@ -278,7 +278,7 @@ class LabelManager:
                 already (`mapped`).
 
         Example:
-            >>> artifact2.labels.add_from(artifact1)  # doctest: +SKIP
+            >>> artifact_2.labels.add_from(artifact_1)
         """
         check_saved(self._record)
         if getattr(data, "meta", None) is None or not isinstance(

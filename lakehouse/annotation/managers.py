@@ -36,8 +36,8 @@ class RelatedManager:
     """The related records of one record.
 
     Example:
-        >>> artifact.ulabels.add(label)          # doctest: +SKIP
-        >>> artifact.ulabels.to_list("name")     # doctest: +SKIP
+        >>> artifact.ulabels.add(label)
+        >>> artifact.ulabels.to_list("name")
         ['raw']
     """
 

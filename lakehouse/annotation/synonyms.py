@@ -38,7 +38,7 @@ class HasSynonyms:
             ValidationError: Another record has the synonym, or it holds a `|`.
 
         Example:
-            >>> t_cell.add_synonym("T cells")  # doctest: +SKIP
+            >>> t_cell.add_synonym("T cells")
         """
         new = _texts(synonym)
         if not new:
@@ -51,7 +51,7 @@ class HasSynonyms:
         """Remove synonyms; what isn't a synonym is passed over.
 
         Example:
-            >>> t_cell.remove_synonym("T cells")  # doctest: +SKIP
+            >>> t_cell.remove_synonym("T cells")
         """
         gone = _texts(synonym)
         if gone:
@@ -92,7 +92,7 @@ class HasAbbreviation(HasSynonyms):
         """Set the abbreviation, and add it to the synonyms unless it is the name.
 
         Example:
-            >>> t_cell.set_abbr("TC")  # doctest: +SKIP
+            >>> t_cell.set_abbr("TC")
         """
         if value != getattr(self, "name", None):
             self.add_synonym(value, save=False)

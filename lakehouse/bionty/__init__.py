@@ -1,9 +1,9 @@
 """Biological registries, filled from public ontologies.
 
 Example:
-    >>> import lakehouse.bionty as bt                    # doctest: +SKIP
-    >>> bt.CellType.import_source("blood-cells")         # doctest: +SKIP
-    >>> bt.CellType(name="my cell state").save()         # doctest: +SKIP
+    >>> import lakehouse.bionty as bt
+    >>> bt.CellType.import_source("blood-cells")
+    >>> bt.CellType(name="my cell state").save()
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Public sources without a lake: `bt.base.CellType()`, also of entities without a registry.
 
 Example:
-    >>> bt.base.CellType(version="2026-03-26").search("T cell")  # doctest: +SKIP
-    >>> bt.base.Drug(source="chebi").lookup()                    # doctest: +SKIP
+    >>> bt.base.CellType(version="2026-03-26").search("T cell")  # needs the network  # doctest: +SKIP
+    >>> bt.base.Drug(source="chebi").lookup()  # needs the network  # doctest: +SKIP
 """
 
 from __future__ import annotations

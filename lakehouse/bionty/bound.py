@@ -147,8 +147,8 @@ class GeneTerm(Bound):
             organism: Their organism, a record or a name; `bt.settings.organism` by default.
 
         Example:
-            >>> found = Gene.map_symbols(["BRCA2", "FANCD1"], organism="human")  # doctest: +SKIP
-            >>> found.mapped, found.ambiguous, found.unmapped                    # doctest: +SKIP
+            >>> found = Gene.map_symbols(["BRCA2", "FANCD1"], organism="human")
+            >>> found.mapped, found.ambiguous, found.unmapped
         """
         from lakehouse.bionty.symbols import map_symbols
 

@@ -12,8 +12,8 @@ class Settings:
     """Settings of this process; `bt.settings` is the one instance.
 
     Example:
-        >>> bt.settings.organism = "mouse"              # doctest: +SKIP
-        >>> bt.Gene.from_values(["Cd4"]).save()         # doctest: +SKIP
+        >>> bt.settings.organism = "mouse"
+        >>> bt.Gene.from_values(["Cd4"]).save()
     """
 
     def __init__(self) -> None:

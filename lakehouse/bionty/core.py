@@ -29,7 +29,7 @@ def sync_public_sources(
         update_currently_used: Make their newest releases the ones that are currently used.
 
     Example:
-        >>> bt.core.sync_public_sources()  # doctest: +SKIP
+        >>> bt.core.sync_public_sources()
     """
     lake = current_lake()
     new = 0

@@ -1,7 +1,7 @@
 """All registries and their base classes in one place: `bt.models.CellType`.
 
 Example:
-    >>> issubclass(bt.CellType, bt.models.BioRecord)  # doctest: +SKIP
+    >>> issubclass(bt.CellType, bt.models.BioRecord)
     True
 """
 

@@ -71,9 +71,9 @@ class ObsoleteReport:
     """The obsolete labels of one registry.
 
     Example:
-        >>> report = bt.CellType.obsolete_labels()   # doctest: +SKIP
-        >>> report.to_dataframe()                    # doctest: +SKIP
-        >>> report.apply()                           # doctest: +SKIP
+        >>> report = bt.CellType.obsolete_labels()
+        >>> report.to_dataframe()
+        >>> report.apply()
     """
 
     def __init__(self, registry: type[Any], lake: Lake, labels: list[ObsoleteLabel]) -> None:

@@ -60,9 +60,9 @@ class PublicOntology:
         version: The release.
 
     Example:
-        >>> public = bt.CellType.public()               # doctest: +SKIP
-        >>> public.search("gamma delta T cell")         # doctest: +SKIP
-        >>> public.standardize(["T-cell"])              # doctest: +SKIP
+        >>> public = bt.CellType.public()
+        >>> public.search("gamma delta T cell")
+        >>> public.standardize(["T-cell"])
         ['T cell']
     """
 
@@ -254,8 +254,9 @@ class PublicOntology:
         """Register the source in the current lake: `bt.Source`, not yet imported.
 
         Example:
-            >>> rabbit = bt.base.Gene(source="ensembl", organism="rabbit")  # doctest: +SKIP
-            >>> rabbit.register_source_in_lamindb()                         # doctest: +SKIP
+            >>> source = {"source": "ensembl", "organism": "rabbit"}
+            >>> rabbit = bt.base.Gene(**source)  # needs the network  # doctest: +SKIP
+            >>> rabbit.register_source_in_lamindb()  # needs the network  # doctest: +SKIP
         """
         registry: Any = DIRECTORY.get(f"bionty.{self.entity}")
         return registry.add_source(self)

@@ -27,7 +27,7 @@ class PublicLookup:
     """Terms as attributes, named by their values of a field; several of one name as a list.
 
     Example:
-        >>> bt.CellType.public().lookup().t_cell.ontology_id  # doctest: +SKIP
+        >>> bt.CellType.public().lookup().t_cell.ontology_id
         'CL:0000084'
     """
 

@@ -45,7 +45,7 @@ class Source(
     used one ends the use of the former.
 
     Example:
-        >>> Source.get(entity="bionty.CellType", currently_used=True)  # doctest: +SKIP
+        >>> Source.get(entity="bionty.CellType", currently_used=True)
     """
 
     _everybodys = True

@@ -6,7 +6,7 @@ everywhere is its id; a text that is derived from it is the same wherever it is 
 Example:
     >>> ontology("CL:0000084")
     '22LvKd01YyNA1a'
-    >>> bt.CellType(name="T cell", uid=ontology("CL:0000084"))  # doctest: +SKIP
+    >>> bt.CellType(name="T cell", uid=ontology("CL:0000084"))
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Curators: validate, standardize and annotate a dataset.
 
 Example:
-    >>> curator = ln.curators.DataFrameCurator(df, schema)  # doctest: +SKIP
-    >>> curator.validate()                                  # doctest: +SKIP
-    >>> curator.cat.standardize("cell_type")                # doctest: +SKIP
-    >>> curator.save_artifact(key="cells.parquet")          # doctest: +SKIP
+    >>> curator = ln.curators.DataFrameCurator(df, schema)
+    >>> curator.validate()
+    >>> curator.cat.standardize("cell_type")
+    >>> curator.save_artifact(key="cells.parquet")
 """
 
 from __future__ import annotations

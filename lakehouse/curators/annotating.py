@@ -33,8 +33,8 @@ def annotate_artifact(
         ValidationError: Something isn't validated, or the artifact doesn't match the schema.
 
     Example:
-        >>> curator.validate()                             # doctest: +SKIP
-        >>> annotate_artifact(artifact, curator=curator)   # doctest: +SKIP
+        >>> curator.validate()
+        >>> annotate_artifact(artifact, curator=curator)
     """
     if not artifact._saved:
         raise InvalidArgument("Only a saved artifact can be annotated.", hint="artifact.save()")

@@ -26,10 +26,10 @@ class DataFrameCatManager:
     """The categoricals of one part of a dataset.
 
     Example:
-        >>> curator.cat.non_validated                    # doctest: +SKIP
-        {'cell_type': ['B-cell']}
-        >>> curator.cat.standardize("cell_type")         # doctest: +SKIP
-        >>> curator.cat.add_new_from("perturbation")     # doctest: +SKIP
+        >>> curator.cat.non_validated
+        {'cell_type': ['B-cell'], 'perturbation': ['TNF']}
+        >>> curator.cat.standardize("cell_type")
+        >>> curator.cat.add_new_from("perturbation")
     """
 
     def __init__(self, curator: ComponentCurator) -> None:
@@ -115,7 +115,7 @@ class DataFrameCatManager:
             UnknownColumn: It is no categorical column.
 
         Example:
-            >>> curator.cat.replace_obsolete("cell_type")  # doctest: +SKIP
+            >>> curator.cat.replace_obsolete("cell_type")
         """
         name, curator = self._checked(key, "replace_obsolete"), self._curator
         if curator.report is None:
@@ -166,7 +166,7 @@ class DataFrameCatManager:
             public: Look the public sources up instead of the registries.
 
         Example:
-            >>> curator.cat.lookup(public=True)["cell_type"].b_cell.name  # doctest: +SKIP
+            >>> curator.cat.lookup(public=True)["cell_type"].b_cell.name
             'B cell'
         """
         return CatLookup(self._curator, self._targets, public=public)

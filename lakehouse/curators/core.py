@@ -190,7 +190,7 @@ class Curator:
                 rows are those of the whole AnnData or MuData; `rna:obs` gives the modality.
 
         Example:
-            >>> good, bad = curator.filter().good, curator.filter().bad  # doctest: +SKIP
+            >>> good, bad = curator.filter().good, curator.filter().bad
         """
         self.check(all_rows=True)
         chosen = slot or next(s for s in (COLUMNS, "obs", *self._parts) if s in self._parts)

@@ -28,8 +28,8 @@ class DictCurator(DataFrameCurator):
         require_saved_schema: Whether an unsaved schema is refused.
 
     Example:
-        >>> curator = DictCurator({"temperature": 21.6}, schema)  # doctest: +SKIP
-        >>> curator.validate()                                    # doctest: +SKIP
+        >>> curator = DictCurator({"temperature": 21.6}, schema)
+        >>> curator.validate()
     """
 
     otype = "dict"

@@ -45,7 +45,7 @@ class Mending:
             UnknownColumn: There is no such column.
 
         Example:
-            >>> curator.rename({"celltype": "cell_type"})  # doctest: +SKIP
+            >>> curator.rename({"celltype": "cell_type"})
         """
         self._check_there(*columns)
         data = self._changeable()
@@ -68,7 +68,7 @@ class Mending:
             UnknownColumn: There is no such column.
 
         Example:
-            >>> curator.drop("note")  # doctest: +SKIP
+            >>> curator.drop("note")
         """
         self._check_there(*columns)
         data = self._changeable()
@@ -87,7 +87,7 @@ class Mending:
         """Put the columns of the schema first, in its order.
 
         Example:
-            >>> curator.reorder()  # doctest: +SKIP
+            >>> curator.reorder()
         """
         names = self._names()
         wanted = [rule.name for rule in self.spec.columns if rule.name in names]
@@ -116,7 +116,7 @@ class Mending:
             ValidationError: Values can't be converted; nothing is changed.
 
         Example:
-            >>> curator.convert("dose")  # doctest: +SKIP
+            >>> curator.convert("dose")
         """
         rules = self.rules()
         if column not in rules:

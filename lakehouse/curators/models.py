@@ -88,12 +88,14 @@ class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
     and registries whose terms are names.
 
     Example:
-        >>> class Immuno(ln.DatasetModel):                        # doctest: +SKIP
+        >>> from typing import Annotated
+        >>> from pydantic import Field
+        >>> class Immuno(ln.DatasetModel):
         ...     cell_type: bt.CellType
         ...     temperature: Annotated[float, Field(ge=0)]
         ...     donor: str | None
-        >>> ln.curators.DataFrameCurator(df, Immuno).validate()   # doctest: +SKIP
-        >>> class Cells(ln.DatasetModel, otype="AnnData"):        # doctest: +SKIP
+        >>> ln.curators.DataFrameCurator(df, Immuno).validate()
+        >>> class Cells(ln.DatasetModel, otype="AnnData"):
         ...     obs: Immuno
         ...     genes: Annotated[bt.Gene.ensembl_gene_id, Field(alias="var.T")]
     """

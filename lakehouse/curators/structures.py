@@ -24,9 +24,9 @@ class DataFrameCurator(Curator):
     A pandas frame is changed in place; of other tables `dataset` gives the changed one.
 
     Example:
-        >>> curator = DataFrameCurator(df, schema)        # doctest: +SKIP
-        >>> curator.validate()                            # doctest: +SKIP
-        >>> curator.save_artifact(key="cells.parquet")    # doctest: +SKIP
+        >>> curator = DataFrameCurator(df, schema)
+        >>> curator.validate()
+        >>> curator.save_artifact(key="cells.parquet")
     """
 
     otype = "DataFrame"
@@ -104,8 +104,8 @@ class AnnDataCurator(Curator):
     An AnnData in memory is changed in place.
 
     Example:
-        >>> curator = AnnDataCurator(adata, schema)             # doctest: +SKIP
-        >>> curator.slots["obs"].cat.standardize("cell_type")   # doctest: +SKIP
+        >>> curator = AnnDataCurator(adata, schema)
+        >>> curator.slots["obs"].cat.standardize("cell_type")
     """
 
     otype = "AnnData"
@@ -169,7 +169,7 @@ def curator_of(dataset: Any, schema: Any, **options: Any) -> Curator:
         InvalidArgument: It has no structure that could be validated.
 
     Example:
-        >>> curator_of("cells.h5ad", schema).check().ok  # doctest: +SKIP
+        >>> curator_of("cells.h5ad", schema).check().ok
         True
     """
     otype = otype_of(dataset)

@@ -34,9 +34,9 @@ class CatVector:
         feature: The feature that they are values of, whose dtype may narrow the terms.
 
     Example:
-        >>> vector = CatVector(df["cell_type"], bt.CellType.name, "cell_type")  # doctest: +SKIP
-        >>> vector.validate()                                                   # doctest: +SKIP
-        >>> vector.is_validated                                                 # doctest: +SKIP
+        >>> vector = CatVector(df["cell_type"], bt.CellType.name, "cell_type")
+        >>> vector.validate()
+        >>> vector.is_validated
         True
     """
 

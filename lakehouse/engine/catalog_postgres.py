@@ -81,7 +81,7 @@ class PostgresCatalog:
         credentials: Whether the environment's credentials may be sent to that server.
 
     Example:
-        >>> catalog = PostgresCatalog("postgresql://me@db.lab.org/lakes?schema=cells")  # doctest: +SKIP
+        >>> catalog = PostgresCatalog("postgresql://me@db.lab.org/lakes?schema=cells")
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """The engine: Iceberg tables that change together, in one lake.
 
 Example:
-    >>> engine = Engine.create("./my-lake", [spec])                    # doctest: +SKIP
-    >>> changes = Changes()                                            # doctest: +SKIP
-    >>> changes.insert("ulabel", [{"uid": new_uid(), "name": "raw"}])  # doctest: +SKIP
-    >>> engine.commit(changes, message="first label").seq              # doctest: +SKIP
+    >>> engine = Engine.create("./tables", [spec])
+    >>> changes = Changes()
+    >>> changes.insert("ulabel", [{"uid": new_uid(), "name": "raw"}])
+    >>> engine.commit(changes, message="first label").seq
     1
 """
 

@@ -1,8 +1,8 @@
 """A state: one consistent version of every table, for reading.
 
 Example:
-    >>> state = engine.state()                                  # doctest: +SKIP
-    >>> state.sql("SELECT count(*) FROM artifact").fetchall()   # doctest: +SKIP
+    >>> state = engine.state()
+    >>> state.sql("SELECT count(*) FROM artifact").fetchall()
 """
 
 from __future__ import annotations

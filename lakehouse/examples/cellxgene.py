@@ -7,10 +7,10 @@ what the published schema demands: branches of ontologies, several terms in one 
 Not covered: experimental conditions, and which genes a perturbation intends.
 
 Example:
-    >>> schema = ln.examples.schemas.cellxgene("human")                # doctest: +SKIP
-    >>> ln.examples.cellxgene.save_cellxgene_defaults()                # doctest: +SKIP
-    >>> schema = ln.examples.cellxgene.create_cellxgene_schema()       # doctest: +SKIP
-    >>> ln.curators.AnnDataCurator(adata, schema).validate()           # doctest: +SKIP
+    >>> schema = ln.examples.schemas.cellxgene("human")
+    >>> ln.examples.cellxgene.save_cellxgene_defaults()
+    >>> schema = ln.examples.cellxgene.create_cellxgene_schema()
+    >>> ln.curators.AnnDataCurator(adata, schema).check()
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def mini_immuno(
         The path of the document in the working directory, and those of the files.
 
     Example:
-        >>> ln.examples.croissant.mini_immuno(n_files=2)  # doctest: +SKIP
+        >>> ln.examples.croissant.mini_immuno(n_files=2)
         [PosixPath('mini_immuno.anndata.zarr_metadata.json'), PosixPath('mini_immuno.anndata.zarr'),
         PosixPath('mini.csv')]
     """

@@ -14,7 +14,7 @@ def save_mlflow_features() -> None:
     """Save the features `mlflow_…` of the feature type `MLflow`; times are in milliseconds.
 
     Example:
-        >>> ln.examples.mlflow.save_mlflow_features()  # doctest: +SKIP
+        >>> ln.examples.mlflow.save_mlflow_features()
     """
     numbers: dict[str, type] = {"mlflow_start_time": int, "mlflow_end_time": int}
     save_features("MLflow", {f"mlflow_{name}": str for name in _TEXTS} | numbers)

@@ -21,7 +21,7 @@ def save_wandb_features() -> None:
     """Save the features `wandb_…` of the feature type `Weights & Biases`.
 
     Example:
-        >>> ln.examples.wandb.save_wandb_features()  # doctest: +SKIP
+        >>> ln.examples.wandb.save_wandb_features()
     """
     numbers: dict[str, type] = {"wandb_timestamp": float, "wandb_runtime": float}
     save_features("Weights & Biases", {f"wandb_{name}": str for name in _TEXTS} | numbers)

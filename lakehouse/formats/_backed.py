@@ -13,7 +13,7 @@ class Backed:
     Everything that AnnData has is there: `obs`, `var`, `X`, slices, `to_memory()`.
 
     Example:
-        >>> with artifact.open() as adata:          # doctest: +SKIP
+        >>> with artifact.open() as adata:
         ...     adata[adata.obs.cell_type == "T cell"].to_memory()
     """
 

@@ -1,8 +1,9 @@
 """Other tools' files and objects, brought into the lake.
 
 Example:
-    >>> artifact = ln.integrations.curate_from_croissant("metadata.json")  # doctest: +SKIP
-    >>> ln.integrations.save_vitessce_config(config, key="plot.json")      # doctest: +SKIP
+    >>> path, _ = ln.examples.croissant.mini_immuno()
+    >>> artifact = ln.integrations.curate_from_croissant(path)
+    >>> ln.integrations.save_vitessce_config(config, key="cells.vitessce.json")
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ def curate_from_croissant(croissant_data: Any, run: Any = None) -> Artifact | Co
         ValidationError: A file has other content than the document says.
 
     Example:
-        >>> path, _ = ln.examples.croissant.mini_immuno()            # doctest: +SKIP
-        >>> artifact = ln.integrations.curate_from_croissant(path)   # doctest: +SKIP
-        >>> artifact.projects.to_list("name")                        # doctest: +SKIP
+        >>> path, _ = ln.examples.croissant.mini_immuno()
+        >>> artifact = ln.integrations.curate_from_croissant(path)
+        >>> artifact.projects.to_list("name")
         ['Mini Immuno Project']
     """
     dataset = _jsonld.read(croissant_data)

@@ -49,7 +49,7 @@ def save_tiledbsoma_experiment(
         ValidationError: They have different columns, or observations with the same id.
 
     Example:
-        >>> ln.integrations.save_tiledbsoma_experiment(   # doctest: +SKIP
+        >>> ln.integrations.save_tiledbsoma_experiment(
         ...     [adata1, adata2], key="cells.tiledbsoma",
         ...     obs_id_name="cell_id", var_id_name="gene_id",
         ... )

@@ -40,8 +40,9 @@ def save_vitessce_config(
         InconsistentKey: The key has another suffix.
 
     Example:
-        >>> config = vitessce.VitessceConfig(schema_version="1.0.16", name="cells")  # doctest: +SKIP
-        >>> ln.integrations.save_vitessce_config(config, key="cells.vitessce.json")  # doctest: +SKIP
+        >>> from vitessce import VitessceConfig  # needs vitessce  # doctest: +SKIP
+        >>> config = VitessceConfig("1.0.16", "cells")  # needs vitessce  # doctest: +SKIP
+        >>> ln.integrations.save_vitessce_config(config, key="cells.vitessce.json")
     """
     content = _content(vitessce_config)
     shown = _shown(vitessce_config, content)

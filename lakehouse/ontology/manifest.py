@@ -122,7 +122,7 @@ class Manifest(BaseModel):
 
         Example:
             >>> manifest("go").address("2026-06-15")
-            'http://purl.obolibrary.org/obo/go/releases/2026-06-15/go.obo'
+            'https://purl.obolibrary.org/obo/go/releases/2026-06-15/go.obo'
         """
         release = version or self.version
         return self.url.format(version=release, number=release.removeprefix("release-"))

@@ -122,6 +122,7 @@ class Ontology:
             subsets, logical definitions, references of definitions, ….
 
     Example:
+        >>> from lakehouse.ontology import read
         >>> onto = read(b"format-version: 1.4\n[Term]\nid: X:1\nname: x\n", keep=False)
         >>> onto.terms["name"].to_pylist(), onto.repairs
         (['x'], ())

@@ -69,7 +69,8 @@ def registry_rows(ontology: Ontology, prefix: str | None = None) -> pa.Table:
         InvalidArgument: No term has that prefix.
 
     Example:
-        >>> registry_rows(read("cl.obo"))["name"][0].as_py()  # doctest: +SKIP
+        >>> from lakehouse.ontology import read
+        >>> registry_rows(read("blood-cells.obo"))["name"][0].as_py()
         'cell'
     """
     space = own_prefix(ontology) if prefix is None else prefix.rstrip(":")

@@ -100,8 +100,8 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
     Constructing one whose unique name exists already gives the existing record.
 
     Example:
-        >>> label = ULabel(name="raw").save()         # doctest: +SKIP
-        >>> ULabel(name="raw").uid == label.uid       # doctest: +SKIP
+        >>> label = ULabel(name="raw").save()
+        >>> ULabel(name="raw").uid == label.uid
         True
     """
 

@@ -254,8 +254,8 @@ class Branching:
             The added, removed and changed rows of each registry.
 
         Example:
-            >>> lake.diff("before-cleanup", "after").to_polars()  # doctest: +SKIP
-            >>> lake.diff("my-branch", "main")["ULabel"].added    # doctest: +SKIP
+            >>> lake.diff("before-cleanup", "after").to_polars()
+            >>> lake.diff("my-branch", "main")["ULabel"].added
         """
         return diff_of(cast("Lake", self), a, b, registry)
 

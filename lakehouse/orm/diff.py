@@ -115,9 +115,9 @@ class Diff(Mapping[str, RegistryDiff]):
         conflicts: For a branch: what both sides changed, so that merging would be refused.
 
     Example:
-        >>> diff = lake.diff(10, 20)                  # doctest: +SKIP
-        >>> [row["name"] for row in diff["ULabel"].added]  # doctest: +SKIP
-        >>> diff.to_polars().filter(field="description")   # doctest: +SKIP
+        >>> diff = lake.diff(10, 20)
+        >>> [row["name"] for row in diff["ULabel"].added]
+        >>> diff.to_polars().filter(field="description")
     """
 
     a: str

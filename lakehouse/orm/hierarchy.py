@@ -114,7 +114,7 @@ class HasParents(ViewParents, BaseRecord):
         """The records above this one, at any distance.
 
         Example:
-            >>> ULabel.get(name="sub").query_parents().to_list("name")  # doctest: +SKIP
+            >>> ULabel.get(name="sub").query_parents().to_list("name")
             ['top']
         """
         return self._reached("query_parents", above)
@@ -168,7 +168,7 @@ class HasType(BaseRecord):
         """The type of this record, the type of that one, and so on, the nearest first.
 
         Example:
-            >>> Record.get(name="S-1").query_types().to_list("name")  # doctest: +SKIP
+            >>> Record.get(name="S-1").query_types().to_list("name")
             ['Samples', 'Materials']
         """
         found: RecordList[Self] = RecordList()

@@ -59,9 +59,9 @@ class Lookup:
         keep: Which of several records with one name to give; False gives them all.
 
     Example:
-        >>> cell_types = CellType.lookup()   # doctest: +SKIP
-        >>> cell_types.t_cell                # doctest: +SKIP
-        CellType(uid='…', name='T cell')
+        >>> cell_types = CellType.lookup()
+        >>> cell_types.t_cell
+        CellType(uid='...', name='T cell')
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class Making(Generic[T]):
         """Construct and save a record.
 
         Example:
-            >>> ULabel.objects.create(name="raw")  # doctest: +SKIP
+            >>> ULabel.objects.create(name="raw")
         """
         with use(self._lake):
             record: Any = self._registry(**fields)

@@ -38,7 +38,7 @@ class ViewParents:
             A graph with `.dot`, `.mermaid` and `.svg`.
 
         Example:
-            >>> print(CellType.get(name="T cell").view_parents().mermaid)  # doctest: +SKIP
+            >>> print(CellType.get(name="T cell").view_parents().mermaid)
         """
         return hierarchy(self, field, up=True, down=with_children, distance=distance)
 

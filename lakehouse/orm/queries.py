@@ -57,7 +57,7 @@ class RegistryQueries:
         """The records that fulfil conditions; see `QuerySet.filter`.
 
         Example:
-            >>> ULabel.filter(name__icontains="raw")  # doctest: +SKIP
+            >>> ULabel.filter(name__icontains="raw")
         """
         found: QuerySet[Self] = QuerySet(cls, current_lake())
         return found.filter(*queries, **lookups)
@@ -226,7 +226,7 @@ class RegistryQueries:
             case_sensitive: Whether `B cell` differs from `b cell`.
 
         Example:
-            >>> CellType.search("t cell")[0].name  # doctest: +SKIP
+            >>> CellType.search("t cell")[0].name
             'T cell'
         """
         return cls.all().search(string, field=field, limit=limit, case_sensitive=case_sensitive)
@@ -251,7 +251,7 @@ class RegistryQueries:
             instance: The other lake's root or name; None for the current lake.
 
         Example:
-            >>> ULabel.connect("../other-lake").search("raw")  # doctest: +SKIP
+            >>> ULabel.connect("../other-lake").search("raw")
         """
         found: QuerySet[Self] = query_in(cls, instance)
         return found

@@ -1,8 +1,8 @@
 """Query sets: lazy, immutable, compiled to one DuckDB statement when they are read.
 
 Example:
-    >>> qs = ULabel.filter(name__startswith="raw").order_by("-created_at")  # doctest: +SKIP
-    >>> qs.exclude(description=None)[:10].to_dataframe()                    # doctest: +SKIP
+    >>> qs = ULabel.filter(name__startswith="raw").order_by("-created_at")
+    >>> qs.exclude(description=None)[:10].to_dataframe()
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         """Bring all records of the set back from the trash or the archive, in one commit.
 
         Example:
-            >>> ULabel.filter(branch__name="trash").restore()  # doctest: +SKIP
+            >>> ULabel.filter(branch__name="trash").restore()
         """
         records = self._records()
         if records:

@@ -114,7 +114,7 @@ class Reading(Generic[T]):
         A path over a relation with many records gives a dictionary for each of these.
 
         Example:
-            >>> ULabel.filter().values("name", "type__name")  # doctest: +SKIP
+            >>> ULabel.filter(name="raw").values("name", "type__name")
             [{'name': 'raw', 'type__name': None}]
         """
         return Values(self._self(), fields or self._meta.columns, "dict")
@@ -141,8 +141,8 @@ class Reading(Generic[T]):
             **named: The same, with names for the results.
 
         Example:
-            >>> Artifact.filter(suffix=".csv").aggregate(total=Sum("size"))  # doctest: +SKIP
-            {'total': 1024}
+            >>> Artifact.filter(suffix=".csv").aggregate(total=Sum("size"))
+            {'total': 12}
         """
         return aggregated(self._statement, named_aggregates(aggregates, named))
 

@@ -19,7 +19,7 @@ class RecordList(list[T]):
     """A list of records that can be saved in one commit.
 
     Example:
-        >>> ULabel.from_values(["a", "b"], create=True).save().to_list("name")  # doctest: +SKIP
+        >>> ULabel.from_values(["a", "b"], create=True).save().to_list("name")
         ['a', 'b']
     """
 

@@ -28,8 +28,8 @@ class Values(Sequence[Any]):
     They are read when they are first asked for, once.
 
     Example:
-        >>> ULabel.filter().values_list("name", flat=True).distinct()  # doctest: +SKIP
-        ['raw', 'curated']
+        >>> ULabel.filter(parents=None).values_list("name", flat=True).distinct()
+        ['raw', 'DMSO', 'IFNG', 'top']
     """
 
     def __init__(self, query: QuerySet[Any], fields: tuple[str, ...], shape: Shape) -> None:
@@ -69,8 +69,8 @@ class Values(Sequence[Any]):
         """One dictionary per combination of the values, with aggregates over its rows.
 
         Example:
-            >>> Artifact.filter().values("suffix").annotate(n=Count())  # doctest: +SKIP
-            [{'suffix': '.csv', 'n': 3}]
+            >>> Artifact.filter(suffix=".csv").values("suffix").annotate(n=Count())
+            [{'suffix': '.csv', 'n': 1}]
         """
         figures = named_aggregates(aggregates, named)
         compiler = Compiler(self._query._lake)

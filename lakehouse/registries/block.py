@@ -169,7 +169,7 @@ class Block(
         InvalidArgument: There is no such key.
 
     Example:
-        >>> Block(key="README.md", content="# Our lake", kind="readme").save()  # doctest: +SKIP
+        >>> Block(key="README.md", content="# Our lake", kind="readme").save()
     """
 
     def __init__(self, *, key: str | None = None, kind: str = _README, **fields: Any) -> None:

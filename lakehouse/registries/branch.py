@@ -69,11 +69,11 @@ class Branch(
         BranchAlreadyExists: There is one whose name differs in case only.
 
     Example:
-        >>> ln.setup.switch("clean-up", create=True)      # doctest: +SKIP
-        >>> ULabel(name="only on the branch").save()      # doctest: +SKIP
-        >>> ln.setup.switch("main")                       # doctest: +SKIP
-        >>> ln.setup.merge("clean-up")                    # doctest: +SKIP
-        >>> Branch.get(name="clean-up").status            # doctest: +SKIP
+        >>> ln.setup.switch("clean-up", create=True)
+        >>> ULabel(name="only on the branch").save()
+        >>> ln.setup.switch("main")
+        >>> ln.setup.merge("clean-up")
+        >>> Branch.get(name="clean-up").status
         'merged'
     """
 

@@ -82,7 +82,7 @@ class Feature(
             another dtype.
 
     Example:
-        >>> Feature(name="temperature", dtype=float, unit="celsius").save()  # doctest: +SKIP
+        >>> Feature(name="temperature", dtype=float, unit="celsius").save()
     """
 
     def query_features(self) -> QuerySet[Feature]:
@@ -159,7 +159,7 @@ class Feature(
             optional: Whether it need not be there.
 
         Example:
-            >>> Schema([Feature.get(name="donor").with_config(optional=True)])  # doctest: +SKIP
+            >>> Schema([Feature.get(name="donor").with_config(optional=True)])
         """
         return self, {"optional": bool(optional)}
 
@@ -175,7 +175,7 @@ class Feature(
             mute: Accepted for likeness.
 
         Example:
-            >>> Feature.from_dataframe(df).save().to_list("dtype")  # doctest: +SKIP
+            >>> Feature.from_dataframe(df).save().to_list("dtype")
             ['int', 'str']
         """
         return of_columns(cls, df)
@@ -200,7 +200,7 @@ class Feature(
             mute: Accepted for likeness.
 
         Example:
-            >>> Feature.from_dict({"temperature": 21.6}).save().to_list("dtype")  # doctest: +SKIP
+            >>> Feature.from_dict({"temperature": 21.6}).save().to_list("dtype")
             ['float']
         """
         return of_values(cls, dictionary, **({} if type is None else {"type": type}))

@@ -51,7 +51,7 @@ class Project(
         FieldValidationError: A field has the wrong form; the message names the field.
 
     Example:
-        >>> Project(name="Atlas", abbr="AT", url="https://example.org").save()  # doctest: +SKIP
+        >>> Project(name="Atlas", abbr="AT", url="https://example.org").save()
     """
 
     def query_projects(self) -> QuerySet[Project]:

@@ -93,9 +93,9 @@ class Record(
             when they are made, all records when they are saved.
 
     Example:
-        >>> samples = Record(name="Samples", is_type=True).save()               # doctest: +SKIP
-        >>> Record(name="S-1", type=samples, features={"gc": 0.5}).save()       # doctest: +SKIP
-        >>> samples.to_dataframe()                                              # doctest: +SKIP
+        >>> samples = Record(name="Samples", is_type=True).save()
+        >>> Record(name="S-1", type=samples, features={"gc": 0.5}).save()
+        >>> samples.to_dataframe()
     """
 
     _features: Mapping[Any, Any] | None = None
@@ -297,7 +297,7 @@ class Record(
                 index of the type's schema gives the names where it has one.
 
         Example:
-            >>> Record.from_dataframe(df, type=samples).save()  # doctest: +SKIP
+            >>> Record.from_dataframe(df, type=samples).save()
         """
         return RecordBatch(cls, df, type, name_field)
 

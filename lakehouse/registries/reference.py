@@ -55,7 +55,7 @@ class Reference(
         FieldValidationError: A field has the wrong form; the message names the field.
 
     Example:
-        >>> Reference(name="A paper", doi="10.1000/182").save()  # doctest: +SKIP
+        >>> Reference(name="A paper", doi="10.1000/182").save()
     """
 
     def query_references(self) -> QuerySet[Reference]:

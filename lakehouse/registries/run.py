@@ -85,7 +85,7 @@ class Run(
         InvalidArgument: The transform isn't saved.
 
     Example:
-        >>> Run(transform, params={"epochs": 3}).save().status  # doctest: +SKIP
+        >>> Run(transform, params={"epochs": 3}).save().status
         'scheduled'
     """
 

@@ -100,7 +100,7 @@ class Schema(
         **fields: `type` and `is_type`.
 
     Example:
-        >>> Schema([Feature(name="donor", dtype=str)], name="donors").save()  # doctest: +SKIP
+        >>> Schema([Feature(name="donor", dtype=str)], name="donors").save()
     """
 
     _everybodys = True
@@ -249,7 +249,7 @@ class Schema(
             ValidationError: A value is unknown.
 
         Example:
-            >>> Schema.from_values(["CD8A", "CD4"], field=bt.Gene.symbol)  # doctest: +SKIP
+            >>> Schema.from_values(["CD8A", "CD4"], field=bt.Gene.symbol, organism="human")
         """
         ref = making.field_of(field)
         records = making.known_records(
@@ -291,7 +291,7 @@ class Schema(
         """The pydantic model of one row: types, conditions, and terms by the registries of now.
 
         Example:
-            >>> schema.to_pydantic()(cell_type="B cell", temperature=21.6)  # doctest: +SKIP
+            >>> schema.to_pydantic()(cell_type="B cell", temperature=21.6)
         """
         return row_model(self, self._lake)
 
@@ -299,6 +299,6 @@ class Schema(
         """The pandera schema of pandas frames; its checks are those of this schema.
 
         Example:
-            >>> schema.to_pandera().validate(df, lazy=True)  # doctest: +SKIP
+            >>> schema.to_pandera().validate(df, lazy=True)
         """
         return pandera_schema(self, self._lake)

@@ -48,7 +48,7 @@ class RecordBatch:
         name_field: The column with the records' names; `name` if there is none such.
 
     Example:
-        >>> Record.from_dataframe(df, type=samples).save().to_list("name")  # doctest: +SKIP
+        >>> Record.from_dataframe(df, type=samples).save().to_list("name")
         ['S-1', 'S-2']
     """
 

@@ -33,7 +33,7 @@ class Space(
         description: What it is for.
 
     Example:
-        >>> study = Space(name="study 7").save()        # doctest: +SKIP
-        >>> ULabel(name="raw", space=study).save()      # doctest: +SKIP
-        >>> ULabel.filter(space__name="study 7").one()  # doctest: +SKIP
+        >>> study = Space(name="study 7").save()
+        >>> ULabel(name="sample 1", space=study).save()
+        >>> ULabel.filter(space__name="study 7").one()
     """

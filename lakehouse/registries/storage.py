@@ -62,7 +62,7 @@ class Storage(
     """Places where artifacts are stored: local folders and object stores.
 
     Example:
-        >>> Storage(root="s3://my-bucket/data").save().type  # doctest: +SKIP
+        >>> Storage(root="s3://my-bucket/data").save().type
         's3'
     """
 

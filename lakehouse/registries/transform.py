@@ -79,7 +79,7 @@ class Transform(
         InvalidArgument: Another version has that tag.
 
     Example:
-        >>> Transform(key="Cell Ranger", version="7.2.0", kind="pipeline").save()  # doctest: +SKIP
+        >>> Transform(key="Cell Ranger", version="7.2.0", kind="pipeline").save()
     """
 
     _hashed: str | None = None  # what the present source gave, if it was changed

@@ -36,8 +36,8 @@ class ULabel(
     """Simple labels, grouped by types.
 
     Example:
-        >>> kind = ULabel(name="QC", is_type=True).save()  # doctest: +SKIP
-        >>> ULabel(name="passed", type=kind).save()        # doctest: +SKIP
+        >>> kind = ULabel(name="QC", is_type=True).save()
+        >>> ULabel(name="passed", type=kind).save()
     """
 
     def query_ulabels(self) -> QuerySet[ULabel]:

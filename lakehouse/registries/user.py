@@ -26,6 +26,6 @@ class User(
     """People who write to the lake; each is registered with their first change.
 
     Example:
-        >>> User.get(handle="ada").name  # doctest: +SKIP
+        >>> User.get(handle="ada").name
         'Ada Lovelace'
     """

@@ -43,7 +43,7 @@ def view(
         InvalidArgument: There is no such module or registry, or the limit is below 1.
 
     Example:
-        >>> ln.view(modules="core", registries=["Artifact", "ULabel"])  # doctest: +SKIP
+        >>> ln.view(modules="core", registries=["Artifact", "ULabel"])
     """
     lake = current_lake()
     if df is not None:

@@ -50,7 +50,7 @@ def hash_bytes(data: bytes | memoryview) -> str:
 
     Example:
         >>> hash_bytes(b"")
-        'yuYXWhxnMF3UCAaycPeb_Q'
+        'yuZpQdnvvUBOTYh1jqZ2cA'
     """
     return _text(hashlib.blake2b(data, digest_size=16))
 

@@ -8,7 +8,7 @@ Example:
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = (folder / "a.txt").write_text("hello")
     >>> store(folder / "a.txt", str(folder / "lake" / "b.txt"))
-    ContentHash(hash='Rtr7uhNFmaOx2mvCzotH6g', size=5, n_files=None)
+    ContentHash(hash='Rvt0CNTyhSKPSvUW6iWFGw', size=5, n_files=None)
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def dir_scrnaseq_cellranger(
         output_only: False also writes the run's inputs, two files in `fastq/`.
 
     Example:
-        >>> dir_scrnaseq_cellranger("sample_001", "runs")  # doctest: +SKIP
+        >>> dir_scrnaseq_cellranger("sample_001", "runs")
         PosixPath('runs/sample_001')
     """
     base = Path(basedir)
@@ -52,7 +52,7 @@ def dir_iris_images() -> Path:
     """Write `iris_studies`: drawn images of irises of three studies, with a table for each.
 
     Example:
-        >>> dir_iris_images()  # doctest: +SKIP
+        >>> dir_iris_images()
         PosixPath('iris_studies')
     """
     root = Path("iris_studies")

@@ -2,7 +2,7 @@
 
 Example:
     >>> import lakehouse as ln
-    >>> ln.examples.schemas.valid_features().save()  # doctest: +SKIP
+    >>> ln.examples.schemas.valid_features().save()
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def cellxgene(organism: str = "human") -> Schema:
         organism: Of which organism the data are: human, mouse, zebrafish, fruitfly, roundworm ….
 
     Example:
-        >>> schema = ln.examples.schemas.cellxgene("mouse")               # doctest: +SKIP
-        >>> ln.curators.AnnDataCurator("cells.h5ad", schema).validate()   # doctest: +SKIP
+        >>> schema = ln.examples.schemas.cellxgene("mouse")
+        >>> ln.curators.AnnDataCurator("cells.h5ad", schema).check()
     """
     from lakehouse.examples.cellxgene import create_cellxgene_schema
 

@@ -207,7 +207,7 @@ class ArtifactConstructors(ArtifactReplacing):
             run: The run that made the files.
 
         Example:
-            >>> Artifact.from_dir("project/run_1").save()  # doctest: +SKIP
+            >>> Artifact.from_dir("project/run_1").save()
         """
         folder = Path(path).expanduser().absolute()
         if not folder.is_dir():

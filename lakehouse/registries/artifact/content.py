@@ -236,7 +236,7 @@ class ArtifactContent(Versioned):
             InvalidArgument: There is no version before, or something isn't saved.
 
         Example:
-            >>> Artifact.get(key="cells.parquet").diff()  # doctest: +SKIP
+            >>> Artifact.get(key="cells.parquet").diff()
         """
         return compare(
             self, other or self._before(), [on] if isinstance(on, str) else on, rows=rows

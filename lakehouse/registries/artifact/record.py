@@ -78,7 +78,7 @@ class Artifact(
         InvalidKey, InconsistentKey: The key can't be used, or contradicts the file.
 
     Example:
-        >>> Artifact("cells.parquet", key="study/cells.parquet").save()  # doctest: +SKIP
+        >>> Artifact("cells.parquet", key="study/cells.parquet").save()
     """
 
     def __init__(

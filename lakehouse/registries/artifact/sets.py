@@ -17,8 +17,8 @@ class ArtifactSet(metaclass=_OfArtifacts):
     """What queries for artifacts give.
 
     Example:
-        >>> isinstance(ln.Artifact.filter(), ln.models.ArtifactSet)  # doctest: +SKIP
+        >>> isinstance(ln.Artifact.filter(), ln.models.ArtifactSet)
         True
-        >>> isinstance(ln.ULabel.filter(), ln.models.ArtifactSet)    # doctest: +SKIP
+        >>> isinstance(ln.ULabel.filter(), ln.models.ArtifactSet)
         False
     """

@@ -62,7 +62,7 @@ class Collection(
         ValidationError: Artifacts don't satisfy the schema; nothing is saved.
 
     Example:
-        >>> Collection([artifact_1, artifact_2], key="release").save()  # doctest: +SKIP
+        >>> Collection([artifact_1, artifact_2], key="release").save()
     """
 
     _members: list[Any] | None = None
@@ -159,7 +159,7 @@ class Collection(
             ValidationError: Some artifacts don't; they are named.
 
         Example:
-            >>> collection.verify_schema()  # doctest: +SKIP
+            >>> collection.verify_schema()
         """
         schema = self._get_related("schema")
         if schema is None:
@@ -217,7 +217,7 @@ class Collection(
             ValidationError: The artifact doesn't satisfy the schema.
 
         Example:
-            >>> collection.append(artifact_3).save()  # doctest: +SKIP
+            >>> collection.append(artifact_3).save()
         """
         members = [*self.artifacts.all(), artifact]
         schema = self._get_related("schema")

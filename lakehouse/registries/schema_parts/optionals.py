@@ -18,8 +18,8 @@ class SchemaOptionals:
     """The optional features of one schema. What changes them is saved at once.
 
     Example:
-        >>> schema.optionals.add(donor)              # doctest: +SKIP
-        >>> [f.name for f in schema.optionals]       # doctest: +SKIP
+        >>> schema.optionals.add(donor)
+        >>> [f.name for f in schema.optionals]
         ['donor']
     """
 
