@@ -42,8 +42,6 @@ class DataFrameCurator(Curator):
             raise InvalidArgument(
                 f"{str(self._data)!r} holds no table.", expected="a .parquet, .csv, .arrow … path"
             )
-        if Path(self._data).is_dir():
-            return adapter.open(self._data).to_table()
         return adapter.table(self._data, COLUMNS)
 
     @property

@@ -22,6 +22,7 @@ from lakehouse.formats.base import (
     is_path,
     is_remote,
 )
+from lakehouse.formats.confined import check_links
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +52,12 @@ class Tabular(ABC):
         if not is_path(source):
             return table_of(source, columns)
         path = Path(source)
+        if path.is_dir():
+            content = self.open(path)
+            with reading(
+                path, f"a folder, each file of which is {self.expected}", pa.ArrowException
+            ):
+                return content.to_table(columns=None if columns is None else list(columns))
         self.check(path)
         with reading(path, self.expected, pa.ArrowException, ValueError):
             return self.read(path, columns)
@@ -68,7 +75,9 @@ class Tabular(ABC):
             raise InvalidArgument("There is nothing to open.", expected="at least one file")
         near = [Path(one) for one in paths if not is_remote(one)]  # type: ignore[arg-type]
         for one in near:
-            if not one.is_dir():
+            if one.is_dir():
+                check_links(one)
+            else:
                 self.check(one)
         if engine == "polars":
             return self._lazy(paths, kwargs)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import anndata
@@ -263,3 +264,53 @@ def test_folders_with_links_that_lead_out(tmp_path: Path, linked: str) -> None:
         out.unlink()
         saved = ln.Artifact(folder, key="parts").save()
         assert saved.n_files == 2
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+@pytest.mark.parametrize("name", ["table.parquet", "table"])
+@pytest.mark.parametrize("secret", ["text", "table"])
+def test_partitioned_tables_with_links_that_lead_out(
+    tmp_path: Path, name: str, linked: str, secret: str
+) -> None:
+    """The error names the link, not what the file behind it is, which is none of the dataset's."""
+    folder = tmp_path / name
+    (folder / "x=1").mkdir(parents=True)
+    (folder / "x=2").mkdir()
+    pq.write_table(pa.table({"n": [1]}), folder / "x=1/a.parquet")
+    pq.write_table(pa.table({"n": [2]}), folder / "x=2/a.parquet")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    if secret == "text":
+        (theirs / "secret.parquet").write_text("TOPSECRET, and no table")
+    else:
+        pq.write_table(pa.table({"n": ["TOPSECRET"]}), theirs / "secret.parquet")
+    out = folder / "x=2/b.parquet" if linked == "file" else folder / "x=3"
+    out.symlink_to(theirs / "secret.parquet" if linked == "file" else theirs)
+    expected = re.escape(f"symbolic link {str(out.relative_to(folder))!r}")
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        schema = lake.Schema(features=[lake.Feature(name="n", dtype=int).save()]).save()
+        for read in (
+            lambda: ln.Artifact(folder, key=name).save(),
+            lambda: ln.Artifact(folder, key=name, schema=schema).save(),
+            lambda: ln.Artifact.from_dataframe(folder, key=name).save(),
+            lambda: ln.curators.DataFrameCurator(folder, schema).validate(),
+            lambda: format_for("x.parquet").table(folder, "columns"),
+            lambda: format_for("x.parquet").open(folder),
+        ):
+            with pytest.raises(UnreadableFile, match=expected) as caught:
+                read()
+            assert "TOPSECRET" not in str(caught.value)
+        out.unlink()
+        ln.curators.DataFrameCurator(folder, schema).validate()
+        assert ln.Artifact(folder, key=name, schema=schema).save().n_observations == 2
+
+
+def test_a_partitioned_table_with_a_damaged_file(tmp_path: Path) -> None:
+    folder = tmp_path / "table"
+    folder.mkdir()
+    pq.write_table(pa.table({"n": [1]}), folder / "a.parquet")
+    (folder / "b.parquet").write_bytes((folder / "a.parquet").read_bytes()[:-9])
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        schema = lake.Schema(features=[lake.Feature(name="n", dtype=int).save()]).save()
+        with pytest.raises(UnreadableFile, match="table"):
+            ln.curators.DataFrameCurator(folder, schema).validate()

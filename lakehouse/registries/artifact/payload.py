@@ -21,6 +21,7 @@ from lakehouse.errors import (
 )
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
 from lakehouse.formats.base import Description, Format
+from lakehouse.formats.confined import check_links
 from lakehouse.formats.rewriting import Changes, rewrite
 from lakehouse.storage import ContentHash, Noted
 
@@ -119,6 +120,7 @@ class Payload:
 
 def _of_parts(adapter: Format, folder: Path) -> Description:
     """The description of a table in several files: the first one's columns, all rows."""
+    check_links(folder)  # or a file that isn't of the folder's would be told of, or read
     parts = sorted(
         p
         for p in folder.rglob("*")
