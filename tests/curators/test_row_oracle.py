@@ -302,7 +302,7 @@ def test_columns_get_the_verdict_of_their_rows(model: type[ln.DatasetModel], kno
     columns = VALUES[model]
     rows = st.fixed_dictionaries({n: st.none() | values for n, (values, _) in columns.items()})
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
     @given(st.lists(rows, min_size=1, max_size=8))
     def compared(given: list[dict[str, Any]]) -> None:
         expected = {i for i, row in enumerate(given) if not is_right(model, row)}
