@@ -24,7 +24,6 @@ from lakehouse.engine.catalog import (
     Commit,
     Heads,
     KeysTaken,
-    PointerMoved,
     Swap,
 )
 from lakehouse.engine.file_lock import (
@@ -41,7 +40,7 @@ from lakehouse.engine.sqlite_db import (
     is_read_only,
     may_write,
 )
-from lakehouse.errors import CatalogUnavailable, LakeExists, NoWriteAccess
+from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, NoWriteAccess
 
 _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS lh_key (key TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID",
@@ -68,6 +67,7 @@ class SqliteCatalog:
         self._turns = FileLock(f"{path}.lock", path, self._limit)
         self._lock = threading.RLock()
         self._connection: SqliteDb | None = None
+        self._ending = False  # whether the last transaction came to its end, whatever came of it
         self._opened = 0
         self._written = 0
         self._heads: tuple[object, Heads] | None = None
@@ -163,9 +163,11 @@ class SqliteCatalog:
 
     @contextmanager
     def _write(self, db: SqliteDb) -> Iterator[None]:
+        self._ending = False
         db.raw.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._ending = True
             db.raw.execute("COMMIT")
         except BaseException:
             if db.raw.in_transaction:  # a full disk has rolled it back already
@@ -291,14 +293,29 @@ class SqliteCatalog:
             return self._change(lambda db: sql.apply_swap(db, swap))
         except KeysTaken:
             raise self._do(lambda db: sql.taken_of(db, swap)) from None
-        except PointerMoved:
-            raise
         except CatalogUnavailable:
+            if not self._ending:
+                raise
             # a commit that reported an error may have happened: the log knows
-            done = self.commit_by_id(swap.commit_id)
+            done = self._found(swap.commit_id)
             if done is not None:
                 return done.seq
             raise
+
+    def _found(self, commit_id: str) -> Commit | None:
+        """A commit whose outcome isn't known.
+
+        Raises:
+            CommitStateUnknown: The log can't be read.
+        """
+        try:
+            return self.commit_by_id(commit_id)
+        except CatalogUnavailable as error:
+            raise CommitStateUnknown(
+                f"The catalog {self._path!r} failed during commit {commit_id}, and can't be read.",
+                found=error.found,
+                hint=f"when it can, look for {commit_id} in the log before saving again",
+            ) from error
 
     def tags(self) -> dict[str, int]:
         """Tag names and the commits that they name."""

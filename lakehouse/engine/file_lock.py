@@ -45,6 +45,7 @@ import fcntl, os, sys
 try: fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(sys.argv[2]))
 except OSError: sys.exit(7)
 """
+_DENIED = 7  # what that process ends with
 
 
 class FileLock:
@@ -227,7 +228,7 @@ class FileLock:
             CatalogUnavailable: No kind does.
         """
         try:
-            other = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            other = self._opened()
             try:
                 if self._lock(other, wait=False):
                     if self._ranges:
@@ -339,7 +340,22 @@ def _ranges_exclude(descriptor: int, other: int, path: str) -> bool:
 def _excluded_elsewhere(path: str) -> bool:
     """Whether another process doesn't get a lock that this one has."""
     command = [sys.executable, "-I", "-S", "-c", _TRY_ELSEWHERE, path, str(_TRIED_BYTE)]
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 7
+    try:
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise _untried(path, str(error)) from error
+    if done.returncode not in (0, _DENIED):
+        raise _untried(path, f"exit code {done.returncode} of {sys.executable!r}")
+    return done.returncode == _DENIED
+
+
+def _untried(path: str, found: str) -> CatalogUnavailable:
+    """The error where it can't be told whether locks work: that doesn't say that they don't."""
+    return CatalogUnavailable(
+        f"Whether the lock file {path!r} excludes others can't be tried; nothing was committed.",
+        found=found,
+        expected="another process, which asks for the lock",
+    )
 
 
 # -- who holds it --------------------------------------------------------------------------

@@ -86,7 +86,9 @@ def stopped_by_ctrl_c(running: Interruptible) -> Iterator[None]:
     try:
         with _watcher.watching(running):
             yield
-    except Exception:
+    except Exception as error:
         if _watcher.seen and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            raise KeyboardInterrupt from None
+            # that it was interrupted says nothing more; any other failure stays the cause
+            cause = None if "interrupt" in str(error).lower() else error
+            raise KeyboardInterrupt from cause
         raise

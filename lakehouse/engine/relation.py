@@ -176,7 +176,9 @@ class Relation(duckdb.DuckDBPyRelation):
             self._lh_run(lambda: relation.show(**options))
         sys.stdout.write(printable(text.getvalue()))
 
-    def _lh_reader(self, rows: int, failed: list[Exception] | None = None) -> pa.RecordBatchReader:
+    def _lh_reader(
+        self, rows: int, failed: list[BaseException] | None = None
+    ) -> pa.RecordBatchReader:
         relation = object.__getattribute__(self, "_lh")[0]
         reader = self._lh_run(lambda: relation.to_arrow_reader(rows))
 
@@ -184,7 +186,7 @@ class Relation(duckdb.DuckDBPyRelation):
             while True:
                 try:
                     batch = self._lh_run(lambda: next(reader, None))
-                except Exception as error:
+                except BaseException as error:  # Ctrl-C, too
                     if failed is not None:
                         failed.append(error)
                     raise
@@ -226,7 +228,7 @@ class Relation(duckdb.DuckDBPyRelation):
     ) -> None:
         """Write rows by a database of its own: the one that they come from writes no file."""
         running: Running = object.__getattribute__(self, "_lh")[1]
-        failed: list[Exception] = []
+        failed: list[BaseException] = []
         reader = Relation(relation, running)._lh_reader(_WRITTEN_ROWS, failed)
         with duckdb.connect() as writer:
             rows = writer.from_arrow(reader)

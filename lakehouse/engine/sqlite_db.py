@@ -137,8 +137,11 @@ class SqliteDb:
             self.raw.execute("PRAGMA journal_mode=WAL")
         elif _is_wal(self._path):
             self.raw.execute("PRAGMA busy_timeout=0")
-            with suppress(sqlite3.OperationalError):  # another process has it open as it was
+            try:
                 self.raw.execute("PRAGMA journal_mode=DELETE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):  # another process has it open as it was
+                    raise
             self.raw.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
 
     # -- reading where one may not write -----------------------------------------------

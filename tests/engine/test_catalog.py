@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from lakehouse.engine import catalog_postgres
+from lakehouse.engine import catalog_postgres, file_lock
 from lakehouse.engine.catalog import Catalog, KeysTaken, PointerMoved, Swap
 from lakehouse.engine.catalog_postgres import PostgresCatalog
 from lakehouse.engine.catalog_sqlite import SqliteCatalog
@@ -430,8 +433,6 @@ class TestSqlite(CatalogContract):
         return f"sqlite:///{tmp_path}/catalog.db"
 
     def test_a_foreign_lock_is_a_clear_error(self, tmp_path: Path, catalog: Catalog) -> None:
-        import sqlite3
-
         hasty = SqliteCatalog(str(tmp_path / "catalog.db"), busy_seconds=0.05)
         other = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -442,6 +443,83 @@ class TestSqlite(CatalogContract):
         other.close()
         assert move(hasty, "a", "a0") == 0
         hasty.close()
+
+    @pytest.mark.parametrize("happened", [True, False])
+    def test_a_commit_of_which_nobody_knows(
+        self, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, *, happened: bool
+    ) -> None:
+        """A disk that fails in the COMMIT: whether it happened is in the log, if that is read."""
+        move(catalog, "a", "a0")
+
+        class Failing:
+            def __init__(self, raw: sqlite3.Connection) -> None:
+                self._raw = raw
+                self.broken = False
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._raw, name)
+
+            def execute(self, statement: str, *values: Any) -> Any:
+                if statement == "COMMIT":
+                    self._raw.execute("COMMIT" if happened else "ROLLBACK")
+                    raise sqlite3.OperationalError("disk I/O error")
+                return self._raw.execute(statement, *values)
+
+        assert isinstance(catalog, SqliteCatalog)
+        with monkeypatch.context() as patched:
+            db = catalog._db()
+            patched.setattr(db, "raw", Failing(db.raw))
+            if happened:
+                assert move(catalog, "a", "a1") == 1
+            else:
+                with pytest.raises(CatalogUnavailable, match="nothing was committed"):
+                    move(catalog, "a", "a1")
+        catalog.close()
+        assert catalog.heads().pointers == {"a": "a1" if happened else "a0"}
+        with monkeypatch.context() as patched:
+            db = catalog._db()
+            patched.setattr(db, "raw", Failing(db.raw))
+
+            def unreadable(*_: object) -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            patched.setattr("lakehouse.engine.catalog_sql.read_commit", unreadable)
+            with pytest.raises(CommitStateUnknown, match="look for"):
+                move(catalog, "a", "a2")
+        catalog.close()
+
+    def test_a_lock_that_cant_be_tried_isnt_told_to_be_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Too many open files, or no Python to start: that says nothing about the folder."""
+        path = str(tmp_path / "catalog.db")
+        SqliteCatalog(path).create({"root": "x"})
+        opened: list[str] = []
+        real = os.open
+
+        def full(name: Any, *args: Any, **kwargs: Any) -> int:
+            if str(name).endswith(".lock"):
+                opened.append(str(name))
+                if len(opened) % 2 == 0:
+                    raise OSError(errno.EMFILE, "Too many open files")
+            return real(name, *args, **kwargs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("lakehouse.engine.file_lock.os.open", full)
+            with pytest.raises(CatalogUnavailable, match="can't be opened") as caught:
+                SqliteCatalog(path).set_info({"a": "b"})
+        assert "Too many open files" in str(caught.value)
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                file_lock, "_ranges_exclude", lambda *a: file_lock._excluded_elsewhere(a[2])
+            )
+            patched.setattr(file_lock.sys, "executable", str(tmp_path / "no-python"))
+            with pytest.raises(CatalogUnavailable, match="can't be tried"):
+                SqliteCatalog(path).set_info({"a": "b"})
+            patched.setattr(file_lock.sys, "executable", "/bin/false")
+            with pytest.raises(CatalogUnavailable, match="can't be tried"):
+                SqliteCatalog(path).set_info({"a": "b"})
+        SqliteCatalog(path).set_info({"a": "b"})
 
     def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / "catalog.db").write_bytes(b"no database at all, but long enough" * 99)
