@@ -1,0 +1,78 @@
+"""CONTRIBUTING.md is true: what it shows is done here as it says."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+import types
+from dataclasses import replace
+
+import pytest
+
+from lakehouse.formats import _table, format_for
+from lakehouse.ontology.manifest import Manifest
+from lakehouse.orm import Lake
+from lakehouse.registries._table import DIRECTORY
+from tests.example_lake import REPO
+
+PAGE = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def _shown(heading: str) -> str:
+    """The Python block below a heading."""
+    part = PAGE.split(f"# {heading}\n")[1]
+    indent, code = re.search(r"^( *)```python\n(.*?)^ *```$", part, re.M | re.S).groups()
+    return textwrap.dedent(code) if indent else code
+
+
+def _module(name: str, heading: str, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(_shown(heading), "CONTRIBUTING.md", "exec"), vars(module))
+    return module
+
+
+def test_a_registry_is_a_class_and_a_line(tmp_path, monkeypatch) -> None:
+    _module("instruments", "A registry", monkeypatch)
+    registries = {**DIRECTORY.registries, "Instrument": "instruments:Instrument"}
+    directory = replace(DIRECTORY, registries=registries, _loaded={})
+    with Lake.create(str(tmp_path / "lake"), directory=directory) as lake:
+        made = lake.Instrument(name="microscope", maker="anybody").save()
+        assert lake.Instrument.get(name="microscope") == made
+        assert lake.sql("SELECT name, maker FROM instrument").fetchall() == [
+            ("microscope", "anybody")
+        ]
+        assert lake.Instrument(name="microscope").uid == made.uid
+        assert lake.ULabel(name="core registries are there").save()
+    with Lake.open(str(tmp_path / "lake"), directory=directory) as lake:
+        assert lake.Instrument.get(name="microscope").maker == "anybody"
+
+
+def test_a_format_is_a_class_and_a_line(tmp_path, monkeypatch) -> None:
+    _module("tomls", "A format", monkeypatch)
+    monkeypatch.setitem(_table._BY_SUFFIX, ".toml", "tomls:Toml")
+    fmt = format_for("a.toml")
+    fmt.write({"n": 3}, tmp_path / "a.toml")
+    assert fmt.load(tmp_path / "a.toml") == {"n": 3}
+    with Lake.create(str(tmp_path / "lake")) as lake:
+        artifact = lake.Artifact(tmp_path / "a.toml", key="a.toml").save()
+        assert artifact.load() == {"n": 3}
+
+
+def test_a_name_that_goes_says_so() -> None:
+    names: dict[str, object] = {}
+    exec(_shown("Changing what is there").split("# ")[-1], names)
+    with pytest.warns(DeprecationWarning, match=r"backed .*removed in 0\.4: use Artifact\.open"):
+        names["backed"]("path")
+
+
+def test_commands_and_keys_that_it_names() -> None:
+    own = re.search(r"It says (.*?), and where known", PAGE, re.S)[1]
+    assert set(re.findall(r"`(\w+)`", own)) <= {*Manifest.model_fields}
+    block = (REPO / "README.md").read_text(encoding="utf-8").split("```bash\n")[2].split("```")[0]
+    for command in ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest -n 2"):
+        assert command in block
+        assert command in PAGE
+    for path in re.findall(r"(?:tests|docs)/[\w/]+\.(?:py|md)", PAGE):
+        assert (REPO / path).is_file(), path
