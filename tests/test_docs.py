@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import importlib.util
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lakehouse as ln
+import lakehouse.bionty as bt
 
 REPO = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,6 +45,36 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name, raising=False)
     # The current lake is a context variable: what a page connects to ends with the page.
     contextvars.copy_context().run(_run, page)
+
+
+def test_the_diagram_of_the_architecture_is_current() -> None:
+    spec = importlib.util.spec_from_file_location("diagram", REPO / "docs" / "diagram.py")
+    diagram = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(diagram)
+    text = diagram.PAGE.read_text(encoding="utf-8")
+    assert text == diagram.current(text), "run: python docs/diagram.py"
+    assert text.count("-->") > 20
+
+
+def test_the_glossary_has_every_public_name() -> None:
+    words = set(re.findall(r"\w+", (REPO / "docs" / "glossary.md").read_text(encoding="utf-8")))
+    for module in (ln, ln.setup, ln.curators):
+        assert not {*module.__all__} - words, module.__name__
+    assert not {name for name in bt.__all__ if name[0].isupper()} - words
+
+
+_MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
+
+
+def test_modules_that_papers_name_are_there() -> None:
+    """In full (`engine/view.py`), or beside the one that is named before (`commit.py`)."""
+    for page in (REPO / "docs" / "architecture.md", REPO / "CONTRIBUTING.md"):
+        folder = REPO / "lakehouse"
+        for name in _MODULE.findall(page.read_text(encoding="utf-8")):
+            places = (REPO / name, REPO / "lakehouse" / name, folder / name)
+            found = next((place for place in places if place.is_file()), None)
+            assert found, f"{page.name} names {name}, which isn't there"
+            folder = found.parent
 
 
 @pytest.mark.slow
