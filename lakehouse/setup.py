@@ -70,7 +70,7 @@ def init(
     db: str | None = None,
     modules: str | Iterable[str] | None = None,
 ) -> Lake:
-    """Make a lake, or connect to the one that is at this place already.
+    """Create a lake, or connect to the one that is at this place already.
 
     A child process that is started in the same directory finds it, too.
 
@@ -146,7 +146,7 @@ def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None
 
 
 def trust(folder: str | os.PathLike[str]) -> str:
-    """Use what lies in a folder when it is found, whoever put it there.
+    """Trust a folder: a lake found there is opened, whoever made it.
 
     Lakes and connections that are found on the way up from the working directory are used if
     they belong to the user or to root; those of others have to be trusted by name. A lake that
@@ -183,7 +183,7 @@ def trusted() -> list[str]:
 
 
 def close() -> None:
-    """Disconnect, and let the working directory forget the lake."""
+    """Disconnect from the lake, and let the working directory forget it."""
     lake = active_lake()
     if lake is not None:
         lake.close()
@@ -318,7 +318,7 @@ def restore(
     db: str | None = None,
     at: str | None = None,
 ) -> Lake:
-    """Make a lake of a backup, and return it; the connection stays as it is.
+    """Restore a backup as a new lake, and return it; the connection stays as it is.
 
     Args:
         backup: The folder or URI that the backups are in.

@@ -19,7 +19,7 @@ from lakehouse.orm.record_list import RecordList
 
 
 class CanCurate(RegistryTerms):
-    """Class methods of registries whose records values are compared with.
+    """Validate, inspect and standardize values by the records of a registry.
 
     Values may be given as any iterable: a list, a numpy array, a pandas or polars column, an
     Arrow array. Empty ones (None, NaN, "") are never terms.
@@ -38,7 +38,7 @@ class CanCurate(RegistryTerms):
         strict_source: bool = False,
         _within: QuerySet[Any] | None = None,
     ) -> Any:
-        """Which values are terms of the registry, exactly as they stand.
+        """Validate values: which are terms of the registry, exactly as they stand.
 
         Args:
             values: The values.
@@ -89,7 +89,7 @@ class CanCurate(RegistryTerms):
         strict_source: bool = False,
         _within: QuerySet[Any] | None = None,
     ) -> InspectResult:
-        """Which values are terms, which are synonyms of terms, and what to do about the rest.
+        """Inspect values: which are terms, which are synonyms, and what to do about the rest.
 
         The public source is looked at only if it is on this machine.
 
@@ -207,7 +207,7 @@ class CanCurate(RegistryTerms):
         mute: bool = False,  # noqa: FBT001, FBT002 - as above
         _within: QuerySet[Any] | None = None,
     ) -> RecordList[Any]:
-        """The records that values mean: existing ones, or new ones from the public source.
+        """Get or create the records that values mean, new ones from the public source.
 
         A value means a record if it is its value of the field, or a synonym of its name. What
         is in neither the registry nor the public source (which is looked at only if it is on

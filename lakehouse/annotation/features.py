@@ -33,7 +33,7 @@ Values = Mapping[Any, Any]
 
 @operations
 class FeatureManager:
-    """Features of one artifact, run or record.
+    """Annotate one artifact, run or record with values of features.
 
     Example:
         >>> artifact.features.set_values({"temperature": 21.6, "donor": "D1"})
@@ -201,7 +201,7 @@ class FeatureManager:
     # -- reading -----------------------------------------------------------------------
 
     def get_values(self, external_only: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
-        """The values of all features: one value, a list as it was set, or a set of several.
+        """Get the values of all features: one value, a list as it was set, or a set of several.
 
         Args:
             external_only: Leave out what was found in the dataset itself.

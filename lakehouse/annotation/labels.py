@@ -35,7 +35,7 @@ _SHOWN = 10
 
 @operations
 class LabelManager:
-    """The labels of one artifact.
+    """Annotate one artifact with labels of any registries.
 
     Example:
         >>> artifact.labels.add([dmso, ifng], feature=perturbation)
@@ -83,7 +83,7 @@ class LabelManager:
         mute: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
         flat_names: bool = False,  # noqa: FBT001, FBT002
     ) -> QuerySet[Any] | dict[str, QuerySet[Any]] | list[str]:
-        """The labels that are values of a feature.
+        """Get the labels that are values of a feature.
 
         Args:
             feature: The feature, which must be categorical.

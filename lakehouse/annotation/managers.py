@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @operations
 class RelatedManager:
-    """The related records of one record.
+    """Manage the records that one record is linked to: list, filter, add, remove, replace.
 
     Example:
         >>> artifact.ulabels.add(label)
@@ -153,7 +153,7 @@ class RelatedManager:
     # -- changing ----------------------------------------------------------------------
 
     def add(self, *records: Any) -> None:
-        """Relate records; those that are related already stay as they are.
+        """Link records; those that are linked already stay as they are.
 
         Raises:
             InvalidArgument: A record isn't saved.
@@ -163,17 +163,17 @@ class RelatedManager:
         raise TypeError(type(self).__name__)
 
     def remove(self, *records: Any) -> None:
-        """Relate records no more, in one commit; those that aren't related are passed over."""
+        """Unlink records, in one commit; those that aren't linked are passed over."""
         self._check(records)
         self._drop({r.uid for r in records}.intersection(self.uids()))
 
     def clear(self) -> None:
-        """Relate no record any more, in one commit."""
+        """Unlink all records, in one commit."""
         check_saved(self._record)
         self._drop(set(self.uids()))
 
     def set(self, records: Iterable[Any]) -> None:
-        """Relate exactly these records, in one commit."""
+        """Link exactly these records and unlink all others, in one commit."""
         if isinstance(records, str) or not isinstance(records, Iterable):
             raise TypeMismatch(
                 "The relation is set to a list of records.",
@@ -198,7 +198,7 @@ class RelatedManager:
         raise TypeError(type(self).__name__)
 
     def create(self, **fields: Any) -> Any:
-        """Save a new record and relate it, in one commit."""
+        """Create a new record and link it, in one commit."""
         check_saved(self._record)
         with batch_on(self._lake), use(self._lake):
             record = self._target(**fields).save()
@@ -206,7 +206,7 @@ class RelatedManager:
         return record
 
     def get_or_create(self, **fields: Any) -> tuple[Any, bool]:
-        """The related record with these values, else a new one; and whether it is new."""
+        """Get the linked record with these values, or create it; and whether it is new."""
         found = self.filter(**fields).one_or_none()
         return (self.create(**fields), True) if found is None else (found, False)
 

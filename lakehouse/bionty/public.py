@@ -280,7 +280,7 @@ class PublicOntology:
         return ontology.Ontology(self._path, import_depth=0)
 
     def diff(self, compare_to: PublicOntology) -> tuple[Any, Any]:
-        """What another version of the source has otherwise.
+        """Compare with another version of the source: new, missing and changed terms.
 
         Args:
             compare_to: The other version.

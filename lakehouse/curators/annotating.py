@@ -19,7 +19,7 @@ def annotate_artifact(
     curator: Curator | None = None,
     cat_vectors: Mapping[str, CatVector] | None = None,
 ) -> Artifact:
-    """Link a saved artifact with the schema, features and labels of a validated dataset.
+    """Annotate a saved artifact with the schema, features and labels of a validated dataset.
 
     The artifact's content is validated, too: it may not be what the curator was given.
 

@@ -23,7 +23,7 @@ COLUMNS = "columns"
 
 @operations
 class DataFrameCatManager:
-    """The categoricals of one part of a dataset.
+    """Categorical columns of one part of a dataset: validate, standardize, add terms.
 
     Example:
         >>> curator.cat.non_validated

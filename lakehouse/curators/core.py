@@ -175,7 +175,7 @@ class Curator:
         return self.report
 
     def validate(self) -> None:
-        """Validate the dataset against the schema; all that is wrong is said at once.
+        """Validate the dataset against the schema, or raise all that is wrong at once.
 
         Raises:
             ValidationError: Something is wrong; the error carries the report.
@@ -183,7 +183,7 @@ class Curator:
         self.check().raise_for_failures()
 
     def filter(self, slot: str | None = None) -> Filtered:
-        """Part the good rows from the bad ones.
+        """Split the rows into valid and invalid ones.
 
         Args:
             slot: Of which part the rows count: by default the table's columns, or `obs`, whose

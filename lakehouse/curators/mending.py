@@ -36,7 +36,7 @@ class Mending:
     _where: str
 
     def rename(self, columns: Mapping[str, str]) -> None:
-        """Give columns other names.
+        """Rename columns.
 
         Args:
             columns: New names by old ones.
@@ -62,7 +62,7 @@ class Mending:
         self._look_again()
 
     def drop(self, *columns: str) -> None:
-        """Leave columns out.
+        """Drop columns.
 
         Raises:
             UnknownColumn: There is no such column.

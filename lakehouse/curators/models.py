@@ -72,7 +72,7 @@ def _unusable(name: str, annotations: Mapping[str, Any], error: Exception) -> Ex
 
 
 class DatasetModel(pydantic.BaseModel, metaclass=DatasetMeta):
-    """A table's columns, or a dictionary's keys, as a pydantic model.
+    """Describe a table's columns, or a dictionary's keys, as a pydantic model.
 
     Annotations are Python types, registries, fields of registries, record types, other models
     for nested dictionaries, or any of these with pydantic's conditions. A field whose type

@@ -70,7 +70,7 @@ class ComponentCurator(Mending):
 
     @cached_property
     def cat(self) -> DataFrameCatManager:
-        """What to do about values that are no terms: standardize, add, look up."""
+        """Categorical columns: standardize, add and look up values that are no terms."""
         return DataFrameCatManager(self)
 
     @property

@@ -54,15 +54,15 @@ class DataFrameCurator(Curator):
 
     @property
     def cat(self) -> DataFrameCatManager:
-        """What to do about values that are no terms: standardize, add, look up."""
+        """Categorical columns: standardize, add and look up values that are no terms."""
         return self._table.cat
 
     def rename(self, columns: Mapping[str, str]) -> None:
-        """Give columns other names: `curator.rename({"celltype": "cell_type"})`."""
+        """Rename columns: `curator.rename({"celltype": "cell_type"})`."""
         self._table.rename(columns)
 
     def drop(self, *columns: str) -> None:
-        """Leave columns out: `curator.drop("note")`."""
+        """Drop columns: `curator.drop("note")`."""
         self._table.drop(*columns)
 
     def reorder(self) -> None:

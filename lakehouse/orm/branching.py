@@ -107,7 +107,7 @@ class Branching:
         }
 
     def switch(self, target: Any, *, space: bool = False, create: bool = False) -> Any:
-        """Make a branch, or a space, the current one of this lake object.
+        """Switch to a branch or a space: the current one of this lake object.
 
         New records go to the current branch, and queries see it beside main. Edits of main's
         records that are made on another branch are seen there only, until it is merged.
@@ -241,7 +241,7 @@ class Branching:
     # -- comparing and merging ---------------------------------------------------------
 
     def diff(self, a: Any, b: Any = None, *, registry: Any = None) -> Diff:
-        """What was added, removed and changed between two states of the lake.
+        """Compare two states of the lake: what was added, removed and changed.
 
         Args:
             a: A commit id or number, a tag, a moment, or a branch.
@@ -262,7 +262,7 @@ class Branching:
     def merge(
         self, branch: Any, *, prefer: str | None = None, dry_run: bool = False
     ) -> Commit | Diff | None:
-        """Bring a branch's records and edits to the current branch, in one commit.
+        """Merge a branch's records and edits into the current branch, in one commit.
 
         Args:
             branch: The branch: the record, its name or its uid.

@@ -39,7 +39,7 @@ def open_lake(root: str | os.PathLike[str], *, db: str | None = None, **options:
 
 @in_one_view
 def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None) -> Lake:
-    """Make a lake the current one of this process.
+    """Connect to a lake: make it the current one of this process.
 
     Args:
         root: The lake's root, or a folder below it; by default `LAKEHOUSE_ROOT`, else the

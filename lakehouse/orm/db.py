@@ -58,7 +58,7 @@ class ReadLake(Lake):
 
 
 class DB:
-    """The registries of another lake, for queries; the current lake stays the current one.
+    """Query the registries of another lake; the current lake stays the current one.
 
     Args:
         instance: The other lake's root, or its name if it lies beside the current lake or

@@ -111,7 +111,7 @@ class HasParents(ViewParents, BaseRecord):
     """Records with parents and children."""
 
     def query_parents(self) -> QuerySet[Self]:
-        """The records above this one, at any distance.
+        """All ancestors: the records above this one, at any distance.
 
         Example:
             >>> ULabel.get(name="sub").query_parents().to_list("name")
@@ -120,7 +120,7 @@ class HasParents(ViewParents, BaseRecord):
         return self._reached("query_parents", above)
 
     def query_children(self) -> QuerySet[Self]:
-        """The records below this one, at any distance."""
+        """All descendants: the records below this one, at any distance."""
         return self._reached("query_children", below)
 
     def _reached(self, name: str, walk: Any) -> QuerySet[Self]:

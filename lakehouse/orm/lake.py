@@ -90,7 +90,7 @@ class Lake(Branching):
         directory: Directory | None = None,
         **options: Any,
     ) -> Lake:
-        """Make a new lake.
+        """Create a new lake.
 
         Args:
             root: Local folder or URI.
@@ -225,7 +225,7 @@ class Lake(Branching):
     # -- reading -----------------------------------------------------------------------
 
     def at(self, ref: Ref) -> Lake:
-        """The lake as of a commit id, a tag, a commit number or a moment; read-only.
+        """Time travel: the lake as of a commit id, number, tag or moment; read-only.
 
         Example:
             >>> lake.at("before-cleanup").ULabel.filter().count()
@@ -342,7 +342,7 @@ class Lake(Branching):
     # -- history -----------------------------------------------------------------------
 
     def log(self, limit: int | None = None) -> list[Commit]:
-        """Commits, newest first."""
+        """List the commits, newest first."""
         return self.engine.log(limit)
 
     def tag(self, name: str, ref: Ref | None = None) -> Commit:
@@ -357,7 +357,7 @@ class Lake(Branching):
 
     @looks_again
     def check(self, deep: bool = False) -> CheckReport:  # noqa: FBT001, FBT002
-        """Look for damage: missing and changed files, dangling rows, keys, artifacts' bytes.
+        """Check for damage: missing and changed files, dangling rows, keys, artifacts' bytes.
 
         Args:
             deep: Check all kept states instead of the newest one, decode every row, compare
@@ -373,7 +373,7 @@ class Lake(Branching):
 
     @looks_again
     def repair(self, dry_run: bool = True) -> RepairReport:  # noqa: FBT001, FBT002
-        """Make damaged tables whole again; see `lakehouse repair` for lakes that can't be opened.
+        """Repair damaged tables; see `lakehouse repair` for lakes that can't be opened.
 
         Args:
             dry_run: Only tell what would be done.
@@ -434,7 +434,7 @@ class Lake(Branching):
         dry_run: bool = False,
         erase: str | None = None,
     ) -> GcReport | ErasureReport:
-        """Remove files that no retained commit, tag or running writer can reach.
+        """Collect garbage: remove files that no kept commit, tag or running writer can reach.
 
         That are files of tables, and stored bytes that no artifact names. The bytes of an
         artifact that was deleted for good are gone already.

@@ -26,7 +26,7 @@ class Making(Generic[T]):
         return self._registry
 
     def create(self, **fields: Any) -> T:
-        """Construct and save a record.
+        """Create a record: construct and save it.
 
         Example:
             >>> ULabel.objects.create(name="raw")
@@ -39,7 +39,7 @@ class Making(Generic[T]):
     def get_or_create(
         self, defaults: dict[str, Any] | None = None, **fields: Any
     ) -> tuple[T, bool]:
-        """The only record of the set with these fields, or a new one; and whether it is new.
+        """Get the only record of the set with these fields, or create it; and whether it is new.
 
         Args:
             defaults: Further fields of a new one.

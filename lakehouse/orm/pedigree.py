@@ -27,7 +27,7 @@ class ViewParents:
         with_children: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
         distance: int = DISTANCE,
     ) -> Graph:
-        """The record and what is above it; notebooks draw it.
+        """Draw the parents of a record and what is above them, as a graph.
 
         Args:
             field: The field that nodes are called by; the registry's name field by default.
@@ -43,7 +43,7 @@ class ViewParents:
         return hierarchy(self, field, up=True, down=with_children, distance=distance)
 
     def view_children(self, field: Any = None, distance: int = DISTANCE) -> Graph:
-        """The record and what is below it; notebooks draw it.
+        """Draw the children of a record and what is below them, as a graph.
 
         Args:
             field: The field that nodes are called by; the registry's name field by default.

@@ -54,7 +54,7 @@ class RegistryQueries:
 
     @classmethod
     def filter(cls, *queries: Any, **lookups: Any) -> QuerySet[Self]:
-        """The records that fulfil conditions; see `QuerySet.filter`.
+        """Filter records by fields, relations and features; see `QuerySet.filter`.
 
         Example:
             >>> ULabel.filter(name__icontains="raw")
@@ -64,18 +64,18 @@ class RegistryQueries:
 
     @classmethod
     def exclude(cls, *queries: Any, **lookups: Any) -> QuerySet[Self]:
-        """The records that don't fulfil conditions."""
+        """Filter out the records that fulfil conditions."""
         found: QuerySet[Self] = QuerySet(cls, current_lake())
         return found.exclude(*queries, **lookups)
 
     @classmethod
     def all(cls) -> QuerySet[Self]:
-        """All visible records."""
+        """All visible records, as a query set."""
         return QuerySet(cls, current_lake())
 
     @classmethod
     def get(cls, uid: str | None = None, *queries: Any, **lookups: Any) -> Self:
-        """One record, by its uid, the beginning of its uid, or by fields.
+        """Get one record by its uid, the beginning of its uid, or by fields.
 
         A uid finds records on every branch, the trash included.
 
@@ -217,7 +217,7 @@ class RegistryQueries:
         limit: int | None = 20,
         case_sensitive: bool = False,
     ) -> QuerySet[Self]:
-        """The records whose names, synonyms, keys or descriptions match a text, best first.
+        """Search records by their names, synonyms, keys or descriptions, best match first.
 
         Args:
             string: What to look for; special characters have no meaning.
@@ -233,7 +233,7 @@ class RegistryQueries:
 
     @classmethod
     def lookup(cls, field: Any = None, return_field: Any = None, keep: Keep = "first") -> Lookup:
-        """An object with the records as attributes, named by their values of a field.
+        """Complete records by name: an object with them as attributes, named by a field.
 
         Args:
             field: The field; by default the one that people know a record by.
@@ -245,7 +245,7 @@ class RegistryQueries:
 
     @classmethod
     def connect(cls, instance: str | None) -> QuerySet[Self]:
-        """All records of this registry in another lake, which is read only.
+        """Query this registry in another lake, which is only read.
 
         Args:
             instance: The other lake's root or name; None for the current lake.

@@ -72,7 +72,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
     # -- narrowing and ordering --------------------------------------------------------
 
     def filter(self, *queries: Any, **lookups: Any) -> Self:
-        """The records that fulfil all of the conditions.
+        """Filter the records: those that fulfil all of the conditions.
 
         Args:
             *queries: `Q` objects and feature predicates.
@@ -85,7 +85,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         return self._narrowed(Q(*queries, **lookups)) if queries or lookups else self._with()
 
     def exclude(self, *queries: Any, **lookups: Any) -> Self:
-        """The records that don't fulfil the conditions."""
+        """Filter out the records that fulfil the conditions."""
         self._unsliced("filtered")
         return self._narrowed(~Q(*queries, **lookups)) if queries or lookups else self._with()
 
@@ -94,7 +94,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         return self._with(where=(*self._statement.where, q))
 
     def order_by(self, *fields: Any) -> Self:
-        """The records in the order of fields; `-name` is descending.
+        """Sort the records by fields; `-name` is descending.
 
         Args:
             *fields: Fields, paths such as `created_by__handle`, or features; none for the
@@ -132,7 +132,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         limit: int | None = 20,
         case_sensitive: bool = False,
     ) -> Self:
-        """The records that match a text, best first; see `Registry.search`."""
+        """Search the records by text, best match first; see `Registry.search`."""
         self._unsliced("searched")
         if isinstance(string, str) and not string.strip():
             return self._sliced(slice(0, limit))  # everything matches no text
@@ -158,7 +158,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
     defer = only
 
     def none(self) -> Self:
-        """No record."""
+        """An empty query set."""
         return self.filter(uid__in=[])
 
     # -- SQL ---------------------------------------------------------------------------

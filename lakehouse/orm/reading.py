@@ -133,7 +133,7 @@ class Reading(Generic[T]):
         return self.values_list(str(getattr(field, "name", field)), flat=True).to_list()
 
     def aggregate(self, *aggregates: Any, **named: Any) -> dict[str, Any]:
-        """Figures over all records of the set.
+        """Aggregate over all records of the set: counts, sums, means, extremes.
 
         Args:
             *aggregates: `Count("ulabels")`, `Sum("size")`, or texts such as `"sum(size)"`;
@@ -177,7 +177,7 @@ class Reading(Generic[T]):
         return self._statement.ordered
 
     def iterator(self) -> Iterator[T]:
-        """The records, one after the other."""
+        """Iterate over the records."""
         return iter(self._self())
 
     def contains(self, record: T) -> bool:

@@ -274,7 +274,7 @@ class Versioned(BaseRecord):
 
     @classmethod
     def get(cls, uid: str | None = None, **lookups: Any) -> Self:
-        """One record, by its uid, the beginning of its uid, or by fields.
+        """Get one record by its uid, the beginning of its uid, or by fields.
 
         A key means its latest version, and so do the first 16 characters of a uid.
 
