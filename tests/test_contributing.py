@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
+import tomllib
 import types
 from dataclasses import replace
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
+import lakehouse as ln
+from lakehouse.curation import DatasetSpec, validate
+from lakehouse.curation.rules._table import DATASET_RULES
+from lakehouse.curation.slots import _table as slots
+from lakehouse.errors import UnknownField
 from lakehouse.formats import _table, format_for
 from lakehouse.ontology.manifest import Manifest
 from lakehouse.orm import Lake
+from lakehouse.orm.context import use
 from lakehouse.registries._table import DIRECTORY
 from tests.example_lake import REPO
 
@@ -20,9 +29,9 @@ PAGE = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def _shown(heading: str) -> str:
-    """The Python block below a heading."""
+    """The first block of code below a heading."""
     part = PAGE.split(f"# {heading}\n")[1]
-    indent, code = re.search(r"^( *)```python\n(.*?)^ *```$", part, re.M | re.S).groups()
+    indent, code = re.search(r"^( *)```(?:python|toml)\n(.*?)^ *```$", part, re.M | re.S).groups()
     return textwrap.dedent(code) if indent else code
 
 
@@ -67,9 +76,39 @@ def test_a_name_that_goes_says_so() -> None:
         names["backed"]("path")
 
 
-def test_commands_and_keys_that_it_names() -> None:
-    own = re.search(r"It says (.*?), and where known", PAGE, re.S)[1]
-    assert set(re.findall(r"`(\w+)`", own)) <= {*Manifest.model_fields}
+def test_a_rule_is_a_function_and_a_line(monkeypatch) -> None:
+    _module("blanks", "A rule", monkeypatch)
+    monkeypatch.setitem(DATASET_RULES, "blanks", "blanks:check")
+    report = validate(pa.table({" a": [1], "b": [1]}), DatasetSpec(columns=()))
+    assert [(f.rule, f.column) for f in report.failures] == [("blanks", " a")]
+    assert "no blanks around it" in str(report)
+
+
+def test_a_slot_is_a_class_and_a_line(tmp_path, monkeypatch) -> None:
+    workbook = _module("workbooks", "A slot", monkeypatch).Workbook
+    monkeypatch.setitem(slots._BY_OTYPE, "Workbook", "workbooks:WorkbookSlots")
+    monkeypatch.setitem(slots._BY_OBJECT, "workbooks.Workbook", "Workbook")
+
+    class WorkbookCurator(ln.curators.SlotsCurator):
+        otype = "Workbook"
+
+    with Lake.create(str(tmp_path / "lake")) as lake, use(lake):
+        plate = ln.Schema([ln.Feature(name="n", dtype=int).save()]).save()
+        schema = ln.Schema(slots={"plate": plate}, otype="Workbook", name="book").save()
+        report = WorkbookCurator(workbook(plate=pd.DataFrame({"n": ["x"]})), schema).check()
+        assert [(f.slot, f.rule) for f in report.failures] == [("plate", "dtype")]
+        WorkbookCurator(workbook(plate=pd.DataFrame({"n": [1]})), schema).validate()
+        with pytest.raises(UnknownField, match="This workbook has no slot 'plate'"):
+            WorkbookCurator(workbook(), schema)
+
+
+def test_an_ontology_is_a_file() -> None:
+    envo = Manifest.model_validate(tomllib.loads(_shown("An ontology")))
+    assert envo.address() == "https://example.org/envo/2026-01-01/envo.obo"
+    assert f"bionty.{envo.entity}" in DIRECTORY.registries
+
+
+def test_commands_and_files_that_it_names() -> None:
     block = (REPO / "README.md").read_text(encoding="utf-8").split("```bash\n")[2].split("```")[0]
     for command in ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest -n 2"):
         assert command in block

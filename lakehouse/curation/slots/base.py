@@ -1,6 +1,6 @@
 """What a part of a dataset is, and what somebody writes who adds a structure.
 
-Write `curation/slots/<name>.py` with a class that has `part` and `names`, and name it in
+Write `curation/slots/<name>.py` with a class that has `part`, and name it in
 `curation/slots/_table.py`.
 """
 
