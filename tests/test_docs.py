@@ -41,6 +41,7 @@ def _run(page: Path) -> None:
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # nothing is trusted yet
     for name in ("LAKEHOUSE_ROOT", "LAKEHOUSE_DB"):
         monkeypatch.delenv(name, raising=False)
     # The current lake is a context variable: what a page connects to ends with the page.

@@ -132,6 +132,8 @@ def dtype_of(name: str, annotation: Any, metadata: list[Any]) -> DType:
     term = next((item for item in metadata if isinstance(item, Term)), None)
     if term is not None:
         return feature_dtype(term.of)
+    if any(item is pydantic.Json or isinstance(item, pydantic.Json) for item in metadata):
+        return DType("str")  # the column has the text, whatever it is parsed to
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return _of_values([getattr(a, "value", a) for a in arguments if a is not None])

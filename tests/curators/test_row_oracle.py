@@ -318,3 +318,18 @@ def test_columns_get_the_verdict_of_their_rows(model: type[ln.DatasetModel], kno
             assert wrong_rows(pd.DataFrame(objects), spec) == expected
 
     compared()
+
+
+def test_json_texts_are_texts(known: Lake) -> None:
+    """Fields that pydantic parses from JSON get columns of what it parses."""
+    schema = Others.to_schema().save()
+    assert {f.name: f.dtype for f in schema.features.all()}["json"] == "str"
+    row: dict[str, Any] = dict.fromkeys(VALUES[Others])
+    row |= {"secret": "abc", "address": "1.2.3.4", "json": "12", "low": "a"}
+    for text, right in (("12", True), ("x", False), ('"x"', False)):
+        row["json"] = text
+        assert is_right(Others, row) is right
+        assert passes(schema.to_pydantic(), row) is right
+        kinds = {name: kind for name, (_, kind) in VALUES[Others].items()}
+        table = pa.table({name: pa.array([v], kinds[name]) for name, v in row.items()})
+        assert (wrong_rows(table, spec_of(schema, known.state)) == set()) is right
