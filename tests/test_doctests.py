@@ -55,7 +55,7 @@ MODULES = {
     if any(_docstrings(path))
 }
 # Packages that can't be had for every Python.
-OPTIONAL = {"lakehouse.integrations.soma": "tiledbsoma"}
+OPTIONAL = {"lakehouse.integrations.soma": "tiledbsoma.io"}
 
 
 class _Checker(doctest.OutputChecker):
