@@ -126,6 +126,7 @@ def test_dtypes():
     assert parse_dtype(pd.DatetimeTZDtype("us", "UTC")).utc
 
 
+@pytest.mark.slow
 def test_no_object_is_known_by_the_name_of_its_module():
     """`__module__` and class names are for messages and for classes of our own."""
     allowed = {"__module__", "__name__", "__qualname__"}

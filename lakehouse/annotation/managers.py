@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -28,7 +29,7 @@ from lakehouse.printable import html_text
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
-    from lakehouse.orm import QuerySet, Relation
+    from lakehouse.orm import Batch, QuerySet, Relation
 
 
 @operations
@@ -189,9 +190,14 @@ class RelatedManager:
             gone -= set(uids)
         elif self.uids() == uids:
             return
-        with batch_on(self._lake):
+        with batch_on(self._lake) as batch, self._told_once(batch):
             self._drop(gone)
             self.add(*wanted)
+
+    @contextmanager
+    def _told_once(self, batch: Batch) -> Iterator[None]:
+        """Tell the records at which links begin of all that the block changes, at its end."""
+        yield
 
     def _drop(self, uids: AbstractSet[str]) -> None:
         """Relate the records with these uids no more."""
@@ -219,6 +225,8 @@ class RelatedManager:
 @operations
 class LinkManager(RelatedManager):
     """The records that one record is linked to, or that are linked to it."""
+
+    _waiting: dict[str, Any] | None = None  # who is told of changes once all are made
 
     def _links(self) -> list[Row]:
         return links_of(self._lake, self._relation, self._record.uid)
@@ -260,8 +268,7 @@ class LinkManager(RelatedManager):
         with batch_on(self._lake) as batch:
             found = list(new.values())
             batch.stage(lambda changes: self._stage(changes, found, feature, start, batch.now))
-            for subject in found if self._relation.reverse else [self._record]:
-                subject._links_changed(batch, self._relation)
+            self._tell(batch, found if self._relation.reverse else [self._record])
 
     def _stage(
         self, changes: Changes, records: list[Any], feature: Any, start: int, now: Any
@@ -290,8 +297,24 @@ class LinkManager(RelatedManager):
         if gone:
             with batch_on(self._lake) as batch:
                 batch.stage(lambda changes: unlink(changes, self._relation.link, gone))
-                for subject in self._related(uids) if self._relation.reverse else [self._record]:
-                    subject._links_changed(batch, self._relation)
+                self._tell(batch, self._related(uids) if self._relation.reverse else [self._record])
+
+    def _tell(self, batch: Batch, subjects: Iterable[Any]) -> None:
+        """Tell records that links which begin at them have changed."""
+        for subject in subjects:
+            if self._waiting is None:
+                subject._links_changed(batch, self._relation)
+            else:
+                self._waiting.setdefault(subject.uid, subject)
+
+    @contextmanager
+    def _told_once(self, batch: Batch) -> Iterator[None]:
+        self._waiting = {}
+        try:
+            yield
+        finally:
+            waiting, self._waiting = self._waiting, None
+        self._tell(batch, waiting.values())
 
     def _related(self, uids: AbstractSet[str]) -> list[Any]:
         rows = present(self._lake).rows(self._target.meta.table, sorted(uids))

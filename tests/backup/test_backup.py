@@ -209,6 +209,7 @@ def test_damage_in_a_backup_is_found(filled, tmp_path):
         restore(dest, tmp_path / "new3", at=path.stem)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a\\b", "", "a\0b"])
 def test_names_in_manifests_are_confined(filled, tmp_path, path):
     dest = tmp_path / "backup"
@@ -256,6 +257,7 @@ def test_moved_lakes_and_catalogs_elsewhere(tmp_path, monkeypatch):
     assert lake.ULabel.filter().count() == 2
 
 
+@pytest.mark.slow
 def test_postgres(tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_USER", "ada")
     with postgres() as url:
@@ -289,6 +291,7 @@ def test_postgres(tmp_path, monkeypatch):
             assert not path.is_file() or b"hunter22" not in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_buckets(tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_USER", "ada")
     monkeypatch.setenv("LAKEHOUSE_CACHE_DIR", str(tmp_path / "cache"))

@@ -178,6 +178,7 @@ def test_several_versions_of_the_named_source(source):
     assert bt.CellType.get(name="T cell").source == source
 
 
+@pytest.mark.slow
 def test_several_processes_at_once(lake, schema, tmp_path):
     script = tmp_path / "adopt.py"
     script.write_text(

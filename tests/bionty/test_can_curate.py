@@ -24,6 +24,7 @@ def cells(lake):
     return lake
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -35,6 +35,7 @@ def test_fields(name: str) -> None:
     assert set(FIELDS.get(name, "name ontology_id parents children").split()) <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HIERARCHIES)
 def test_each_is_a_registry_of_terms(name: str, lake) -> None:
     registry = getattr(bt, name)

@@ -58,6 +58,7 @@ def test_source_is_registered(lake):
     assert saved.currently_used
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["path", "text", "ontology", "none", "source", "keyword"])
 def test_importing_again_adds_nothing(lake, given):
     source = bt.CellType.import_source("blood-cells")
@@ -216,6 +217,7 @@ def test_a_term_becomes_obsolete(lake, obo):
     assert (term.name, term.is_obsolete, term.replaced_by) == ("obsolete blob", True, "ZZ:1")
 
 
+@pytest.mark.slow
 def test_terms_in_the_trash_stay_there(lake, obo):
     path = obo((1, "cell"), (2, "blob"))
     bt.CellType.import_source(path)

@@ -22,6 +22,7 @@ def test_a_branch_from_its_making_to_its_merge(run, lake):
     assert "no difference" in run("diff", "b1", "main").stdout
 
 
+@pytest.mark.slow
 def test_child_processes_are_on_the_branch(run, lake, shell):
     run("switch", "--create", "b1")
     done = shell("branch")

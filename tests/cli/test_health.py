@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 
 def test_check(run, lake: Path) -> None:
     assert "whole" in run("check").output
@@ -22,6 +24,7 @@ def test_check(run, lake: Path) -> None:
     assert json.loads(run("check", "--json", "--deep").output)["ok"]
 
 
+@pytest.mark.slow
 def test_repair(run, lake: Path) -> None:
     assert "needs no repair" in run("repair").output
     victim = max((lake / ".lakehouse/tables/space/metadata").glob("*.metadata.json"))

@@ -143,6 +143,7 @@ def test_every_command_is_run():
     assert set(RUNS) == set(commands()) - ELSEWHERE, "say above how the new command is run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", RUNS)
 def test_in_a_hostile_lake(planted, command):
     if command == "restore":
@@ -163,6 +164,7 @@ def test_every_artifact_is_described(planted):
         assert MARK in call("describe", "--uid", uid).stdout
 
 
+@pytest.mark.slow
 def test_json_says_what_is_there(planted):
     rows = json.loads(call("sql", _SQL, "--format", "json").stdout)
     assert set(HOSTILE.values()) <= {row["name"] for row in rows}
@@ -194,6 +196,7 @@ def _words(command: Any, hostile: Any, text: str) -> Words:
     return (*options, "--", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_every_argument(lake, command):
     found = commands()[command]
@@ -204,6 +207,7 @@ def test_every_argument(lake, command):
             call(*command.split(), *_words(found, parameter, text), codes=(0, 1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
 def test_what_is_no_command_or_option(here, text):
     for words in (
@@ -235,6 +239,7 @@ def _in_a_terminal(*words: str) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import lakehouse as ln
 from lakehouse.orm.context import set_process_lake
 
 
+@pytest.mark.slow
 def test_init_in_one_process_is_found_by_the_next(shell, here: Path) -> None:
     made = shell("init", "--storage", "lake", "--modules", "bionty", "--name", "blood")
     assert made.returncode == 0, made.stderr
@@ -27,10 +30,12 @@ def test_init_in_one_process_is_found_by_the_next(shell, here: Path) -> None:
     assert found.stdout.split() == ["blood", str(here / "lake")]
 
 
+@pytest.mark.slow
 def test_a_lake_in_the_current_folder_is_named_like_it(shell, here: Path) -> None:
     assert f"made the lake {here.name!r}" in shell("init", "--storage", ".").stderr
 
 
+@pytest.mark.slow
 def test_init_again_connects(shell) -> None:
     assert "made the lake" in shell("init", "--storage", "lake").stderr
     again = shell("init", "--storage", "lake")
@@ -138,6 +143,7 @@ print([name for name in heavy if name in sys.modules])
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 def test_folders_are_trusted_listed_and_trusted_no_longer(shell, here: Path) -> None:
     made = shell("init", "--storage", "lake")
     assert made.returncode == 0
@@ -154,6 +160,7 @@ def test_folders_are_trusted_listed_and_trusted_no_longer(shell, here: Path) -> 
         assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_setting_of_the_environment_that_cant_be_read_is_told_in_one_line(
     shell, monkeypatch
 ) -> None:

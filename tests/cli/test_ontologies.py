@@ -24,6 +24,7 @@ def test_importing_again_adds_nothing(run, lake: Path) -> None:
     assert bt.CellType.filter().to_list("uid") == before
 
 
+@pytest.mark.slow
 def test_import_says_how_many(shell) -> None:
     shell("init", "--storage", "lake", "--modules", "bionty")
     done = shell("ontology", "import", "CellType", "blood-cells")

@@ -89,6 +89,7 @@ _rules = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(_columns, _rules)
 def test_typed_columns(values: list[Any], rule: ColumnRule) -> None:
     expected = listed(oracle(values, rule))

@@ -213,6 +213,7 @@ def test_many_wrong_values_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+@pytest.mark.slow
 def test_ten_thousand_missing_columns_are_told_soon() -> None:
     names = [f"column {i}" for i in range(3_000)]
     spec = DatasetSpec(

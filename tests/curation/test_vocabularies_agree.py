@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ WORD = st.text("aAbB ", min_size=1, max_size=3).map(str.strip).filter(bool)
 TERMS = st.lists(st.tuples(WORD, st.lists(WORD, max_size=3)), max_size=6, unique_by=lambda t: t[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(terms=TERMS, asked=st.lists(WORD, min_size=1, max_size=6, unique=True))
 def test_curator_and_registry_give_the_same_standard(

@@ -62,6 +62,7 @@ def given(request, tmp_path):
         adata.file.close()
 
 
+@pytest.mark.slow
 def test_every_slot_is_read_wherever_it_is(terms, given):
     schema = schema_of(obs=terms["obs"], var_T=terms["genes"], uns__study=terms["study"])
     adata = cells()
@@ -98,6 +99,7 @@ def test_obs_is_standardized_in_place_and_saved(terms):
     assert artifact.load().obs["cell_type"].tolist() == ["B cell", "T cell"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 def test_a_file_is_standardized_into_a_copy(terms, tmp_path, suffix):
     path = tmp_path / f"cells.{suffix}"
@@ -130,6 +132,7 @@ def content_of(path):
     return {file.name if file == path else str(file): file.read_bytes() for file in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 def test_columns_of_a_file_are_renamed_dropped_converted_and_added(terms, tmp_path, suffix):
     path = tmp_path / f"cells.{suffix}"

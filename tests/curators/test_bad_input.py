@@ -84,6 +84,7 @@ def test_empty_frames(schema):
     assert ln.curators.DataFrameCurator(frame().iloc[:0], schema).filter().good.empty
 
 
+@pytest.mark.slow
 def test_very_many_distinct_bad_values(schema):
     n = 100_000
     df = pd.DataFrame({"kind": [f"bad{i}" for i in range(n)], "n": np.arange(n, dtype=float)})

@@ -93,6 +93,7 @@ def _rename_genes(first):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "column"),
     [

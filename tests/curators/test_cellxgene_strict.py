@@ -221,12 +221,14 @@ def failures(schema, change, path=None):
     return ln.curators.AnnDataCurator(adata if path is None else path, schema).check().failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VALID)
 def test_valid(schema, name, tmp_path):
     assert failures(schema, VALID[name]) == ()
     assert failures(schema, VALID[name], tmp_path / "a.h5ad") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken(schema, name):
     change, column = BROKEN[name]

@@ -117,6 +117,7 @@ def test_what_is_no_dataset_or_schema(schema):
         ln.curators.DataFrameCurator(frame(), obs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["polars", "lazy", "arrow", "parquet", "csv"])
 def test_tables_of_every_kind_are_standardized(schema, kind, tmp_path):
     table = pa.table(columns(cell_types=["B-cell", "T cell", "T cell"]))

@@ -69,6 +69,7 @@ def mended(curator: Any) -> Any:
     raise AssertionError(str(curator.report))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_tables(make):
     curator = ln.curators.DataFrameCurator(make(BROKEN), Cells)
@@ -83,6 +84,7 @@ def test_tables(make):
     ]
 
 
+@pytest.mark.slow
 def test_cells():
     class Whole(ln.DatasetModel, otype="AnnData"):
         obs: Cells

@@ -91,6 +91,7 @@ def test_valid_rows():
     ln.curators.DataFrameCurator(rows(), Immuno).validate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

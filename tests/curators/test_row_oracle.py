@@ -295,6 +295,7 @@ def wrong_rows(data: Any, spec: Any) -> set[int]:
     return set(report.to_rows()["row"].to_list())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", VALUES, ids=lambda model: model.__name__)
 def test_columns_get_the_verdict_of_their_rows(model: type[ln.DatasetModel], known: Lake) -> None:
     schema = model.to_schema().save()

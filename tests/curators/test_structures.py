@@ -125,6 +125,7 @@ def sdata():
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of spatialdata's many dependencies
 def test_spatialdata(sdata, terms, tmp_path):
     schema = ln.Schema(

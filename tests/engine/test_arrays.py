@@ -29,6 +29,7 @@ _VALUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _VALUES, ids=str)
 def test_arrays_are_those_of_pyarrow(kind: pa.DataType) -> None:
     @settings(deadline=None)
@@ -75,6 +76,7 @@ def test_values_that_pyarrow_converts_are_converted() -> None:
     assert array_of([moment], pa.date32()).to_pylist() == [date(2026, 1, 2)]
 
 
+@pytest.mark.slow
 def test_making_a_lake_loads_neither_pandas_nor_duckdb(tmp_path) -> None:
     code = (
         "import sys, lakehouse as ln; ln.setup.init(storage='lake'); "

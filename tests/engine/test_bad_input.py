@@ -407,6 +407,7 @@ class TestNoPermission:
         engine.close()
 
 
+@pytest.mark.slow
 def test_postgres_without_its_package(tmp_path: Path) -> None:
     """The error names the extra."""
     code = (

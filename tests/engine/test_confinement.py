@@ -174,6 +174,7 @@ def plant_entry(root: Path, victim: Path, alias: Callable[[Path, str], str]) -> 
 PLACES = (plant_pointer, plant_location, plant_list, plant_manifest, plant_entry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", ALIASES)
 @pytest.mark.parametrize("plant", PLACES)
 def test_a_lake_that_names_files_elsewhere(
@@ -204,6 +205,7 @@ def test_a_lake_that_names_files_elsewhere(
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", ALIASES)
 @pytest.mark.parametrize("row", [0, 3, 6])
 def test_notes_of_garbage_reach_nothing_else(

@@ -91,6 +91,7 @@ def needed(root: Path, pattern: str) -> list[Path]:
     return sorted(Path(p) for p in paths if Path(p).match(pattern))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("damage", [flip, cut, zeroed, longer])
 def test_damage_is_an_error_that_names_the_file(

@@ -621,6 +621,7 @@ def _insert_hundred(root: str, db: str | None, first: int) -> None:
 
 
 class TestSharing:
+    @pytest.mark.slow
     def test_two_engines(self, engine: Engine, db: str | None) -> None:
         other = Engine.open(engine.root, SPECS, db=db)
         row = thing(1)
@@ -646,6 +647,7 @@ class TestSharing:
         assert engine.state().count("thing") == 3
         other.close()
 
+    @pytest.mark.slow
     def test_threads(self, engine: Engine) -> None:
         failures: list[BaseException] = []
 
@@ -704,6 +706,7 @@ class TestSharing:
         assert child.exitcode == 0
         assert engine.state().count("thing") == 11
 
+    @pytest.mark.slow
     def test_processes(self, engine: Engine, db: str | None) -> None:
         context = multiprocessing.get_context("fork")
         workers = [

@@ -57,6 +57,7 @@ def reopened(engine: Engine) -> Engine:
     return Engine.open(engine.root, SPECS, limits=TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [1, 2, 5, 20, 21, 1_000])
 def test_keep(engine: Engine, keep: int) -> None:
     before = every_state(engine)

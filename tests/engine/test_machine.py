@@ -448,6 +448,7 @@ _PROFILES = {
 PROFILE = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", [EngineMachine, SmallMachine, TinyMachine])
 def test_engine_holds_what_the_model_holds(machine: type[EngineMachine]) -> None:
     run_state_machine_as_test(machine, settings=PROFILE)

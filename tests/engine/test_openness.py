@@ -53,6 +53,7 @@ class TestEveryWrite:
     def test_nothing_yet(self, engine: Engine) -> None:
         check(engine)
 
+    @pytest.mark.slow
     def test_single_rows_and_folds(self, engine: Engine) -> None:
         for i, row in enumerate(things(15)):
             insert(engine, [row])
@@ -60,6 +61,7 @@ class TestEveryWrite:
                 check(engine, ("thing",))
         assert len(engine.state().files("thing")) < 15
 
+    @pytest.mark.slow
     def test_bulk(self, engine: Engine, limits: Limits) -> None:
         insert(engine, things(1_200))
         check(engine)
@@ -76,6 +78,7 @@ class TestEveryWrite:
         engine.commit(changes)
         check(engine)
 
+    @pytest.mark.slow
     def test_updates_and_deletes(self, engine: Engine) -> None:
         rows = things(450)
         insert(engine, rows)
@@ -106,6 +109,7 @@ class TestEveryWrite:
         engine.commit(changes)
         check(engine)
 
+    @pytest.mark.slow
     def test_evolution(self, engine: Engine, limits: Limits) -> None:
         rows = things(130)
         insert(engine, rows)
@@ -130,6 +134,7 @@ class TestEveryWrite:
         engine.gc(keep=1, min_age=0)
         check_kept_snapshots(engine)
 
+    @pytest.mark.slow
     def test_relocation(self, tmp_path: Path, engine: Engine, limits: Limits) -> None:
         rows = things(150)
         insert(engine, rows[:140])
@@ -180,6 +185,7 @@ class TestStockWriters:
         assert names(engine.state_at(2)) == ["ours", "theirs"]
         check(engine)
 
+    @pytest.mark.slow
     def test_delete_and_overwrite(self, engine: Engine) -> None:
         rows = things(130)
         insert(engine, rows)
@@ -240,6 +246,7 @@ class TestStockWriters:
             insert(engine, [thing(3)])
         assert row["uid"] in str(error.value)
 
+    @pytest.mark.slow
     def test_gc_before_and_after_we_have_noticed(self, engine: Engine) -> None:
         rows = things(130)
         insert(engine, rows)
@@ -273,6 +280,7 @@ class TestStockWriters:
         assert found == ["None", "None", "None", "None", "x"]
         check(engine)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("change", ["update", "delete", "fold"])
     def test_a_stale_stock_overwrite(self, engine: Engine, change: str) -> None:
         """It rewrites a file that we have replaced meanwhile: it must not bring rows back."""
@@ -306,6 +314,7 @@ class TestStockWriters:
         insert(engine, [thing(900)])
         check(engine)
 
+    @pytest.mark.slow
     def test_a_race(self, engine: Engine) -> None:
         """A stock writer doesn't know our lock; the pointers' comparison finds it out."""
         insert(engine, [thing(0)])

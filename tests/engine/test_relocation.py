@@ -99,6 +99,7 @@ def test_a_copy_is_independent(filled: tuple[Path, list[list[str]]], tmp_path: P
     copy.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["with space, ünïcode, 細胞, 50%, a#b", "%20?x=1&y=[1]*+", """it's "quoted" $HOME ~ {a}"""],
@@ -182,6 +183,7 @@ def _follow(root: str) -> None:
     Engine.open(root, SPECS, limits=TINY).close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.0, 0.004, 0.008, 0.016, 0.03])
 def test_killed_while_it_follows(
     filled: tuple[Path, list[list[str]]], tmp_path: Path, delay: float

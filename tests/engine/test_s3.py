@@ -63,6 +63,7 @@ def stock(engine: Engine, server: S3Server) -> StaticTable:
     )
 
 
+@pytest.mark.slow
 @both
 def test_write_read_and_collect(
     engine: Engine, place: tuple[str, str], s3_server: S3Server
@@ -99,6 +100,7 @@ def test_write_read_and_collect(
     cold.close()
 
 
+@pytest.mark.slow
 def test_orphans(engine: Engine) -> None:
     insert(engine, [thing(1)])
     orphan = f"{engine.folder}/tables/thing/data/left.parquet"
@@ -137,6 +139,7 @@ def test_a_bulk_insert_as_a_table(engine: Engine) -> None:
     assert engine.state().arrow("thing").num_rows == 3_000
 
 
+@pytest.mark.slow
 def test_a_forked_child(engine: Engine) -> None:
     insert(engine, [thing(1, name="parent")])
     pid = os.fork()

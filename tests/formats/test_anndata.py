@@ -194,6 +194,7 @@ class TestH5ad(DamageContract, AnnDataContract):
         with pytest.raises(UnreadableFile, match="measurements"):
             self.fmt.describe(tmp_path / "x.h5ad")
 
+    @pytest.mark.slow
     def test_scanpys_old_file(self) -> None:
         import scanpy
 

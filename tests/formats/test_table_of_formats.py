@@ -73,6 +73,7 @@ def test_format_in(tmp_path: Path) -> None:
     assert format_in(tmp_path / "none") is None
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded_until_needed(tmp_path: Path) -> None:
     frame().to_parquet(tmp_path / "x.parquet")
     code = (

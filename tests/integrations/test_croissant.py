@@ -32,6 +32,7 @@ def tables() -> None:
     Path("parts/d.csv").write_text("x\n4\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [None, "", "data/"])
 def test_one_file(prefix):
     metadata, dataset = mini_immuno(filepath_prefix=prefix)
@@ -179,6 +180,7 @@ def test_checksums(tables):
     assert curate(document({"@id": "b.csv", "sha256": "https://example.org"})).key == "b.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "error", "text"),
     [

@@ -109,6 +109,7 @@ print(found.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_equal_in_processes_with_other_hash_seeds(tmp_path: Path):
     many = "".join(
         f'[Term]\nid: X:{i}\nname: n{i}\nsynonym: "b{i}" EXACT []\nsynonym: "a{i}" EXACT Q{i} []\n'

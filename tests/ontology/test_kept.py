@@ -114,6 +114,7 @@ def test_threads_at_once(tmp_path: Path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_kept_tables_load_without_the_parser(tmp_path: Path):
     path = tmp_path / "x.obo"
     path.write_bytes(DATA)

@@ -30,6 +30,7 @@ def within(action):
     assert took < ROUGHLY, took
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["def", "synonym", "xref", "is_a", "relationship", "creation_date",
                                  "subsetdef", "is_obsolete", "id", "exact_synonym", "name"])  # fmt: skip
 @pytest.mark.parametrize("start", ["", '"'])

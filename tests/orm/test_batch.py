@@ -225,6 +225,7 @@ def test_pinned_lakes_are_read_only(lake):
     assert ULabel.filter().count() == 2
 
 
+@pytest.mark.slow
 def test_the_same_names_from_two_processes_give_one_row_each(lake):
     script = textwrap.dedent("""
         import sys, time

@@ -29,6 +29,7 @@ print(len(made), used)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["SELECT count(*) FROM ulabel", "SELECT count(*) FROM ulabel WHERE name <> 'copy'"]
 )

@@ -37,6 +37,7 @@ def _data(number, key):
     return {key: number, "nested": {key: f"text {number}"}, "deep": {key: {"x": number}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(KEYS)), ids=[ascii(k) for k in KEYS])
 def test_a_key_is_found_by_itself_and_by_no_other(lake, place):
     key, name = KEYS[place], f"r{place}"
@@ -165,6 +166,7 @@ _texts = st.text(
 ).filter(lambda key: "__" not in f"_{key}_" and key not in NAMES)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_texts, min_size=2, max_size=6, unique=True))
 def test_random_keys_are_found_by_their_own_key_and_by_no_other(lake, keys):

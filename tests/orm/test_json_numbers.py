@@ -62,6 +62,7 @@ def found(lake, **lookups):
     return sorted((r.extra_data["n"] for r in lake.Record.filter(**lookups)), key=repr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPARE)
 def test_comparisons_are_exact(lake, name):
     for asked in ASKED:

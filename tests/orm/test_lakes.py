@@ -43,6 +43,7 @@ def test_no_lake_says_how_to_make_one():
         connect("nowhere")
 
 
+@pytest.mark.slow
 def test_init_connects_and_children_find_it(tmp_path, capfd):
     lake = setup.init(storage=tmp_path / "store", modules="bionty", name="mine")
     assert current_lake() is lake
@@ -54,6 +55,7 @@ def test_init_connects_and_children_find_it(tmp_path, capfd):
     assert "made the lake 'mine'" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_init_inside_the_working_directory():
     lake = setup.init(storage=".")
     assert not os.path.exists(".lakehouse/connection.json")
@@ -75,6 +77,7 @@ def test_init_again_connects(tmp_path, capfd):
     assert not (tmp_path / "two").exists()
 
 
+@pytest.mark.slow
 def test_init_with_a_database_of_its_own(tmp_path):
     db = f"sqlite:///{tmp_path}/catalog/c.db"
     lake = setup.init(storage=tmp_path / "store", db=db)
@@ -82,6 +85,7 @@ def test_init_with_a_database_of_its_own(tmp_path):
     assert run_python(PRINT_ROOT, os.getcwd()) == lake.root
 
 
+@pytest.mark.slow
 def test_close_and_connect(tmp_path):
     lake = setup.init(storage=tmp_path / "store")
     setup.close()
@@ -233,6 +237,7 @@ def test_a_moved_lake_knows_its_storage(tmp_path):
         assert ULabel.filter().one().name == "a"
 
 
+@pytest.mark.slow
 def test_importing_touches_nothing(tmp_path):
     code = (
         "import sys, lakehouse, lakehouse.registries, os;"

@@ -154,6 +154,7 @@ def answers(lake: Lake) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handle", ["lake", "past", "other"])
 def test_statements_that_write_are_refused(places, handle):
     lake, outside = places
@@ -177,6 +178,7 @@ def test_one_statement(places, query):
     assert not (outside / "second.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", OUTSIDE)
 def test_nothing_outside_is_reached(places, query, monkeypatch):
     lake, outside = places
@@ -395,6 +397,7 @@ def test_limits_from_the_environment(monkeypatch):
     assert (found.timeout, found.memory_limit, found.threads) == (7.0, "1GB", None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent by POSIX calls")
 @pytest.mark.parametrize(
     "method", ["fetchall", "df", "pl", "to_arrow_table", "__repr__", "__len__"]
@@ -410,6 +413,7 @@ def test_ctrl_c_stops_a_query(places, method):
     assert lake.sql("SELECT 1").fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent by POSIX calls")
 def test_ctrl_c_on_the_command_line(places, tmp_path):
     lake, _ = places

@@ -164,6 +164,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tree=trees)
 def test_any_tree_of_conditions_means_what_python_says(features, tree):
@@ -206,6 +207,7 @@ def records(lake):
     ])  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lookups", "expected"),
     [
@@ -367,6 +369,7 @@ HOSTILE = ["'; DROP TABLE ulabel; --", 'a"b', "[br]{ack}ets", "new\nline\r\n", "
            "NULL", "ünïcödé 🧬", "{uids}", "'|| 'x"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names(lake, name):
     label = ULabel(name=name).save()

@@ -92,6 +92,7 @@ SAME = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SAME)
 def test_no_call_mixes_two_commits(torn: Writer, what: str) -> None:
     call, right = SAME[what]

@@ -34,6 +34,7 @@ def names(query):
     return sorted(query.to_list("name"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lookups", "expected"),
     [

@@ -265,6 +265,7 @@ def test_limits_are_said(lake, capfd):
 # -- lazy frames -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

@@ -391,6 +391,7 @@ def test_registries_carry_the_errors_of_get():
         ULabel.filter().one()
 
 
+@pytest.mark.slow
 def test_records_can_be_pickled_and_copied(lake, tmp_path):
     label = ULabel(name="raw").save()
     new = ULabel(name="new", type=ULabel(name="kind", is_type=True).save())

@@ -257,6 +257,7 @@ def test_links_are_followed_to_where_they_lead(lake, tmp_path, monkeypatch):
 # -- hostile files ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -354,6 +355,7 @@ def test_a_planted_server_hears_nothing(how, lake, monkeypatch):
         assert heard == []
 
 
+@pytest.mark.slow
 def test_a_lake_that_is_named_gets_no_password_sent_to_its_server(lake, monkeypatch):
     installed_or_skip("psycopg")
     monkeypatch.setenv("PGPASSWORD", "TOPSECRET")

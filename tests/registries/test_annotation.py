@@ -62,6 +62,7 @@ def forms(data, folder="."):
 FORMS = ["pandas", "polars", "lazy", "arrow", "path"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_valid_content_is_annotated(schema, form):
     artifact = ln.Artifact.from_dataframe(forms(GOOD)[form], key="d.parquet", schema=schema).save()
@@ -265,6 +266,7 @@ def test_union_and_typed_categories(terms):
         ln.Artifact.from_dataframe(pa.table({"u": ["odd"], "p": ["loose"]}), schema=schema)
 
 
+@pytest.mark.slow
 def test_anndata_slots(terms):
     organism = bt.Organism(name="human", ontology_id="NCBITaxon:9606").save()
     ln.save(
@@ -327,6 +329,7 @@ def keys(**lookups):
     return "".join(k[0] for k in sorted(ln.Artifact.filter(**lookups).to_list("key")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lookups", "expected"),
     [

@@ -200,3 +200,16 @@ def test_a_schema_takes_members_of_one_registry(lake: Lake) -> None:
         schema.genes.add(gene)
     assert ln.Schema.get(schema.uid).n_members == 1
     assert list(ln.Schema.get(schema.uid).genes) == []
+
+
+def test_members_are_set_in_one_step(lake: Lake) -> None:
+    """While they are exchanged the schema is none, and needn't be told from one that is there."""
+    a, b = (ln.Feature(name=n, dtype=int).save() for n in "ab")
+    ln.Schema(itype="Feature", name="any", flexible=False).save()
+    schema = ln.Schema([a], name="s").save()
+    schema.features.set([b])
+    with lake.transaction():
+        schema.features.set([a])
+        schema.features.set([b, a])
+    assert [f.name for f in ln.Schema.get(name="s").members] == ["b", "a"]
+    assert ln.Schema.get(name="s").n == 2

@@ -126,6 +126,7 @@ def test_readmes_on_a_branch(record):
     assert record.notes == "dev"
 
 
+@pytest.mark.slow
 def test_two_processes_write_a_readme(record, run_python):
     code = """
         import pathlib, time

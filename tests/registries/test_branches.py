@@ -228,6 +228,7 @@ def test_edits_of_every_type_of_column(lake, branch):
     assert seen() == after
 
 
+@pytest.mark.slow
 def test_an_edit_that_is_taken_back_is_none(lake, branch):
     label = lake.ULabel(name="a", description="before").save()
     lake.switch("b1")
@@ -446,6 +447,7 @@ def test_records_lie_in_the_space_that_is_current_or_given(lake):
 # -- the process's own setting ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_directory_remembers_its_branch(lake, run_python, monkeypatch, tmp_path):
     ln.setup.connect(lake.root)
     ln.setup.switch("b1", create=True)

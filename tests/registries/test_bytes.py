@@ -108,6 +108,7 @@ def _ways(artifact: ln.Artifact) -> dict:
     return ways
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _KINDS)
 def test_changed_bytes_are_noticed_by_all_who_read(at_home, kind):
     key, content = _KINDS[kind]()

@@ -165,6 +165,7 @@ def test_collections_in_one_transaction(lake):
     assert ln.Collection.get(key="a") == second
 
 
+@pytest.mark.slow
 def test_two_processes_save_one_set(three, run_python):
     code = """
         import pathlib, time

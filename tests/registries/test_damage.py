@@ -112,6 +112,7 @@ def test_a_lake_that_was_moved_and_not_opened_yet(root: Path, tmp_path: Path) ->
     assert report.ok, str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize(
     ("kind", "damage"),

@@ -80,6 +80,7 @@ def test_past_states_have_their_versions(lake):
     assert ln.sql(query).fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_keys(lake, name):
     key = f"h/{name}.csv"
@@ -104,6 +105,7 @@ def test_hostile_keys(lake, name):
         assert lazy.collect()["x"].to_list() == [7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*HOSTILE, "line\nbreak", "n" * 10_000])
 def test_hostile_names(lake, name):
     ln.ULabel(name=name).save()

@@ -100,6 +100,7 @@ def states(lake: Lake) -> dict[int, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_all_versions(planted, tmp_path):
     """Every marker was there, none is, and all else is as it was, in every state and tag."""
     lake = planted.lake
@@ -185,6 +186,7 @@ def test_what_was_deleted_for_good_is_erased_from_the_past(planted):
     assert lake.check(deep=True).ok
 
 
+@pytest.mark.slow
 def test_a_moved_lake_and_its_next_writes(planted, tmp_path):
     lake = planted.lake
     lake.close()
@@ -314,6 +316,7 @@ def test_a_reader_of_an_old_state_goes_on_or_is_told(planted):
         assert other.at("early").Artifact.filter().count() == 1
 
 
+@pytest.mark.slow
 def test_beside_writers(planted):
     """They wait and go on, and what they save is there."""
     lake, failures, saved = planted.lake, [], []
@@ -343,6 +346,7 @@ def test_beside_writers(planted):
     assert lake.check(deep=True).ok
 
 
+@pytest.mark.slow
 def test_a_catalog_in_postgres(tmp_path):
     psycopg = installed_or_skip("psycopg")
     with postgres() as url, Lake.create(str(tmp_path / "pg"), db=url) as lake:
@@ -357,6 +361,7 @@ def test_a_catalog_in_postgres(tmp_path):
         assert not [m for m in (*MARKS.values(), *planted.uids) if m in "".join(texts)]
 
 
+@pytest.mark.slow
 def test_bytes_in_an_object_store_and_their_copies(lake, monkeypatch):
     with seaweedfs() as server, lake:
         for name, value in server.env.items():

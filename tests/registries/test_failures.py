@@ -74,6 +74,7 @@ def read_only(folder: Path):
 BIG = 30_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["file", "object", "folder", "list", "real key"])
 def test_disk_full(lake, tmp_path, how):
     place = ln.Storage(root=tmp_path / "second").save()

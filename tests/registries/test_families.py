@@ -136,6 +136,7 @@ def test_versions_in_one_transaction(lake):
     assert sorted(t.version for t in made) == ["0000", "0001", "0002"]
 
 
+@pytest.mark.slow
 def test_two_processes_begin_a_transform(lake, run_python):
     code = """
         import pathlib, time

@@ -165,6 +165,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 def test_lookups(many):
     found = [(lookups, names(many, **lookups)) for lookups, _ in CASES]
     assert found == CASES

@@ -154,6 +154,7 @@ def test_a_record_has_one_value_of_a_single_feature(known):
     assert features.get_values() == {"note": "x", "labels": ["l0", "l1"]}
 
 
+@pytest.mark.slow
 def test_removing(subject, capfd):
     features, label = subject.features, ln.ULabel.get(name="l0")
     features.set_values({**VALUES, "label": ["l0", "l1"]})

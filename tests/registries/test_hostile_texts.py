@@ -64,6 +64,7 @@ def rows(planted) -> Callable[[Any], list[Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGISTRIES)
 def test_records_of_every_registry(planted, rows, name):
     registry = planted[0].directory.get(name)
@@ -84,6 +85,7 @@ def test_records_of_every_registry(planted, rows, name):
                 check_terminal(manager.describe(return_str=True) or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGISTRIES)
 def test_printing(planted, rows, name, capsys):
     registry = planted[0].directory.get(name)
@@ -307,6 +309,7 @@ def test_every_class_is_known():
     assert {*SHOWN, *PLAIN} <= set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(shown_by_themselves()) - PLAIN))
 def test_every_class(examples, name):
     cls, methods = shown_by_themselves()[name]

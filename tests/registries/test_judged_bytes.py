@@ -69,6 +69,7 @@ _FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _FILES)
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("settled", [False, True])
@@ -206,6 +207,7 @@ def test_changed_while_it_is_read(tmp_path):
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_somebody_keeps_rewriting(lake, numbers):
     """Whatever is saved under fire is valid, and counted and hashed as it is stored."""
     stop = threading.Event()

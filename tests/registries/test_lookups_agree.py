@@ -66,6 +66,7 @@ def _asked(lake: Lake, name: str, look_up: str, value: Any) -> Any:
             return type(error).__name__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "look_up", "value"), [(k, *pair) for k, pairs in VALUES.items() for pair in pairs]
 )

@@ -324,6 +324,7 @@ def test_versions_on_both_sides(lake, branch):
     assert lake.Artifact.filter(key="a.txt").count() == 3
 
 
+@pytest.mark.slow
 def test_a_version_that_knows_those_of_both_sides(lake, branch):
     version(lake, "1")
     lake.switch("b1")
@@ -372,6 +373,7 @@ def test_ten_thousand_records(lake, branch):
     assert lake.ULabel(name="n77").branch.name == "main"
 
 
+@pytest.mark.slow
 def test_two_merges_at_once(lake, branch, run_python):
     lake.save([lake.ULabel(name=f"n{i}", branch=branch) for i in range(2_000)])
     code = """

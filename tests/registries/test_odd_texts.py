@@ -51,6 +51,7 @@ def _filled(lake: Lake) -> None:
     ln.Artifact("x.txt", key="x.txt", description="kept").save()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_no_door_lets_a_raw_error_out(door: str) -> None:
     for text in ODD.values():
@@ -60,6 +61,7 @@ def test_no_door_lets_a_raw_error_out(door: str) -> None:
             str(error).encode()
 
 
+@pytest.mark.slow
 def test_no_text_field_of_any_registry_does(lake: Lake) -> None:
     refused = 0
     for cls in lake.directory.all():

@@ -138,6 +138,7 @@ def test_many_deletes_in_one_commit_protect_and_take_along_as_single_ones_do(lak
     assert lake.state.count("ulabel_block") == 0
 
 
+@pytest.mark.slow
 def test_values_of_the_open_transaction_count(lake, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     artifact = ln.Artifact(tmp_path / "a.txt", key="a.txt").save()

@@ -389,6 +389,7 @@ def test_past_states_show_past_links(data):
         then.ulabels.add(past.ULabel.get(name="c"))
 
 
+@pytest.mark.slow
 def test_two_processes_link_at_once(data, run_python):
     found, _ = data
     code = f"""

@@ -113,6 +113,7 @@ def test_a_whole_lake_needs_no_repair(root: Path) -> None:
     assert "needs no repair" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_random_damage(root: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -170,6 +171,7 @@ def written_by_last(root: Path, count: int) -> dict[str, list[Path]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("kinds", [["metadata"], ["list"], ["metadata", "list"]])
 @pytest.mark.parametrize("damage", [lose, flip])
@@ -192,6 +194,7 @@ def test_what_other_files_tell_exactly(
         assert lake.ULabel.filter(name="label 3.3").count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ages", ["right", "reversed", "equal"])
 def test_of_two_versions_of_a_row_the_last_stays(root: Path, ages: str) -> None:
     with Lake.open(str(root)) as lake:
@@ -217,6 +220,7 @@ def test_of_two_versions_of_a_row_the_last_stays(root: Path, ages: str) -> None:
     assert_whole(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_catalog_and_the_newest_metadata(root: Path, count: int) -> None:
     truth = rows_of(root)
@@ -292,6 +296,7 @@ def test_files_that_are_older_than_the_catalog(root: Path, tmp_path: Path) -> No
         lake.ULabel(name="newer 1").save()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["gone", "garbage", "settings"])
 def test_the_catalog(root: Path, damage: str) -> None:
     truth = rows_of(root)
@@ -359,6 +364,7 @@ def test_the_marker(root: Path) -> None:
     assert_whole(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["write", "swap", "mend", "remove"])
 def test_killed_and_repeated(root: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     by_file = rows_by_file(root)

@@ -99,6 +99,7 @@ READS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_an_object_that_others_replaced_by_as_many_bytes(place, s3_server, read):
     """Its entity tag differs, but nobody needs to ask: what is read is hashed, whoever reads."""
@@ -124,6 +125,7 @@ def test_an_object_that_others_replaced_by_as_many_bytes(place, s3_server, read)
         read(artifact)
 
 
+@pytest.mark.slow
 def test_an_object_of_a_folder_that_others_replaced(place):
     Path("parts").mkdir()
     for i in range(3):

@@ -41,6 +41,7 @@ CASES: list[tuple[bool, dict[str, Any], bool]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "verb"),
     [

@@ -215,6 +215,7 @@ artifact.save()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_replacing_a_real_key_is_cut_short(lake, moment):
     ln.Artifact(write("a.txt", "1"), key="r/a.txt", key_is_virtual=False).save()
@@ -347,6 +348,7 @@ def both(run_python, code, texts=("same", "same")):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_save_the_same_content(lake, run_python, stored):
     made = "artifact = ln.Artifact('{name}.txt', key='{name}.txt')"
     code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.uid, artifact.load())"
@@ -357,6 +359,7 @@ def test_two_processes_save_the_same_content(lake, run_python, stored):
     assert len(stored()) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_save_versions(lake, run_python, stored):
     made = "artifact = ln.Artifact('{name}.txt', key='k.txt')"
     code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.uid, artifact.load())"
@@ -369,6 +372,7 @@ def test_two_processes_save_versions(lake, run_python, stored):
     assert len(stored()) == 3
 
 
+@pytest.mark.slow
 def test_two_processes_start_a_family(lake, run_python):
     made = "artifact = ln.Artifact('{name}.txt', key='k.txt')"
     code = f"{made}; time.sleep(0.2); artifact.save(); print(artifact.load())"
@@ -452,6 +456,7 @@ def test_a_version_tag_is_given_once(lake, registry, by_others):
         other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["update", "versions"])
 def test_what_a_retry_solves_is_retried(lake, what):
     """Two handles of one lake change the same at the same time; nobody gets an error."""

@@ -128,6 +128,7 @@ def test_synonyms(lake, synonym):
     assert ln.Feature.standardize(["number", "count"]) == ["n", "count"]
 
 
+@pytest.mark.slow
 def test_thousands_of_labels_are_read_in_linear_time(lake, artifact):
     labels = ln.save([ln.ULabel(name=f"label {i}") for i in range(8000)])
     feature = ln.Feature(name="label", dtype=ln.ULabel).save()

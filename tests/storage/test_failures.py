@@ -63,6 +63,7 @@ STORE_AND_REPORT = """
 """
 
 
+@pytest.mark.slow
 @needs_mounts
 @pytest.mark.parametrize("how", ["one", "many", "move", "folder"])
 def test_disk_full(tmp_path: Path, how: str) -> None:
@@ -83,6 +84,7 @@ def test_disk_full(tmp_path: Path, how: str) -> None:
     assert "left [] True" in done.stdout
 
 
+@pytest.mark.slow
 @needs_mounts
 @pytest.mark.parametrize("how", ["one", "many", "move"])
 def test_read_only_file_system(tmp_path: Path, how: str) -> None:

@@ -118,6 +118,7 @@ def test_local_uris_need_no_cache(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_fill_one_cache(tmp_path: Path, s3_server) -> None:
     uri = "s3://lake/shared-cache"
     folder = make_folder(tmp_path / "folder", {f"{i}": bytes([i]) * 50_000 for i in range(20)})

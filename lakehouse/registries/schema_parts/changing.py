@@ -278,9 +278,11 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
         members, parts = self._current_members(), self._parts()
         index_uid = self._values.get("index_uid")
         new = content.content_of(self._values, members, index_uid, parts)
+        # what the lake has, however often the open transaction has changed it since
         before = (self._old or {}).get("content", self._values.get("content"))
-        old_hash, new_hash = self._values.get("hash"), content.hash_of(new)
-        if new_hash != old_hash:
+        old_hash = (self._old or {}).get("hash", self._values.get("hash"))
+        new_hash = content.hash_of(new)
+        if new_hash != self._values.get("hash"):
             holder = content.other_holder(self._lake, new_hash, self.uid)
             if holder is not None and content.differs(before, new):
                 raise ValidationError(
@@ -289,7 +291,12 @@ class SchemaContent(HasType, CanCurate, BaseRecord):
                     found=f"{holder['name'] or holder['uid']!r}",
                     hint=f"use it instead: ln.Schema.get({holder['uid']!r})",
                 )
-            if old_hash and before and content.was_used(self._lake, self.uid, old_hash):
+            used = old_hash and before and content.was_used(self._lake, self.uid, old_hash)
+            if (
+                used
+                and new_hash != old_hash
+                and old_hash not in (self._values.get("history") or {})
+            ):
                 self._set("history", {**(self._values.get("history") or {}), old_hash: before})
                 notify(
                     f"the schema {self.name or self.uid!r} changes; datasets that were validated "
