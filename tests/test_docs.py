@@ -56,6 +56,15 @@ def test_the_diagram_of_the_architecture_is_current() -> None:
     text = diagram.PAGE.read_text(encoding="utf-8")
     assert text == diagram.current(text), "run: python docs/diagram.py"
     assert text.count("-->") > 20
+    drawn = {part for layer in diagram.layers() for room in layer for part in room.split()}
+    there = {
+        p.stem
+        for p in diagram.PACKAGE.iterdir()
+        if (p / "__init__.py").is_file() or p.suffix == ".py"
+    }
+    assert there - drawn == {"__init__", "core", "models"}, (
+        "name it among the layers in pyproject.toml"
+    )
 
 
 def test_the_glossary_has_every_public_name() -> None:
