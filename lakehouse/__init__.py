@@ -154,16 +154,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        target = _EXPORTS[name]
-    except KeyError:
-        raise AttributeError(f"module 'lakehouse' has no attribute {name!r}") from None
-    module_name, _, attribute = target.partition(":")
-    module = importlib.import_module(module_name)
-    value = getattr(module, attribute) if attribute else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        try:
+            target = _EXPORTS[name]
+        except KeyError:
+            raise AttributeError(f"module 'lakehouse' has no attribute {name!r}") from None
+        module_name, _, attribute = target.partition(":")
+        module = importlib.import_module(module_name)
+        value = getattr(module, attribute) if attribute else module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

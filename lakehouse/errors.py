@@ -311,3 +311,7 @@ def near(word: str, known: list[str] | tuple[str, ...] | set[str], n: int = 3) -
 
     lowered = {k.lower(): k for k in known}
     return [lowered[m] for m in difflib.get_close_matches(word.lower(), list(lowered), n, 0.5)]
+
+
+def __dir__() -> list[str]:
+    return [n for n, v in globals().items() if isinstance(v, type) and issubclass(v, Exception)]

@@ -7,10 +7,46 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.orm.directory import load_name
 from lakehouse.registries import _table
+
+if TYPE_CHECKING:
+    from lakehouse.annotation.curate import CanCurate as CanCurate
+    from lakehouse.annotation.features import FeatureManager as FeatureManager
+    from lakehouse.annotation.labels import LabelManager as LabelManager
+    from lakehouse.annotation.managers import RelatedManager as RelatedManager
+    from lakehouse.orm import QuerySet as QuerySet
+    from lakehouse.registries import Artifact as Artifact
+    from lakehouse.registries import Branch as Branch
+    from lakehouse.registries import Collection as Collection
+    from lakehouse.registries import Feature as Feature
+    from lakehouse.registries import Project as Project
+    from lakehouse.registries import Record as Record
+    from lakehouse.registries import Reference as Reference
+    from lakehouse.registries import Run as Run
+    from lakehouse.registries import Schema as Schema
+    from lakehouse.registries import Space as Space
+    from lakehouse.registries import Storage as Storage
+    from lakehouse.registries import Transform as Transform
+    from lakehouse.registries import ULabel as ULabel
+    from lakehouse.registries import User as User
+    from lakehouse.registries.artifact.sets import ArtifactSet as ArtifactSet
+    from lakehouse.registries.attached_block import ArtifactBlock as ArtifactBlock
+    from lakehouse.registries.attached_block import BranchBlock as BranchBlock
+    from lakehouse.registries.attached_block import CollectionBlock as CollectionBlock
+    from lakehouse.registries.attached_block import FeatureBlock as FeatureBlock
+    from lakehouse.registries.attached_block import ProjectBlock as ProjectBlock
+    from lakehouse.registries.attached_block import RecordBlock as RecordBlock
+    from lakehouse.registries.attached_block import RunBlock as RunBlock
+    from lakehouse.registries.attached_block import SchemaBlock as SchemaBlock
+    from lakehouse.registries.attached_block import SpaceBlock as SpaceBlock
+    from lakehouse.registries.attached_block import TransformBlock as TransformBlock
+    from lakehouse.registries.attached_block import ULabelBlock as ULabelBlock
+    from lakehouse.registries.block import AttachedBlock as AttachedBlock
+    from lakehouse.registries.block import BaseBlock as BaseBlock
+    from lakehouse.registries.block import Block as Block
 
 # further public classes → where they are
 _MORE = {
@@ -30,13 +66,15 @@ _MORE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    registries = _table.DIRECTORY.registries
-    if name in _MORE:
-        return load_name(_MORE[name])
-    if name not in registries or "." in name:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _table.DIRECTORY.get(name)
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        registries = _table.DIRECTORY.registries
+        if name in _MORE:
+            return load_name(_MORE[name])
+        if name not in registries or "." in name:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _table.DIRECTORY.get(name)
 
 
 def __dir__() -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from lakehouse.engine.view import in_one_view
 
+_Method = TypeVar("_Method")
 
-class ClassOnly:
+
+class _ClassOnly:
     """Lets a class method say so when it is called on a record."""
 
     def __init__(self, method: Any) -> None:
@@ -20,3 +22,9 @@ class ClassOnly:
             name = f"{owner.__name__}.{self.__wrapped__.__name__}"
             raise TypeError(f"{name}() is called on the class, not on a record.")
         return self._method.__get__(None, owner)
+
+
+def class_only(method: _Method) -> _Method:
+    """Lets a class method say so when it is called on a record; type checkers see the method."""
+    made: Any = _ClassOnly(method)
+    return made  # type: ignore[no-any-return]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from lakehouse.annotation.class_only import ClassOnly
+from lakehouse.annotation.class_only import class_only
 from lakehouse.annotation.homonyms import meant, used_first
 from lakehouse.annotation.inspection import InspectResult, advise, inspected, tell_validation
 from lakehouse.annotation.making import created_records, existing_records, tell_records
@@ -25,7 +25,7 @@ class CanCurate(RegistryTerms):
     Arrow array. Empty ones (None, NaN, "") are never terms.
     """
 
-    @ClassOnly
+    @class_only
     @classmethod
     def validate(
         cls,
@@ -75,7 +75,7 @@ class CanCurate(RegistryTerms):
         found = np.fromiter(map(known.__contains__, asked.values), dtype=bool, count=count)
         return found[0] if asked.single else found
 
-    @ClassOnly
+    @class_only
     @classmethod
     def inspect(
         cls,
@@ -124,7 +124,7 @@ class CanCurate(RegistryTerms):
         advise(cls.__name__, name, result, public, hint)
         return result
 
-    @ClassOnly
+    @class_only
     @classmethod
     def standardize(
         cls,
@@ -195,7 +195,7 @@ class CanCurate(RegistryTerms):
         found = list(map(work.mapper.get, asked.values, asked.values))
         return found[0] if asked.single and found else found
 
-    @ClassOnly
+    @class_only
     @classmethod
     def from_values(
         cls,
@@ -206,7 +206,7 @@ class CanCurate(RegistryTerms):
         source: Any = None,
         mute: bool = False,  # noqa: FBT001, FBT002 - as above
         _within: QuerySet[Any] | None = None,
-    ) -> RecordList[Any]:
+    ) -> RecordList[Self]:
         """Get or create the records that values mean, new ones from the public source.
 
         A value means a record if it is its value of the field, or a synonym of its name. What

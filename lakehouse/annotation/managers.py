@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pyarrow.compute as pc
 
@@ -28,12 +28,16 @@ from lakehouse.orm.showing import html_of_set, title
 from lakehouse.printable import html_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lakehouse.engine import Changes
-    from lakehouse.orm import Batch, QuerySet, Relation
+    from lakehouse.orm import BaseRecord, Batch, QuerySet, Relation
+
+T = TypeVar("T", bound="BaseRecord")
 
 
 @operations
-class RelatedManager:
+class RelatedManager(Generic[T]):
     """Manage the records that one record is linked to: list, filter, add, remove, replace.
 
     Example:
@@ -54,21 +58,21 @@ class RelatedManager:
         """The uids of the related records, in order."""
         raise TypeError(type(self).__name__)
 
-    def all(self) -> QuerySet[Any]:
+    def all(self) -> QuerySet[T]:
         """The related records; those on other branches and in the trash too."""
         check_saved(self._record)
         ordered = self._relation.ordered
         return RelatedSet.of(self._target, self._lake, self.uids, repr(self), ordered=ordered)
 
-    def filter(self, *queries: Any, **lookups: Any) -> QuerySet[Any]:
+    def filter(self, *queries: Any, **lookups: Any) -> QuerySet[T]:
         """The related records that fulfil conditions."""
         return self.all().filter(*queries, **lookups)
 
-    def exclude(self, *queries: Any, **lookups: Any) -> QuerySet[Any]:
+    def exclude(self, *queries: Any, **lookups: Any) -> QuerySet[T]:
         """The related records that don't fulfil conditions."""
         return self.all().exclude(*queries, **lookups)
 
-    def get(self, *args: Any, **lookups: Any) -> Any:
+    def get(self, *args: Any, **lookups: Any) -> T:
         """The only related record that fulfils conditions."""
         return self.all().get(*args, **lookups)
 
@@ -76,7 +80,7 @@ class RelatedManager:
         """The related records, or one field of them."""
         return self.all().to_list(field)
 
-    def to_dataframe(self, **options: Any) -> Any:
+    def to_dataframe(self, **options: Any) -> pd.DataFrame:
         """The related records as a pandas data frame; see `QuerySet.to_dataframe`."""
         return self.all().to_dataframe(**options)
 
@@ -84,11 +88,11 @@ class RelatedManager:
         """Values of some fields; see `QuerySet.values_list`."""
         return self.all().values_list(*fields, **options)
 
-    def order_by(self, *fields: str) -> QuerySet[Any]:
+    def order_by(self, *fields: str) -> QuerySet[T]:
         """The related records in another order."""
         return self.all().order_by(*fields)
 
-    def search(self, text: str, **options: Any) -> QuerySet[Any]:
+    def search(self, text: str, **options: Any) -> QuerySet[T]:
         """The related records that match a text, best first."""
         return self.all().search(text, **options)
 
@@ -96,7 +100,7 @@ class RelatedManager:
         """An object with the related records as attributes."""
         return self.all().lookup(field, **options)
 
-    def distinct(self) -> QuerySet[Any]:
+    def distinct(self) -> QuerySet[T]:
         """The related records; none of them ever comes twice."""
         return self.all()
 
@@ -113,16 +117,16 @@ class RelatedManager:
         """Whether a record is among them."""
         return getattr(record, "meta", None) is self._target.meta and record.uid in self.uids()
 
-    def first(self) -> Any:
+    def first(self) -> T | None:
         """The first of them, or None."""
         return next(iter(self), None)
 
-    def last(self) -> Any:
+    def last(self) -> T | None:
         """The last of them, or None."""
         found = self.to_list()
         return found[-1] if found else None
 
-    def one(self) -> Any:
+    def one(self) -> T:
         """The only one.
 
         Raises:
@@ -131,11 +135,11 @@ class RelatedManager:
         found = self.to_list()
         return found[0] if len(found) == 1 else self.all().one()
 
-    def one_or_none(self) -> Any:
+    def one_or_none(self) -> T | None:
         """The only one, or None if there is none."""
         return self.one() if self.exists() else None
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self.all())
 
     def __len__(self) -> int:
@@ -173,7 +177,7 @@ class RelatedManager:
         check_saved(self._record)
         self._drop(set(self.uids()))
 
-    def set(self, records: Iterable[Any]) -> None:
+    def set(self, records: Iterable[T]) -> None:
         """Link exactly these records and unlink all others, in one commit."""
         if isinstance(records, str) or not isinstance(records, Iterable):
             raise TypeMismatch(
@@ -203,15 +207,15 @@ class RelatedManager:
         """Relate the records with these uids no more."""
         raise TypeError(type(self).__name__)
 
-    def create(self, **fields: Any) -> Any:
+    def create(self, **fields: Any) -> T:
         """Create a new record and link it, in one commit."""
         check_saved(self._record)
         with batch_on(self._lake), use(self._lake):
-            record = self._target(**fields).save()
+            record: T = self._target(**fields).save()
             self.add(record)
         return record
 
-    def get_or_create(self, **fields: Any) -> tuple[Any, bool]:
+    def get_or_create(self, **fields: Any) -> tuple[T, bool]:
         """Get the linked record with these values, or create it; and whether it is new."""
         found = self.filter(**fields).one_or_none()
         return (self.create(**fields), True) if found is None else (found, False)
@@ -223,7 +227,7 @@ class RelatedManager:
 
 
 @operations
-class LinkManager(RelatedManager):
+class LinkManager(RelatedManager[T]):
     """The records that one record is linked to, or that are linked to it."""
 
     _waiting: dict[str, Any] | None = None  # who is told of changes once all are made
@@ -322,7 +326,7 @@ class LinkManager(RelatedManager):
 
 
 @operations
-class KeyManager(RelatedManager):
+class KeyManager(RelatedManager[T]):
     """The records that refer to one record by a foreign key."""
 
     @property
@@ -372,10 +376,10 @@ class KeyManager(RelatedManager):
                 batch.add(record)
 
 
-def manager_of(name: str) -> Callable[[Any], RelatedManager]:
+def manager_of(name: str) -> Callable[[Any], RelatedManager[Any]]:
     """Makes the manager of an accessor, for `Relation(manager=…)`."""
 
-    def make(record: Any) -> RelatedManager:
+    def make(record: Any) -> RelatedManager[Any]:
         relation = record.meta.relations[name]
         kind = LinkManager if relation.foreign_key is None else KeyManager
         return kind(record, relation)

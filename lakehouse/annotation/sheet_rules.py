@@ -23,7 +23,7 @@ def members_of(lake: Lake, schema_uid: str | None) -> list[Member] | None:
     if schema_uid is None:
         return None
     batch = active_batch(lake)
-    staged = None if batch is None else batch.staged_uid("schema", schema_uid)
+    staged: Any = None if batch is None else batch.staged_uid("schema", schema_uid)
     if staged is not None:
         pairs = staged.feature_list()
         index = staged.index
@@ -54,7 +54,7 @@ def index_of(lake: Lake, schema_uid: str | None) -> str | None:
     if schema_uid is None:
         return None
     batch = active_batch(lake)
-    staged = None if batch is None else batch.staged_uid("schema", schema_uid)
+    staged: Any = None if batch is None else batch.staged_uid("schema", schema_uid)
     if staged is not None:
         return None if staged.index is None else str(staged.index.name)
     row = lake.state.row("schema", schema_uid)

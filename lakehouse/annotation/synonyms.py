@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,15 +11,19 @@ import pyarrow.compute as pc
 from lakehouse.curation.vocabulary import SEPARATOR
 from lakehouse.engine.view import operations
 from lakehouse.errors import TypeMismatch, ValidationError
+from lakehouse.orm import BaseRecord
 from lakehouse.printable import encodable
+
+if TYPE_CHECKING:
+    from lakehouse.orm.fields import FieldDescriptor
 
 
 @operations
-class HasSynonyms:
+class HasSynonyms(BaseRecord):
     """Records with the field `synonyms`."""
 
-    synonyms: Any
-    save: Any
+    if TYPE_CHECKING:
+        synonyms: FieldDescriptor[str | None]
 
     def add_synonym(
         self,
@@ -59,7 +63,7 @@ class HasSynonyms:
 
     def _set_synonyms(self, synonyms: list[str], *, save: bool | None) -> None:
         self.synonyms = SEPARATOR.join(dict.fromkeys(synonyms)) or None
-        if save or (save is None and self._saved):  # type: ignore[attr-defined]
+        if save or (save is None and self._saved):
             self.save()
 
     def _check_free(self, new: list[str]) -> None:
@@ -86,7 +90,8 @@ class HasSynonyms:
 class HasAbbreviation(HasSynonyms):
     """Records with the fields `synonyms` and `abbr`."""
 
-    abbr: Any
+    if TYPE_CHECKING:
+        abbr: FieldDescriptor[str | None]
 
     def set_abbr(self, value: str) -> None:
         """Set the abbreviation, and add it to the synonyms unless it is the name.
@@ -97,7 +102,7 @@ class HasAbbreviation(HasSynonyms):
         if value != getattr(self, "name", None):
             self.add_synonym(value, save=False)
         self.abbr = value
-        if self._saved:  # type: ignore[attr-defined]
+        if self._saved:
             self.save()
 
 

@@ -14,30 +14,28 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.registries._table import DIRECTORY
 
 if TYPE_CHECKING:
+    __version__: str
     from lakehouse.bionty import base as base
     from lakehouse.bionty import core as core
     from lakehouse.bionty import models as models
     from lakehouse.bionty import uids as ids
     from lakehouse.bionty import uids as uids
-    from lakehouse.bionty.bound import Bound, GeneTerm
     from lakehouse.bionty.configuration import settings as settings
+    from lakehouse.bionty.entities import CellLine as CellLine
+    from lakehouse.bionty.entities import CellMarker as CellMarker
+    from lakehouse.bionty.entities import CellType as CellType
+    from lakehouse.bionty.entities import DevelopmentalStage as DevelopmentalStage
+    from lakehouse.bionty.entities import Disease as Disease
+    from lakehouse.bionty.entities import Ethnicity as Ethnicity
+    from lakehouse.bionty.entities import ExperimentalFactor as ExperimentalFactor
+    from lakehouse.bionty.entities import Gene as Gene
+    from lakehouse.bionty.entities import Organism as Organism
+    from lakehouse.bionty.entities import Pathway as Pathway
+    from lakehouse.bionty.entities import Phenotype as Phenotype
+    from lakehouse.bionty.entities import Protein as Protein
+    from lakehouse.bionty.entities import Tissue as Tissue
     from lakehouse.bionty.public import PublicOntology as PublicOntology
     from lakehouse.bionty.source import Source as Source
-    from lakehouse.bionty.term import OntologyTerm
-
-    Organism: type[OntologyTerm]
-    Gene: type[GeneTerm]
-    Protein: type[Bound]
-    CellMarker: type[Bound]
-    Tissue: type[OntologyTerm]
-    CellType: type[OntologyTerm]
-    Disease: type[OntologyTerm]
-    CellLine: type[OntologyTerm]
-    Phenotype: type[OntologyTerm]
-    Pathway: type[OntologyTerm]
-    ExperimentalFactor: type[OntologyTerm]
-    DevelopmentalStage: type[OntologyTerm]
-    Ethnicity: type[OntologyTerm]
 
 __all__ = [
     "CellLine",
@@ -70,17 +68,19 @@ _OTHERS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    full = f"bionty.{name}"
-    if full in DIRECTORY.registries:
-        return DIRECTORY.get(full)
-    if name in _MODULES:
-        return importlib.import_module(f"lakehouse.bionty.{_MODULES[name]}")
-    if name in _OTHERS:
-        return getattr(importlib.import_module(_OTHERS[name]), name)
-    if name == "__version__":
-        return importlib.import_module("lakehouse").__version__
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        full = f"bionty.{name}"
+        if full in DIRECTORY.registries:
+            return DIRECTORY.get(full)
+        if name in _MODULES:
+            return importlib.import_module(f"lakehouse.bionty.{_MODULES[name]}")
+        if name in _OTHERS:
+            return getattr(importlib.import_module(_OTHERS[name]), name)
+        if name == "__version__":
+            return importlib.import_module("lakehouse").__version__
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

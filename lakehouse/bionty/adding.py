@@ -116,7 +116,7 @@ def _like(registry: type[Any], other: Any, version: str | None, organism: str | 
     name = other.source if isinstance(other, PublicOntology) else other.name
     return Source(
         entity=registry.meta.name,
-        name=name,
+        name=str(name),
         version=version or other.version,
         organism=organism or other.organism or ALL,
         url=other.url,

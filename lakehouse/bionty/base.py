@@ -8,7 +8,7 @@ Example:
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse._lazy import require
 from lakehouse.bionty.content import as_meant, read_found, terms_of
@@ -20,6 +20,23 @@ from lakehouse.ontology.manifest import Manifest, manifests
 from lakehouse.ontology.obtaining import PUBLIC_ONLY, obtain
 from lakehouse.ontology.organisms import usual_name
 from lakehouse.registries._table import DIRECTORY
+
+if TYPE_CHECKING:
+    BioSample: partial[PublicOntology]
+    CellLine: partial[PublicOntology]
+    CellMarker: partial[PublicOntology]
+    CellType: partial[PublicOntology]
+    DevelopmentalStage: partial[PublicOntology]
+    Disease: partial[PublicOntology]
+    Drug: partial[PublicOntology]
+    Ethnicity: partial[PublicOntology]
+    ExperimentalFactor: partial[PublicOntology]
+    Gene: partial[PublicOntology]
+    Organism: partial[PublicOntology]
+    Pathway: partial[PublicOntology]
+    Phenotype: partial[PublicOntology]
+    Protein: partial[PublicOntology]
+    Tissue: partial[PublicOntology]
 
 _OTHERS = (
     "PublicOntology",
@@ -103,10 +120,12 @@ def _manifest(entity: str, source: str | None, organism: str | None) -> Manifest
     return min(fitting, key=lambda m: (not m.used, order.get(m.organism, len(order))))
 
 
-def __getattr__(name: str) -> Any:
-    if name in ENTITIES or name in PUBLIC_ONLY:
-        return partial(public_ontology, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name in ENTITIES or name in PUBLIC_ONLY:
+            return partial(public_ontology, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

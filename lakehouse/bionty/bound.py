@@ -16,8 +16,10 @@ from lakehouse.errors import ObjectDoesNotExist, OrganismNotSet
 from lakehouse.ontology.organisms import without_version
 
 if TYPE_CHECKING:
+    from lakehouse.bionty.entities import Organism
     from lakehouse.bionty.symbols import SymbolMap
     from lakehouse.orm.batch import Batch
+    from lakehouse.orm.fields import FieldDescriptor, ForeignIdDescriptor, ForeignKeyDescriptor
 
 
 class _Gene(RowModel):
@@ -67,9 +69,18 @@ class Bound(Term):
     `bt.settings.organism`.
     """
 
-    def __init__(self, *found: Any, **fields: Any) -> None:
+    if TYPE_CHECKING:
+        organism_uid: FieldDescriptor[str]
+        organism: ForeignKeyDescriptor[Organism]
+        organism_id: ForeignIdDescriptor[str]
+
+    def _construct(
+        self, *found: Any, organism: Organism | str | None = None, **fields: Any
+    ) -> None:
         if found and (values := values_of(type(self), found)) is not None:
             found, fields = (), {**values, **fields}
+        if organism is not None:
+            fields["organism"] = organism
         if fields.get("organism") is None and fields.get("organism_uid") is None:
             inferred = inferred_organism([fields.get("ensembl_gene_id")])
             fields["organism"] = inferred or settings.organism
@@ -82,6 +93,9 @@ class Bound(Term):
                 f"{self.meta.name} needs an organism.",
                 hint=f"bt.{name}(…, organism=human), or bt.settings.organism = 'human'",
             )
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     @classmethod
     def require_organism(cls, field: Any = None) -> bool:

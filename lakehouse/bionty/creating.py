@@ -13,7 +13,6 @@ from lakehouse.bionty.access import local_terms, source_of
 from lakehouse.bionty.ancestry import Ancestry
 from lakehouse.bionty.configuration import settings
 from lakehouse.bionty.content import PARENTS, terms_of
-from lakehouse.bionty.entities import ENTITIES
 from lakehouse.bionty.organisms import inferred_organism, organism_record
 from lakehouse.bionty.source import Source
 from lakehouse.bionty.sources import content_of
@@ -86,7 +85,7 @@ class _Maker:
     def __init__(self, registry: type[Any], terms: pa.Table, organism: Any, source: Source) -> None:
         self._registry = registry
         self._terms = terms
-        self._key = ENTITIES[registry.__name__].id_field
+        self._key = registry._id_field
         self._shared: dict[str, Any] = {"source": source}
         if organism is not None and "organism" in registry.meta.foreign_keys:
             self._shared["organism"] = organism

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.annotation.making import quiet_creation
 from lakehouse.ontology.manifest import Manifest, manifest_of
-from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm import QuerySet, TrackedRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries._validated import PlainReference
 
 if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
+    from lakehouse.orm.fields import FieldDescriptor, ForeignIdDescriptor, ForeignKeyDescriptor
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 
 class SourceRow(TrackedRow):
@@ -31,7 +37,7 @@ class SourceRow(TrackedRow):
 
 
 class Source(
-    BaseRecord,
+    TrackedRecord,
     row=SourceRow,
     module="bionty",
     unique=(("entity", "organism", "name", "version"),),
@@ -47,6 +53,42 @@ class Source(
     Example:
         >>> Source.get(entity="bionty.CellType", currently_used=True)
     """
+
+    if TYPE_CHECKING:
+        entity: FieldDescriptor[str]
+        organism: FieldDescriptor[str | None]
+        name: FieldDescriptor[str]
+        version: FieldDescriptor[str | None]
+        in_db: FieldDescriptor[bool]
+        currently_used: FieldDescriptor[bool]
+        description: FieldDescriptor[str | None]
+        url: FieldDescriptor[str | None]
+        sha256: FieldDescriptor[str | None]
+        source_website: FieldDescriptor[str | None]
+        dataframe_artifact_uid: FieldDescriptor[str | None]
+        dataframe_artifact: ForeignKeyDescriptor[Artifact | None]
+        dataframe_artifact_id: ForeignIdDescriptor[str | None]
+
+        def __init__(
+            self,
+            *,
+            entity: str,
+            organism: str | None = "all",
+            name: str,
+            version: str | None = None,
+            in_db: bool | None = False,
+            currently_used: bool | None = False,
+            description: str | None = None,
+            url: str | None = None,
+            sha256: str | None = None,
+            source_website: str | None = None,
+            dataframe_artifact: Artifact | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
 
     _everybodys = True
 

@@ -161,8 +161,8 @@ def content_of(source: Source, *, network: bool) -> Content:
     Raises:
         SourceUnavailable: It isn't to be had.
     """
-    if source.dataframe_artifact_uid is not None:
-        table: pa.Table = _plain(pa.Table.from_pandas(source.dataframe_artifact.load()))
+    if (kept_frame := source.dataframe_artifact) is not None:
+        table: pa.Table = _plain(pa.Table.from_pandas(kept_frame.load()))
         return table.drop_columns([c for c in table.column_names if c.startswith("__index")])
     known = source.manifest()
     kept = Shelf.at(None).load(source.sha256) if source.sha256 else None

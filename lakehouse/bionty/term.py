@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 
@@ -14,15 +14,22 @@ from lakehouse.bionty.given import checked_parents, save_parents, values_of
 from lakehouse.config import notify
 from lakehouse.engine import RowModel
 from lakehouse.identity import new_uids
-from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm import QuerySet, TrackedRecord, TrackedRow
 from lakehouse.orm.hierarchy import HasParents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lakehouse.bionty.ancestry import Ancestry
     from lakehouse.bionty.obsolete import ObsoleteReport
     from lakehouse.bionty.public import PublicOntology
     from lakehouse.bionty.source import Source
     from lakehouse.orm.batch import Batch
+    from lakehouse.orm.fields import FieldDescriptor, ForeignIdDescriptor, ForeignKeyDescriptor
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 
 class TermRow(TrackedRow):
@@ -50,14 +57,22 @@ class OntologyRow(TermRow, _Named):
     consider: str | None = None
 
 
-class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
+class Term(HasAbbreviation, CanCurate, TellsRenames, TrackedRecord):
     """A biological entity: one of a public source, or one of your own.
 
     An entity is known by its id, and one of your own by its name: constructing either again
     gives the existing record.
     """
 
+    if TYPE_CHECKING:
+        description: FieldDescriptor[str | None]
+        source_uid: FieldDescriptor[str | None]
+        source: ForeignKeyDescriptor[Source | None]
+        source_id: ForeignIdDescriptor[str | None]
+
     _everybodys = True
+    # the field with the id of public sources
+    _id_field: ClassVar[str] = "ontology_id"
     # terms of a public source that are saved with this one, until it is saved
     _ancestry: Ancestry | None = None
 
@@ -242,12 +257,48 @@ class Term(HasAbbreviation, CanCurate, TellsRenames, BaseRecord):
 class OntologyTerm(HasParents, Term):
     """A term that has a place in a hierarchy."""
 
-    parents: Any
-    children: Any
+    if TYPE_CHECKING:
+        name: FieldDescriptor[str]
+        ontology_id: FieldDescriptor[str | None]
+        broad_synonyms: FieldDescriptor[str | None]
+        narrow_synonyms: FieldDescriptor[str | None]
+        related_synonyms: FieldDescriptor[str | None]
+        is_obsolete: FieldDescriptor[bool]
+        replaced_by: FieldDescriptor[str | None]
+        consider: FieldDescriptor[str | None]
+
+        def __init__(
+            self,
+            *found: Any,
+            parents: Iterable[str | OntologyTerm] | str | OntologyTerm | None = None,
+            name: str | None = None,
+            ontology_id: str | None = None,
+            abbr: str | None = None,
+            synonyms: str | None = None,
+            description: str | None = None,
+            source: Source | None = None,
+            broad_synonyms: str | None = None,
+            narrow_synonyms: str | None = None,
+            related_synonyms: str | None = None,
+            is_obsolete: bool | None = False,
+            replaced_by: str | None = None,
+            consider: str | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
     # ids or records that are to become parents when this one is saved
     _parents: list[Any] | None = None
 
-    def __init__(self, *found: Any, parents: Any = None, **fields: Any) -> None:
+    def _construct(
+        self,
+        *found: Any,
+        parents: Iterable[str | OntologyTerm] | str | OntologyTerm | None = None,
+        **fields: Any,
+    ) -> None:
         looked_up = values_of(type(self), found) if found else None
         if looked_up is not None:
             above = looked_up.pop("parents", None)
@@ -258,6 +309,9 @@ class OntologyTerm(HasParents, Term):
         if parents is not None:
             self._parents = checked_parents(type(self), parents)
             self._dirty = bool(self._saved and self._parents)
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _before_save(self, batch: Batch) -> None:
         super()._before_save(batch)

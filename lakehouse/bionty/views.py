@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.term import OntologyTerm
 
 # deeper than any ontology; only where terms are each other's ancestors does it cut anything off
 _DEEPEST = 100
@@ -28,5 +29,5 @@ def closure_view(table: str) -> str:
 
 def closure_views() -> dict[str, str]:
     """`cell_type_closure`, `tissue_closure` …: `descendant_uid, ancestor_uid, distance`."""
-    tables = [entity.table for entity in ENTITIES.values() if entity.has_hierarchy]
+    tables = [e.meta.table for e in ENTITIES.values() if issubclass(e, OntologyTerm)]
     return {f"{table}_closure": closure_view(table) for table in tables}

@@ -8,13 +8,17 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse import errors
 
+if TYPE_CHECKING:
+    from lakehouse.errors import *  # noqa: F403
 
-def __getattr__(name: str) -> Any:
-    return getattr(errors, name)
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        return getattr(errors, name)
 
 
 def __dir__() -> list[str]:

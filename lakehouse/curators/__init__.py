@@ -43,3 +43,7 @@ __all__ = [
     "annotate_artifact",
     "curator_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -238,8 +238,8 @@ def _feature(described: Described) -> Feature:
     found = Feature.filter(name=described.name, type=None, is_type=False).first()
     if found is not None and found._values.get("dtype") == str(described.dtype):
         return found
-    more = {"description": described.description} if described.description else {}
-    return Feature(name=described.name, dtype=described.dtype, **more)
+    about = described.description or None
+    return Feature(name=described.name, dtype=described.dtype, description=about)
 
 
 def _first_line(cls: type) -> str | None:

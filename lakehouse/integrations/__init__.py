@@ -13,3 +13,7 @@ from lakehouse.integrations.soma import save_tiledbsoma_experiment
 from lakehouse.integrations.vitessce import save_vitessce_config
 
 __all__ = ["curate_from_croissant", "save_tiledbsoma_experiment", "save_vitessce_config"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

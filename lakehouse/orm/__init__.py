@@ -1,7 +1,7 @@
 """Records, queries and transactions over the engine. Knows no biology."""
 
 from lakehouse.orm.aggregates import Avg, Count, Max, Min, StdDev, Sum, Variance
-from lakehouse.orm.base import BaseRecord, TimedRow, TrackedRow
+from lakehouse.orm.base import BaseRecord, TimedRow, TrackedRecord, TrackedRow
 from lakehouse.orm.batch import Batch
 from lakehouse.orm.context import use
 from lakehouse.orm.current import (
@@ -45,6 +45,7 @@ __all__ = [
     "Relation",
     "SQLRecord",
     "TimedRow",
+    "TrackedRecord",
     "TrackedRow",
     "Versioned",
     "VersionedRow",

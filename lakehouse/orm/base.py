@@ -54,6 +54,10 @@ from lakehouse.orm.showing import Showing
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake import Lake
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 Deleted = tuple[int, dict[str, int]]
 _assign = object.__setattr__
@@ -200,7 +204,8 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
         if "ablocks" not in self.meta.relations or not self._saved:
             return None
         registry = self._lake.directory.get(self.meta.relations["ablocks"].target).meta
-        found = self.ablocks.filter(kind="readme")
+        record: Any = self  # of one of the registries that have blocks
+        found = record.ablocks.filter(kind="readme")
         if registry.has_branch:
             found = found.filter(branch_uid__in=self._lake.visible_branches)
         readme = found.order_by("uid").last()
@@ -337,3 +342,30 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
     def _renew_uid(self) -> bool:
         """Choose another uid because this one is taken; False if it can't be another."""
         return False
+
+
+class TrackedRecord(BaseRecord):
+    """A record of a registry whose rows are a `TrackedRow`.
+
+    Where it lives and who made it is filled in when it is saved.
+    """
+
+    if TYPE_CHECKING:
+        branch_uid: FieldDescriptor[str]
+        branch: ForeignKeyDescriptor[Branch]
+        branch_id: ForeignIdDescriptor[str]
+        space_uid: FieldDescriptor[str]
+        space: ForeignKeyDescriptor[Space]
+        space_id: ForeignIdDescriptor[str]
+        created_on_uid: FieldDescriptor[str]
+        created_on: ForeignKeyDescriptor[Branch]
+        created_on_id: ForeignIdDescriptor[str]
+        is_locked: FieldDescriptor[bool]
+        created_at: FieldDescriptor[datetime]
+        updated_at: FieldDescriptor[datetime]
+        created_by_uid: FieldDescriptor[str]
+        created_by: ForeignKeyDescriptor[User]
+        created_by_id: ForeignIdDescriptor[str]
+        run_uid: FieldDescriptor[str | None]
+        run: ForeignKeyDescriptor[Run | None]
+        run_id: ForeignIdDescriptor[str | None]

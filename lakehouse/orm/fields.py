@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Never, TypeVar, Union, overload
 
 import pydantic
 
@@ -24,6 +24,7 @@ from lakehouse.printable import encodable
 if TYPE_CHECKING:
     from lakehouse.orm.meta import RegistryMeta
 
+T = TypeVar("T")
 _LENIENT = ("datetime", "date")
 
 
@@ -182,12 +183,19 @@ class FieldRef:
         return str(self)
 
 
-class FieldDescriptor:
-    """Gives a record's value, or on the class the field's reference."""
+class FieldDescriptor(Generic[T]):
+    """Gives a record's value, or on the class the field's reference.
+
+    Registries name theirs for type checkers, e.g. `key: FieldDescriptor[str | None]`.
+    """
 
     def __init__(self, field: Field) -> None:
         self._field = field
 
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> FieldRef: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> T: ...
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None:
             return FieldRef(owner, self._field.name)
@@ -196,7 +204,7 @@ class FieldDescriptor:
             lend(record, self._field.name, value)
         return value
 
-    def __set__(self, record: Any, value: Any) -> None:
+    def __set__(self, record: Any, value: T) -> None:
         checked = self._field.validate(value)
         refuse_derived(record, self._field.name, record._values.get(self._field.name), checked)
         record._set(self._field.name, checked)
@@ -219,15 +227,19 @@ def refuse_derived(record: Any, name: str, known: Any, told: Any) -> None:
         )
 
 
-class UidDescriptor(FieldDescriptor):
+class UidDescriptor(FieldDescriptor[str]):
     """The uid, which is made when it is first asked for."""
 
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> FieldRef: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> str: ...
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None:
-            return super().__get__(record, owner)
+            return FieldRef(owner, self._field.name)
         return record._ensure_uid()
 
-    def __set__(self, record: Any, value: Any) -> None:
+    def __set__(self, record: Any, value: str) -> None:
         if record._saved:
             raise InvalidArgument(f"The uid of {record!r} can't be changed.")
         super().__set__(record, value)
@@ -256,36 +268,44 @@ def take_back(record: Any) -> None:
             old.setdefault(name, before)
 
 
-class ForeignKeyDescriptor:
+class ForeignKeyDescriptor(Generic[T]):
     """Gives the record that a foreign key refers to, and takes one."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> FieldRef: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> T: ...
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None:
             return FieldRef(owner, self._name)
         return record._get_related(self._name)
 
-    def __set__(self, record: Any, value: Any) -> None:
+    def __set__(self, record: Any, value: T) -> None:
         column = f"{self._name}_uid"
-        told = value._values.get("uid") if hasattr(value, "_values") else value
+        told = getattr(value, "_values", {}).get("uid") if hasattr(value, "_values") else value
         refuse_derived(record, self._name, record._values.get(column), told)
         record._set_related(self._name, value)
 
 
-class ForeignIdDescriptor:
+class ForeignIdDescriptor(Generic[T]):
     """Gives and takes the uid that a foreign key holds, under the peer's name `<field>_id`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> FieldRef: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> T: ...
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None:
             return FieldRef(owner, self._name)
         return record._values.get(f"{self._name}_uid")
 
-    def __set__(self, record: Any, value: Any) -> None:
+    def __set__(self, record: Any, value: T) -> None:
         target = record.meta.foreign_keys[self._name]
         setattr(record, f"{self._name}_uid", branch_uid(value) if target == "Branch" else value)
 
@@ -295,19 +315,23 @@ def branch_uid(value: Any) -> Any:
     return NUMBERS.get(value, value) if type(value) is int else value
 
 
-class RelationDescriptor:
+class RelationDescriptor(Generic[T]):
     """Gives the manager of a relation over a link table, on instances."""
 
     def __init__(self, name: str, manager: Callable[[Any], Any] | None) -> None:
         self._name = name
         self._manager = manager
 
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> FieldRef: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> T: ...
     def __get__(self, record: Any, owner: type[Any]) -> Any:
         if record is None or self._manager is None:
             return FieldRef(owner, self._name)
         return self._manager(record)
 
-    def __set__(self, record: Any, value: Any) -> None:
+    def __set__(self, record: Any, value: Never) -> None:
         raise TypeMismatch(
             f"The relation {self._name!r} of {record!r} isn't assigned to.",
             hint=f".{self._name}.set([…]), or .{self._name}.add(…)",

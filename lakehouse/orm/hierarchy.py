@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm.base import BaseRecord, Deleted
+from lakehouse.orm.base import BaseRecord, Deleted, TrackedRecord
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.bootstrap import TRASH
 from lakehouse.orm.context import active_batch
@@ -23,6 +23,7 @@ from lakehouse.orm.record_list import RecordList
 
 if TYPE_CHECKING:
     from lakehouse.orm.batch import Batch
+    from lakehouse.orm.fields import FieldDescriptor, ForeignIdDescriptor
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta, Relation
     from lakehouse.orm.query import QuerySet
@@ -107,7 +108,7 @@ def check_acyclic(record: Any, others: Iterable[Any], relation: Relation) -> Non
             )
 
 
-class HasParents(ViewParents, BaseRecord):
+class HasParents(ViewParents, TrackedRecord):
     """Records with parents and children."""
 
     def query_parents(self) -> QuerySet[Self]:
@@ -133,8 +134,13 @@ class HasParents(ViewParents, BaseRecord):
 # -- types -----------------------------------------------------------------------------------
 
 
-class HasType(BaseRecord):
+class HasType(TrackedRecord):
     """Records that are grouped by types, which are records of the same registry."""
+
+    if TYPE_CHECKING:
+        is_type: FieldDescriptor[bool]
+        type_uid: FieldDescriptor[str | None]
+        type_id: ForeignIdDescriptor[str | None]
 
     def _set_related(self, name: str, value: Any) -> None:
         # a saved record's type is checked when the change is saved

@@ -24,6 +24,7 @@ from lakehouse.orm.query import QuerySet
 from lakehouse.orm.reading import LATEST
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
     from lakehouse.orm.lake import Lake
@@ -189,7 +190,7 @@ class RegistryQueries:
         features: str | Sequence[str] | bool | None = None,
         limit: int | None = LATEST,
         order_by: str | None = "-id",
-    ) -> Any:
+    ) -> pd.DataFrame:
         """The latest records as a pandas data frame; see `QuerySet.to_dataframe`.
 
         If there are more than `limit`, that is said; `limit=None` gives them all.

@@ -20,6 +20,7 @@ from lakehouse.orm.statement import ROW, Statement
 from lakehouse.orm.values import Shape, Values, aggregated, named_aggregates
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
     from lakehouse.orm.lake import Lake
@@ -71,7 +72,7 @@ class Reading(Generic[T]):
         features: str | Sequence[str] | bool | None = None,
         limit: int | None = None,
         order_by: str | None = "-id",
-    ) -> Any:
+    ) -> pd.DataFrame:
         """The rows as a pandas data frame, whose index `id` holds the uids.
 
         The newest records come first, unless the query set has an order.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from lakehouse._lazy import require
 from lakehouse.engine.view import operations
@@ -10,6 +10,9 @@ from lakehouse.errors import MultipleObjectsReturned, ObjectDoesNotExist
 from lakehouse.orm.current import save
 from lakehouse.orm.frames import to_pandas
 from lakehouse.orm.rows import as_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -32,7 +35,7 @@ class RecordList(list[T]):
         """The records, or the values of one field."""
         return list(self) if field is None else [getattr(record, field) for record in self]
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pd.DataFrame:
         """Their fields as a pandas data frame whose index `id` holds the uids."""
         if not self:
             return require("pandas", "make data frames").DataFrame()

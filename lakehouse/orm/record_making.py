@@ -15,6 +15,7 @@ from lakehouse.orm.current import current_lake
 from lakehouse.orm.fields import is_blank, together
 from lakehouse.orm.meta import TRACKED
 from lakehouse.orm.record_values import RecordValues
+from lakehouse.orm.signatures import SignatureOfRegistry
 from lakehouse.orm.unset import UNSET
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ _assign = object.__setattr__
 class RecordMaking(RecordValues):
     """The part of a record that constructs it, as a new one or as an existing one."""
 
+    __signature__ = SignatureOfRegistry()
+
+    _named: ClassVar[tuple[str, ...] | None] = None
+    """The fields that the constructor's signature names, if not all; see `signature_of`."""
     _claims_uid: bool = False
     _everybodys: ClassVar[bool] = False
     """Whether a record that two branches make is the same fact, and so comes to main."""

@@ -19,6 +19,7 @@ from lakehouse.orm.meta import TRACKED
 from lakehouse.orm.same_lake import check_same_lake
 
 if TYPE_CHECKING:
+    from lakehouse.orm.fields import UidDescriptor
     from lakehouse.orm.lake import Lake
     from lakehouse.orm.meta import RegistryMeta
 
@@ -42,7 +43,7 @@ class RecordValues:
     _lent: dict[str, tuple[Any, Any]] | None = None  # read dictionaries → what they were like
 
     if TYPE_CHECKING:
-        uid: Any
+        uid: UidDescriptor
 
     @property
     def id(self) -> str:
@@ -131,15 +132,17 @@ class RecordValues:
     def __deepcopy__(self, memo: Any) -> Self:
         return self.__copy__()
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise self.meta.unknown(name, "field or method")
+    if not TYPE_CHECKING:  # to type checkers a name that isn't annotated is an error
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and not hasattr(type(self), name):
-            raise self.meta.unknown(name)
-        object.__setattr__(self, name, value)
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise self.meta.unknown(name, "field or method")
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if not name.startswith("_") and not hasattr(type(self), name):
+                raise self.meta.unknown(name)
+            object.__setattr__(self, name, value)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.errors import InconsistentKey, InvalidArgument, TypeMismatch
 from lakehouse.identity import UID_LENGTH, next_version, stem_of
-from lakehouse.orm.base import BaseRecord, TrackedRow
+from lakehouse.orm.base import BaseRecord, TrackedRecord, TrackedRow
 from lakehouse.orm.bootstrap import ARCHIVE, TRASH
 from lakehouse.orm.context import active_batch
 from lakehouse.orm.families import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.engine.tables import TableVersion
     from lakehouse.orm.batch import Batch
+    from lakehouse.orm.fields import FieldDescriptor
     from lakehouse.orm.query import QuerySet
 
 _FAMILY = 200_000
@@ -61,13 +62,16 @@ def version_fields(table: str) -> dict[str, tuple[str, str]]:
     }
 
 
-class Versioned(BaseRecord):
+class Versioned(TrackedRecord):
     """A record of which there are versions.
 
     Subclasses pass `versioned=True` and `computed=version_fields(table)`, and call `_revise` or
     `_join_family` in their constructors. All versions with one `key` are a family; registries
     whose families have other names override `_family_name`.
     """
+
+    if TYPE_CHECKING:
+        version_tag: FieldDescriptor[str | None]
 
     _numbered: bool = False
 

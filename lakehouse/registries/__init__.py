@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from lakehouse.registries.user import User as User
 
 
-def __getattr__(name: str) -> Any:
-    if name not in DIRECTORY.registries:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return DIRECTORY.get(name)
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name not in DIRECTORY.registries:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return DIRECTORY.get(name)
 
 
 def __dir__() -> list[str]:

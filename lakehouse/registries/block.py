@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
-from types import new_class
 from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import create_model
 
 from lakehouse.config import notify
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm import Versioned, VersionedRow, version_fields
 from lakehouse.orm.families import is_held
-from lakehouse.orm.meta import table_name
 from lakehouse.registries._relations import relations_of
 from lakehouse.storage.hashing import hash_bytes
 
 if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
     from lakehouse.orm.families import Name
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 BlockKind = Literal["readme", "comment"]
 _README, _COMMENT = "readme", "comment"
@@ -54,7 +62,14 @@ class BlockRow(ContentRow):
 class BaseBlock(Versioned):
     """A piece of markdown. Equal content gives the existing block, other content a new version."""
 
-    def __init__(self, *, revises: Any = None, version: str | None = None, **fields: Any) -> None:
+    if TYPE_CHECKING:
+        content: FieldDescriptor[str]
+        hash: FieldDescriptor[str | None]
+        kind: FieldDescriptor[BlockKind]
+
+    def __init__(
+        self, *, revises: BaseBlock | None = None, version: str | None = None, **fields: Any
+    ) -> None:
         if version is not None:
             fields.setdefault("version_tag", version)
         if isinstance(revises, BaseBlock):
@@ -172,7 +187,31 @@ class Block(
         >>> Block(key="README.md", content="# Our lake", kind="readme").save()
     """
 
-    def __init__(self, *, key: str | None = None, kind: str = _README, **fields: Any) -> None:
+    if TYPE_CHECKING:
+        key: FieldDescriptor[str]
+        anchor_uid: FieldDescriptor[str | None]
+        anchor: ForeignKeyDescriptor[Block | None]
+        anchor_id: ForeignIdDescriptor[str | None]
+        projects: RelationDescriptor[LinkManager[Project]]
+        children: RelationDescriptor[KeyManager[Block]]
+
+        def __init__(
+            self,
+            *,
+            key: str | None = None,
+            kind: str = "readme",
+            revises: BaseBlock | None = None,
+            version: str | None = None,
+            content: str | None = None,
+            anchor: Block | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
+    def _construct(self, *, key: str | None = None, kind: str = _README, **fields: Any) -> None:
         revises = fields.get("revises")
         if key is None and isinstance(revises, Block):
             key = revises._values.get("key")
@@ -184,6 +223,9 @@ class Block(
                 hint="to attach markdown to one record: ln.models.RecordBlock(record=…)",
             )
         super().__init__(key=key, kind=kind, **fields)
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _check_kind(self, kind: Any) -> None:
         if kind != _README:
@@ -230,53 +272,5 @@ class AttachedBlock(BaseBlock):
         return None if name is None or where is None else {**where, **name}
 
 
-# class → the registry of the records that have it
-ATTACHED = {
-    "RecordBlock": "Record",
-    "ArtifactBlock": "Artifact",
-    "TransformBlock": "Transform",
-    "RunBlock": "Run",
-    "CollectionBlock": "Collection",
-    "SchemaBlock": "Schema",
-    "FeatureBlock": "Feature",
-    "ProjectBlock": "Project",
-    "ULabelBlock": "ULabel",
-    "BranchBlock": "Branch",
-    "SpaceBlock": "Space",
-}
-_MORE: dict[str, dict[str, Any]] = {"TransformBlock": {"line_number": (int | None, None)}}
-
-
 def _hash_of(content: str) -> str | None:
     return hash_bytes(content.encode()) if content else None
-
-
-def _registry(name: str, target: str) -> type[AttachedBlock]:
-    field = table_name(target)
-    columns = {f"{field}_uid": (str | None, None), **_MORE.get(name, {})}
-    columns = {n: c for n, c in columns.items() if n not in ContentRow.model_fields}
-    row: Any = create_model(f"{name}Row", __base__=ContentRow, __module__=__name__, **columns)
-    table = f"{field}_block"
-    keywords: dict[str, Any] = {
-        "row": row,
-        "table": table,
-        "name_field": "kind",
-        "match": (),
-        "versioned": True,
-        "foreign_keys": {field: target},
-        "part_of": field,
-        "computed": version_fields(table),
-        "relations": relations_of(name),
-    }
-    members = {"__doc__": f"Readmes of a {target}, and comments on it.", "__module__": __name__}
-    return new_class(name, (AttachedBlock,), keywords, lambda body: body.update(members))
-
-
-_made = {name: _registry(name, target) for name, target in ATTACHED.items()}
-
-
-def __getattr__(name: str) -> type[AttachedBlock]:
-    try:
-        return _made[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

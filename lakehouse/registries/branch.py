@@ -11,8 +11,20 @@ from lakehouse.orm.bootstrap import BUILT_IN
 from lakehouse.registries._relations import relations_of
 
 if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
     from lakehouse.orm.base import Deleted
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.attached_block import BranchBlock
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.user import User
 
 BranchStatus = Literal["standalone", "draft", "review", "merged", "closed"]
 
@@ -77,10 +89,55 @@ class Branch(
         'merged'
     """
 
-    def __init__(self, name: str | None = None, **fields: Any) -> None:
+    if TYPE_CHECKING:
+        created_at: FieldDescriptor[datetime]
+        updated_at: FieldDescriptor[datetime]
+        name: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        status: FieldDescriptor[BranchStatus | None]
+        created_by_uid: FieldDescriptor[str]
+        created_by: ForeignKeyDescriptor[User]
+        created_by_id: ForeignIdDescriptor[str]
+        space_uid: FieldDescriptor[str]
+        space: ForeignKeyDescriptor[Space]
+        space_id: ForeignIdDescriptor[str]
+        name_key: FieldDescriptor[str | None]
+        forked_from_uid: FieldDescriptor[str | None]
+        forked_from: ForeignKeyDescriptor[Branch | None]
+        forked_from_id: ForeignIdDescriptor[str | None]
+        forked_at: FieldDescriptor[str | None]
+        merged_into_uid: FieldDescriptor[str | None]
+        merged_into: ForeignKeyDescriptor[Branch | None]
+        merged_into_id: ForeignIdDescriptor[str | None]
+        merged_at: FieldDescriptor[datetime | None]
+        merged_by_uid: FieldDescriptor[str | None]
+        merged_by: ForeignKeyDescriptor[User | None]
+        merged_by_id: ForeignIdDescriptor[str | None]
+        users: RelationDescriptor[LinkManager[User]]
+        ulabels: RelationDescriptor[LinkManager[ULabel]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        ablocks: RelationDescriptor[KeyManager[BranchBlock]]
+
+        def __init__(
+            self,
+            name: str | None = None,
+            *,
+            description: str | None = None,
+            status: BranchStatus | None = "standalone",
+            uid: str | None = None,
+            space: Space | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
+    _named = ("description", "status", "uid", "space", "created_by")
+
+    def _construct(self, name: str | None = None, **fields: Any) -> None:
         super().__init__(name=name, **fields)
         if not self._saved:
             self._check_case()
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _check_case(self) -> None:
         name = str(self._values["name"])

@@ -21,7 +21,7 @@ from lakehouse.errors import (
     UnknownField,
     near,
 )
-from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRow, current_lake
+from lakehouse.orm import BaseRecord, FieldRef, QuerySet, TrackedRecord, TrackedRow, current_lake
 from lakehouse.orm.hierarchy import HasType
 from lakehouse.orm.protection import check_unreferenced
 from lakehouse.registries._relations import relations_of
@@ -29,8 +29,18 @@ from lakehouse.registries.feature_making import dtype_object, of_columns, of_val
 from lakehouse.schema import CatTarget, DType, parse_dtype
 
 if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
+    from lakehouse.orm.fields import FieldDescriptor, ForeignKeyDescriptor, RelationDescriptor
     from lakehouse.orm.record_list import RecordList
+    from lakehouse.orm.unset import UNSET, Unset
+    from lakehouse.registries.attached_block import FeatureBlock
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 
 class FeatureRow(TrackedRow):
@@ -59,7 +69,7 @@ class Feature(
     HasType,
     HasSynonyms,
     CanCurate,
-    BaseRecord,
+    TrackedRecord,
     row=FeatureRow,
     unique=(("name", "type_uid"),),
     names_per_branch=True,
@@ -85,11 +95,53 @@ class Feature(
         >>> Feature(name="temperature", dtype=float, unit="celsius").save()
     """
 
+    if TYPE_CHECKING:
+        name: FieldDescriptor[str]
+        dtype: FieldDescriptor[str | None]
+        type: ForeignKeyDescriptor[Feature | None]
+        unit: FieldDescriptor[str | None]
+        description: FieldDescriptor[str | None]
+        nullable: FieldDescriptor[bool]
+        coerce: FieldDescriptor[bool]
+        default_value: FieldDescriptor[Any]
+        cat_filters: FieldDescriptor[dict[str, Any] | None]
+        array_rank: FieldDescriptor[int]
+        array_size: FieldDescriptor[int]
+        array_shape: FieldDescriptor[list[int] | None]
+        schemas: RelationDescriptor[LinkManager[Schema]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        features: RelationDescriptor[KeyManager[Feature]]
+        ablocks: RelationDescriptor[KeyManager[FeatureBlock]]
+
+        def __init__(
+            self,
+            name: str | None = None,
+            dtype: Any = None,
+            *,
+            type: Feature | Unset | None = UNSET,
+            is_type: bool | None = False,
+            unit: str | None = None,
+            description: str | None = None,
+            synonyms: str | None = None,
+            nullable: bool | None = True,
+            coerce: bool | None = False,
+            default_value: Any = None,
+            cat_filters: dict[str, Any] | None = None,
+            array_rank: int | None = 0,
+            array_size: int | None = 0,
+            array_shape: list[int] | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
     def query_features(self) -> QuerySet[Feature]:
         """The features of this type and of all types below it, those types included."""
         return self._members_of_type()
 
-    def __init__(
+    def _construct(
         self, name: str | None = None, dtype: Any = None, *more: Any, **fields: Any
     ) -> None:
         if more:
@@ -120,6 +172,9 @@ class Feature(
                 hint=f"Feature(name={name!r}, dtype=str)",
             )
         super().__init__(name=name, dtype=text, **fields)
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _check_agrees(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         before, told = known.get("dtype"), given.get("dtype")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from lakehouse.annotation.values import Preparation, Prepared
 from lakehouse.annotation.writing import external, stage_many, stage_values
 from lakehouse.curation import Report
 from lakehouse.errors import InvalidArgument, ValidationError
-from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm import QuerySet, TrackedRecord, TrackedRow
 from lakehouse.orm.hierarchy import HasParents, HasType
 from lakehouse.orm.unset import UNSET, Unset
 from lakehouse.registries._relations import relations_of
@@ -29,7 +29,43 @@ from lakehouse.registries.sheet_export import NAME, artifact_of_type, frame_of_t
 from lakehouse.registries.sheets import RecordBatch
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from lakehouse.annotation.managers import KeyManager, LinkManager
+    from lakehouse.bionty.entities import (
+        CellLine,
+        CellMarker,
+        CellType,
+        DevelopmentalStage,
+        Disease,
+        Ethnicity,
+        ExperimentalFactor,
+        Gene,
+        Organism,
+        Pathway,
+        Phenotype,
+        Protein,
+        Tissue,
+    )
     from lakehouse.orm import Batch
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.attached_block import RecordBlock
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.collection import Collection
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.transform import Transform
+    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.user import User
 
 _assign = object.__setattr__
 
@@ -50,10 +86,11 @@ class RecordRow(TrackedRow):
 class _OnClassOrType:
     """`Record.to_dataframe()` lists records; that of a type gives its records as a sheet."""
 
-    def __get__(self, record: Any, owner: Any) -> Any:
+    def __get__(self, record: Any, owner: Any) -> Callable[..., pd.DataFrame]:
         if record is None:
             base: Any = super(Record, owner)
-            return base.to_dataframe
+            on_class: Callable[..., pd.DataFrame] = base.to_dataframe
+            return on_class
         return partial(_sheet, record)
 
 
@@ -66,7 +103,7 @@ class Record(
     TellsRenames,
     HasType,
     HasParents,
-    BaseRecord,
+    TrackedRecord,
     row=RecordRow,
     unique=(("name", "type_uid"),),
     names_per_branch=True,
@@ -98,19 +135,83 @@ class Record(
         >>> samples.to_dataframe()
     """
 
+    if TYPE_CHECKING:
+        name: FieldDescriptor[str | None]
+        type: ForeignKeyDescriptor[Record | None]
+        description: FieldDescriptor[str | None]
+        reference: FieldDescriptor[str | None]
+        reference_type: FieldDescriptor[str | None]
+        schema_uid: FieldDescriptor[str | None]
+        schema: ForeignKeyDescriptor[Schema | None]
+        schema_id: ForeignIdDescriptor[str | None]
+        extra_data: FieldDescriptor[dict[str, Any] | None]
+        artifacts: RelationDescriptor[LinkManager[Artifact]]
+        collections: RelationDescriptor[LinkManager[Collection]]
+        transforms: RelationDescriptor[LinkManager[Transform]]
+        input_of_runs: RelationDescriptor[LinkManager[Run]]
+        runs: RelationDescriptor[LinkManager[Run]]
+        linked_records: RelationDescriptor[LinkManager[Record]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        linked_ulabels: RelationDescriptor[LinkManager[ULabel]]
+        linked_users: RelationDescriptor[LinkManager[User]]
+        linked_runs: RelationDescriptor[LinkManager[Run]]
+        linked_artifacts: RelationDescriptor[LinkManager[Artifact]]
+        linked_collections: RelationDescriptor[LinkManager[Collection]]
+        linked_transforms: RelationDescriptor[LinkManager[Transform]]
+        linked_references: RelationDescriptor[LinkManager[Reference]]
+        linked_projects: RelationDescriptor[LinkManager[Project]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        references: RelationDescriptor[LinkManager[Reference]]
+        organisms: RelationDescriptor[LinkManager[Organism]]
+        genes: RelationDescriptor[LinkManager[Gene]]
+        proteins: RelationDescriptor[LinkManager[Protein]]
+        cell_markers: RelationDescriptor[LinkManager[CellMarker]]
+        tissues: RelationDescriptor[LinkManager[Tissue]]
+        cell_types: RelationDescriptor[LinkManager[CellType]]
+        diseases: RelationDescriptor[LinkManager[Disease]]
+        cell_lines: RelationDescriptor[LinkManager[CellLine]]
+        phenotypes: RelationDescriptor[LinkManager[Phenotype]]
+        pathways: RelationDescriptor[LinkManager[Pathway]]
+        experimental_factors: RelationDescriptor[LinkManager[ExperimentalFactor]]
+        developmental_stages: RelationDescriptor[LinkManager[DevelopmentalStage]]
+        ethnicities: RelationDescriptor[LinkManager[Ethnicity]]
+        parents: RelationDescriptor[LinkManager[Record]]
+        children: RelationDescriptor[LinkManager[Record]]
+        records: RelationDescriptor[KeyManager[Record]]
+        ablocks: RelationDescriptor[KeyManager[RecordBlock]]
+
+        def __init__(
+            self,
+            name: str | None = None,
+            *,
+            type: Record | Unset | None = UNSET,
+            is_type: bool = False,
+            features: Mapping[Any, Any] | None = None,
+            schema: Schema | None = None,
+            description: str | None = None,
+            reference: str | None = None,
+            reference_type: str | None = None,
+            extra_data: dict[str, Any] | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
     _features: Mapping[Any, Any] | None = None
     _prepared: Prepared | None = None
 
     to_dataframe = _OnClassOrType()
 
-    def __init__(
+    def _construct(
         self,
         name: str | None = None,
         *more: Any,
         type: Record | Unset | None = UNSET,
         is_type: bool = False,
         features: Mapping[Any, Any] | None = None,
-        schema: Any = None,
+        schema: Schema | None = None,
         **fields: Any,
     ) -> None:
         if more:
@@ -135,6 +236,9 @@ class Record(
             self._take_index()
         if sheet_schema(self._lake, self._values.get("type_uid")) is not None:
             self._check_sheet()
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _check_sheet(self) -> None:
         """Refuse a record that isn't what its sheet demands; saving checks it once more."""
@@ -301,7 +405,9 @@ class Record(
         """
         return RecordBatch(cls, df, type, name_field)
 
-    def to_artifact(self, key: str | None = None, suffix: str | None = None, **options: Any) -> Any:
+    def to_artifact(
+        self, key: str | None = None, suffix: str | None = None, **options: Any
+    ) -> Artifact:
         """Save the records of a type as a table, validated by the type's schema.
 
         Args:
@@ -309,4 +415,5 @@ class Record(
             suffix: The format, where no key is given.
             **options: Passed to `to_dataframe`.
         """
-        return artifact_of_type(self, key, suffix, **options)
+        made: Artifact = artifact_of_type(self, key, suffix, **options)
+        return made

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import datetime
+from typing import TYPE_CHECKING
 
 from lakehouse.annotation.curate import CanCurate
-from lakehouse.orm import BaseRecord, QuerySet, TrackedRow
+from lakehouse.orm import QuerySet, TrackedRecord, TrackedRow
 from lakehouse.orm.hierarchy import HasType
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries._validated import Abbreviation, Doi, Url
+
+if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
+    from lakehouse.orm.fields import FieldDescriptor, ForeignKeyDescriptor, RelationDescriptor
+    from lakehouse.orm.unset import UNSET, Unset
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.collection import Collection
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.record import Record
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.transform import Transform
+    from lakehouse.registries.user import User
 
 
 class ReferenceRow(TrackedRow):
@@ -29,7 +44,7 @@ class ReferenceRow(TrackedRow):
 class Reference(
     CanCurate,
     HasType,
-    BaseRecord,
+    TrackedRecord,
     row=ReferenceRow,
     unique=(("name", "type_uid"),),
     names_per_branch=True,
@@ -57,6 +72,44 @@ class Reference(
     Example:
         >>> Reference(name="A paper", doi="10.1000/182").save()
     """
+
+    if TYPE_CHECKING:
+        name: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        type: ForeignKeyDescriptor[Reference | None]
+        abbr: FieldDescriptor[str | None]
+        url: FieldDescriptor[str | None]
+        pubmed_id: FieldDescriptor[int | None]
+        doi: FieldDescriptor[str | None]
+        text: FieldDescriptor[str | None]
+        date: FieldDescriptor[datetime.date | None]
+        artifacts: RelationDescriptor[LinkManager[Artifact]]
+        collections: RelationDescriptor[LinkManager[Collection]]
+        transforms: RelationDescriptor[LinkManager[Transform]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        records: RelationDescriptor[LinkManager[Record]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        references: RelationDescriptor[KeyManager[Reference]]
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            description: str | None = None,
+            type: Reference | Unset | None = UNSET,
+            is_type: bool | None = False,
+            abbr: str | None = None,
+            url: str | None = None,
+            pubmed_id: int | None = None,
+            doi: str | None = None,
+            text: str | None = None,
+            date: datetime.date | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
 
     def query_references(self) -> QuerySet[Reference]:
         """The references of this type and of all types below it, those types included."""

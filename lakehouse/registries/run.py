@@ -10,12 +10,29 @@ from lakehouse.annotation.features import FeatureManager
 from lakehouse.annotation.frames import with_features
 from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import BaseRecord, TrackedRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries._validated import PlainReference
 
 if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.attached_block import RunBlock
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.collection import Collection
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.record import Record
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.transform import Transform
+    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.user import User
 
 RunStatus = Literal["scheduled", "restarted", "started", "completed", "errored", "aborted"]
 
@@ -59,7 +76,7 @@ class RunRow(TrackedRow):
 
 
 class Run(
-    BaseRecord,
+    TrackedRecord,
     row=RunRow,
     match=(),
     required=("transform_uid",),
@@ -89,7 +106,78 @@ class Run(
         'scheduled'
     """
 
-    def __init__(self, transform: Any = None, *more: Any, **fields: Any) -> None:
+    if TYPE_CHECKING:
+        name: FieldDescriptor[str | None]
+        description: FieldDescriptor[str | None]
+        transform_uid: FieldDescriptor[str]
+        transform: ForeignKeyDescriptor[Transform]
+        transform_id: ForeignIdDescriptor[str]
+        entrypoint: FieldDescriptor[str | None]
+        started_at: FieldDescriptor[datetime | None]
+        finished_at: FieldDescriptor[datetime | None]
+        status: FieldDescriptor[RunStatus | None]
+        params: FieldDescriptor[dict[str, Any] | None]
+        cli_args: FieldDescriptor[str | None]
+        reference: FieldDescriptor[str | None]
+        reference_type: FieldDescriptor[str | None]
+        report_uid: FieldDescriptor[str | None]
+        report: ForeignKeyDescriptor[Artifact | None]
+        report_id: ForeignIdDescriptor[str | None]
+        environment_uid: FieldDescriptor[str | None]
+        environment: ForeignKeyDescriptor[Artifact | None]
+        environment_id: ForeignIdDescriptor[str | None]
+        plan_uid: FieldDescriptor[str | None]
+        plan: ForeignKeyDescriptor[Artifact | None]
+        plan_id: ForeignIdDescriptor[str | None]
+        initiated_by_run_uid: FieldDescriptor[str | None]
+        initiated_by_run: ForeignKeyDescriptor[Run | None]
+        initiated_by_run_id: ForeignIdDescriptor[str | None]
+        extra_data: FieldDescriptor[dict[str, Any] | None]
+        artifacts: RelationDescriptor[LinkManager[Artifact]]
+        input_artifacts: RelationDescriptor[LinkManager[Artifact]]
+        input_collections: RelationDescriptor[LinkManager[Collection]]
+        input_records: RelationDescriptor[LinkManager[Record]]
+        recreated_artifacts: RelationDescriptor[LinkManager[Artifact]]
+        recreated_collections: RelationDescriptor[LinkManager[Collection]]
+        ulabels: RelationDescriptor[LinkManager[ULabel]]
+        records: RelationDescriptor[LinkManager[Record]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        linked_artifacts: RelationDescriptor[LinkManager[Artifact]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        initiated_runs: RelationDescriptor[KeyManager[Run]]
+        output_transforms: RelationDescriptor[KeyManager[Transform]]
+        output_artifacts: RelationDescriptor[KeyManager[Artifact]]
+        output_collections: RelationDescriptor[KeyManager[Collection]]
+        output_records: RelationDescriptor[KeyManager[Record]]
+        ablocks: RelationDescriptor[KeyManager[RunBlock]]
+
+        def __init__(
+            self,
+            transform: Transform | None = None,
+            *,
+            name: str | None = None,
+            description: str | None = None,
+            entrypoint: str | None = None,
+            started_at: datetime | None = None,
+            finished_at: datetime | None = None,
+            status: RunStatus | None = "scheduled",
+            params: dict[str, Any] | None = None,
+            cli_args: str | None = None,
+            reference: str | None = None,
+            reference_type: str | None = None,
+            report: Artifact | None = None,
+            environment: Artifact | None = None,
+            plan: Artifact | None = None,
+            initiated_by_run: Run | None = None,
+            extra_data: dict[str, Any] | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
+    def _construct(self, transform: Transform | None = None, *more: Any, **fields: Any) -> None:
         if more:
             raise InvalidArgument(
                 "Only one non-keyword arg allowed: transform", found=", ".join(map(repr, more))
@@ -101,6 +189,9 @@ class Run(
             raise InvalidArgument(
                 f"{transform!r} isn't saved, so it has no runs.", hint="transform.save()"
             )
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     @property
     def features(self) -> FeatureManager:

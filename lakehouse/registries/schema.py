@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
@@ -11,44 +11,17 @@ from lakehouse.annotation.pandera_schema import pandera_schema
 from lakehouse.annotation.row_models import row_model
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import QuerySet, TrackedRow
+from lakehouse.orm import QuerySet
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.feature import Feature
 from lakehouse.registries.schema_parts import arguments, content, making
 from lakehouse.registries.schema_parts.changing import SchemaContent
+from lakehouse.registries.schema_parts.row import SchemaRow
 
-_OWN = ("type", "type_id", "is_type", "branch", "space", "n_members")
-
-
-class SchemaRow(TrackedRow):
-    """A row of the table `schema`.
-
-    Attributes:
-        hash_key: The hash where it stands for the first schema of its content, else None: only
-            schemas that were changed may be equal to others.
-    """
-
-    name: str | None = None
-    description: str | None = None
-    n_members: int | None = None
-    dtype: str | None = None
-    itype: str | None = None
-    otype: str | None = None
-    suffix: str | None = None
-    type_uid: str | None = None
-    is_type: bool = False
-    hash: str | None = None
-    hash_key: str | None = None
-    minimal_set: bool = True
-    maximal_set: bool = False
-    ordered_set: bool = False
-    coerce: bool | None = None
-    flexible: bool = False
-    index_uid: str | None = None
-    slots_uids: dict[str, Any] | None = None
-    constraints: dict[str, Any] | None = None
-    content: dict[str, Any] | None = None
-    history: dict[str, Any] | None = None
+if TYPE_CHECKING:
+    from lakehouse.orm.unset import UNSET, Unset
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.space import Space
 
 
 class Schema(
@@ -103,9 +76,38 @@ class Schema(
         >>> Schema([Feature(name="donor", dtype=str)], name="donors").save()
     """
 
-    _everybodys = True
+    if TYPE_CHECKING:
 
-    def __init__(
+        def __init__(
+            self,
+            features: Iterable[Any] | None = None,
+            index: Feature | None = None,
+            slots: Mapping[str, Schema] | None = None,
+            *,
+            name: str | None = None,
+            description: str | None = None,
+            itype: Any = None,
+            otype: str | None = None,
+            suffix: str | None = None,
+            dtype: Any = None,
+            minimal_set: bool = True,
+            maximal_set: bool = False,
+            ordered_set: bool = False,
+            coerce: bool | None = None,
+            flexible: bool | None = None,
+            optionals: Iterable[str | Feature] = (),
+            constraints: Mapping[str, Mapping[str, Any]] | None = None,
+            type: Schema | Unset | None = UNSET,
+            is_type: bool | None = False,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+        ) -> None: ...
+
+    _everybodys = True
+    _named = ("type", "is_type", "uid", "branch", "space")
+
+    def _construct(
         self,
         features: Iterable[Any] | None = None,
         index: Feature | None = None,
@@ -126,7 +128,9 @@ class Schema(
         constraints: Mapping[str, Mapping[str, Any]] | None = None,
         **fields: Any,
     ) -> None:
-        arguments.check_known(fields, (*_OWN, "uid", "branch_uid", "space_uid"))
+        arguments.check_known(
+            fields, (*self._named, "type_id", "branch_uid", "space_uid", "n_members")
+        )
         arguments.check_index(index)
         members = arguments.members_of(features, optionals)
         parts = arguments.slots_of(slots, otype, Schema)
@@ -173,6 +177,9 @@ class Schema(
             **columns,
             **fields,
         )
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _match(self, *, any_type: bool) -> None:
         """Become the schema of equal content, or else the one of the same name."""
@@ -222,7 +229,7 @@ class Schema(
     # -- making --------------------------------------------------------------------------
 
     @classmethod
-    def from_values(
+    def from_values(  # type: ignore[override]  # the peer's: one schema of the values
         cls,
         values: Any,
         field: Any = None,

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lakehouse.orm import BaseRecord, TimedRow
 from lakehouse.registries._relations import relations_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lakehouse.annotation.managers import KeyManager
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.attached_block import SpaceBlock
+    from lakehouse.registries.user import User
 
 
 class SpaceRow(TimedRow):
@@ -37,3 +52,22 @@ class Space(
         >>> ULabel(name="sample 1", space=study).save()
         >>> ULabel.filter(space__name="study 7").one()
     """
+
+    if TYPE_CHECKING:
+        created_at: FieldDescriptor[datetime]
+        updated_at: FieldDescriptor[datetime]
+        name: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        created_by_uid: FieldDescriptor[str]
+        created_by: ForeignKeyDescriptor[User]
+        created_by_id: ForeignIdDescriptor[str]
+        ablocks: RelationDescriptor[KeyManager[SpaceBlock]]
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            description: str | None = None,
+            uid: str | None = None,
+            created_by: User | None = None,
+        ) -> None: ...

@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument, NoWriteAccess, StorageError, TypeMismatch
-from lakehouse.orm import BaseRecord, TrackedRow
+from lakehouse.orm import TrackedRecord, TrackedRow
 from lakehouse.registries._relations import relations_of
 from lakehouse.registries.artifact.ownership import claim
 from lakehouse.storage.location import StorageLocation
 from lakehouse.uris import tell_unkept, text_of
 
 if TYPE_CHECKING:
+    from upath import UPath
+
+    from lakehouse.annotation.managers import KeyManager
     from lakehouse.orm import Batch
     from lakehouse.orm.base import Deleted
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 
 class StorageRow(TrackedRow):
@@ -47,7 +59,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 class Storage(
-    BaseRecord,
+    TrackedRecord,
     row=StorageRow,
     name_field="root",
     unique=(("root",),),
@@ -66,7 +78,30 @@ class Storage(
         's3'
     """
 
-    def __init__(
+    if TYPE_CHECKING:
+        root: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        type: FieldDescriptor[str]
+        region: FieldDescriptor[str | None]
+        lake_uid: FieldDescriptor[str | None]
+        artifacts: RelationDescriptor[KeyManager[Artifact]]
+
+        def __init__(
+            self,
+            root: str | os.PathLike[str] | None = None,
+            *,
+            host: str | None = None,
+            description: str | None = None,
+            region: str | None = None,
+            lake_uid: str | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
+    def _construct(
         self,
         root: str | os.PathLike[str] | None = None,
         *,
@@ -87,6 +122,9 @@ class Storage(
             location = StorageLocation(text)
             fields = {"type": location.type, **fields, "root": location.root}
         super().__init__(**fields)
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _before_save(self, batch: Batch) -> None:
         """A local folder that isn't there yet is made, and removed if nothing is saved."""
@@ -132,11 +170,12 @@ class Storage(
         return StorageLocation(self._values["root"])
 
     @property
-    def path(self) -> Any:
+    def path(self) -> UPath:
         """The root as a path object."""
         from upath import UPath  # 0.1 s: only for those who ask for a path
 
-        return UPath(self._values["root"], **self.location.options)
+        found: UPath = UPath(self._values["root"], **self.location.options)
+        return found
 
     @property
     def host(self) -> str | None:

@@ -15,7 +15,24 @@ from lakehouse.registries._validated import PlainReference
 from lakehouse.storage.hashing import hash_bytes
 
 if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.attached_block import TransformBlock
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.record import Record
+    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.user import User
 
 TransformKind = Literal["pipeline", "notebook", "script", "function"]
 
@@ -82,9 +99,56 @@ class Transform(
         >>> Transform(key="Cell Ranger", version="7.2.0", kind="pipeline").save()
     """
 
+    if TYPE_CHECKING:
+        key: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        kind: FieldDescriptor[TransformKind | None]
+        source_code: FieldDescriptor[str | None]
+        hash: FieldDescriptor[str | None]
+        reference: FieldDescriptor[str | None]
+        reference_type: FieldDescriptor[str | None]
+        environment_uid: FieldDescriptor[str | None]
+        environment: ForeignKeyDescriptor[Artifact | None]
+        environment_id: ForeignIdDescriptor[str | None]
+        plan_uid: FieldDescriptor[str | None]
+        plan: ForeignKeyDescriptor[Artifact | None]
+        plan_id: ForeignIdDescriptor[str | None]
+        config: FieldDescriptor[dict[str, Any] | None]
+        predecessors: RelationDescriptor[LinkManager[Transform]]
+        successors: RelationDescriptor[LinkManager[Transform]]
+        ulabels: RelationDescriptor[LinkManager[ULabel]]
+        records: RelationDescriptor[LinkManager[Record]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        references: RelationDescriptor[LinkManager[Reference]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        runs: RelationDescriptor[KeyManager[Run]]
+        ablocks: RelationDescriptor[KeyManager[TransformBlock]]
+
+        def __init__(
+            self,
+            key: str | None = None,
+            *,
+            revises: Transform | None = None,
+            version: str | None = None,
+            type: TransformKind | None = None,
+            description: str | None = None,
+            kind: TransformKind | None = "pipeline",
+            source_code: str | None = None,
+            reference: str | None = None,
+            reference_type: str | None = None,
+            environment: Artifact | None = None,
+            plan: Artifact | None = None,
+            config: dict[str, Any] | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            run: Run | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
     _hashed: str | None = None  # what the present source gave, if it was changed
 
-    def __init__(
+    def _construct(
         self,
         key: str | None = None,
         *,
@@ -112,6 +176,9 @@ class Transform(
         elif not self._join_staged({"key": self._values["key"]}) and not self._become_known():
             self._join_family()
             inherit(self, "description")
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _set_given(self, given: dict[str, Any]) -> None:
         """The transform is known: it takes a description, and source code if it had none."""
@@ -182,7 +249,7 @@ class Transform(
         return str(self._values["key"]).rpartition("/")[2]
 
     @property
-    def latest_run(self) -> Any:
+    def latest_run(self) -> Run | None:
         """The newest run of this version, or None."""
-        runs: QuerySet[Any] = QuerySet(self._lake.directory.get("Run"), self._lake)
+        runs: QuerySet[Run] = QuerySet(self._lake.directory.get("Run"), self._lake)
         return runs.filter(transform=self).last()

@@ -6,10 +6,11 @@ import pytest
 
 import lakehouse.bionty as bt
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.bionty.term import OntologyTerm
 from lakehouse.errors import ObjectDoesNotExist, OrganismNotSet
 from lakehouse.orm import current_lake
 
-HIERARCHIES = [name for name, entity in ENTITIES.items() if entity.has_hierarchy]
+HIERARCHIES = [name for name, entity in ENTITIES.items() if issubclass(entity, OntologyTerm)]
 
 # what the peer's records have, ids aside
 FIELDS = {
@@ -45,7 +46,7 @@ def test_each_is_a_registry_of_terms(name: str, lake) -> None:
     assert registry(name="child") == child
     assert child.parents.to_list("name") == ["parent"]
     assert registry.standardize(["kid"]) == ["child"]
-    rows = current_lake().sql(f"SELECT * FROM {ENTITIES[name].table}_closure").fetchall()
+    rows = current_lake().sql(f"SELECT * FROM {ENTITIES[name].meta.table}_closure").fetchall()
     assert rows == [(child.uid, parent.uid, 1)]
 
 

@@ -118,13 +118,15 @@ _PLACES |= {
 __all__ = sorted([*_PLACES, "mini_immuno"])
 
 
-def __getattr__(name: str) -> Any:
-    if name == "mini_immuno":
-        return importlib.import_module(f"{__name__}.mini_immuno")
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+if not TYPE_CHECKING:  # a misspelt name is an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name == "mini_immuno":
+            return importlib.import_module(f"{__name__}.mini_immuno")
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _PLACES[name]
+        return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,8 @@ from lakehouse.registries.artifact.replacing import ArtifactReplacing
 
 if TYPE_CHECKING:
     from lakehouse.registries.artifact.record import Artifact
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
 
 
 class ArtifactConstructors(ArtifactReplacing):
@@ -28,10 +30,10 @@ class ArtifactConstructors(ArtifactReplacing):
         *,
         key: str | None = None,
         description: str | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         features: Mapping[Any, Any] | None = None,
         revises: Artifact | None = None,
-        run: Any = None,
+        run: Run | bool | None = None,
         parquet_kwargs: Mapping[str, Any] | None = None,
         csv_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -65,10 +67,10 @@ class ArtifactConstructors(ArtifactReplacing):
         *,
         key: str | None = None,
         description: str | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         features: Mapping[Any, Any] | None = None,
         revises: Artifact | None = None,
-        run: Any = None,
+        run: Run | bool | None = None,
         format: str | None = None,
         h5ad_kwargs: Mapping[str, Any] | None = None,
         zarr_kwargs: Mapping[str, Any] | None = None,
@@ -104,10 +106,10 @@ class ArtifactConstructors(ArtifactReplacing):
         *,
         key: str | None = None,
         description: str | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         features: Mapping[Any, Any] | None = None,
         revises: Artifact | None = None,
-        run: Any = None,
+        run: Run | bool | None = None,
         **kwargs: Any,
     ) -> Self:
         """An artifact of a MuData, validated and annotated if a schema is given.
@@ -136,10 +138,10 @@ class ArtifactConstructors(ArtifactReplacing):
         *,
         key: str | None = None,
         description: str | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         features: Mapping[Any, Any] | None = None,
         revises: Artifact | None = None,
-        run: Any = None,
+        run: Run | bool | None = None,
         **kwargs: Any,
     ) -> Self:
         """An artifact of a SpatialData, validated and annotated if a schema is given.
@@ -168,10 +170,10 @@ class ArtifactConstructors(ArtifactReplacing):
         *,
         key: str | None = None,
         description: str | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         features: Mapping[Any, Any] | None = None,
         revises: Artifact | None = None,
-        run: Any = None,
+        run: Run | bool | None = None,
         **kwargs: Any,
     ) -> Self:
         """An artifact of a SOMA experiment, validated and annotated if a schema is given.
@@ -196,7 +198,7 @@ class ArtifactConstructors(ArtifactReplacing):
 
     @classmethod
     def from_dir(
-        cls, path: str | os.PathLike[str], *, key: str | None = None, run: Any = None
+        cls, path: str | os.PathLike[str], *, key: str | None = None, run: Run | bool | None = None
     ) -> ArtifactList:
         """One artifact per file in a directory.
 

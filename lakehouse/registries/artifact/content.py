@@ -11,17 +11,20 @@ from lakehouse.annotation.labels import LabelManager
 from lakehouse.errors import ContentChanged, InvalidArgument, NoLoader, ObjectDoesNotExist
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
-from lakehouse.orm import Versioned
 from lakehouse.registries.artifact import placing
 from lakehouse.registries.artifact.comparing import ArtifactDiff, compare
 from lakehouse.registries.artifact.payload import Payload
-from lakehouse.registries.artifact.row import managed_key
+from lakehouse.registries.artifact.row import ArtifactFields, managed_key
 from lakehouse.registries.artifact.stored import local_content, place_of
 from lakehouse.registries.artifact.validating import Validation
 from lakehouse.storage import Look, StorageLocation, look_at
 
 if TYPE_CHECKING:
     from upath import UPath
+
+    from lakehouse.annotation.managers import LinkManager
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.transform import Transform
 
 LINKED = 10_000_000
 
@@ -31,7 +34,7 @@ _TRIES = 3
 _SHOWN = (".html", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".rds")
 
 
-class ArtifactContent(Versioned):
+class ArtifactContent(ArtifactFields):
     """The part of an artifact that reads."""
 
     _payload: Payload | None = None
@@ -74,14 +77,6 @@ class ArtifactContent(Versioned):
         if location.is_local:
             return Path(location.uri(self._place(location)))
         return location.path(self._place(location))
-
-    @property
-    def hash(self) -> str | None:
-        """The content hash; computed when it is asked for before saving."""
-        if self._payload is not None and self._values.get("hash") is None:
-            return self._payload.hashed().hash
-        found: str | None = self._values.get("hash")
-        return found
 
     def cache(self, *, is_run_input: bool | None = None, mute: bool = False) -> Path:
         """A local path of the content; remote content is downloaded once and verified.
@@ -191,9 +186,10 @@ class ArtifactContent(Versioned):
     # -- what it says ------------------------------------------------------------------
 
     @property
-    def transform(self) -> Any:
+    def transform(self) -> Transform | None:
         """The transform whose run made the artifact."""
-        return None if self.run is None else self.run.transform
+        run = self.run
+        return None if run is None else run.transform
 
     @property
     def features(self) -> FeatureManager:
@@ -206,7 +202,7 @@ class ArtifactContent(Versioned):
         return LabelManager(self)
 
     @property
-    def feature_sets(self) -> Any:
+    def feature_sets(self) -> LinkManager[Schema]:
         """The schemas of what was found in the dataset, an older name of `schemas`."""
         return self.schemas
 

@@ -28,7 +28,11 @@ from lakehouse.registries.artifact.validating import schema_named, validate_payl
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
     from lakehouse.registries.schema import Schema
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.storage import Storage
 
 
 class Artifact(
@@ -81,7 +85,33 @@ class Artifact(
         >>> Artifact("cells.parquet", key="study/cells.parquet").save()
     """
 
-    def __init__(
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            path: Any = None,
+            *,
+            key: str | None = None,
+            description: str | None = None,
+            kind: str | None = None,
+            features: Mapping[Any, Any] | None = None,
+            schema: Schema | str | None = None,
+            revises: Artifact | None = None,
+            overwrite_versions: bool | None = None,
+            run: Run | bool | None = None,
+            storage: Storage | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            skip_hash_lookup: bool | None = None,
+            key_is_virtual: bool | None = None,
+            extra_data: dict[str, Any] | None = None,
+            version: str | None = None,
+            version_tag: str | None = None,
+            format: str | None = None,
+            write_kwargs: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+    def _construct(
         self,
         path: Any = None,
         *more: Any,
@@ -89,13 +119,13 @@ class Artifact(
         description: str | None = None,
         kind: str | None = None,
         features: Mapping[Any, Any] | None = None,
-        schema: Any = None,
+        schema: Schema | str | None = None,
         revises: Artifact | None = None,
         overwrite_versions: bool | None = None,
-        run: Any = None,
-        storage: Any = None,
-        branch: Any = None,
-        space: Any = None,
+        run: Run | bool | None = None,
+        storage: Storage | None = None,
+        branch: Branch | None = None,
+        space: Space | None = None,
         skip_hash_lookup: bool | None = None,
         key_is_virtual: bool | None = None,
         extra_data: dict[str, Any] | None = None,
@@ -150,6 +180,9 @@ class Artifact(
             self._validate_known(schema, features)
             return
         self._begin_version(revises, schema, features)
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _begin_version(
         self, revises: Artifact | None, schema: Any, features: Mapping[Any, Any] | None

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.identity import UID_LENGTH, new_uid
-from lakehouse.orm.versions import VersionedRow
+from lakehouse.orm.versions import Versioned, VersionedRow
+
+if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
+    from lakehouse.bionty.entities import (
+        CellLine,
+        CellMarker,
+        CellType,
+        DevelopmentalStage,
+        Disease,
+        Ethnicity,
+        ExperimentalFactor,
+        Gene,
+        Organism,
+        Pathway,
+        Phenotype,
+        Protein,
+        Tissue,
+    )
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.attached_block import ArtifactBlock
+    from lakehouse.registries.collection import Collection
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.record import Record
+    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.storage import Storage
+    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.user import User
 
 _LONG = 200
 OWN = ".lakehouse/"
@@ -56,6 +91,61 @@ class ArtifactRow(VersionedRow):
     schema_uid: str | None = None
     schema_hash: str | None = None
     extra_data: dict[str, Any] | None = None
+
+
+class ArtifactFields(Versioned):
+    """The fields and relations of artifacts."""
+
+    if TYPE_CHECKING:
+        key: FieldDescriptor[str | None]
+        description: FieldDescriptor[str | None]
+        suffix: FieldDescriptor[str]
+        kind: FieldDescriptor[str | None]
+        otype: FieldDescriptor[str | None]
+        size: FieldDescriptor[int | None]
+        hash: FieldDescriptor[str | None]
+        hash_key: FieldDescriptor[str | None]
+        n_files: FieldDescriptor[int | None]
+        n_observations: FieldDescriptor[int | None]
+        storage_uid: FieldDescriptor[str]
+        storage: ForeignKeyDescriptor[Storage]
+        storage_id: ForeignIdDescriptor[str]
+        storage_key: FieldDescriptor[str | None]
+        key_is_virtual: FieldDescriptor[bool | None]
+        overwrite_versions: FieldDescriptor[bool | None]
+        schema_uid: FieldDescriptor[str | None]
+        schema: ForeignKeyDescriptor[Schema | None]
+        schema_id: ForeignIdDescriptor[str | None]
+        schema_hash: FieldDescriptor[str | None]
+        extra_data: FieldDescriptor[dict[str, Any] | None]
+        ulabels: RelationDescriptor[LinkManager[ULabel]]
+        records: RelationDescriptor[LinkManager[Record]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        references: RelationDescriptor[LinkManager[Reference]]
+        users: RelationDescriptor[LinkManager[User]]
+        runs: RelationDescriptor[LinkManager[Run]]
+        artifacts: RelationDescriptor[LinkManager[Artifact]]
+        linked_by_artifacts: RelationDescriptor[LinkManager[Artifact]]
+        schemas: RelationDescriptor[LinkManager[Schema]]
+        collections: RelationDescriptor[LinkManager[Collection]]
+        input_of_runs: RelationDescriptor[LinkManager[Run]]
+        recreating_runs: RelationDescriptor[LinkManager[Run]]
+        linked_by_runs: RelationDescriptor[LinkManager[Run]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        organisms: RelationDescriptor[LinkManager[Organism]]
+        genes: RelationDescriptor[LinkManager[Gene]]
+        proteins: RelationDescriptor[LinkManager[Protein]]
+        cell_markers: RelationDescriptor[LinkManager[CellMarker]]
+        tissues: RelationDescriptor[LinkManager[Tissue]]
+        cell_types: RelationDescriptor[LinkManager[CellType]]
+        diseases: RelationDescriptor[LinkManager[Disease]]
+        cell_lines: RelationDescriptor[LinkManager[CellLine]]
+        phenotypes: RelationDescriptor[LinkManager[Phenotype]]
+        pathways: RelationDescriptor[LinkManager[Pathway]]
+        experimental_factors: RelationDescriptor[LinkManager[ExperimentalFactor]]
+        developmental_stages: RelationDescriptor[LinkManager[DevelopmentalStage]]
+        ethnicities: RelationDescriptor[LinkManager[Ethnicity]]
+        ablocks: RelationDescriptor[KeyManager[ArtifactBlock]]
 
 
 def managed_key(uid: str, suffix: str, *, again: bool = False) -> str:

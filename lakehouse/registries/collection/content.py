@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument
-from lakehouse.orm import Versioned
+from lakehouse.registries.collection.row import CollectionFields
 
 if TYPE_CHECKING:
     from lakehouse.orm import QuerySet
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.transform import Transform
 
 
-class CollectionContent(Versioned):
+class CollectionContent(CollectionFields):
     """The part of a collection that reads."""
 
     @property
-    def ordered_artifacts(self) -> QuerySet[Any]:
+    def ordered_artifacts(self) -> QuerySet[Artifact]:
         """The artifacts in the order in which they were given."""
-        found: QuerySet[Any] = self.artifacts.all()
-        return found
+        return self.artifacts.all()
 
     @property
-    def data_artifact(self) -> Any:
+    def data_artifact(self) -> Artifact | None:
         """The only data artifact of a collection that has one; the oldest of several."""
         return self.ordered_artifacts.order_by("uid").first()
 
@@ -33,9 +34,10 @@ class CollectionContent(Versioned):
         return str(self._values["key"]).rpartition("/")[2]
 
     @property
-    def transform(self) -> Any:
+    def transform(self) -> Transform | None:
         """The transform whose run made the collection."""
-        return None if self.run is None else self.run.transform
+        run = self.run
+        return None if run is None else run.transform
 
     def _same_format(self, what: str) -> list[Any]:
         """The artifacts, which must have one format.

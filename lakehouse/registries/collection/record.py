@@ -23,6 +23,12 @@ from lakehouse.storage.hashing import hash_bytes
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.orm import Batch
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.space import Space
+    from lakehouse.registries.user import User
 
 
 class Collection(
@@ -65,18 +71,41 @@ class Collection(
         >>> Collection([artifact_1, artifact_2], key="release").save()
     """
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            artifacts: Artifact | Iterable[Artifact] | None = None,
+            key: str | None = None,
+            *,
+            description: str | None = None,
+            revises: Collection | None = None,
+            meta: Artifact | None = None,
+            run: Run | bool | None = None,
+            version: str | None = None,
+            skip_hash_lookup: bool = False,
+            reference: str | None = None,
+            reference_type: str | None = None,
+            schema: Schema | None = None,
+            meta_artifact: Artifact | None = None,
+            uid: str | None = None,
+            branch: Branch | None = None,
+            space: Space | None = None,
+            created_by: User | None = None,
+        ) -> None: ...
+
     _members: list[Any] | None = None
     _satisfied: tuple[Any, ...] = ()  # the schema that the members satisfy, with its hash
 
-    def __init__(
+    def _construct(
         self,
-        artifacts: Any = None,
+        artifacts: Artifact | Iterable[Artifact] | None = None,
         key: str | None = None,
         *,
         description: str | None = None,
         revises: Collection | None = None,
-        meta: Any = None,
-        run: Any = None,
+        meta: Artifact | None = None,
+        run: Run | bool | None = None,
         version: str | None = None,
         skip_hash_lookup: bool = False,
         **fields: Any,
@@ -111,6 +140,9 @@ class Collection(
         else:
             self._join_family()
             inherit(self, "description")
+
+    if not TYPE_CHECKING:
+        __init__ = _construct
 
     def _checked(self, artifacts: Any) -> list[Any]:
         """The artifacts, each once."""

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from lakehouse.orm.versions import VersionedRow
+from typing import TYPE_CHECKING
+
+from lakehouse.orm.versions import Versioned, VersionedRow
+
+if TYPE_CHECKING:
+    from lakehouse.annotation.managers import KeyManager, LinkManager
+    from lakehouse.orm.fields import (
+        FieldDescriptor,
+        ForeignIdDescriptor,
+        ForeignKeyDescriptor,
+        RelationDescriptor,
+    )
+    from lakehouse.registries.artifact import Artifact
+    from lakehouse.registries.attached_block import CollectionBlock
+    from lakehouse.registries.project import Project
+    from lakehouse.registries.record import Record
+    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.run import Run
+    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.ulabel import ULabel
 
 
 class CollectionRow(VersionedRow):
@@ -24,3 +43,29 @@ class CollectionRow(VersionedRow):
     reference_type: str | None = None
     schema_uid: str | None = None
     meta_artifact_uid: str | None = None
+
+
+class CollectionFields(Versioned):
+    """The fields and relations of collections."""
+
+    if TYPE_CHECKING:
+        key: FieldDescriptor[str]
+        description: FieldDescriptor[str | None]
+        hash: FieldDescriptor[str]
+        reference: FieldDescriptor[str | None]
+        reference_type: FieldDescriptor[str | None]
+        schema_uid: FieldDescriptor[str | None]
+        schema: ForeignKeyDescriptor[Schema | None]
+        schema_id: ForeignIdDescriptor[str | None]
+        meta_artifact_uid: FieldDescriptor[str | None]
+        meta_artifact: ForeignKeyDescriptor[Artifact | None]
+        meta_artifact_id: ForeignIdDescriptor[str | None]
+        artifacts: RelationDescriptor[LinkManager[Artifact]]
+        ulabels: RelationDescriptor[LinkManager[ULabel]]
+        records: RelationDescriptor[LinkManager[Record]]
+        projects: RelationDescriptor[LinkManager[Project]]
+        references: RelationDescriptor[LinkManager[Reference]]
+        input_of_runs: RelationDescriptor[LinkManager[Run]]
+        recreating_runs: RelationDescriptor[LinkManager[Run]]
+        linked_in_records: RelationDescriptor[LinkManager[Record]]
+        ablocks: RelationDescriptor[KeyManager[CollectionBlock]]

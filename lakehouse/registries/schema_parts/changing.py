@@ -6,20 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse.annotation import feature_sets
-from lakehouse.annotation.curate import CanCurate
 from lakehouse.annotation.related_set import RelatedSet
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, ValidationError
-from lakehouse.orm import BaseRecord
 from lakehouse.orm.batch import batch_on
 from lakehouse.orm.context import active_batch
-from lakehouse.orm.hierarchy import HasType
 from lakehouse.orm.present import present
 from lakehouse.registries.feature import Feature
 from lakehouse.registries.schema_parts import content
 from lakehouse.registries.schema_parts.arguments import Members
 from lakehouse.registries.schema_parts.content import Member
 from lakehouse.registries.schema_parts.optionals import SchemaOptionals
+from lakehouse.registries.schema_parts.row import SchemaFields
 from lakehouse.registries.schema_parts.versions import SchemaVersion
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.meta import Relation
 
 
-class SchemaContent(HasType, CanCurate, BaseRecord):
+class SchemaContent(SchemaFields):
     """The part of a schema that says what it demands, and saves it."""
 
     _members: Members | None = None

@@ -1,0 +1,1 @@
+from tests.in_a_lake import lake as lake
