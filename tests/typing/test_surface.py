@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ def test_annotations_are_what_the_registry_has(cls):
     hint = "run python tests/typing/surface.py --write, then ruff"
     assert names == surface.attributes(cls), hint
     assert init == surface.constructor(cls), hint
+
+
+@pytest.mark.parametrize("cls", REGISTRIES, ids=lambda cls: cls.meta.name)
+def test_computed_fields_are_typed_properties(cls):
+    for name in cls.meta.computed:
+        told = typing.cast("property", inspect.getattr_static(cls, name))
+        assert told.fget.__annotations__["return"] in ("bool", "str", "UPath | Path"), name
 
 
 def test_nothing_is_annotated_that_a_base_says_already():
