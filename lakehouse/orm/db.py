@@ -10,6 +10,7 @@ from lakehouse.engine import Commit, Engine
 from lakehouse.engine.files import files_at
 from lakehouse.engine.place import read_marker
 from lakehouse.errors import LakehouseError, LakeNotFound, ReadOnlyLake, UnknownField, near
+from lakehouse.orm.attributes import CoreRegistries
 from lakehouse.orm.bound import BoundRegistry
 from lakehouse.orm.context import active_lake
 from lakehouse.orm.directory import default_directory
@@ -57,7 +58,7 @@ class ReadLake(Lake):
         self._refuse()
 
 
-class DB:
+class DB(CoreRegistries):
     """Query the registries of another lake; the current lake stays the current one.
 
     Args:

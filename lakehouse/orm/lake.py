@@ -22,6 +22,7 @@ from lakehouse.engine.engine import ORPHAN_AGE
 from lakehouse.engine.view import looks_again, operations
 from lakehouse.errors import CatalogUnavailable, InvalidArgument, ReadOnlyLake, UnknownField, near
 from lakehouse.orm import bootstrap
+from lakehouse.orm.attributes import CoreRegistries
 from lakehouse.orm.batch import Batch, batch_on, save_all
 from lakehouse.orm.bound import BoundModule, BoundRegistry
 from lakehouse.orm.branching import Branching, Ref
@@ -46,7 +47,7 @@ _BACKUP = "lakehouse.backup"  # a name only: it lies in a layer above
 
 
 @operations
-class Lake(Branching):
+class Lake(CoreRegistries, Branching):
     """One lake; several can be open at once.
 
     Registries are its attributes: `lake.ULabel`, `lake.bionty.CellType`. As a context

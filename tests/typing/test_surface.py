@@ -13,6 +13,8 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.bionty.entities import ENTITIES
+from lakehouse.orm.attributes import BiontyRegistries, CoreRegistries
+from lakehouse.registries._table import DIRECTORY
 from tests.typing import surface
 
 REGISTRIES = surface.registries()
@@ -31,6 +33,18 @@ def test_computed_fields_are_typed_properties(cls):
     for name in cls.meta.computed:
         told = typing.cast("property", inspect.getattr_static(cls, name))
         assert told.fget.__annotations__["return"] in ("bool", "str", "UPath | Path"), name
+
+
+def test_lakes_are_annotated_with_their_registries():
+    found = {f"bionty.{name}": type_ for name, type_ in _annotated(BiontyRegistries)}
+    found |= dict(_annotated(CoreRegistries))
+    assert found.pop("bionty") == "BiontyRegistries"
+    assert found.keys() == DIRECTORY.registries.keys()
+    assert all(t == f"type[{DIRECTORY.get(n).meta.code}]" for n, t in found.items())
+
+
+def _annotated(cls):
+    return surface.written(cls)[0].items()
 
 
 def test_nothing_is_annotated_that_a_base_says_already():
