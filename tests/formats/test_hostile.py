@@ -15,10 +15,10 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("kind", "megabytes"),
     [
-        ("texts", 2_500),
-        ("tables", 1_500),
-        ("annotated", 2_500),
-        ("stores", 2_500),
+        pytest.param("texts", 2_500, marks=pytest.mark.slow),
+        pytest.param("tables", 1_500, marks=pytest.mark.slow),
+        pytest.param("annotated", 2_500, marks=pytest.mark.slow),
+        pytest.param("stores", 2_500, marks=pytest.mark.slow),
         pytest.param("bombs", 2_500, marks=pytest.mark.slow),
     ],
 )

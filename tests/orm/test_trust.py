@@ -9,7 +9,7 @@ import shutil
 import socket
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,7 @@ def give(path, user):
 def listener(answer=b""):
     """A server on this machine that keeps all that it is sent."""
     heard = []
+    done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(20)
 
@@ -87,6 +88,8 @@ def listener(answer=b""):
                 except OSError:
                     return
                 with peer:
+                    if done.is_set():
+                        return
                     peer.settimeout(1)
                     heard.append(b"")
                     try:
@@ -99,7 +102,10 @@ def listener(answer=b""):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1], heard
-    thread.join(25)
+        done.set()
+        with suppress(OSError):  # who waits in accept() isn't woken by a socket that is closed
+            socket.create_connection(server.getsockname(), 1).close()
+        thread.join(25)
 
 
 ASK_PASSWORD = b"R\x00\x00\x00\x08\x00\x00\x00\x03"  # as Postgres asks for it in plain text
