@@ -141,8 +141,12 @@ def _links(lake: Any, uids: list[str], each: int) -> None:
     from lakehouse.identity import new_uids
 
     spec = next(s for s in lake.directory.specs() if s.name == "artifact_link")
-    labels = new_uids(each)
     now = datetime.now(UTC)
+    named = [{"uid": uid, "name": f"label {i}"} for i, uid in enumerate(new_uids(each))]
+    some_labels = Changes()
+    some_labels.insert("ulabel", [{**row, "branch_uid": "main"} for row in named])
+    lake.commit(some_labels)
+    labels = [row["uid"] for row in named]
     for start in range(0, len(uids), 200_000):
         some = uids[start : start + 200_000]
         n = len(some) * each

@@ -31,7 +31,7 @@ _AT_ONCE_BYTES = 1 << 20  # so much is in the kernel's memory sooner than a thre
 _UNLINK_THREADS = 32
 # a link isn't followed, and nobody waits for the other end of a pipe
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_CHANGE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class LocalFiles:
         """Make a small file with a head, to which lines are added again and again."""
         self.note(path, head)
         with _told(self.root):
-            return _LocalPad(self, path, os.open(path, _APPEND), len(head))
+            return _LocalPad(self, path, os.open(path, _CHANGE), len(head))
 
     def read(self, path: str) -> bytes:
         """A file's content; a link to a file is not followed."""
@@ -278,20 +278,30 @@ class LocalFiles:
 
 
 class _LocalPad:
-    """A file that is open for adding lines."""
+    """A file that is open for adding lines.
+
+    Lines are blanked, not cut off: a file that is cut off is written out with the next file that
+    any process syncs on that disk, which costs a commit more than all else that a pad does.
+    """
 
     def __init__(self, files: LocalFiles, path: str, descriptor: int, head: int) -> None:
         self._files = files
         self._path = path
         self._descriptor = descriptor
-        self._head = head
+        self._head = self._end = head
 
     def add(self, line: bytes) -> None:
         with _told(self._files.root):
-            _fill(self._descriptor, line)
+            self._put(line)
+            self._end += len(line)
 
     def clear(self) -> None:
-        os.ftruncate(self._descriptor, self._head)
+        used, self._end = self._end - self._head, self._head
+        self._put(b"\n" * used)
+
+    def _put(self, data: bytes) -> None:
+        if os.pwrite(self._descriptor, data, self._end) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def is_there(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
