@@ -1,6 +1,6 @@
 """Run the benchmarks.
 
-    python -m benchmarks.run [--peer-python PATH] [--pandera-python PATH] [--only NAME ...]
+    python -m benchmarks.run [--peer-python PATH] [--pandera-python PATH] [--only NAME]…
         [--before PATH] [--quick] [--record]
 
 NAME is a group (`saves`) or one measure (`saves.commit`). lamindb and pandera are measured in the
