@@ -33,13 +33,24 @@ class _Watcher:
     def __init__(self) -> None:
         self.process = os.getpid()
         self._read, self._write = socket.socketpair()
+        self._read.setblocking(True)  # whatever timeout somebody gives all new sockets
         self._write.setblocking(False)
         self._running: Interruptible | None = None
         self._before = -1
         self.seen = False
-        threading.Thread(target=self._watch, name="lakehouse-ctrl-c", daemon=True).start()
+        self._thread = threading.Thread(target=self._watch, name="lakehouse-ctrl-c", daemon=True)
+        self._thread.start()
+
+    @property
+    def works(self) -> bool:
+        """Whether it watches this process: a forked child has none of its threads."""
+        return self.process == os.getpid() and self._thread.is_alive()
 
     def _watch(self) -> None:
+        with self._read:
+            self._wait()
+
+    def _wait(self) -> None:
         while signals := self._read.recv(64):
             if self._before >= 0:  # an event loop waits for them, too
                 with suppress(OSError):
@@ -81,7 +92,7 @@ def stopped_by_ctrl_c(running: Interruptible) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    if _watcher is None or _watcher.process != os.getpid():
+    if _watcher is None or not _watcher.works:
         _watcher = _Watcher()
     try:
         with _watcher.watching(running):

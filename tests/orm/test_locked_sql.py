@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 import lakehouse as ln
+from lakehouse.engine import interruption
 from lakehouse.engine.statements import REFUSED_FUNCTIONS, check_reads
 from lakehouse.errors import InvalidArgument, LakehouseError, ObjectDoesNotExist
 from lakehouse.orm import Lake
@@ -402,8 +405,9 @@ def test_limits_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     "method", ["fetchall", "df", "pl", "to_arrow_table", "__repr__", "__len__"]
 )
-def test_ctrl_c_stops_a_query(places, method):
+def test_ctrl_c_stops_a_query(places, method, limits):
     lake, _ = places
+    limits.timeout = 60  # where Ctrl-C is lost the test fails, and hangs not
     rows = lake.sql(LONG)
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
@@ -493,3 +497,26 @@ def test_checking_needs_no_lake():
     check_reads("SELECT 1")
     with pytest.raises(InvalidArgument, match="COPY inside a SELECT"):
         check_reads("WITH x AS (COPY (SELECT 1) TO 'x') SELECT * FROM x")
+
+
+def test_ctrl_c_is_watched_for_with_default_timeouts_of_sockets(places, limits, monkeypatch):
+    """What somebody sets for all new sockets, and a watcher that has ended, lose no Ctrl-C."""
+    lake, _ = places
+    limits.timeout = 60
+    monkeypatch.setattr(interruption, "_watcher", None)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.05)
+    try:
+        assert lake.sql("SELECT 1").fetchall() == [(1,)]
+        time.sleep(0.2)
+    finally:
+        socket.setdefaulttimeout(before)
+    for _ in range(2):
+        timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            lake.sql(LONG).fetchall()
+        timer.join()
+        watcher = interruption._watcher
+        watcher._write.close()  # which ends its thread
+        watcher._thread.join(5)
