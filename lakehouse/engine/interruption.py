@@ -3,6 +3,10 @@
 DuckDB looks for signals only in some of its calls; in the others Python learns of Ctrl-C when
 the query is over. The C handler of a signal, however, writes to a socket at once. A thread that
 waits there interrupts the query.
+
+polars puts a handler of its own before Python's, which keeps every Ctrl-C to itself while it takes
+a query of polars to be running; it may take that for the rest of the process, once one was cut
+short. So Python's own is put back while DuckDB works.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -83,6 +88,27 @@ _watcher: _Watcher | None = None
 
 
 @contextmanager
+def _pythons_handler() -> Iterator[None]:
+    """Let Python's C handler get Ctrl-C inside the block, where another library has taken it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if "polars" not in sys.modules or sys.platform == "win32" or handler is None:
+        yield
+        return
+    import ctypes  # 2 ms
+
+    libc = ctypes.CDLL(None)
+    found = ctypes.create_string_buffer(512)  # a `struct sigaction`, whatever is in it here
+    if libc.sigaction(int(signal.SIGINT), None, found) != 0:
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        libc.sigaction(int(signal.SIGINT), found, None)
+
+
+@contextmanager
 def stopped_by_ctrl_c(running: Interruptible) -> Iterator[None]:
     """Interrupt what runs inside the block when Ctrl-C is pressed, as KeyboardInterrupt.
 
@@ -95,7 +121,7 @@ def stopped_by_ctrl_c(running: Interruptible) -> Iterator[None]:
     if _watcher is None or not _watcher.works:
         _watcher = _Watcher()
     try:
-        with _watcher.watching(running):
+        with _watcher.watching(running), _pythons_handler():
             yield
     except Exception as error:
         if _watcher.seen and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

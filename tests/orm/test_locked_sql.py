@@ -520,3 +520,25 @@ def test_ctrl_c_is_watched_for_with_default_timeouts_of_sockets(places, limits, 
         watcher = interruption._watcher
         watcher._write.close()  # which ends its thread
         watcher._thread.join(5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent by POSIX calls")
+def test_ctrl_c_reaches_a_query_past_the_handlers_of_others(places, limits):
+    """A library's C handler that keeps Ctrl-C to itself is put aside while a query runs."""
+    import ctypes
+
+    lake, _ = places
+    limits.timeout = 60
+    libc = ctypes.CDLL(None)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    before = libc.signal(signal.SIGINT, 1)  # SIG_IGN, of which Python knows nothing
+    try:
+        timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            lake.sql(LONG).fetchall()
+        timer.join()
+        assert libc.signal(signal.SIGINT, 1) == 1  # its handler is back
+    finally:
+        libc.signal(signal.SIGINT, before)
