@@ -71,8 +71,8 @@ def _may_be_ours(path: str, how: str) -> bool:
 
 
 _BUSY = (5, 6, 15)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
-# SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE: what a full disk gives
-_NO_ROOM = (13, 778, 4874)
+# what a full disk gives: SQLITE_FULL, and SQLITE_IOERR_WRITE, _FSYNC, _SHMOPEN, _SHMSIZE, _SHMMAP
+_NO_ROOM = (13, 778, 1034, 4618, 4874, 5386)
 _READ_ONLY = 8  # SQLITE_READONLY
 _WAL_VERSION = 2  # in the bytes 18 and 19 of a database
 _TICK = 0.02  # seconds in which two changes may give a file the same time
