@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ _ROOM = 4 * 1024**3
 
 def pytest_configure() -> None:
     """Let temporary files lie in memory where it has room: thousands of lakes wait for no disk."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # a shell starts jobs in the background so, and tests send Ctrl-C to themselves
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     there = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
     if there and shutil.disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))

@@ -91,7 +91,8 @@ _watcher: _Watcher | None = None
 def _pythons_handler() -> Iterator[None]:
     """Let Python's C handler get Ctrl-C inside the block, where another library has taken it."""
     handler = signal.getsignal(signal.SIGINT)
-    if "polars" not in sys.modules or sys.platform == "win32" or handler is None:
+    # where Ctrl-C is ignored, as in a job in the background, it stays so
+    if "polars" not in sys.modules or sys.platform == "win32" or not callable(handler):
         yield
         return
     import ctypes  # 2 ms

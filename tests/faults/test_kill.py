@@ -190,7 +190,7 @@ def test_an_opening_that_was_killed_while_it_follows_a_move_is_completed(
         if i % 2:
             shutil.rmtree(root)
         root = moved
-        victims.round(root, {"open_wider": {}}, 0.06)
+        victims.round(root, {"open_wider": {}}, 0.03)
         engine = Engine.open(str(root), WIDER_SPECS, limits=LIMITS)
         assert engine.state().count("label") == 600
         check_stock(engine, root)
