@@ -96,7 +96,7 @@ class SqliteCatalog:
         """Let go of what the parent's other threads hold."""
         self._lock.release()
 
-    def _do(self, action: Callable[[SqliteDb], _T]) -> _T:
+    def _do(self, action: Callable[[SqliteDb], _T], *, writes: bool = False) -> _T:
         with self._lock:
             busy = _Busy(self._path, self._turns, self._limit)
             reloads = 0
@@ -109,7 +109,8 @@ class SqliteCatalog:
                 except sqlite3.Error as error:
                     if is_busy(error):
                         busy.wait(error)
-                    elif is_read_only(error) or not self._stale(reloads):
+                    # a reader is told so, too, while a writer mends the log that it reads
+                    elif (writes and is_read_only(error)) or not self._stale(reloads):
                         raise self._unavailable(error) from error
                 # it was written while we read it without locks
                 reloads += 1
@@ -137,7 +138,7 @@ class SqliteCatalog:
         with self._lock:
             if self._connection is not None and self._connection.full:
                 self._disconnect()  # there may be room now
-        return self._do(change)
+        return self._do(change, writes=True)
 
     def _unavailable(self, error: sqlite3.Error) -> CatalogUnavailable | NoWriteAccess:
         if has_no_room(error) or (self._connection is not None and self._connection.full):
