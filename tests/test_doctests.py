@@ -112,6 +112,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patch.setenv("LAKEHOUSE_OFFLINE", "1")
         patch.setenv("LAKEHOUSE_CACHE_DIR", str(base / "cache"))
         patch.setenv("HOME", str(base))
+        patch.setenv("XDG_CONFIG_HOME", str(base / "work" / "config"))
         patch.setattr(settings, "_cache_dir", base / "cache")
         yield World(base)
 
