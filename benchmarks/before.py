@@ -73,7 +73,9 @@ def before(bench: Bench) -> Iterator[Line]:
         for action, took in _in_turn(bench, bench.before, earlier_first):
             pairs[action].append(took)
     for action, (name, _, factor, added) in ACTIONS.items():
-        mine, other = (statistics.median(column) * 1e3 for column in zip(*pairs[action], strict=True))
+        mine, other = (
+            statistics.median(column) * 1e3 for column in zip(*pairs[action], strict=True)
+        )
         promise = f"≤ {factor:g}x before" if factor > 1 else f"≤ {added:g} ms more than before"
         yield Line(name, mine, "ms", promise, factor * other + added, other, "before")
 
