@@ -102,5 +102,25 @@ def _read(experiment: Any, slot: str, columns: Sequence[str] | None) -> pa.Table
     else:
         known = ["obs", *(f"ms:{n}" for n in experiment.ms)]
         raise InvalidArgument(f"There is no slot {slot!r}.", expected=", ".join(known))
+    return read_frame(frame, columns)
+
+
+def read_frame(frame: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a SOMA data frame, without the column that only joins it to arrays.
+
+    Raises:
+        UnreadableFile: The categories of a column are gone.
+    """
     table: pa.Table = frame.read(column_names=columns).concat()
+    for field in table.schema:
+        if pa.types.is_dictionary(field.type):
+            try:
+                table[field.name].validate(full=True)
+            except pa.ArrowInvalid as error:
+                # what tiledbsoma leaves if it makes and fills a frame within one millisecond
+                raise UnreadableFile(
+                    f"The categories of the column {field.name!r} are gone from {frame.uri!r}.",
+                    found=str(error),
+                    hint="write the experiment again from its source",
+                ) from error
     return table.drop_columns([n for n in table.column_names if n == _JOIN])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from lakehouse._lazy import require
-from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.errors import InvalidArgument, UnreadableFile, ValidationError
 from lakehouse.formats import format_for
 from lakehouse.formats.base import is_path
+from lakehouse.formats.soma import read_frame
 
+_TICK = 0.002  # seconds; TileDB counts milliseconds
+_TRIES = 20  # a chance of one in ten, each time
 RUN_COLUMN = "lamin_run_uid"  # the peer's name, so that experiments of both look alike
 
 
@@ -61,7 +67,7 @@ def write_anndatas(
             for place, adata in enumerate(loaded):
                 if place == (0 if append else 1):
                     known.prepare_experiment(path)  # makes room for all, once there is something
-                io.from_anndata(
+                write_anndata(
                     path,
                     adata,
                     measurement_name,
@@ -76,6 +82,45 @@ def write_anndatas(
                 found=str(error),
                 hint="give all the same columns, and each observation an id of its own",
             ) from error
+
+
+def write_anndata(path: str, adata: Any, measurement_name: str, **kwargs: Any) -> None:
+    """Write one AnnData with `tiledbsoma.io.from_anndata`, so that all categories are kept.
+
+    TileDB takes the newest schema of an array by a time in milliseconds. A data frame that is
+    made and filled in the same one has two, and by chance the one without categories is taken:
+    codes without texts remain. So what was made is read, and made again where that happened.
+
+    Args:
+        path: The folder of the experiment on this machine.
+        adata: The object.
+        measurement_name: The measurement.
+        **kwargs: For `tiledbsoma.io.from_anndata`.
+
+    Raises:
+        UnreadableFile: Categories are lost all the same.
+    """
+    io = require("tiledbsoma.io", "write SOMA experiments")
+    fresh = not os.path.exists(path)
+    time.sleep(_TICK)  # what was written before has another time
+    for left in reversed(range(_TRIES)):
+        io.from_anndata(path, adata, measurement_name, **kwargs)
+        try:
+            _check_frames(path)
+        except UnreadableFile:
+            if not fresh or not left:
+                raise
+            shutil.rmtree(path)
+        else:
+            return
+
+
+def _check_frames(path: str) -> None:
+    soma = require("tiledbsoma", "write SOMA experiments")
+    with soma.Experiment.open(path) as experiment:
+        for name in experiment.ms:
+            read_frame(experiment.ms[name].var)
+        read_frame(experiment.obs)
 
 
 def _loaded(adata: Any) -> Any:

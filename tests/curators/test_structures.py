@@ -13,7 +13,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
 from lakehouse.examples.datasets._spatial import without_pulling
-from lakehouse.formats.soma_writing import with_named_layers
+from lakehouse.formats.soma_writing import with_named_layers, write_anndata
 from tests.curators.conftest import GENES
 from tests.optional import installed_or_skip
 
@@ -173,9 +173,8 @@ def test_attributes_of_stored_spatialdata_are_mended_in_a_copy(sdata, terms, tmp
 @pytest.mark.filterwarnings("ignore")  # of tiledbsoma's dependencies
 def test_soma(terms, tmp_path):
     soma = installed_or_skip("tiledbsoma")
-    io = installed_or_skip("tiledbsoma.io")
     path = str(tmp_path / "small.tiledbsoma")
-    io.from_anndata(path, with_named_layers(cells(GENES.values())), measurement_name="RNA")
+    write_anndata(path, with_named_layers(cells(GENES.values())), "RNA")
     ids = ln.Schema([ln.Feature(name="var_id", dtype=bt.Gene.ensembl_gene_id)], coerce=True).save()
     schema = ln.Schema(otype="tiledbsoma", slots={"obs": terms["obs"], "ms:RNA.T": ids}).save()
     with soma.Experiment.open(path) as experiment:
@@ -189,7 +188,7 @@ def test_soma(terms, tmp_path):
     ln.curators.TiledbsomaExperimentCurator(path, names).validate()
     other = str(tmp_path / "other.tiledbsoma")
     changed = with_named_layers(cells(["X", "Y"], ("B-cell", "Z")))
-    io.from_anndata(other, changed, measurement_name="RNA")
+    write_anndata(other, changed, "RNA")
     wrong = ln.curators.TiledbsomaExperimentCurator(other, schema)
     with pytest.raises(ValidationError, match="B-cell"):
         wrong.validate()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 import lakehouse as ln
-from lakehouse.errors import InvalidArgument, ValidationError
+from lakehouse.errors import InvalidArgument, UnreadableFile, ValidationError
+from lakehouse.formats.soma import read_frame
+from lakehouse.formats.soma_writing import write_anndata
 from tests.optional import installed_or_skip
 
 pytestmark = [
@@ -67,3 +70,38 @@ def test_wrong_input_saves_nothing(tmp_path):
     with pytest.raises(InvalidArgument, match="appended to"):
         save([cells("c1")], revises=table)
     assert ln.Artifact.filter().to_list("key") == ["a.csv"]
+
+
+@pytest.mark.slow
+def test_categories_are_kept_though_frames_are_made_and_filled_in_one_moment(tmp_path):
+    import pandas as pd
+
+    for i in range(40):
+        adata = cells("c1", "c2")
+        for n in range(4):
+            adata.obs[f"type {n}"] = pd.Categorical([f"B {n}", f"T {n}"])
+        path = str(tmp_path / f"{i}.tiledbsoma")
+        write_anndata(path, adata, "RNA", **IDS)
+        with soma.Experiment.open(path) as experiment:
+            obs = read_frame(experiment.obs)
+            assert experiment.ms["RNA"].X["data"].nnz == 4
+        for n in range(4):
+            assert obs[f"type {n}"].to_pylist() == [f"B {n}", f"T {n}"]
+
+
+def test_codes_without_categories_are_told(tmp_path):
+    lost = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1], pa.int8()), pa.array([], pa.string()), safe=False
+    )
+
+    class Frame:
+        uri = "cells.tiledbsoma/obs"
+
+        def read(self, column_names):
+            return self
+
+        def concat(self):
+            return pa.table({"soma_joinid": [0, 1], "cell_type": lost})
+
+    with pytest.raises(UnreadableFile, match=r"'cell_type' are gone.*obs"):
+        read_frame(Frame())

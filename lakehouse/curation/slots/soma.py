@@ -10,8 +10,8 @@ from lakehouse._lazy import require
 from lakehouse.curation.slots.base import Part, entry, names_of, unknown_slot
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats.base import is_path
+from lakehouse.formats.soma import read_frame
 
-_JOIN = "soma_joinid"
 _IDS = ("var_id", "_index", "index")
 
 
@@ -54,5 +54,4 @@ def _frame(experiment: Any, keys: tuple[str, ...], slot: str) -> pa.Table:
     else:
         measurements = {str(name): experiment.ms[name] for name in experiment.ms}
         frame = entry(measurements, keys[1:], slot).var
-    table: pa.Table = frame.read().concat()
-    return table.drop_columns([n for n in (_JOIN,) if n in table.column_names])
+    return read_frame(frame)
