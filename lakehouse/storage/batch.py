@@ -51,7 +51,7 @@ def write_many(
     temps = [local.temp_beside(target) for target in targets]
     fresh: list[str] = []
 
-    def copy(index: int) -> ContentHash:
+    def copy_one(index: int) -> ContentHash:
         source, temp = sources[index], temps[index]
         with reported("store", targets[index], writing=True):
             if source.is_folder:
@@ -62,7 +62,7 @@ def write_many(
         return content
 
     try:
-        hashes = _in_chunks(copy, len(targets), workers)
+        hashes = _in_chunks(copy_one, len(targets), workers)
         if together:
             with reported("store", targets[0], writing=True):
                 sync_at_once(folders)
