@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ _UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.E
 _FIRST_BYTE = 0
 _TRIED_BYTE = 1 << 40
 _NOTE_SIZE = 256
+_TRIES = 10
 _TRY_ELSEWHERE = """
 import fcntl, os, sys
 try: fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(sys.argv[2]))
@@ -235,7 +237,8 @@ class FileLock:
                         raise self._broken("the lock was given to two at once")
                     self._ranges = True
                     return False
-                if not _ranges_exclude(descriptor, other, self._path):
+                # a thread that closes the file in between frees all such locks of its process
+                if not any(_ranges_exclude(descriptor, other, self._path) for _ in _paced(_TRIES)):
                     raise self._broken("the lock that SQLite uses was given to two at once")
             finally:
                 os.close(other)
@@ -322,6 +325,13 @@ def _lock_range(descriptor: int, byte: int, *, wait: bool, kind: int = fcntl.F_W
     fcntl.fcntl(descriptor, command, struct.pack("hhqqi4x", kind, os.SEEK_SET, byte, 1, 0))
 
 
+def _paced(times: int) -> Iterator[int]:
+    """Count, with a pause that grows between each two."""
+    for n in range(times):
+        time.sleep(n / 1000)
+        yield n
+
+
 def _ranges_exclude(descriptor: int, other: int, path: str) -> bool:
     """Whether the locks that SQLite takes exclude other processes.
 
@@ -332,9 +342,11 @@ def _ranges_exclude(descriptor: int, other: int, path: str) -> bool:
         _lock_range(other, _TRIED_BYTE, wait=False)
     except OSError as error:
         return error.errno in _TAKEN or _excluded_elsewhere(path)
+    else:
+        _lock_range(other, _TRIED_BYTE, wait=False, kind=fcntl.F_UNLCK)
+        return False
     finally:
         fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _TRIED_BYTE)
-    return False
 
 
 def _excluded_elsewhere(path: str) -> bool:

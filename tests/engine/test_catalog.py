@@ -521,6 +521,31 @@ class TestSqlite(CatalogContract):
                 SqliteCatalog(path).set_info({"a": "b"})
         SqliteCatalog(path).set_info({"a": "b"})
 
+    def test_the_trial_of_locks_stands_threads_that_close_the_file_meanwhile(
+        self, tmp_path: Path
+    ) -> None:
+        """Whichever opening of a file a process closes, it gives all its `fcntl` locks of it back."""
+        failed: list[Exception] = []
+
+        def hold(lock: file_lock.FileLock) -> None:
+            try:
+                for _ in range(3):
+                    with lock.held():
+                        pass
+            except CatalogUnavailable as error:
+                failed.append(error)
+
+        for n in range(150):
+            path = tmp_path / f"{n}.db"
+            path.touch()
+            locks = [file_lock.FileLock(f"{path}.lock", str(path), lambda: 30) for _ in range(8)]
+            threads = [threading.Thread(target=hold, args=(lock,)) for lock in locks]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert failed == []
+
     def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / "catalog.db").write_bytes(b"no database at all, but long enough" * 99)
         broken = SqliteCatalog(str(tmp_path / "catalog.db"))
