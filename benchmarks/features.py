@@ -154,12 +154,12 @@ def sheet(bench: Bench) -> Iterator[Line]:
 
 def annotate_many(lake: Any, like: Any, rows: int) -> None:
     """Copies of one artifact's row, each with values of five features, in one commit."""
-    from lakehouse.annotation.bulk import texts_of, value_table
-    from lakehouse.annotation.known import Known
-    from lakehouse.annotation.tables import EXTERNAL, link_row
     from lakehouse.engine import Changes
+    from lakehouse.features.reference import Known
+    from lakehouse.features.write import texts_of, value_table
     from lakehouse.identity import new_uids
-    from lakehouse.orm.rows import as_table
+    from lakehouse.orm.model.rows import as_table
+    from lakehouse.relations.tables import EXTERNAL, link_row
 
     uids = [uid + "0000" for uid in new_uids(rows)]
     row = {k: v for k, v in like._values.items() if k not in ("hash_key", "uid")}

@@ -34,7 +34,7 @@ from lakehouse.ontology import read
 read(path, keep=False)
 """
 # Arrow's first array imports pandas where that is installed: no part of either side's work
-WARM = "import lakehouse.ontology._pronto, pyarrow; pyarrow.array(['x'])"
+WARM = "import lakehouse.ontology.reading.pronto, pyarrow; pyarrow.array(['x'])"
 MEASURED = """
 import json, os, sys, time
 {imports}

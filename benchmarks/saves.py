@@ -115,7 +115,7 @@ def one(bench: Bench) -> Iterator[Line]:
 
 @contextmanager
 def _connected(lake: Any) -> Iterator[None]:
-    from lakehouse.orm.context import set_process_lake
+    from lakehouse.orm.model.context import set_process_lake
 
     set_process_lake(lake)
     yield

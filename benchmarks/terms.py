@@ -149,7 +149,7 @@ def values(bench: Bench) -> Iterator[Line]:
 def walks(bench: Bench) -> Iterator[Line]:
     """All ancestors of 1,000 terms with their distances."""
     from lakehouse import bionty as bt
-    from lakehouse.bionty.walking import closure_of
+    from lakehouse.bionty._terms.hierarchy import closure_of
 
     path = bench.fresh("walks") / "cl.obo"
     blocks = (

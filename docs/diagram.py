@@ -26,7 +26,7 @@ _LEFT_OUT = {"", "core", "models", "__init__"}
 def layers() -> list[list[str]]:
     """The rooms of each layer, topmost first; single modules of a layer are drawn as one."""
     contracts = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (found,) = (c["layers"] for c in contracts if c["type"] == "layers" and len(c["layers"]) > 3)
+    (found,) = (c["layers"] for c in contracts if c["type"] == "layers" and "containers" not in c)
     drawn = []
     for layer in found:
         names = [name.strip().removeprefix("lakehouse.") for name in re.split(r"[:|]", layer)]

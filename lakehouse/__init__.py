@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from lakehouse.orm import scan as scan
     from lakehouse.orm import sql as sql
     from lakehouse.orm import transaction as transaction
-    from lakehouse.orm.unset import UNSET as UNSET
-    from lakehouse.orm.unset import Unset as Unset
+    from lakehouse.orm.model.unset import UNSET as UNSET
+    from lakehouse.orm.model.unset import Unset as Unset
     from lakehouse.registries import Artifact as Artifact
     from lakehouse.registries import Branch as Branch
     from lakehouse.registries import Collection as Collection
@@ -95,9 +95,9 @@ _EXPORTS = {
     "sql": "lakehouse.orm:sql",
     "transaction": "lakehouse.orm:transaction",
     "view": "lakehouse.registries.view:view",
-    "UNSET": "lakehouse.orm.unset:UNSET",
+    "UNSET": "lakehouse.orm.model.unset:UNSET",
     "UPath": "upath:UPath",
-    "Unset": "lakehouse.orm.unset:Unset",
+    "Unset": "lakehouse.orm.model.unset:Unset",
     "settings": "lakehouse.config:settings",
     "DatasetModel": "lakehouse.curators:DatasetModel",
     "curators": "lakehouse.curators",

@@ -39,9 +39,9 @@ _MEMORY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})? ?([KMGT]i?B|bytes|B|%)", re.IGN
 _LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "debug": logging.DEBUG}
 
 # A name only: the lake lies in a layer above, and is asked for when it is needed.
-_CURRENT_LAKE = ("lakehouse.orm.current", "current_lake")
-_ACTIVE_LAKE = ("lakehouse.orm.context", "active_lake")
-_STORAGE_SETTINGS = ("lakehouse.orm.instance", "StorageSettings")
+_CURRENT_LAKE = ("lakehouse.orm.lake.current", "current_lake")
+_ACTIVE_LAKE = ("lakehouse.orm.model.context", "active_lake")
+_STORAGE_SETTINGS = ("lakehouse.orm.lake.instance", "StorageSettings")
 
 
 class Environment(BaseSettings):

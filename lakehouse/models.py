@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.orm.directory import load_name
-from lakehouse.registries import _table
+from lakehouse.orm.lake.directory import load_name
+from lakehouse.registries import table as _table
 
 if TYPE_CHECKING:
-    from lakehouse.annotation.curate import CanCurate as CanCurate
-    from lakehouse.annotation.features import FeatureManager as FeatureManager
-    from lakehouse.annotation.labels import LabelManager as LabelManager
-    from lakehouse.annotation.managers import RelatedManager as RelatedManager
+    from lakehouse.features.manager import FeatureManager as FeatureManager
     from lakehouse.orm import QuerySet as QuerySet
     from lakehouse.registries import Artifact as Artifact
     from lakehouse.registries import Branch as Branch
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
     from lakehouse.registries import Transform as Transform
     from lakehouse.registries import ULabel as ULabel
     from lakehouse.registries import User as User
-    from lakehouse.registries.artifact.sets import ArtifactSet as ArtifactSet
+    from lakehouse.registries.artifact.content import ArtifactSet as ArtifactSet
     from lakehouse.registries.attached_block import ArtifactBlock as ArtifactBlock
     from lakehouse.registries.attached_block import BranchBlock as BranchBlock
     from lakehouse.registries.attached_block import CollectionBlock as CollectionBlock
@@ -47,22 +44,25 @@ if TYPE_CHECKING:
     from lakehouse.registries.block import AttachedBlock as AttachedBlock
     from lakehouse.registries.block import BaseBlock as BaseBlock
     from lakehouse.registries.block import Block as Block
+    from lakehouse.relations.labels import LabelManager as LabelManager
+    from lakehouse.relations.managers import RelatedManager as RelatedManager
+    from lakehouse.terms.registry import CanCurate as CanCurate
 
 # further public classes → where they are
 _MORE = {
-    "ArtifactSet": "lakehouse.registries.artifact.sets:ArtifactSet",
+    "ArtifactSet": "lakehouse.registries.artifact.content:ArtifactSet",
     "AttachedBlock": "lakehouse.registries.block:AttachedBlock",
     "BaseBlock": "lakehouse.registries.block:BaseBlock",
     "BasicQuerySet": "lakehouse.orm:QuerySet",
     "BaseSQLRecord": "lakehouse.orm:BaseRecord",
-    "CanCurate": "lakehouse.annotation.curate:CanCurate",
-    "FeatureManager": "lakehouse.annotation.features:FeatureManager",
+    "CanCurate": "lakehouse.terms.registry:CanCurate",
+    "FeatureManager": "lakehouse.features.manager:FeatureManager",
     "IsVersioned": "lakehouse.orm:Versioned",
-    "LabelManager": "lakehouse.annotation.labels:LabelManager",
+    "LabelManager": "lakehouse.relations.labels:LabelManager",
     "QuerySet": "lakehouse.orm:QuerySet",
-    "RelatedManager": "lakehouse.annotation.managers:RelatedManager",
+    "RelatedManager": "lakehouse.relations.managers:RelatedManager",
     "SQLRecord": "lakehouse.orm:BaseRecord",
-    "SQLRecordList": "lakehouse.orm.record_list:RecordList",
+    "SQLRecordList": "lakehouse.orm.record.record_list:RecordList",
 }
 
 

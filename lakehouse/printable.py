@@ -3,7 +3,7 @@ r"""Text that can be stored, and that a terminal or browser shows and doesn't ob
 Names, keys and messages come from data. A terminal takes escape sequences in them as commands
 (title, colours, hidden text, in some even key presses), bidirectional marks turn what is read
 around, and a browser takes tags in them as its own. What is shown of data goes through one of
-these functions, or through `lakehouse.orm.rendering.Harmless` where rich draws it.
+these functions, or through `lakehouse.orm.show.tables.Harmless` where rich draws it.
 
 Example:
     >>> printable("label\x1b[31m\u202e")

@@ -17,8 +17,8 @@ from typing import Any
 
 from lakehouse import trust as _trust
 from lakehouse.config import notify
-from lakehouse.engine.place import has_catalog
-from lakehouse.engine.view import in_one_view, operations
+from lakehouse.engine.catalog.place import has_catalog
+from lakehouse.engine.query.view import in_one_view, operations
 from lakehouse.errors import (
     InvalidArgument,
     LakeCorrupt,
@@ -29,9 +29,10 @@ from lakehouse.errors import (
     UnknownField,
     near,
 )
+from lakehouse.io.uris import is_remote, text_of
 from lakehouse.orm import Lake, current_lake
 from lakehouse.orm import connect as _connect
-from lakehouse.orm.connection import (
+from lakehouse.orm.lake.connection import (
     FOLDER,
     MARKER,
     Place,
@@ -41,11 +42,10 @@ from lakehouse.orm.connection import (
     remember,
     remembered,
 )
-from lakehouse.orm.context import active_lake, set_process_lake
-from lakehouse.orm.current import return_to
-from lakehouse.orm.directory import default_directory
-from lakehouse.orm.instance import InstanceSettings, StorageSettings
-from lakehouse.uris import is_remote, text_of
+from lakehouse.orm.lake.current import return_to
+from lakehouse.orm.lake.directory import default_directory
+from lakehouse.orm.lake.instance import InstanceSettings, StorageSettings
+from lakehouse.orm.model.context import active_lake, set_process_lake
 
 __all__ = [
     "close",

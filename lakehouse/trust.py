@@ -20,8 +20,8 @@ from pathlib import Path
 import platformdirs
 
 from lakehouse.errors import InvalidArgument, NoWriteAccess, UntrustedPlace
+from lakehouse.io.whole_files import write_whole
 from lakehouse.redaction import without_credentials
-from lakehouse.whole_files import write_whole
 
 EVERYTHING = "*"
 _TRUSTED, _NAMED = "trusted", "named"

@@ -19,7 +19,7 @@ import pandas as pd
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.orm import Lake
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -59,7 +59,7 @@ class World:
 
         Args:
             name: The name.
-            example: The docstring's place, such as `lakehouse.curators.mending.rename`.
+            example: The docstring's place, such as `lakehouse.curators.part.rename`.
 
         Raises:
             KeyError: for names that stand for nothing.
@@ -140,31 +140,31 @@ _USUAL: dict[str, Callable[[], Any]] = {
 }
 # Where an example means something else by a name than most do: by module, or by docstring.
 _ELSEWHERE: dict[str, dict[str, Callable[[], Any]]] = {
-    "lakehouse.curators.annotating": {
+    "lakehouse.curators.annotate": {
         "curator": lambda: _curator(cell_type=["B cell"]),
     },
-    "lakehouse.curators.dictionaries": {"schema": _record(ln.Schema, name="values")},
-    "lakehouse.curators.mending": {
+    "lakehouse.curators.values": {"schema": _record(ln.Schema, name="values")},
+    "lakehouse.curators.part": {
         "curator": lambda: _curator("doses", cell_type=["B cell"], dose=["1"], note=["x"]),
     },
-    "lakehouse.curators.mending.rename": {
+    "lakehouse.curators.part.rename": {
         "curator": lambda: _curator(celltype=["B cell"]),
     },
-    "lakehouse.curators.models": {"df": lambda: _frame().assign(donor=["D1", None])},
-    "lakehouse.curators.structures.AnnDataCurator": {
+    "lakehouse.curators.model.model": {"df": lambda: _frame().assign(donor=["D1", None])},
+    "lakehouse.curators.core.AnnDataCurator": {
         "schema": _record(ln.Schema, name="annotated"),
     },
-    "lakehouse.curators.structures.curator_of": {"schema": _record(ln.Schema, name="annotated")},
+    "lakehouse.curators.core.curator_of": {"schema": _record(ln.Schema, name="annotated")},
     "lakehouse.engine.engine": {"spec": lambda: ln.ULabel.meta.spec},
-    "lakehouse.engine.state": {"engine": lambda: ln.current_lake().engine},
-    "lakehouse.formats._backed": {
+    "lakehouse.engine.query.state": {"engine": lambda: ln.current_lake().engine},
+    "lakehouse.formats.annotated.base": {
         "artifact": lambda: ln.Artifact("cells.h5ad", key="cells.h5ad").save(),
     },
     "lakehouse.integrations.soma": {"adata1": _adata, "adata2": _more_cells},
     "lakehouse.registries.feature": {"df": lambda: pd.DataFrame({"age": [3], "donor": ["a"]})},
-    "lakehouse.registries.record": {"df": _sheet},
-    "lakehouse.registries.schema_parts.optionals": {"schema": _record(ln.Schema, name="donors")},
-    "lakehouse.registries.sheets": {"df": _sheet},
+    "lakehouse.registries.record.record": {"df": _sheet},
+    "lakehouse.registries.schema.members": {"schema": _record(ln.Schema, name="donors")},
+    "lakehouse.registries.record.sheets": {"df": _sheet},
 }
 _NAMED = {("", name): made for name, made in _USUAL.items()} | {
     (place, name): made for place, names in _ELSEWHERE.items() for name, made in names.items()

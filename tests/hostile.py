@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lakehouse.engine import Changes
-from lakehouse.engine.spec import TableSpec
+from lakehouse.engine.table.spec import TableSpec
 from lakehouse.identity import new_uids
 from lakehouse.orm import Lake
 from tests.test_printable import obeyed

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.engine.place import own_catalog, server_of, within
-from lakehouse.engine.postgres_url import PostgresUrl
+from lakehouse.engine.catalog.place import own_catalog, server_of, within
+from lakehouse.engine.catalog.postgres_url import PostgresUrl
 from lakehouse.errors import InvalidArgument, LakehouseError, StorageError
 from lakehouse.formats import suffix_of
-from lakehouse.redaction import redacted, without_credentials
-from lakehouse.storage import StorageLocation
-from lakehouse.uris import (
+from lakehouse.io.uris import (
     end_of,
     is_chain,
     is_remote,
@@ -25,6 +23,8 @@ from lakehouse.uris import (
     parsed,
     root_of,
 )
+from lakehouse.redaction import redacted, without_credentials
+from lakehouse.storage import StorageLocation
 
 SECRET = st.text(string.ascii_letters + string.digits + "-_.~+%", min_size=6, max_size=20).map(
     lambda text: f"Xy{text}9Zq"

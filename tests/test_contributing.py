@@ -15,14 +15,15 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.curation import DatasetSpec, validate
-from lakehouse.curation.rules._table import DATASET_RULES
-from lakehouse.curation.slots import _table as slots
+from lakehouse.curation.rules.table import DATASET_RULES
+from lakehouse.curation.slots import table as slots
 from lakehouse.errors import UnknownField
-from lakehouse.formats import _table, format_for
-from lakehouse.ontology.manifest import Manifest
+from lakehouse.formats import format_for
+from lakehouse.formats import table as _table
+from lakehouse.ontology.sources.manifest import Manifest
 from lakehouse.orm import Lake
-from lakehouse.orm.context import use
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.orm.model.context import use
+from lakehouse.registries.table import DIRECTORY
 from tests.example_lake import REPO
 
 PAGE = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")

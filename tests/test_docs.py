@@ -100,6 +100,6 @@ def test_site_builds_without_dead_links(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for page, name in (("registries", "ulabel.ULabel"), ("bionty", "term.OntologyTerm")):
+    for page, name in (("registries", "labels.ULabel"), ("bionty", "_terms.term.OntologyTerm")):
         text = (tmp_path / "reference" / page / "index.html").read_text()
         assert f'id="lakehouse.{page}.{name}"' in text

@@ -22,7 +22,7 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.config import settings
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 from tests.example_lake import REPO, World
 from tests.optional import installed_or_skip
 
@@ -160,7 +160,7 @@ def test_only_what_cannot_run_here_is_skipped_and_says_why() -> None:
 def test_a_false_example_is_told(source, told, world, monkeypatch) -> None:
     monkeypatch.chdir(world.work)
     test = _PARSER.get_doctest(source, {}, "here", "here", 0)
-    module = importlib.import_module("lakehouse.registries.ulabel")
+    module = importlib.import_module("lakehouse.registries.labels")
     found = contextvars.copy_context().run(_run, test, module, world)
     assert told in found
     assert bool(told) == bool(found)

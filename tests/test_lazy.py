@@ -15,8 +15,8 @@ import pytest
 
 import lakehouse
 from lakehouse._lazy import is_a, is_one, is_type
-from lakehouse.curation.chunks import is_missing
-from lakehouse.curation.inputs import as_arrow
+from lakehouse.curation.data.chunks import is_missing
+from lakehouse.curation.data.sources import as_arrow
 from lakehouse.curation.slots import otype_of
 from lakehouse.formats import format_of
 from lakehouse.schema import parse_dtype

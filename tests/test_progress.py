@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lakehouse.progress import tracked
+from lakehouse.io.progress import tracked
 from tests.hostile import HOSTILE, MARK, check_terminal
 
 _OWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")  # how rich draws a bar anew

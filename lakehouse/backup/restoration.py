@@ -20,9 +20,9 @@ from lakehouse.backup.store import BackupStore, batches, copy_all
 from lakehouse.backup.survey import STORAGES
 from lakehouse.config import notify
 from lakehouse.engine import Changes, Engine
-from lakehouse.engine.catalog import Catalog
+from lakehouse.engine.catalog.base import Catalog
+from lakehouse.engine.catalog.place import FOLDER, catalog_for, dump, make_root, normalise
 from lakehouse.engine.files import files_at as files_of_lake
-from lakehouse.engine.place import FOLDER, catalog_for, dump, make_root, normalise
 from lakehouse.errors import (
     CatalogUnavailable,
     LakeCorrupt,
@@ -31,9 +31,9 @@ from lakehouse.errors import (
     StorageError,
 )
 from lakehouse.identity import new_uid
+from lakehouse.io.progress import Advance, tracked
 from lakehouse.orm import Lake
-from lakehouse.orm.directory import default_directory
-from lakehouse.progress import Advance, tracked
+from lakehouse.orm.lake.directory import default_directory
 from lakehouse.storage import is_remote
 from lakehouse.storage.listing import files_at
 from lakehouse.storage.local import TEMP_PREFIX

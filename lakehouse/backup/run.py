@@ -18,13 +18,13 @@ from lakehouse import storage
 from lakehouse.backup.manifest import Entry, Manifest, without_secrets
 from lakehouse.backup.store import BackupStore
 from lakehouse.backup.survey import TABLES, Candidate, Survey, survey
-from lakehouse.engine.digest import verify
 from lakehouse.engine.files import files_at
-from lakehouse.engine.snapshot import Snapshot
+from lakehouse.engine.history.snapshot import Snapshot
+from lakehouse.engine.table.digest import verify
 from lakehouse.errors import InvalidArgument, LakeCorrupt, StorageError
+from lakehouse.io.progress import Advance, tracked
 from lakehouse.orm import Lake
 from lakehouse.printable import printable
-from lakehouse.progress import Advance, tracked
 from lakehouse.storage import ContentHash, is_remote
 
 _TRIES = 10

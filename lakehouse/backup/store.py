@@ -20,13 +20,13 @@ import orjson
 from lakehouse import storage
 from lakehouse.backup.manifest import Manifest
 from lakehouse.errors import InvalidArgument, LakeCorrupt, LakeNotFound, StorageError, Unavailable
-from lakehouse.progress import Advance
+from lakehouse.io.progress import Advance
+from lakehouse.io.uris import normal
 from lakehouse.storage import ContentHash, is_remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.listing import files_at
 from lakehouse.storage.local import TEMP_PREFIX
 from lakehouse.storage.source import source_of
-from lakehouse.uris import normal
 
 _MARKER = "lakehouse-backup.json"
 _CONTENT = "files"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse.backup.manifest import Entry, LeftOut, Manifest, without_secrets
-from lakehouse.engine.snapshot import Snapshot
+from lakehouse.engine.history.snapshot import Snapshot
 from lakehouse.errors import InvalidKey, LakeCorrupt, LookupFailed
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.row import MANAGED

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.registries.table import DIRECTORY
 
 if TYPE_CHECKING:
     __version__: str
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from lakehouse.bionty import models as models
     from lakehouse.bionty import uids as ids
     from lakehouse.bionty import uids as uids
-    from lakehouse.bionty.configuration import settings as settings
-    from lakehouse.bionty.entities import CellLine as CellLine
-    from lakehouse.bionty.entities import CellMarker as CellMarker
-    from lakehouse.bionty.entities import CellType as CellType
-    from lakehouse.bionty.entities import DevelopmentalStage as DevelopmentalStage
-    from lakehouse.bionty.entities import Disease as Disease
-    from lakehouse.bionty.entities import Ethnicity as Ethnicity
-    from lakehouse.bionty.entities import ExperimentalFactor as ExperimentalFactor
-    from lakehouse.bionty.entities import Gene as Gene
-    from lakehouse.bionty.entities import Organism as Organism
-    from lakehouse.bionty.entities import Pathway as Pathway
-    from lakehouse.bionty.entities import Phenotype as Phenotype
-    from lakehouse.bionty.entities import Protein as Protein
-    from lakehouse.bionty.entities import Tissue as Tissue
-    from lakehouse.bionty.public import PublicOntology as PublicOntology
-    from lakehouse.bionty.source import Source as Source
+    from lakehouse.bionty._sources.public import PublicOntology as PublicOntology
+    from lakehouse.bionty._sources.settings import settings as settings
+    from lakehouse.bionty._sources.source import Source as Source
+    from lakehouse.bionty.registries import CellLine as CellLine
+    from lakehouse.bionty.registries import CellMarker as CellMarker
+    from lakehouse.bionty.registries import CellType as CellType
+    from lakehouse.bionty.registries import DevelopmentalStage as DevelopmentalStage
+    from lakehouse.bionty.registries import Disease as Disease
+    from lakehouse.bionty.registries import Ethnicity as Ethnicity
+    from lakehouse.bionty.registries import ExperimentalFactor as ExperimentalFactor
+    from lakehouse.bionty.registries import Gene as Gene
+    from lakehouse.bionty.registries import Organism as Organism
+    from lakehouse.bionty.registries import Pathway as Pathway
+    from lakehouse.bionty.registries import Phenotype as Phenotype
+    from lakehouse.bionty.registries import Protein as Protein
+    from lakehouse.bionty.registries import Tissue as Tissue
 
 __all__ = [
     "CellLine",
@@ -63,8 +63,8 @@ __all__ = [
 
 _MODULES = {"base": "base", "core": "core", "ids": "uids", "models": "models", "uids": "uids"}
 _OTHERS = {
-    "settings": "lakehouse.bionty.configuration",
-    "PublicOntology": "lakehouse.bionty.public",
+    "settings": "lakehouse.bionty._sources.settings",
+    "PublicOntology": "lakehouse.bionty._sources.public",
 }
 
 

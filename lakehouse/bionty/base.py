@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse._lazy import require
-from lakehouse.bionty.content import as_meant, read_found, terms_of
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.public import PublicOntology as PublicOntology
-from lakehouse.bionty.public import PublicOntologyField as PublicOntologyField
+from lakehouse.bionty._sources.content import as_meant, read_found, terms_of
+from lakehouse.bionty._sources.public import PublicOntology as PublicOntology
+from lakehouse.bionty._sources.public import PublicOntologyField as PublicOntologyField
+from lakehouse.bionty.registries import ENTITIES
 from lakehouse.errors import InvalidArgument, near
-from lakehouse.ontology.manifest import Manifest, manifests
-from lakehouse.ontology.obtaining import PUBLIC_ONLY, obtain
-from lakehouse.ontology.organisms import usual_name
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.ontology.sources.manifest import Manifest, manifests
+from lakehouse.ontology.sources.obtain import PUBLIC_ONLY, obtain
+from lakehouse.ontology.sources.organisms import usual_name
+from lakehouse.registries.table import DIRECTORY
 
 if TYPE_CHECKING:
     BioSample: partial[PublicOntology]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lakehouse.bionty.configuration import Settings as Settings
+from lakehouse.bionty._sources.public import PublicOntology as StaticReference
+from lakehouse.bionty._sources.settings import Settings as Settings
+from lakehouse.bionty._sources.source import Source
+from lakehouse.bionty._terms.term import Term as BioRecord
 from lakehouse.bionty.first_sources import known_sources
-from lakehouse.bionty.public import PublicOntology as StaticReference
-from lakehouse.bionty.source import Source
-from lakehouse.bionty.term import Term as BioRecord
 from lakehouse.config import notify
 from lakehouse.orm import current_lake
-from lakehouse.orm.batch import batch_on
+from lakehouse.orm.session.batch import batch_on
 
 __all__ = [
     "BioRecord",

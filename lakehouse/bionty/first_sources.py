@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.source import source_values
+from lakehouse.bionty._sources.source import source_values
+from lakehouse.bionty.registries import ENTITIES
 from lakehouse.identity import new_uids
-from lakehouse.ontology.manifest import manifests
-from lakehouse.orm.bootstrap import ALL, MAIN
+from lakehouse.ontology.sources.manifest import manifests
+from lakehouse.orm.model.builtin import ALL, MAIN
 
 
 def known_sources() -> list[dict[str, Any]]:

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.public import PublicOntology as StaticReference
-from lakehouse.bionty.source import Source
-from lakehouse.bionty.term import OntologyTerm as HasOntologyId
-from lakehouse.bionty.term import Term as BioRecord
-from lakehouse.bionty.term import Term as HasSource
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.bionty._sources.public import PublicOntology as StaticReference
+from lakehouse.bionty._sources.source import Source
+from lakehouse.bionty._terms.term import OntologyTerm as HasOntologyId
+from lakehouse.bionty._terms.term import Term as BioRecord
+from lakehouse.bionty._terms.term import Term as HasSource
+from lakehouse.bionty.registries import ENTITIES
+from lakehouse.registries.table import DIRECTORY
 
 if TYPE_CHECKING:
-    from lakehouse.bionty.entities import CellLine as CellLine
-    from lakehouse.bionty.entities import CellMarker as CellMarker
-    from lakehouse.bionty.entities import CellType as CellType
-    from lakehouse.bionty.entities import DevelopmentalStage as DevelopmentalStage
-    from lakehouse.bionty.entities import Disease as Disease
-    from lakehouse.bionty.entities import Ethnicity as Ethnicity
-    from lakehouse.bionty.entities import ExperimentalFactor as ExperimentalFactor
-    from lakehouse.bionty.entities import Gene as Gene
-    from lakehouse.bionty.entities import Organism as Organism
-    from lakehouse.bionty.entities import Pathway as Pathway
-    from lakehouse.bionty.entities import Phenotype as Phenotype
-    from lakehouse.bionty.entities import Protein as Protein
-    from lakehouse.bionty.entities import Tissue as Tissue
+    from lakehouse.bionty.registries import CellLine as CellLine
+    from lakehouse.bionty.registries import CellMarker as CellMarker
+    from lakehouse.bionty.registries import CellType as CellType
+    from lakehouse.bionty.registries import DevelopmentalStage as DevelopmentalStage
+    from lakehouse.bionty.registries import Disease as Disease
+    from lakehouse.bionty.registries import Ethnicity as Ethnicity
+    from lakehouse.bionty.registries import ExperimentalFactor as ExperimentalFactor
+    from lakehouse.bionty.registries import Gene as Gene
+    from lakehouse.bionty.registries import Organism as Organism
+    from lakehouse.bionty.registries import Pathway as Pathway
+    from lakehouse.bionty.registries import Phenotype as Phenotype
+    from lakehouse.bionty.registries import Protein as Protein
+    from lakehouse.bionty.registries import Tissue as Tissue
 
 __all__ = ["BioRecord", "HasOntologyId", "HasSource", "Source", "StaticReference"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.term import OntologyTerm
+from lakehouse.bionty._terms.term import OntologyTerm
+from lakehouse.bionty.registries import ENTITIES
 
 # deeper than any ontology; only where terms are each other's ancestors does it cut anything off
 _DEEPEST = 100

@@ -7,18 +7,11 @@ from typing import Annotated
 import typer
 
 import lakehouse as ln
-from lakehouse.cli import (
-    artifacts,
-    backups,
-    branches,
-    health,
-    history,
-    lakes,
-    ontologies,
-    queries,
-    quickstart,
-    validation,
-)
+from lakehouse.cli import artifacts, history, lakes, ontologies, queries, quickstart
+from lakehouse.cli import artifacts as validation
+from lakehouse.cli import lakes as branches
+from lakehouse.cli import upkeep as backups
+from lakehouse.cli import upkeep as health
 from lakehouse.cli.group import Group, say
 
 app = typer.Typer(

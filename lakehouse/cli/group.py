@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -69,3 +69,17 @@ class Group(TyperGroup):
             raise typer.Exit(_INTERRUPTED) from None
         finally:
             gc.set_threshold(*before)
+
+
+# -- Options that several commands have, said in one way
+
+
+NewCatalog = Annotated[
+    str | None,
+    typer.Option("--db", help="URL of the catalog database; by default SQLite in the lake."),
+]
+KnownCatalog = Annotated[
+    str | None,
+    typer.Option("--db", help="URL of the catalog database, where the lake doesn't name it."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]

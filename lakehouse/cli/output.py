@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.orm.rendering import Harmless
+from lakehouse.orm.show.tables import Harmless
 from lakehouse.printable import printable, printable_line
 
 _PIPED_WIDTH = 240

@@ -18,15 +18,14 @@ Example:
 
 from __future__ import annotations
 
+from lakehouse.curation.data.sources import Dataset, as_arrow
 from lakehouse.curation.failure import Failure
-from lakehouse.curation.inputs import Dataset, as_arrow
-from lakehouse.curation.models import model_of
-from lakehouse.curation.report import Report
+from lakehouse.curation.reports.report import Report
 from lakehouse.curation.spec import ColumnRule, DatasetSpec, RowFault, RowJudge, ValueJudge
 from lakehouse.curation.standardization import standardize, synonyms_in
 from lakehouse.curation.terms import Matches, Resolution, TableResolver, TermResolver
 from lakehouse.curation.validation import validate
-from lakehouse.curation.values import validate_values
+from lakehouse.curation.values import model_of, validate_values
 
 __all__ = [
     "ColumnRule",

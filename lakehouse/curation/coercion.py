@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing, missing
+from lakehouse.curation.data.chunks import Chunk, Objects, accepts_value, is_missing, missing
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.schema import DType, infer_dtype

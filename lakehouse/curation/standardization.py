@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation.encoded import text_codes
-from lakehouse.curation.inputs import Dataset, as_arrow
+from lakehouse.curation.data.codes import text_codes
+from lakehouse.curation.data.sources import Dataset, as_arrow
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
 from lakehouse.curation.terms import TermResolver, looked_up
 from lakehouse.errors import UnknownField, near

@@ -7,20 +7,97 @@ from itertools import chain
 
 import pyarrow as pa
 
-from lakehouse.curation.chunks import with_columns
-from lakehouse.curation.columns import Column
+from lakehouse.curation.coercion import Coercer
+from lakehouse.curation.data.chunks import Chunk, joined, with_columns
+from lakehouse.curation.data.sources import Dataset, ReaderSource, Source, TableSource, source_of
 from lakehouse.curation.failure import Failure, every_row, quickly
-from lakehouse.curation.failures import Failures, Group
-from lakehouse.curation.inputs import Dataset, ReaderSource, Source, TableSource, source_of
-from lakehouse.curation.report import Report
-from lakehouse.curation.rules._table import dataset_rules
+from lakehouse.curation.reports.failures import Failures, Group
+from lakehouse.curation.reports.report import Report
 from lakehouse.curation.rules.cases import CaseCheck
 from lakehouse.curation.rules.categories import CategoryCheck
 from lakehouse.curation.rules.rows import RowCheck
 from lakehouse.curation.rules.rows import make as row_check
+from lakehouse.curation.rules.table import HasTerms, column_families, dataset_rules
+from lakehouse.curation.slots.base import Part
 from lakehouse.curation.spec import ColumnRule, DatasetSpec
-from lakehouse.curation.terms import TermResolver
+from lakehouse.curation.terms import Matches, TermResolver
+from lakehouse.curation.values import validate_values
 from lakehouse.errors import InvalidArgument
+
+# -- The columns of a dataset, each on its way through coercion and checks
+
+
+class Column:
+    """One column on its way through coercion and checks.
+
+    Args:
+        key: Its name in the source.
+        rule: What it must be.
+        spec: The dataset's.
+        resolver: Knows the terms of registries.
+    """
+
+    def __init__(
+        self, key: str, rule: ColumnRule, spec: DatasetSpec, resolver: TermResolver | None
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self._coercer = Coercer(rule, convert=spec.coerces(rule))
+        self.may_change = spec.coerces(rule) or rule.default is not None
+        made = (make(rule, resolver) for make in column_families())
+        self._checks = [check for check in made if check is not None]
+        self._chunks: list[Chunk] = []
+
+    @property
+    def changed(self) -> bool:
+        """Whether a value was converted or filled."""
+        return self._coercer.changed
+
+    @property
+    def of_text(self) -> bool:
+        """Whether each distinct text is looked at once."""
+        text = self.rule.dtype.kind == "str" and bool(self.rule.checks)
+        return self.rule.dtype.is_categorical or text
+
+    @property
+    def matches(self) -> tuple[Matches, ...]:
+        """The valid terms seen, by registry."""
+        return tuple(
+            match
+            for check in self._checks
+            if isinstance(check, HasTerms)
+            for match in check.matches()
+        )
+
+    def settled(self, source: Source) -> bool:
+        """Whether type and null count say that all is well; they are asked for only then."""
+        if not all(check.settled(pa.null(), 0) for check in self._checks):
+            return False  # no type would be enough
+        arrow = source.type_of(self.key)
+        needs_count = not self.rule.nullable or self.rule.default is not None
+        null_count = source.null_count(self.key) if needs_count else None
+        return self._coercer.settled(arrow, null_count) and all(
+            check.settled(arrow, null_count) for check in self._checks
+        )
+
+    def update(self, chunk: Chunk, start: int) -> Chunk:
+        """Look at the rows from `start` on; gives them as they should be."""
+        if self.may_change:
+            chunk = self._coercer.apply(chunk, start)
+            self._chunks.append(chunk)
+        for check in self._checks:
+            check.update(chunk, start)
+        return chunk
+
+    def failures(self, slot: str) -> Iterator[Failure | Group]:
+        """What is wrong with it."""
+        yield from self._coercer.failures(slot)
+        for check in self._checks:
+            yield from check.failures(slot)
+
+    def result(self) -> pa.ChunkedArray:
+        """The column as it became; only of a column without failures."""
+        return joined(self._chunks, self.rule.fill_type)
 
 
 def validate(
@@ -181,3 +258,49 @@ def _changed_table(
         order.insert(spec.place_of(rule.name, order) if spec.ordered_set else len(order), rule.name)
     table = with_columns(table, new)
     return table.select(order) if spec.ordered_set else table
+
+
+# -- Validating one part of a dataset, whatever kind of part it is
+
+
+NAMES = "columns"
+"""Under which name a report keeps the terms that names are."""
+
+
+def validate_part(part: Part, spec: DatasetSpec, resolver: TermResolver | None) -> Report:
+    """Find everything that is wrong with a part of a dataset.
+
+    Args:
+        part: The part.
+        spec: What it must look like.
+        resolver: Knows the terms of the registries that categorical dtypes name.
+    """
+    if part.kind == "values":
+        return validate_values(part.data, spec, resolver, slot=part.slot)
+    if part.kind == "table":
+        return validate(part.data, spec, resolver, slot=part.slot)
+    if spec.names is None or resolver is None:
+        # names that are features: of each only that it is there can be said
+        names = dict.fromkeys(part.data.to_pylist())
+        empty = pa.table({name: pa.nulls(0) for name in names})
+        return validate(empty, spec, resolver, slot=part.slot)
+    return validate_names(part.data, spec, resolver, slot=part.slot)
+
+
+def validate_names(
+    names: pa.Array, spec: DatasetSpec, resolver: TermResolver, *, slot: str
+) -> Report:
+    """Look names up that are terms themselves, such as gene ids.
+
+    Unknown names are a failure only where the spec has a maximal set; else the report's
+    `unknown` lists them.
+    """
+    assert spec.names is not None
+    check = CategoryCheck(NAMES, (spec.names,), resolver)
+    check.update(names, 0)
+    report = Report(n_rows=len(names))
+    report.terms[NAMES] = check.matches()
+    report.unknown = {NAMES: check.wrong}
+    report.add(check.failures(slot, "names") if spec.maximal_set else ())
+    report.table = names
+    return report

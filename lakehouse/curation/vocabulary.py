@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
 from rapidfuzz.utils import default_process
 
-from lakehouse.curation.chunks import is_missing, is_text
+from lakehouse.curation.data.chunks import is_missing, is_text
 from lakehouse.errors import InvalidArgument, TypeMismatch
 
 _NEAR_ENOUGH = 60.0

@@ -9,21 +9,21 @@ Example:
 
 from __future__ import annotations
 
-from lakehouse.curators.annotating import annotate_artifact
-from lakehouse.curators.categories import CatLookup, DataFrameCatManager
-from lakehouse.curators.core import Curator, SlotsCurator
-from lakehouse.curators.dictionaries import DictCurator, ExperimentalDictCurator
-from lakehouse.curators.models import DatasetModel
-from lakehouse.curators.parts import ComponentCurator
-from lakehouse.curators.structures import (
+from lakehouse.curators.annotate import annotate_artifact
+from lakehouse.curators.cat import CatLookup, DataFrameCatManager
+from lakehouse.curators.core import (
     AnnDataCurator,
+    Curator,
     DataFrameCurator,
     MuDataCurator,
+    SlotsCurator,
     SpatialDataCurator,
     TiledbsomaExperimentCurator,
     curator_of,
 )
-from lakehouse.curators.vectors import CatVector
+from lakehouse.curators.model.model import DatasetModel
+from lakehouse.curators.part import ComponentCurator
+from lakehouse.curators.values import CatVector, DictCurator, ExperimentalDictCurator
 
 __all__ = [
     "AnnDataCurator",

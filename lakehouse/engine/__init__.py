@@ -1,12 +1,12 @@
 """The engine: Apache Iceberg tables that change together. It knows no artifact."""
 
-from lakehouse.engine.catalog import Commit
-from lakehouse.engine.changes import Changes
+from lakehouse.engine.catalog.base import Commit
+from lakehouse.engine.commit.changes import Changes
 from lakehouse.engine.engine import Engine
-from lakehouse.engine.gc import GcReport
-from lakehouse.engine.limits import Limits
-from lakehouse.engine.spec import KeyScope, RowModel, TableSpec
-from lakehouse.engine.state import State
+from lakehouse.engine.history.gc import GcReport
+from lakehouse.engine.query.state import State
+from lakehouse.engine.table.limits import Limits
+from lakehouse.engine.table.spec import KeyScope, RowModel, TableSpec
 
 __all__ = [
     "Changes",

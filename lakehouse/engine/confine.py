@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from lakehouse.errors import LakeCorrupt
-from lakehouse.uris import is_remote
+from lakehouse.io.uris import is_remote
 
 FOLDER = ".lakehouse"
 MARK = "owner.json"

@@ -15,24 +15,26 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakehouse.engine import leases, place, view
-from lakehouse.engine.catalog import Catalog, Commit, Heads
-from lakehouse.engine.changes import Changes
-from lakehouse.engine.commit import Committer
+from lakehouse.engine.catalog import place
+from lakehouse.engine.catalog.base import Catalog, Commit, Heads
+from lakehouse.engine.commit import leases
+from lakehouse.engine.commit.changes import Changes
+from lakehouse.engine.commit.committer import Committer
+from lakehouse.engine.commit.evolve import add_tables, lost_tables, missing_tables
+from lakehouse.engine.commit.leases import Lease, Leases
+from lakehouse.engine.commit.parts import Parts
 from lakehouse.engine.confine import FOLDER, Confinement, Owner
-from lakehouse.engine.evolving import add_tables, lost_tables, missing_tables
 from lakehouse.engine.files import LocalFiles, RemoteFiles, files_at
-from lakehouse.engine.gc import Collector, GcReport
-from lakehouse.engine.history import History
-from lakehouse.engine.leases import Lease, Leases
-from lakehouse.engine.limits import Limits
-from lakehouse.engine.parts import Parts
-from lakehouse.engine.relocate import Move
-from lakehouse.engine.site import Site
-from lakehouse.engine.snapshot import Snapshot
-from lakehouse.engine.spec import TableSpec
-from lakehouse.engine.state import State
-from lakehouse.engine.tables import TableCache
+from lakehouse.engine.health.site import Site
+from lakehouse.engine.history.gc import Collector, GcReport
+from lakehouse.engine.history.log import History
+from lakehouse.engine.history.relocate import Move
+from lakehouse.engine.history.snapshot import Snapshot
+from lakehouse.engine.query import view
+from lakehouse.engine.query.state import State
+from lakehouse.engine.table.limits import Limits
+from lakehouse.engine.table.spec import TableSpec
+from lakehouse.engine.table.version import TableCache
 from lakehouse.errors import (
     InvalidArgument,
     LakeCorrupt,
@@ -43,7 +45,7 @@ from lakehouse.errors import (
 from lakehouse.identity import new_uid
 
 if TYPE_CHECKING:
-    from lakehouse.engine.erasure import Eraser
+    from lakehouse.engine.history.erasure import Eraser
 
 ORPHAN_AGE = 24 * 3600.0
 _T = TypeVar("_T")
@@ -465,8 +467,8 @@ class Engine:
         return collector.run(keep=keep, older_than=older_than, min_age=min_age, dry_run=dry_run)
 
     def eraser(self) -> Eraser:
-        """What takes rows out of all kept states; see `lakehouse.engine.erasure`."""
-        from lakehouse.engine.erasure import Eraser  # loads what only erasures need
+        """What takes rows out of all kept states; see `lakehouse.engine.history.erasure`."""
+        from lakehouse.engine.history.erasure import Eraser  # loads what only erasures need
 
         return Eraser(self._parts, self._visit, self.folder)
 

@@ -88,7 +88,7 @@ def save_cellxgene_defaults() -> None:
     """Save the words of CELLxGENE that no ontology has, and the sexes and the healthy state."""
     from lakehouse import bionty as bt
     from lakehouse.orm import transaction
-    from lakehouse.orm.matching import quiet_matching
+    from lakehouse.orm.session.matching import quiet_matching
     from lakehouse.registries import ULabel
 
     with transaction(message="words of CELLxGENE"), quiet_matching():
@@ -134,7 +134,7 @@ def create_cellxgene_schema(
         InvalidArgument: The field type or the organism isn't known.
     """
     from lakehouse.orm import transaction
-    from lakehouse.orm.matching import quiet_matching
+    from lakehouse.orm.session.matching import quiet_matching
     from lakehouse.registries import Schema
 
     types: list[str] = [field_types] if isinstance(field_types, str) else list(field_types)

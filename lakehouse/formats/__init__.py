@@ -5,14 +5,8 @@ Importing this loads no adapter and no third-party package.
 
 from __future__ import annotations
 
-from lakehouse.formats._table import (
-    format_for,
-    format_in,
-    format_of,
-    known_suffixes,
-    suffix_of,
-)
 from lakehouse.formats.base import COLUMNS, INDEX, Component, Description, Format
+from lakehouse.formats.table import format_for, format_in, format_of, known_suffixes, suffix_of
 
 __all__ = [
     "COLUMNS",

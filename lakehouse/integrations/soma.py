@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lakehouse.engine.view import in_one_view
+from lakehouse.engine.query.view import in_one_view
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats.base import is_path
-from lakehouse.formats.soma_writing import write_anndatas
+from lakehouse.formats.soma.write import write_anndatas
 from lakehouse.orm import current_lake
 from lakehouse.registries import Artifact
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lakehouse.engine.view import in_one_view
+from lakehouse.engine.query.view import in_one_view
 from lakehouse.errors import InvalidArgument
 from lakehouse.orm import current_lake
-from lakehouse.orm.batch import batch_on
+from lakehouse.orm.session.batch import batch_on
 from lakehouse.registries import Artifact, Collection, Run, Transform
 
 KIND = "__lamindb_config__"  # the peer's word, which hides configurations among datasets

@@ -1,10 +1,10 @@
 """Ontologies: read them with pronto, repair what it refuses, get sorted Arrow tables."""
 
-from lakehouse.ontology.graph import ancestors, closure, cycles, descendants, resolve_alt
-from lakehouse.ontology.manifest import Manifest, extract, manifest, manifests
-from lakehouse.ontology.model import LeftOut, Metadata, Ontology, Repair
-from lakehouse.ontology.reader import read
+from lakehouse.ontology.model.graph import ancestors, closure, cycles, descendants, resolve_alt
+from lakehouse.ontology.model.model import LeftOut, Metadata, Ontology, Repair
+from lakehouse.ontology.reading.reader import read
 from lakehouse.ontology.rows import own_prefix, registry_rows
+from lakehouse.ontology.sources.manifest import Manifest, extract, manifest, manifests
 
 __all__ = [
     "LeftOut",

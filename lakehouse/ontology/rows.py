@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import InvalidArgument, near
-from lakehouse.ontology.manifest import manifests
-from lakehouse.ontology.model import Ontology
+from lakehouse.ontology.model.model import Ontology
+from lakehouse.ontology.sources.manifest import manifests
 
 _TEXTS = pa.list_(pa.field("item", pa.string()))
 ROWS_SCHEMA = pa.schema(

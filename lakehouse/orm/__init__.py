@@ -1,10 +1,6 @@
 """Records, queries and transactions over the engine. Knows no biology."""
 
-from lakehouse.orm.aggregates import Avg, Count, Max, Min, StdDev, Sum, Variance
-from lakehouse.orm.base import BaseRecord, TimedRow, TrackedRecord, TrackedRow
-from lakehouse.orm.batch import Batch
-from lakehouse.orm.context import use
-from lakehouse.orm.current import (
+from lakehouse.orm.lake.current import (
     connect,
     current_lake,
     open_lake,
@@ -13,14 +9,17 @@ from lakehouse.orm.current import (
     sql,
     transaction,
 )
-from lakehouse.orm.db import DB
-from lakehouse.orm.directory import Directory
-from lakehouse.orm.fields import FieldRef
-from lakehouse.orm.lake import Lake
-from lakehouse.orm.meta import Condition, RegistryMeta, Relation, relations
-from lakehouse.orm.q import Q
-from lakehouse.orm.query import QuerySet
-from lakehouse.orm.versions import Versioned, VersionedRow, latest_sql, version_fields
+from lakehouse.orm.lake.directory import Directory
+from lakehouse.orm.lake.lake import Lake
+from lakehouse.orm.lake.other import DB
+from lakehouse.orm.model.context import use
+from lakehouse.orm.model.meta import Condition, FieldRef, RegistryMeta, Relation, relations
+from lakehouse.orm.query.q import Q
+from lakehouse.orm.query.queryset import QuerySet
+from lakehouse.orm.query.values import Avg, Count, Max, Min, StdDev, Sum, Variance
+from lakehouse.orm.record.base import BaseRecord, TimedRow, TrackedRecord, TrackedRow
+from lakehouse.orm.record.versions import Versioned, VersionedRow, latest_sql, version_fields
+from lakehouse.orm.session.batch import Batch
 
 SQLRecord = BaseRecord
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.orm import version_fields
-from lakehouse.orm.meta import table_name
-from lakehouse.registries._relations import relations_of
+from lakehouse.orm.model.meta import table_name
 from lakehouse.registries.block import AttachedBlock, ContentRow
+from lakehouse.registries.relations import relations_of
 
 if TYPE_CHECKING:
-    from lakehouse.orm.fields import FieldDescriptor, ForeignIdDescriptor, ForeignKeyDescriptor
+    from lakehouse.orm.model.meta import FieldDescriptor, ForeignIdDescriptor, ForeignKeyDescriptor
     from lakehouse.registries.artifact import Artifact
     from lakehouse.registries.block import BaseBlock, BlockKind
-    from lakehouse.registries.branch import Branch
     from lakehouse.registries.collection import Collection
     from lakehouse.registries.feature import Feature
-    from lakehouse.registries.project import Project
-    from lakehouse.registries.record import Record
-    from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.space import Space
-    from lakehouse.registries.transform import Transform
-    from lakehouse.registries.ulabel import ULabel
-    from lakehouse.registries.user import User
+    from lakehouse.registries.labels import Project, ULabel
+    from lakehouse.registries.place import Branch, Space, User
+    from lakehouse.registries.record.record import Record
+    from lakehouse.registries.run import Run, Transform
+    from lakehouse.registries.schema.record import Schema
 
 
 def _attached_to(target: str) -> dict[str, Any]:

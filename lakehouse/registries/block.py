@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any, Literal
 from lakehouse.config import notify
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.orm import Versioned, VersionedRow, version_fields
-from lakehouse.orm.families import is_held
-from lakehouse.registries._relations import relations_of
+from lakehouse.orm.record.versions import is_held
+from lakehouse.registries.relations import relations_of
 from lakehouse.storage.hashing import hash_bytes
 
 if TYPE_CHECKING:
-    from lakehouse.annotation.managers import KeyManager, LinkManager
     from lakehouse.orm import Batch
-    from lakehouse.orm.families import Name
-    from lakehouse.orm.fields import (
+    from lakehouse.orm.model.meta import (
         FieldDescriptor,
         ForeignIdDescriptor,
         ForeignKeyDescriptor,
         RelationDescriptor,
     )
-    from lakehouse.registries.branch import Branch
-    from lakehouse.registries.project import Project
+    from lakehouse.orm.record.versions import Name
+    from lakehouse.registries.labels import Project
+    from lakehouse.registries.place import Branch, Space, User
     from lakehouse.registries.run import Run
-    from lakehouse.registries.space import Space
-    from lakehouse.registries.user import User
+    from lakehouse.relations.managers import KeyManager, LinkManager
 
 BlockKind = Literal["readme", "comment"]
 _README, _COMMENT = "readme", "comment"

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse.engine import damage as kinds
-from lakehouse.engine.damage import Damage
-from lakehouse.engine.references import dangling
+from lakehouse.engine.commit.references import dangling
+from lakehouse.engine.health import damage as kinds
+from lakehouse.engine.health.damage import Damage
 from lakehouse.errors import ContentChanged, LakeCorrupt, LakehouseError
 from lakehouse.registries.artifact.stored import difference_at, place_of, tags_naming
 from lakehouse.storage import StorageLocation
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
-    from lakehouse.engine.check import TableCheck
-    from lakehouse.orm.directory import Directory
+    from lakehouse.engine.health.check import TableCheck
+    from lakehouse.orm.lake.directory import Directory
 
 _SHOWN = 50  # rows named per column; the others are counted
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.engine.view import in_one_view
+from lakehouse.engine.query.view import in_one_view
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.orm import BaseRecord, Lake, QuerySet, current_lake
-from lakehouse.orm.showing import fields_of, html_table, short, title
+from lakehouse.orm.show.tables import fields_of, html_table, short, title
 from lakehouse.printable import html_text, printable_line
 
 CORE = "core"

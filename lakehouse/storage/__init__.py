@@ -5,10 +5,10 @@ Knows no artifact: it takes paths and URIs and returns hashes.
 
 from __future__ import annotations
 
+from lakehouse.io.uris import is_remote, local_path, scheme_of
 from lakehouse.storage.cache import CacheDir
 from lakehouse.storage.hashing import ContentHash, hash_bytes, hash_folder
-from lakehouse.storage.keys import check_key
-from lakehouse.storage.location import StorageLocation
+from lakehouse.storage.location import StorageLocation, check_key
 from lakehouse.storage.noted import Noted
 from lakehouse.storage.sameness import Difference, Saved, difference
 from lakehouse.storage.stamps import Look, look_at, second_of
@@ -22,7 +22,6 @@ from lakehouse.storage.transfer import (
     store_many,
 )
 from lakehouse.storage.verified import Verified
-from lakehouse.uris import is_remote, local_path, scheme_of
 
 __all__ = [
     "CacheDir",

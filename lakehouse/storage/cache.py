@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import ContentChanged
-from lakehouse.progress import tracked
+from lakehouse.io.progress import tracked
+from lakehouse.io.uris import is_remote, local_path, normal
 from lakehouse.storage import local, remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash
-from lakehouse.storage.keys import check_key
+from lakehouse.storage.location import check_key
 from lakehouse.storage.sameness import Saved, difference
 from lakehouse.storage.source import Entry, source_of
 from lakehouse.storage.stamps import look_at
 from lakehouse.storage.verified import Verified
-from lakehouse.uris import is_remote, local_path, normal
 
 _HASH = re.compile(r"[A-Za-z0-9_-]{22}")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lakehouse.io.uris import is_remote, local_path
 from lakehouse.storage import remote
 from lakehouse.storage.failures import reported
-from lakehouse.uris import is_remote, local_path
 
 
 @dataclass(frozen=True, slots=True)

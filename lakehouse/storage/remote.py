@@ -10,9 +10,9 @@ from typing import Any, BinaryIO, cast
 
 from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, MissingExtra, StorageError
+from lakehouse.io.uris import client_errors, normal, remote_filesystem, scheme_of
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write
-from lakehouse.uris import client_errors, normal, remote_filesystem, scheme_of
 
 ONE_PUT = 8 << 20  # up to here one request stores a file, which is atomic everywhere
 _PART = 32 << 20

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lakehouse.errors import ContentChanged
+from lakehouse.io.uris import is_remote
 from lakehouse.storage import remote
 from lakehouse.storage.hashing import ContentHash
 from lakehouse.storage.stamps import TICK, Look, look_at
 from lakehouse.storage.transfer import hash_path
 from lakehouse.storage.verified import Verified
-from lakehouse.uris import is_remote
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from lakehouse.errors import ContentChanged, StorageError, UnreadableFile
+from lakehouse.io.uris import is_remote, local_path, text_of
 from lakehouse.storage import remote
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write, hash_folder, hash_stream
-from lakehouse.uris import is_remote, local_path, text_of
 
 WORKERS = 16  # measured: small files with fsync go fastest with 8 to 32 threads on two cores
 

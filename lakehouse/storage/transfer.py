@@ -19,16 +19,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lakehouse import filesystem
 from lakehouse.errors import InvalidArgument
-from lakehouse.progress import Advance, tracked
+from lakehouse.io import filesystem
+from lakehouse.io.progress import Advance, tracked
+from lakehouse.io.uris import is_remote, local_path, normal, text_of
 from lakehouse.storage import local, remote
-from lakehouse.storage.batch import write_many
 from lakehouse.storage.failures import reported
 from lakehouse.storage.hashing import ContentHash, Write
+from lakehouse.storage.local import write_many
 from lakehouse.storage.remote import RemoteStore
 from lakehouse.storage.source import WORKERS, Entry, Source, source_of
-from lakehouse.uris import is_remote, local_path, normal, text_of
 
 AnyPath = str | os.PathLike[str]
 Options = Mapping[str, Any] | None
@@ -56,7 +56,7 @@ def store(
     Args:
         source: Local path, URI or UPath.
         target: Local path or URI of the copy itself, not of the folder to put it into.
-        progress: See `lakehouse.progress.tracked`.
+        progress: See `lakehouse.io.progress.tracked`.
         options: fsspec options of the target.
         saved_at: The second that the stamp of a local copy tells; see `lakehouse.storage.stamps`.
 

@@ -14,7 +14,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import ValidationError
 from lakehouse.orm import Lake
-from lakehouse.orm.context import use
+from lakehouse.orm.model.context import use
 from tests.bionty.test_data_frames import CELLS, add
 
 

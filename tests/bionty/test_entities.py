@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import lakehouse.bionty as bt
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.term import OntologyTerm
+from lakehouse.bionty._terms.term import OntologyTerm
+from lakehouse.bionty.registries import ENTITIES
 from lakehouse.errors import ObjectDoesNotExist, OrganismNotSet
 from lakehouse.orm import current_lake
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import lakehouse.bionty as bt
-from lakehouse.bionty.walking import closure_of
+from lakehouse.bionty._terms.hierarchy import closure_of
 from lakehouse.errors import InvalidArgument
 from lakehouse.ontology import closure, extract, read
 

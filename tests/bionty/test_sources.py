@@ -13,8 +13,8 @@ import pytest
 from upath import UPath
 
 import lakehouse.bionty as bt
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.bionty.sources import used_source
+from lakehouse.bionty._sources.resolve import used_source
+from lakehouse.bionty.registries import ENTITIES
 from lakehouse.errors import (
     InvalidArgument,
     MultipleObjectsReturned,
@@ -22,9 +22,9 @@ from lakehouse.errors import (
     SourceUnavailable,
     UnreadableFile,
 )
-from lakehouse.ontology.manifest import manifest, manifests
-from lakehouse.ontology.obtaining import download_path, locate, obtain, unavailable
-from lakehouse.ontology.organisms import usual_name
+from lakehouse.ontology.sources.manifest import manifest, manifests
+from lakehouse.ontology.sources.obtain import download_path, locate, obtain, unavailable
+from lakehouse.ontology.sources.organisms import usual_name
 from lakehouse.orm import Lake
 
 

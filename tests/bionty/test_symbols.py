@@ -6,7 +6,7 @@ import pytest
 
 import lakehouse.bionty as bt
 from lakehouse.errors import OrganismNotSet
-from lakehouse.ontology.organisms import known_organisms, organism_of_id, without_version
+from lakehouse.ontology.sources.organisms import known_organisms, organism_of_id, without_version
 
 IDS = ["ENSG00000139618", "ENSMUSG00000053977"]
 

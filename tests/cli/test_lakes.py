@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lakehouse as ln
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.cli import steps
+from lakehouse.cli import tour as steps
 from lakehouse.cli.tour import code_of, sample_file
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 
 # How many cells of each kind the sample file has, by the names of the Cell Ontology.
 CELLS = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, validate
-from lakehouse.curation.chunks import with_columns
+from lakehouse.curation.data.chunks import with_columns
 from lakehouse.errors import InvalidArgument
 
 UTC = dt.UTC

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.curation import ColumnRule, DatasetSpec, Report, TableResolver, validate
-from lakehouse.curation.chunks import CHUNK_ROWS
+from lakehouse.curation.data.chunks import CHUNK_ROWS
 
 AT_LEAST_2 = ColumnRule("x", "int", nullable=False, checks={"ge": 2})
 LABELS = ColumnRule("x", "list[cat[ULabel]]")

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, _pandas, inputs, validate
+from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, validate
+from lakehouse.curation.data import pandas as _pandas
+from lakehouse.curation.data import sources as inputs
 
 TERMS = ["a", "b", "c"]
 RESOLVER = TableResolver({"ULabel": pa.table({"uid": ["1", "2", "3"], "name": TERMS})})

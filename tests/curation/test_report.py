@@ -8,16 +8,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from lakehouse.curation import (
-    ColumnRule,
-    DatasetSpec,
-    Failure,
-    Report,
-    TableResolver,
-    failures,
-    validate,
-)
-from lakehouse.curation.rules import _table
+from lakehouse.curation import ColumnRule, DatasetSpec, Failure, Report, TableResolver, validate
+from lakehouse.curation.reports import failures
+from lakehouse.curation.rules import table as _table
 
 
 def test_a_message_says_what_where_and_what_to_do(resolver: TableResolver) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse.curation import ColumnRule, DatasetSpec, TableResolver, standardize, validate
 from lakehouse.errors import UnknownField
-from lakehouse.formats._arrow import usual
+from lakehouse.formats.arrow import usual
 
 SPEC = DatasetSpec(
     (

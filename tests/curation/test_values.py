@@ -14,7 +14,6 @@ import pyarrow as pa
 import pydantic
 import pytest
 
-from lakehouse.annotation.storable import is_null
 from lakehouse.curation import (
     ColumnRule,
     DatasetSpec,
@@ -23,8 +22,9 @@ from lakehouse.curation import (
     validate,
     validate_values,
 )
-from lakehouse.curation.chunks import Objects, is_missing, missing
+from lakehouse.curation.data.chunks import Objects, is_missing, missing
 from lakehouse.curation.vocabulary import distinct
+from lakehouse.features.codec import is_null
 from lakehouse.schema import parse_dtype
 
 

@@ -301,7 +301,7 @@ def test_the_example_of_the_guide(lake):
 
 
 def test_frames_of_files_are_read_some_rows_at_a_time(given, monkeypatch):
-    from lakehouse.curation.slots import stored
+    from lakehouse.curation.slots import annotated as stored
 
     monkeypatch.setattr(stored, "CHUNK_ROWS", 3)
     kinds = {

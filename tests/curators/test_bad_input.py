@@ -11,7 +11,7 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.curation.chunks import CHUNK_ROWS
+from lakehouse.curation.data.chunks import CHUNK_ROWS
 from lakehouse.errors import InvalidArgument, InvalidData, ValidationError
 
 pytestmark = pytest.mark.usefixtures("lake")

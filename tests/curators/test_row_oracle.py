@@ -24,9 +24,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.annotation.specs import resolver_of, spec_of
 from lakehouse.curation import validate
 from lakehouse.orm import Lake, current_lake
+from lakehouse.schemas.spec import resolver_of, spec_of
 
 DAY, MOMENT = datetime.date(2024, 2, 1), datetime.datetime(2024, 2, 1, 12)
 TERMS = {"B cell", "T cell"}

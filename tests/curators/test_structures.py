@@ -13,7 +13,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import UnknownField, UnreadableFile, ValidationError
 from lakehouse.examples.datasets._spatial import without_pulling
-from lakehouse.formats.soma_writing import with_named_layers, write_anndata
+from lakehouse.formats.soma.write import with_named_layers, write_anndata
 from tests.curators.conftest import GENES
 from tests.optional import installed_or_skip
 

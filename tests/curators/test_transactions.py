@@ -8,7 +8,7 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.orm import Lake
-from lakehouse.orm.context import use
+from lakehouse.orm.model.context import use
 
 pytestmark = pytest.mark.usefixtures("lake")
 

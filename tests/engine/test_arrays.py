@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.engine.arrays import array_of, scalar_of
+from lakehouse.engine.table.arrays import array_of, scalar_of
 
 _ZONES = st.sampled_from([UTC, None])
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from lakehouse.engine import Changes, Engine, Limits
-from lakehouse.engine.catalog_sqlite import SqliteCatalog
+from lakehouse.engine.catalog.place import MARKER
+from lakehouse.engine.catalog.sqlite import SqliteCatalog
 from lakehouse.engine.files import files_at
-from lakehouse.engine.place import MARKER
 from lakehouse.errors import (
     CatalogUnavailable,
     LakeCorrupt,

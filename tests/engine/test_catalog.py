@@ -16,11 +16,12 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from lakehouse.engine import catalog_postgres, file_lock
-from lakehouse.engine.catalog import Catalog, KeysTaken, PointerMoved, Swap
-from lakehouse.engine.catalog_postgres import PostgresCatalog
-from lakehouse.engine.catalog_sqlite import SqliteCatalog
-from lakehouse.engine.keypack import BulkClaim
+from lakehouse.engine.catalog import file_lock
+from lakehouse.engine.catalog import postgres as catalog_postgres
+from lakehouse.engine.catalog.base import Catalog, KeysTaken, PointerMoved, Swap
+from lakehouse.engine.catalog.postgres import PostgresCatalog
+from lakehouse.engine.catalog.sqlite import SqliteCatalog
+from lakehouse.engine.table.keypack import BulkClaim
 from lakehouse.errors import (
     CatalogUnavailable,
     CommitStateUnknown,
@@ -483,7 +484,7 @@ class TestSqlite(CatalogContract):
             def unreadable(*_: object) -> None:
                 raise sqlite3.OperationalError("disk I/O error")
 
-            patched.setattr("lakehouse.engine.catalog_sql.read_commit", unreadable)
+            patched.setattr("lakehouse.engine.catalog.sql.read_commit", unreadable)
             with pytest.raises(CommitStateUnknown, match="look for"):
                 move(catalog, "a", "a2")
         catalog.close()
@@ -505,7 +506,7 @@ class TestSqlite(CatalogContract):
             return real(name, *args, **kwargs)
 
         with monkeypatch.context() as patched:
-            patched.setattr("lakehouse.engine.file_lock.os.open", full)
+            patched.setattr("lakehouse.engine.catalog.file_lock.os.open", full)
             with pytest.raises(CatalogUnavailable, match="can't be opened") as caught:
                 SqliteCatalog(path).set_info({"a": "b"})
         assert "Too many open files" in str(caught.value)

@@ -13,10 +13,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from lakehouse.engine import Engine, _avro, _avro_read
-from lakehouse.engine import metadata as md
+from lakehouse.engine import Engine
 from lakehouse.engine.confine import MARK, Confinement, Owner, is_plain
 from lakehouse.engine.files import files_at
+from lakehouse.engine.table import manifest_reading as _avro_read
+from lakehouse.engine.table import manifest_writing as _avro
+from lakehouse.engine.table import metadata as md
 from lakehouse.errors import LakeCorrupt, LakehouseError
 from tests.engine.lakes import LIMITS, SPECS, insert, names, thing
 

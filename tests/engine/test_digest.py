@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.engine import Changes, Engine, Limits, State
-from lakehouse.engine.digest import BLANK, content_uuid, named_digest, sealed, verify
+from lakehouse.engine.table.digest import BLANK, content_uuid, named_digest, sealed, verify
 from lakehouse.errors import LakeCorrupt
 from tests.engine import openness
 from tests.engine.lakes import LIMITS, LINK, SPECS, THING, WIDER, insert, read, thing, things

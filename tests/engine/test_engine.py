@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.engine import Changes, Engine, Limits, TableSpec
-from lakehouse.engine.place import MARKER
+from lakehouse.engine.catalog.place import MARKER
 from lakehouse.errors import (
     CommitConflict,
     IntegrityError,

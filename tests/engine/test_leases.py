@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.engine import leases as leases_module
+from lakehouse.engine.commit import leases as leases_module
+from lakehouse.engine.commit.leases import Leases
 from lakehouse.engine.files import files_at
-from lakehouse.engine.leases import Leases
 from lakehouse.errors import NoWriteAccess
 
 

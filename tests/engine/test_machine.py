@@ -29,7 +29,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import StaticTable
 
 from lakehouse.engine import Engine, Limits, State
-from lakehouse.engine.reconcile import FOREIGN
+from lakehouse.engine.commit.committer import FOREIGN
 from lakehouse.errors import InvalidArgument, KeyConflict, LookupFailed, RowConflict
 from tests.engine.machine_model import (
     NAMES,

@@ -17,7 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.types import StringType
 
 from lakehouse.engine import Changes, Engine, Limits
-from lakehouse.engine.reconcile import FOREIGN
+from lakehouse.engine.commit.committer import FOREIGN
 from lakehouse.errors import IntegrityError
 from lakehouse.identity import new_uid
 from tests.engine.lakes import (

@@ -12,7 +12,7 @@ import pytest
 
 from lakehouse.engine import Engine
 from lakehouse.engine.files import files_at
-from lakehouse.engine.relocate import Move
+from lakehouse.engine.history.relocate import Move
 from lakehouse.errors import LakeCorrupt, LakeExists
 from lakehouse.identity import new_uid
 from tests.engine.lakes import (

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import lakehouse as ln
-import lakehouse.orm.erasure
+import lakehouse.orm.session.erasure
 import lakehouse.registries.artifact.erasure
 import tests.faults.jobs
 from lakehouse import storage
 from lakehouse.config import settings
 from lakehouse.engine import Engine, files
-from lakehouse.engine.catalog_sqlite import SqliteCatalog
+from lakehouse.engine.catalog.sqlite import SqliteCatalog
 from lakehouse.engine.files import LocalFiles
 from lakehouse.storage import CacheDir
 from tests.registries.planted import traces

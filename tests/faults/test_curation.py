@@ -14,7 +14,7 @@ import pytest
 
 import lakehouse as ln
 from lakehouse import storage
-from lakehouse.annotation.feature_sets import hash_of
+from lakehouse.features.sets import hash_of
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.row import MANAGED
 from tests.faults import curation_jobs

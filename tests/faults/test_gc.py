@@ -18,7 +18,7 @@ import pytest
 
 from lakehouse import storage
 from lakehouse.engine import Engine
-from lakehouse.engine.leases import Leases
+from lakehouse.engine.commit.leases import Leases
 from lakehouse.orm import Lake
 from lakehouse.registries.artifact.row import MANAGED
 from tests.engine.lakes import LIMITS, SPECS, insert, names, thing, things

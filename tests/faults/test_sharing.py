@@ -21,7 +21,7 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.config import settings
-from lakehouse.engine import sqlite_db
+from lakehouse.engine.catalog import sqlite_db
 from lakehouse.errors import CatalogUnavailable
 from tests.faults.server import REPOSITORY, ForkServer
 

@@ -17,8 +17,8 @@ import scipy.sparse
 
 from lakehouse.errors import InvalidArgument, UnknownField, UnreadableFile
 from lakehouse.formats import INDEX
-from lakehouse.formats.h5ad import H5ad
-from lakehouse.formats.zarr import Zarr
+from lakehouse.formats.annotated.h5ad import H5ad
+from lakehouse.formats.annotated.zarr import Zarr
 from tests.formats.contract import DamageContract, N, StructuredContract, frame
 
 GENES = 20

@@ -21,8 +21,8 @@ import zarr
 import lakehouse as ln
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats import format_for
-from lakehouse.formats.matrices import whole
-from lakehouse.formats.soma_writing import write_anndata
+from lakehouse.formats.annotated.matrices import whole
+from lakehouse.formats.soma.write import write_anndata
 from lakehouse.orm import Lake
 from tests.optional import installed_or_skip
 

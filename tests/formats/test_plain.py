@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from lakehouse.errors import UnreadableFile
-from lakehouse.formats.json import Json
-from lakehouse.formats.text import Text
-from lakehouse.formats.yaml import Yaml
+from lakehouse.formats.plain import Json, Text, Yaml
 from tests.formats.contract import FormatContract
 
 VALUE = {"name": "ü", "numbers": [1, 2.5, None], "nested": {"a": True}}

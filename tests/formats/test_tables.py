@@ -13,9 +13,9 @@ import pytest
 
 from lakehouse.errors import InvalidData, UnreadableFile
 from lakehouse.formats import COLUMNS, INDEX
-from lakehouse.formats.csv import Csv, Tsv
-from lakehouse.formats.ipc import Ipc
-from lakehouse.formats.parquet import Parquet
+from lakehouse.formats.tabular.csv import Csv, Tsv
+from lakehouse.formats.tabular.ipc import Ipc
+from lakehouse.formats.tabular.parquet import Parquet
 from tests.formats.contract import DamageContract, N, TableContract, frame
 
 
@@ -158,7 +158,7 @@ class TestCsv(TableContract):
     def test_a_late_value_decides_the_type(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str, expected: str
     ) -> None:
-        monkeypatch.setattr("lakehouse.formats.csv._BLOCK", 4096)
+        monkeypatch.setattr("lakehouse.formats.tabular.csv._BLOCK", 4096)
         path = tmp_path / f"x{self.suffix}"
         lines = [f"{i}{self.fmt.delimiter}" for i in range(5000)]
         path.write_text(

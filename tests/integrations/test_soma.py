@@ -7,8 +7,8 @@ import pytest
 
 import lakehouse as ln
 from lakehouse.errors import InvalidArgument, UnreadableFile, ValidationError
-from lakehouse.formats.soma import read_frame
-from lakehouse.formats.soma_writing import write_anndata
+from lakehouse.formats.soma.experiment import read_frame
+from lakehouse.formats.soma.write import write_anndata
 from tests.optional import installed_or_skip
 
 pytestmark = [

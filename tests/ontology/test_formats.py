@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.ontology import read
-from lakehouse.ontology.model import SCHEMAS
+from lakehouse.ontology.model.model import SCHEMAS
 from tests.ontology.sample import HEADER, JSON, OBO, OWL, column
 
 FORMATS = {"obo": OBO.encode(), "json": JSON, "owl": OWL}
@@ -94,7 +94,7 @@ def test_printed_form(onto):
 DIGEST = """
 import hashlib, sys
 from lakehouse.ontology import read
-from lakehouse.ontology.model import SCHEMAS
+from lakehouse.ontology.model.model import SCHEMAS
 import pyarrow as pa
 found = hashlib.sha256()
 for path in sys.argv[1:]:

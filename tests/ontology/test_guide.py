@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.errors import UnreadableFile
-from lakehouse.ontology import guide, read, registry_rows
-from lakehouse.ontology.guide import read_guide
+from lakehouse.ontology import read, registry_rows
+from lakehouse.ontology.reading import guide
+from lakehouse.ontology.reading.guide import read_guide
 
 TERMS = {
     "ZFA:0000001": {

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.errors import StorageError
-from lakehouse.ontology import kept, read, reader
-from lakehouse.ontology.model import SCHEMAS
+from lakehouse.ontology import read
+from lakehouse.ontology.model.model import SCHEMAS
+from lakehouse.ontology.reading import reader
+from lakehouse.ontology.sources import kept
 from tests.ontology.sample import HEADER, OBO
 
 DATA = OBO.encode()

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from lakehouse.ontology import _pronto, ids, raw, repair, repair_json, repair_owl, source
-from lakehouse.ontology.repair_rules import candidates
+from lakehouse.ontology.model import ids
+from lakehouse.ontology.reading import pronto as _pronto
+from lakehouse.ontology.reading import raw, repair, repair_json, repair_owl, source
+from lakehouse.ontology.reading.repair_rules import candidates
 from lakehouse.redaction import redacted, without_credentials
 
 N = 30_000

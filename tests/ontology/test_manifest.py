@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.errors import InvalidArgument
+from lakehouse.io.uris import scheme_of
 from lakehouse.ontology import (
     Ontology,
     ancestors,
@@ -15,8 +16,7 @@ from lakehouse.ontology import (
     read,
     registry_rows,
 )
-from lakehouse.ontology.manifest import folder
-from lakehouse.uris import scheme_of
+from lakehouse.ontology.sources.manifest import folder
 
 EXPECTED = (
     "cl uberon mondo doid hp mp pato efo go hsapdv mmusdv hancestro ncbitaxon clo cellosaurus"

@@ -16,7 +16,7 @@ import pytest
 
 from lakehouse.errors import SourceUnavailable, StorageError
 from lakehouse.ontology import manifest, read
-from lakehouse.ontology.obtaining import obtain
+from lakehouse.ontology.sources.obtain import obtain
 
 GO_ON = threading.Event()
 OBO = b"format-version: 1.4\n[Term]\nid: X:1\nname: x\n"
@@ -138,8 +138,8 @@ def test_a_killed_download_leaves_nothing_that_counts(release, address, tmp_path
     GO_ON.clear()
     entry = release("slow.obo")
     code = (
-        "import sys; from lakehouse.ontology.manifest import Manifest;"
-        "from lakehouse.ontology.obtaining import obtain;"
+        "import sys; from lakehouse.ontology.sources.manifest import Manifest;"
+        "from lakehouse.ontology.sources.obtain import obtain;"
         "obtain(Manifest.model_validate_json(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, entry.model_dump_json()]

@@ -17,7 +17,8 @@ import pytest
 from upath import UPath
 
 from lakehouse.errors import InvalidData, StorageError, UnreadableFile
-from lakehouse.ontology import read, unpacking
+from lakehouse.ontology import read
+from lakehouse.ontology.reading import unpack as unpacking
 from tests.ontology.sample import HEADER, JSON, OBO, OWL, RDF, column, only, reasons
 from tests.optional import installed_or_skip
 

@@ -7,9 +7,9 @@ import zipfile
 import pytest
 
 from lakehouse.errors import UnreadableFile
-from lakehouse.ontology import unpacking
-from lakehouse.ontology.genes import read_table
-from lakehouse.ontology.workbook import first_sheet
+from lakehouse.ontology.reading import unpack as unpacking
+from lakehouse.ontology.reading.genes import read_table
+from lakehouse.ontology.reading.workbook import first_sheet
 
 NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 HEAD = ["species", "marker", "Symbol", "GeneID", "UNIPROTID"]

@@ -4,7 +4,7 @@ import pytest
 
 from lakehouse.config import settings
 from lakehouse.orm import Lake
-from lakehouse.orm.context import active_lake, set_process_lake
+from lakehouse.orm.model.context import active_lake, set_process_lake
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse.errors import LakeNotFound, ReadOnlyLake, UnknownField
 from lakehouse.orm import Lake, current_lake
-from lakehouse.orm.db import DB
+from lakehouse.orm.lake.other import DB
 from lakehouse.registries import ULabel
 
 

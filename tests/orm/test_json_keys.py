@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse.engine.json_text import dump_json
+from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField
 from lakehouse.orm import Lake
-from lakehouse.orm.aggregates import Max
-from lakehouse.orm.compile import Compiler
-from lakehouse.orm.lookups import COMPARISONS
+from lakehouse.orm.query.compile import Compiler
+from lakehouse.orm.query.lookups import COMPARISONS
+from lakehouse.orm.query.values import Max
 
 KEYS = [
     *("a", "A", "a.b", "$", "*", '"', "'", "[0]", "[#-1]", "", " ", "é", "e\u0301", "²", "😀"),

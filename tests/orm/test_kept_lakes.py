@@ -13,7 +13,7 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 
 KEPT = Path(__file__).resolve().parents[1] / "data"
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.identity import new_uids
-from lakehouse.orm.latest import HIDDEN, latest_uids
+from lakehouse.orm.model.builtin import HIDDEN
+from lakehouse.orm.query.compile import latest_uids
 
 
 def expected(rows: list[dict[str, str]]) -> set[str]:

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 import lakehouse as ln
-from lakehouse.engine import interruption
-from lakehouse.engine.statements import REFUSED_FUNCTIONS, check_reads
+from lakehouse.engine.query import interruption
+from lakehouse.engine.query.statements import REFUSED_FUNCTIONS, check_reads
 from lakehouse.errors import InvalidArgument, LakehouseError, ObjectDoesNotExist
 from lakehouse.orm import Lake
 

@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse.errors import InvalidArgument, UnknownField
 from lakehouse.orm import save
-from lakehouse.orm.lookup import attribute_names
+from lakehouse.orm.query.completion import attribute_names
 from lakehouse.registries import ULabel, User
 
 

@@ -15,7 +15,7 @@ import pytest
 import lakehouse as ln
 from lakehouse import bionty as bt
 from lakehouse import orm
-from lakehouse.engine.view import in_one_view, one_view
+from lakehouse.engine.query.view import in_one_view, one_view
 from lakehouse.orm import Lake
 
 PAIRS = ({"lab": "L1", "n2": 1}, {"lab": "L2", "n2": 2})

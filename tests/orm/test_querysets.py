@@ -9,10 +9,10 @@ import pytest
 
 from lakehouse.config import settings
 from lakehouse.engine import State
-from lakehouse.engine.limits import Limits
+from lakehouse.engine.table.limits import Limits
 from lakehouse.errors import InvalidArgument, ObjectDoesNotExist, UnknownField
 from lakehouse.orm import Lake, Q, save
-from lakehouse.orm.aggregates import Avg, Count, Max, Min, StdDev, Sum
+from lakehouse.orm.query.values import Avg, Count, Max, Min, StdDev, Sum
 from lakehouse.registries import Record, Run, Storage, Transform, ULabel, User
 
 

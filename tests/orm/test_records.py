@@ -21,7 +21,7 @@ from lakehouse.errors import (
     UnknownField,
 )
 from lakehouse.orm import FieldRef, Lake, save, transaction
-from lakehouse.orm.unset import UNSET
+from lakehouse.orm.model.unset import UNSET
 from lakehouse.registries import Branch, Feature, Record, Run, Storage, Transform, ULabel, User
 
 pytestmark = pytest.mark.usefixtures("lake")

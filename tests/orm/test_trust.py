@@ -27,9 +27,9 @@ from lakehouse.errors import (
     UntrustedPlace,
 )
 from lakehouse.orm import Lake, current_lake
-from lakehouse.orm.connection import connection_file, find_place
-from lakehouse.orm.context import set_process_lake
-from lakehouse.orm.db import DB
+from lakehouse.orm.lake.connection import connection_file, find_place
+from lakehouse.orm.lake.other import DB
+from lakehouse.orm.model.context import set_process_lake
 from tests.optional import installed_or_skip
 
 OTHER = 12345  # a user without an entry in the list of users
@@ -469,7 +469,7 @@ def test_a_database_elsewhere_is_found_once_it_was_named(tmp_path, monkeypatch):
 
 
 def test_passwords_are_not_kept(lake, tmp_path, capfd):
-    from lakehouse.orm.connection import Place, remember
+    from lakehouse.orm.lake.connection import Place, remember
 
     remember(Place(str(lake), "postgresql://bob:TOPSECRET@db.lab/x?schema=y"))
     kept = json.loads(connection_file().read_text())

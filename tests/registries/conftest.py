@@ -12,7 +12,7 @@ import pytest
 import lakehouse as ln
 from lakehouse.config import settings
 from lakehouse.orm import Lake
-from lakehouse.orm.context import active_lake, set_process_lake
+from lakehouse.orm.model.context import active_lake, set_process_lake
 from lakehouse.registries.artifact.row import MANAGED
 from tests.registries.rewound import root as root
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.engine import _avro_read
+from lakehouse.engine.table import manifest_reading as _avro_read
 
 
 def traces(root: str | Path, markers: Iterable[str]) -> list[str]:

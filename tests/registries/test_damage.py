@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.engine import Changes
-from lakehouse.engine.damage import CheckReport
+from lakehouse.engine.health.damage import CheckReport
 from lakehouse.errors import CatalogUnavailable, LakeCorrupt, LakehouseError, LakeNotFound
-from lakehouse.orm import Lake, health
+from lakehouse.orm import Lake
+from lakehouse.orm.lake import health
 from tests.engine.openness import stock_catalog
 from tests.registries.rewound import made_once
 

@@ -14,7 +14,7 @@ import pytest
 
 import lakehouse as ln
 from lakehouse import storage
-from lakehouse.engine._avro_read import foreign_blocks
+from lakehouse.engine.table.manifest_reading import foreign_blocks
 from lakehouse.errors import InvalidArgument, LakeCorrupt, ObjectDoesNotExist, ReadOnlyLake
 from lakehouse.orm import Lake
 from tests.engine.openness import check as check_foreign_readers

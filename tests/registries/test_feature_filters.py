@@ -9,8 +9,6 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.annotation.bulk import tails
-from lakehouse.annotation.tables import tail
 from lakehouse.errors import (
     FieldValidationError,
     InvalidArgument,
@@ -18,6 +16,8 @@ from lakehouse.errors import (
     ObjectDoesNotExist,
     UnknownField,
 )
+from lakehouse.features.write import tails
+from lakehouse.relations.tables import tail
 
 DAY, MOMENT = datetime.date(2024, 10, 1), datetime.datetime(2024, 10, 1, 3, 4, 5)
 BIG = 2**53

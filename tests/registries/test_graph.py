@@ -10,8 +10,8 @@ import pytest
 import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.errors import InvalidArgument, MissingExtra, UnknownField
-from lakehouse.orm import graph as graphs
-from lakehouse.orm.graph import Graph
+from lakehouse.orm.show import graph as graphs
+from lakehouse.orm.show.graph import Graph
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 import lakehouse as ln
-from lakehouse.orm import graph as graphs
-from lakehouse.orm.graph import Graph
+from lakehouse.orm.show import graph as graphs
+from lakehouse.orm.show.graph import Graph
 from lakehouse.printable import printable_line
 from tests.hostile import HOSTILE, MARK, plant
 from tests.test_printable import obeyed

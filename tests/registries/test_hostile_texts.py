@@ -20,17 +20,17 @@ from rich.console import Console
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.bionty.content import terms_of
-from lakehouse.bionty.obsolete import ObsoleteLabel, ObsoleteReport
-from lakehouse.bionty.public import PublicOntology
-from lakehouse.curation.filtering import Filtered
-from lakehouse.curators.categories import _Either
-from lakehouse.curators.vectors import CatVector
+from lakehouse.bionty._sources.content import terms_of
+from lakehouse.bionty._sources.public import PublicOntology
+from lakehouse.bionty._terms.obsolete import ObsoleteLabel, ObsoleteReport
+from lakehouse.curation.filter import Filtered
+from lakehouse.curators.cat import _Either
+from lakehouse.curators.values import CatVector
 from lakehouse.orm import Lake
-from lakehouse.orm.context import use
-from lakehouse.orm.links import LazyUids
-from lakehouse.registries._table import DIRECTORY
-from lakehouse.registries.artifact.comparing import ArtifactDiff
+from lakehouse.orm.model.context import use
+from lakehouse.orm.session.links import LazyUids
+from lakehouse.registries.artifact.diff import ArtifactDiff
+from lakehouse.registries.table import DIRECTORY
 from lakehouse.registries.view import as_html
 from lakehouse.schema.diff import SchemaDiff
 from tests.hostile import HOSTILE, MARK, check_html, check_terminal, exemplar, plant
@@ -221,69 +221,80 @@ class Shown:
 
 
 SHOWN: dict[str, Callable[[Shown], Any]] = {
-    "registries.artifact.comparing.ArtifactDiff": lambda s: ArtifactDiff(
+    "registries.artifact.diff.ArtifactDiff": lambda s: ArtifactDiff(
         s.of(ln.Artifact),
         s.of(ln.Artifact),
         {s.text: exemplar(SchemaDiff, s.text)},
         {s.text: (s.text, [s.text])},
         None,
     ),
-    "annotation.features.FeatureManager": lambda s: s.of(ln.Artifact).features,
-    "annotation.inspection.InspectResult": lambda s: ln.ULabel.inspect([s.text, s.text + "?"]),
-    "annotation.labels.LabelManager": lambda s: s.of(ln.Artifact).labels,
-    "annotation.managers.RelatedManager": lambda s: s.of(ln.Artifact).ulabels,
-    "annotation.predicates.FeaturePredicate": lambda s: s.feature == s.text,
-    "bionty.configuration.Settings": lambda s: bt.settings,
-    "bionty.obsolete.ObsoleteReport": lambda s: ObsoleteReport(
+    "features.manager.FeatureManager": lambda s: s.of(ln.Artifact).features,
+    "terms.inspect.InspectResult": lambda s: ln.ULabel.inspect([s.text, s.text + "?"]),
+    "relations.labels.LabelManager": lambda s: s.of(ln.Artifact).labels,
+    "relations.managers.RelatedManager": lambda s: s.of(ln.Artifact).ulabels,
+    "features.expressions.FeaturePredicate": lambda s: s.feature == s.text,
+    "bionty._sources.settings.Settings": lambda s: bt.settings,
+    "bionty._terms.obsolete.ObsoleteReport": lambda s: ObsoleteReport(
         bt.CellType, s.lake, [ObsoleteLabel(s.of(bt.CellType), (s.text,), (s.text,), {})]
     ),
-    "bionty.public.PublicOntology": lambda s: s.public,
-    "bionty.public_lookup.PublicTerm": lambda s: s.public.lookup()[s.text],
-    "bionty.source.Source": lambda s: s.of(bt.Source),
+    "bionty._sources.public.PublicOntology": lambda s: s.public,
+    "bionty._sources.public.PublicTerm": lambda s: s.public.lookup()[s.text],
+    "bionty._sources.source.Source": lambda s: s.of(bt.Source),
     "config.Settings": lambda s: ln.settings,
-    "curation.failures.Failures": lambda s: s.curator.report.failures,
-    "curation.filtering.Filtered": lambda s: Filtered(s.frame, s.frame, s.curator.report),
-    "curation.report.Report": lambda s: s.curator.report,
-    "curators.categories.DataFrameCatManager": lambda s: s.curator.cat,
-    "curators.categories.CatLookup": lambda s: s.curator.cat.lookup(),
-    "curators.categories._Either": lambda s: _Either([s.curator.cat.lookup()[s.column]]),
+    "curation.reports.failures.Failures": lambda s: s.curator.report.failures,
+    "curation.filter.Filtered": lambda s: Filtered(s.frame, s.frame, s.curator.report),
+    "curation.reports.report.Report": lambda s: s.curator.report,
+    "curators.cat.DataFrameCatManager": lambda s: s.curator.cat,
+    "curators.cat.CatLookup": lambda s: s.curator.cat.lookup(),
+    "curators.cat._Either": lambda s: _Either([s.curator.cat.lookup()[s.column]]),
     "curators.core.Curator": lambda s: s.curator,
     "curators.core.SlotsCurator": lambda s: s.slots,
-    "curators.parts.ComponentCurator": lambda s: s.slots.slots["obs"],
-    "curators.vectors.CatVector": lambda s: CatVector(
+    "curators.part.ComponentCurator": lambda s: s.slots.slots["obs"],
+    "curators.values.CatVector": lambda s: CatVector(
         [s.text, s.text + "?"], ln.ULabel.name, s.text
     ),
-    "engine.relation.Relation": lambda s: ln.sql(
+    "engine.query.relation.Relation": lambda s: ln.sql(
         "SELECT name AS {} FROM ulabel".format('"' + s.column.replace('"', '""') + '"')
     ),
     "errors.LakehouseError": lambda s: ln.errors.LakehouseError(
         s.text, found=s.text, expected=s.text, hint=s.text
     ),
-    "orm.bound.BoundRegistry": lambda s: s.lake.ULabel,
-    "orm.db.DB": lambda s: ln.DB(s.lake.root),
-    "orm.db.ReadRegistry": lambda s: ln.DB(s.lake.root).ULabel,
-    "orm.diff.RegistryDiff": lambda s: s.lake.diff(1)["ULabel"],
-    "orm.diff.Diff": lambda s: s.lake.diff(1, registry="ULabel"),
-    "orm.graph.Graph": lambda s: s.of(ln.ULabel).view_parents(),
-    "orm.instance.InstanceSettings": lambda s: ln.setup.settings.instance,
-    "orm.instance.StorageSettings": lambda s: ln.setup.settings.storage,
-    "orm.lake.Lake": lambda s: s.lake,
-    "orm.links.LazyUids": lambda s: LazyUids(s.lake, list, repr(s.of(ln.ULabel))),
-    "orm.lookup.Lookup": lambda s: ln.ULabel.lookup(),
-    "orm.q.Q": lambda s: ln.Q(**{s.text: s.text}) | ~ln.Q(name=s.of(ln.ULabel)),
-    "orm.query.QuerySet": lambda s: ln.ULabel.filter(name=s.text),
-    "orm.record_values.RecordValues": lambda s: s.of(ln.Project),
-    "orm.showing.Showing": lambda s: s.of(ln.Reference),
-    "orm.values.Values": lambda s: ln.ULabel.filter(name=s.text).values_list("name"),
-    "registries.schema_parts.optionals.SchemaOptionals": lambda s: s.schema.optionals,
-    "registries.schema_parts.versions.SchemaVersion": lambda s: s.schema.versions()[0],
-    "registries.sheets.RecordBatch": lambda s: ln.Record.from_dataframe(s.frame, type=s.text + "!"),
+    "orm.lake.bound.BoundRegistry": lambda s: s.lake.ULabel,
+    "orm.lake.other.DB": lambda s: ln.DB(s.lake.root),
+    "orm.lake.other.ReadRegistry": lambda s: ln.DB(s.lake.root).ULabel,
+    "orm.branches.diff.RegistryDiff": lambda s: s.lake.diff(1)["ULabel"],
+    "orm.branches.diff.Diff": lambda s: s.lake.diff(1, registry="ULabel"),
+    "orm.show.graph.Graph": lambda s: s.of(ln.ULabel).view_parents(),
+    "orm.lake.instance.InstanceSettings": lambda s: ln.setup.settings.instance,
+    "orm.lake.instance.StorageSettings": lambda s: ln.setup.settings.storage,
+    "orm.lake.lake.Lake": lambda s: s.lake,
+    "orm.session.links.LazyUids": lambda s: LazyUids(s.lake, list, repr(s.of(ln.ULabel))),
+    "orm.query.completion.Lookup": lambda s: ln.ULabel.lookup(),
+    "orm.query.q.Q": lambda s: ln.Q(**{s.text: s.text}) | ~ln.Q(name=s.of(ln.ULabel)),
+    "orm.query.queryset.QuerySet": lambda s: ln.ULabel.filter(name=s.text),
+    "orm.record.values.RecordValues": lambda s: s.of(ln.Project),
+    "orm.show.tables.Showing": lambda s: s.of(ln.Reference),
+    "orm.query.values.Values": lambda s: ln.ULabel.filter(name=s.text).values_list("name"),
+    "registries.schema.members.SchemaOptionals": lambda s: s.schema.optionals,
+    "registries.schema.versions.SchemaVersion": lambda s: s.schema.versions()[0],
+    "registries.record.sheets.RecordBatch": lambda s: ln.Record.from_dataframe(
+        s.frame, type=s.text + "!"
+    ),
     "setup.SetupSettings": lambda s: ln.setup.settings,
 }
 # Their texts aren't of data, or are read again as they are: names of dtypes and fields.
 PLAIN = {
-    *("bionty.public.PublicOntologyField", "formats._backed.Backed", "ontology.model.Ontology"),
-    *("orm.fields.FieldRef", "orm.unset.Unset", "schema.dtype.CatTarget", "schema.dtype.DType"),
+    *(
+        "bionty._sources.public.PublicOntologyField",
+        "formats.annotated.base.Backed",
+        "ontology.model.model.Ontology",
+    ),
+    *(
+        "orm.model.meta.FieldRef",
+        "orm.model.unset.Unset",
+        "schema.dtype.CatTarget",
+        "schema.dtype.DType",
+    ),
 }
 
 

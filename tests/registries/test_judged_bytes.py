@@ -18,7 +18,7 @@ import lakehouse as ln
 from lakehouse import storage
 from lakehouse.errors import ContentChanged, LakehouseError, ValidationError
 from lakehouse.formats import format_for
-from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact import place as placing
 from tests.registries.conftest import write
 
 

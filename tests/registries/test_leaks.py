@@ -15,7 +15,7 @@ import lakehouse as ln
 from lakehouse import bionty as bt
 from lakehouse.config import settings
 from lakehouse.errors import LakehouseError
-from lakehouse.orm.context import set_process_lake
+from lakehouse.orm.model.context import set_process_lake
 
 USER, SECRET, TOKEN = "PLANTEDuser", "PLANTEDsecret", "PLANTEDtoken"
 CSV = b"a,b\n1,2\n"

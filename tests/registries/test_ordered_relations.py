@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import lakehouse as ln
-from lakehouse.orm.links import LazyUids
+from lakehouse.orm.session.links import LazyUids
 
 
 def test_an_order_of_thousands_takes_linear_time(lake):

@@ -6,7 +6,6 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.annotation.tables import LINKS
 from lakehouse.errors import (
     InvalidArgument,
     MixedLakes,
@@ -17,8 +16,9 @@ from lakehouse.errors import (
     ValidationError,
 )
 from lakehouse.orm import Lake
-from lakehouse.registries._relations import KEYS, links, relations_of
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.registries.relations import KEYS, links, relations_of
+from lakehouse.registries.table import DIRECTORY
+from lakehouse.relations.tables import LINKS
 from tests.registries.conftest import table_artifact
 
 

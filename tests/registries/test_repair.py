@@ -15,12 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lakehouse.engine.catalog_sql import TELLING
-from lakehouse.engine.repair import RepairReport
-from lakehouse.engine.tables import TableCache
+from lakehouse.engine.catalog.sql import TELLING
+from lakehouse.engine.health.repair import RepairReport
+from lakehouse.engine.table.version import TableCache
 from lakehouse.errors import LakehouseError
 from lakehouse.identity import new_uid
-from lakehouse.orm import Lake, health
+from lakehouse.orm import Lake
+from lakehouse.orm.lake import health
 from tests.engine.openness import stock_catalog
 from tests.registries.rewound import made_once, put_back
 from tests.services import BUCKET, S3Server, postgres, seaweedfs
@@ -372,7 +373,7 @@ def test_killed_and_repeated(root: Path, step: str, monkeypatch: pytest.MonkeyPa
     victim.write_bytes(b"x")
     child = os.fork()
     if not child:
-        from lakehouse.engine.catalog_sqlite import SqliteCatalog
+        from lakehouse.engine.catalog.sqlite import SqliteCatalog
         from lakehouse.engine.files import LocalFiles
 
         def die(*_: object) -> None:

@@ -202,7 +202,7 @@ def test_replace_real_key(lake):
 _CUT = """
 import os, sys
 import lakehouse as ln
-from lakehouse.registries.artifact import placing
+from lakehouse.registries.artifact import place as placing
 ln.connect(sys.argv[1])
 if sys.argv[2] == "before":
     placing.move = lambda source, target: os._exit(9)

@@ -12,7 +12,7 @@ import pytest
 from lakehouse import storage
 from lakehouse.errors import InvalidArgument, StorageError, UnreadableFile
 from lakehouse.storage import CacheDir, hash_bytes, local
-from lakehouse.storage.batch import can_sync_at_once
+from lakehouse.storage.local import can_sync_at_once
 from tests.storage.contract import make_folder
 
 
@@ -94,7 +94,7 @@ def test_store_many_with_separate_fsyncs_gives_the_same(
     make_folder(tmp_path / "src", {str(i): bytes([i]) * i for i in range(50)})
     pairs = [(tmp_path / "src" / str(i), tmp_path / "one" / str(i)) for i in range(50)]
     together = storage.store_many(pairs)
-    monkeypatch.setattr("lakehouse.storage.batch._SYNCFS_TRUSTED", set())
+    monkeypatch.setattr("lakehouse.storage.local._SYNCFS_TRUSTED", set())
     assert not can_sync_at_once(str(tmp_path))
     pairs = [(source, tmp_path / "two" / target.name) for source, target in pairs]
     assert storage.store_many(pairs) == together

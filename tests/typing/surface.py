@@ -17,17 +17,17 @@ import typing
 from functools import cache
 from pathlib import Path
 
-from lakehouse.orm.fields import (
+from lakehouse.orm.model.meta import (
+    TRACKED,
     FieldDescriptor,
     ForeignIdDescriptor,
     ForeignKeyDescriptor,
     RelationDescriptor,
     UidDescriptor,
 )
-from lakehouse.orm.meta import TRACKED
-from lakehouse.orm.signatures import signature_of
-from lakehouse.orm.unset import UNSET
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.orm.model.signatures import signature_of
+from lakehouse.orm.model.unset import UNSET
+from lakehouse.registries.table import DIRECTORY
 
 # where the fields are written if not in the class itself: below all that uses them
 HOLDERS = {"Artifact": "ArtifactFields", "Collection": "CollectionFields", "Schema": "SchemaFields"}
@@ -232,13 +232,13 @@ def differences():
 
 def _module_of(name, cls):
     if name in ("FieldDescriptor", "ForeignKeyDescriptor", "ForeignIdDescriptor"):
-        return "lakehouse.orm.fields"
+        return "lakehouse.orm.model.meta"
     if name == "RelationDescriptor":
-        return "lakehouse.orm.fields"
+        return "lakehouse.orm.model.meta"
     if name in ("LinkManager", "KeyManager"):
-        return "lakehouse.annotation.managers"
+        return "lakehouse.relations.managers"
     if name in ("Unset", "UNSET"):
-        return "lakehouse.orm.unset"
+        return "lakehouse.orm.model.unset"
     for full, dotted in DIRECTORY.registries.items():
         if full.rpartition(".")[2] == name:
             return dotted.partition(":")[0]

@@ -12,9 +12,9 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
-from lakehouse.bionty.entities import ENTITIES
-from lakehouse.orm.attributes import BiontyRegistries, CoreRegistries
-from lakehouse.registries._table import DIRECTORY
+from lakehouse.bionty.registries import ENTITIES
+from lakehouse.orm.lake.attributes import BiontyRegistries, CoreRegistries
+from lakehouse.registries.table import DIRECTORY
 from tests.typing import surface
 
 REGISTRIES = surface.registries()
@@ -138,4 +138,4 @@ def test_registries_offer_their_fields(cls):
 def test_records_offer_their_fields(lake):
     label = ln.ULabel(name="raw").save()
     assert {"name", "type", "artifacts", "created_by", "save", "query_parents"} <= set(dir(label))
-    assert Path(inspect.getfile(type(label))).name == "ulabel.py"
+    assert Path(inspect.getfile(type(label))).name == "labels.py"

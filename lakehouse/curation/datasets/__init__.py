@@ -6,6 +6,6 @@ further keys are the rules' own. `_table` says which module has them.
 
 from __future__ import annotations
 
-from lakehouse.curation.datasets._table import check_dataset
+from lakehouse.curation.datasets.table import check_dataset
 
 __all__ = ["check_dataset"]

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.curation.datasets._table import Terms
 from lakehouse.curation.datasets.cellxgene_arrays import array_failures
 from lakehouse.curation.datasets.cellxgene_spatial import spatial_failures
 from lakehouse.curation.datasets.cellxgene_tables import table_failures
 from lakehouse.curation.datasets.cellxgene_uns import uns_failures
-from lakehouse.curation.datasets.counts import Counts, Rows, count_failures, storage_failures
+from lakehouse.curation.datasets.counts import Counts, Rows, count_failures, said, storage_failures
 from lakehouse.curation.datasets.perturbations import perturbation_failures
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.table import Terms
 from lakehouse.curation.failure import Failure
-from lakehouse.formats.matrices import Matrix, Whole, whole
+from lakehouse.formats.annotated.matrices import Matrix, Whole, whole
 
 MOST_ZEROS = 0.5
 COUNT_DTYPE = "float32"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.counts import said
 from lakehouse.curation.failure import Failure
-from lakehouse.formats.matrices import Matrix, Whole
+from lakehouse.formats.annotated.matrices import Matrix, Whole
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]*")
 

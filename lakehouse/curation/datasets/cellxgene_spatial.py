@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.counts import said
 from lakehouse.curation.failure import Failure
-from lakehouse.formats.matrices import Whole
+from lakehouse.formats.annotated.matrices import Whole
 
 _POSITIONS = {"array_col": 223, "array_row": 127, "in_tissue": 1}
 _FACTORS = ("spot_diameter_fullres", "tissue_hires_scalef")

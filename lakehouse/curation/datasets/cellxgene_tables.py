@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.counts import said
 from lakehouse.curation.failure import Failure, rows_kept
-from lakehouse.formats.matrices import Whole
+from lakehouse.formats.annotated.matrices import Whole
 
 _CATEGORICAL = ("donor_id", "suspension_type", "tissue_type")
 _LABELS = tuple(f"feature_{what}" for what in ("name", "reference", "biotype", "length", "type"))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.counts import said
 from lakehouse.curation.failure import Failure
-from lakehouse.formats.matrices import Whole
+from lakehouse.formats.annotated.matrices import Whole
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _LABELS = (

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.curation.datasets.saying import said
 from lakehouse.curation.failure import Failure, rows_kept
-from lakehouse.formats.matrices import Block, Matrix
+from lakehouse.formats.annotated.matrices import Block, Matrix
+
+# -- Failures of datasets as wholes
+
+
+RULE = "dataset"
+
+
+def said(
+    slot: str,
+    column: str,
+    found: str,
+    expected: str,
+    hint: str,
+    *,
+    value: Any = None,
+    count: int = 0,
+    rows: Sequence[int] = (),
+) -> Failure:
+    """What is wrong with a part of a dataset, or with one key or column of it."""
+    return Failure(
+        slot, column, RULE, value, count, tuple(rows), found=found, expected=expected, hint=hint
+    )
+
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MIX2 = np.uint64(0xC2B2AE3D27D4EB4F)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lakehouse.curation.datasets.saying import said
+from lakehouse.curation.datasets.counts import said
 from lakehouse.curation.failure import Failure
-from lakehouse.formats.matrices import Whole
+from lakehouse.formats.annotated.matrices import Whole
 
 KEY = "genetic_perturbations"
 ID = "genetic_perturbation_id"

@@ -14,7 +14,7 @@ from itertools import pairwise
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.curation.chunks import Chunk, Objects, is_missing
+from lakehouse.curation.data.chunks import Chunk, Objects, is_missing
 from lakehouse.curation.failure import Failure, Tally, rows_kept
 
 

@@ -8,8 +8,8 @@ from itertools import chain, zip_longest
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.curation.chunks import Chunk
-from lakehouse.curation.encoded import first_rows, parted, text_codes
+from lakehouse.curation.data.chunks import Chunk
+from lakehouse.curation.data.codes import first_rows, parted, text_codes
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import Matches, TermResolver, looked_up

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from lakehouse.curation.chunks import Chunk
-from lakehouse.curation.encoded import first_rows, text_codes
+from lakehouse.curation.data.chunks import Chunk
+from lakehouse.curation.data.codes import first_rows, text_codes
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver

@@ -10,9 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.curation._text import spoken
-from lakehouse.curation.chunks import Chunk, Objects, accepts_value, is_missing, is_text, missing
+from lakehouse.curation.data.chunks import (
+    Chunk,
+    Objects,
+    accepts_value,
+    is_missing,
+    is_text,
+    missing,
+)
 from lakehouse.curation.failure import Failure, Tally, rows_kept
+from lakehouse.curation.reports.text import spoken
 from lakehouse.curation.spec import ColumnRule
 from lakehouse.curation.terms import TermResolver
 from lakehouse.places import places_of

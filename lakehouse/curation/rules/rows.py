@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lakehouse.curation.chunks import Chunk, Objects, python_values
+from lakehouse.curation.data.chunks import Chunk, Objects, python_values
 from lakehouse.curation.failure import Failure, Tally
 from lakehouse.curation.spec import DatasetSpec, RowJudge
 

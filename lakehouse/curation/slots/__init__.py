@@ -6,7 +6,7 @@ no more than the parts. `_table` says which module belongs to which type of obje
 
 from __future__ import annotations
 
-from lakehouse.curation.slots._table import otype_of, slots_in
 from lakehouse.curation.slots.base import EXTERNAL, Part, Slots
+from lakehouse.curation.slots.table import otype_of, slots_in
 
 __all__ = ["EXTERNAL", "Part", "Slots", "otype_of", "slots_in"]

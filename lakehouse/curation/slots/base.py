@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from lakehouse._lazy import is_a
-from lakehouse.curation.chunks import first_positions
+from lakehouse.curation.data.chunks import first_positions
 from lakehouse.errors import InvalidArgument, UnknownField, near
 
 EXTERNAL = "__external__"

@@ -10,7 +10,7 @@ from lakehouse._lazy import require
 from lakehouse.curation.slots.base import Part, entry, names_of, unknown_slot
 from lakehouse.errors import InvalidArgument
 from lakehouse.formats.base import is_path
-from lakehouse.formats.soma import read_frame
+from lakehouse.formats.soma.experiment import read_frame
 
 _IDS = ("var_id", "_index", "index")
 

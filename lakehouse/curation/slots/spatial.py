@@ -8,8 +8,8 @@ from typing import Any
 
 from lakehouse.curation.slots.annotated import AnnDataSlots
 from lakehouse.curation.slots.base import Part, entry, nested_part, unknown_slot
+from lakehouse.formats.annotated.spatial import SpatialZarr
 from lakehouse.formats.base import is_path
-from lakehouse.formats.spatial import SpatialZarr
 
 
 class SpatialDataSlots:

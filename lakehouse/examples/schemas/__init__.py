@@ -52,7 +52,7 @@ def cellxgene(organism: str = "human") -> Schema:
 
 def _built_in(name: str) -> Schema:
     # the registries are loaded by who asks for a schema, not by who looks at the examples
-    from lakehouse.registries.artifact.validating import schema_named
+    from lakehouse.registries.artifact.validate import schema_named
 
     schema = schema_named(name)
     assert schema is not None

@@ -11,13 +11,13 @@ from lakehouse.errors import MissingFile, UnreadableFile
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.confined import check_links
 from lakehouse.orm import current_lake
-from lakehouse.registries.artifact import placing
-from lakehouse.registries.artifact.replacing import ArtifactReplacing
+from lakehouse.registries.artifact import place as placing
+from lakehouse.registries.artifact.save import ArtifactReplacing
 
 if TYPE_CHECKING:
     from lakehouse.registries.artifact.record import Artifact
     from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
+    from lakehouse.registries.schema.record import Schema
 
 
 class ArtifactConstructors(ArtifactReplacing):

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.annotation.features import FeatureManager
-from lakehouse.annotation.labels import LabelManager
 from lakehouse.errors import ContentChanged, InvalidArgument, NoLoader, ObjectDoesNotExist
+from lakehouse.features.manager import FeatureManager
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.base import Description
-from lakehouse.registries.artifact import placing
-from lakehouse.registries.artifact.comparing import ArtifactDiff, compare
+from lakehouse.orm import QuerySet
+from lakehouse.registries.artifact import place as placing
+from lakehouse.registries.artifact.diff import ArtifactDiff, compare
 from lakehouse.registries.artifact.payload import Payload
 from lakehouse.registries.artifact.row import ArtifactFields, managed_key
 from lakehouse.registries.artifact.stored import local_content, place_of
-from lakehouse.registries.artifact.validating import Validation
+from lakehouse.registries.artifact.validate import Validation
+from lakehouse.relations.labels import LabelManager
 from lakehouse.storage import Look, StorageLocation, look_at
 
 if TYPE_CHECKING:
     from upath import UPath
 
-    from lakehouse.annotation.managers import LinkManager
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.transform import Transform
+    from lakehouse.registries.run import Transform
+    from lakehouse.registries.schema.record import Schema
+    from lakehouse.relations.managers import LinkManager
+
 
 LINKED = 10_000_000
 
@@ -256,3 +259,22 @@ class ArtifactContent(ArtifactFields):
             rows = state.prefix("snapshot_column", row["snapshot_uid"], LINKED)
             found[row["slot"]] = [(r["name"], r["type"]) for r in rows]
         return dict(sorted(found.items()))
+
+
+# -- Sets of artifacts, as a class to test for
+
+
+class _OfArtifacts(ABCMeta):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, QuerySet) and instance._meta.table == "artifact"
+
+
+class ArtifactSet(metaclass=_OfArtifacts):
+    """What queries for artifacts give.
+
+    Example:
+        >>> isinstance(ln.Artifact.filter(), ln.models.ArtifactSet)
+        True
+        >>> isinstance(ln.ULabel.filter(), ln.models.ArtifactSet)
+        False
+    """

@@ -11,16 +11,16 @@ import pyarrow.compute as pc
 
 from lakehouse import storage
 from lakehouse.config import settings
-from lakehouse.engine.erasure import Doomed, Match
+from lakehouse.engine.history.erasure import Doomed, Match
 from lakehouse.errors import ObjectDoesNotExist
 from lakehouse.identity import UID_LENGTH, VERSION_LENGTH
-from lakehouse.orm.edits import TABLE as EDITS
-from lakehouse.orm.edits import encode
-from lakehouse.orm.erasure import Bytes, Plan
-from lakehouse.orm.links import VALUES
-from lakehouse.registries.artifact.ownership import is_owned, why_not
-from lakehouse.registries.artifact.placing import location_of, locations
+from lakehouse.orm.session.erasure import Bytes, Plan
+from lakehouse.orm.session.links import VALUES
+from lakehouse.orm.view.edits import TABLE as EDITS
+from lakehouse.orm.view.edits import encode
+from lakehouse.registries.artifact.place import location_of, locations
 from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.registries.artifact.stored import is_owned, why_not
 from lakehouse.registries.artifact.sweep import listed
 from lakehouse.storage import CacheDir
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lakehouse import storage, uris
+from lakehouse import storage
 from lakehouse.errors import (
     InconsistentKey,
     InvalidArgument,
@@ -20,9 +20,10 @@ from lakehouse.errors import (
     UnreadableFile,
 )
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
+from lakehouse.formats.annotated.rewrite import Changes, rewrite
 from lakehouse.formats.base import Description, Format
 from lakehouse.formats.confined import check_links
-from lakehouse.formats.rewriting import Changes, rewrite
+from lakehouse.io import uris
 from lakehouse.storage import ContentHash, Noted
 
 

@@ -8,31 +8,28 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from lakehouse._lazy import is_a
-from lakehouse.annotation.frames import with_features
-from lakehouse.annotation.lookup import lookup_on
 from lakehouse.errors import (
     ContentChanged,
     InvalidArgument,
     InvalidKey,
 )
+from lakehouse.features.filter import lookup_on
+from lakehouse.features.frames import with_features
 from lakehouse.orm import BaseRecord, current_lake, version_fields
-from lakehouse.orm.context import active_batch, use
-from lakehouse.orm.same_lake import check_same_lake
-from lakehouse.registries._relations import relations_of
-from lakehouse.registries.artifact import placing
+from lakehouse.orm.model.checks import check_same_lake
+from lakehouse.orm.model.context import active_batch, use
+from lakehouse.registries.artifact import place as placing
 from lakehouse.registries.artifact.constructors import ArtifactConstructors
 from lakehouse.registries.artifact.payload import Payload, changed_payload, payload_of
 from lakehouse.registries.artifact.row import OWN, PATH_SQL, ArtifactRow
-from lakehouse.registries.artifact.unwritable import validated_payload
-from lakehouse.registries.artifact.validating import schema_named, validate_payload
+from lakehouse.registries.artifact.validate import schema_named, validate_payload, validated_payload
+from lakehouse.registries.relations import relations_of
 from lakehouse.storage import check_key
 
 if TYPE_CHECKING:
-    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.place import Branch, Space, Storage
     from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.space import Space
-    from lakehouse.registries.storage import Storage
+    from lakehouse.registries.schema.record import Schema
 
 
 class Artifact(

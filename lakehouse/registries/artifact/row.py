@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.identity import UID_LENGTH, new_uid
-from lakehouse.orm.versions import Versioned, VersionedRow
+from lakehouse.orm.record.versions import Versioned, VersionedRow
 
 if TYPE_CHECKING:
-    from lakehouse.annotation.managers import KeyManager, LinkManager
-    from lakehouse.bionty.entities import (
+    from lakehouse.bionty.registries import (
         CellLine,
         CellMarker,
         CellType,
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
         Protein,
         Tissue,
     )
-    from lakehouse.orm.fields import (
+    from lakehouse.orm.model.meta import (
         FieldDescriptor,
         ForeignIdDescriptor,
         ForeignKeyDescriptor,
@@ -33,14 +32,12 @@ if TYPE_CHECKING:
     from lakehouse.registries.artifact import Artifact
     from lakehouse.registries.attached_block import ArtifactBlock
     from lakehouse.registries.collection import Collection
-    from lakehouse.registries.project import Project
-    from lakehouse.registries.record import Record
-    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.labels import Project, Reference, ULabel
+    from lakehouse.registries.place import Storage, User
+    from lakehouse.registries.record.record import Record
     from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.storage import Storage
-    from lakehouse.registries.ulabel import ULabel
-    from lakehouse.registries.user import User
+    from lakehouse.registries.schema.record import Schema
+    from lakehouse.relations.managers import KeyManager, LinkManager
 
 _LONG = 200
 OWN = ".lakehouse/"

@@ -16,9 +16,9 @@ from lakehouse import storage
 from lakehouse.engine.confine import Confinement
 from lakehouse.engine.files import files_at
 from lakehouse.errors import StorageError
-from lakehouse.registries.artifact.ownership import is_owned, why_not
-from lakehouse.registries.artifact.placing import location_of, locations
+from lakehouse.registries.artifact.place import location_of, locations
 from lakehouse.registries.artifact.row import MANAGED
+from lakehouse.registries.artifact.stored import is_owned, why_not
 from lakehouse.storage.local import TEMP_PREFIX
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lakehouse.registries.collection.row import CollectionFields
 if TYPE_CHECKING:
     from lakehouse.orm import QuerySet
     from lakehouse.registries.artifact import Artifact
-    from lakehouse.registries.transform import Transform
+    from lakehouse.registries.run import Transform
 
 
 class CollectionContent(CollectionFields):

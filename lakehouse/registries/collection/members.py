@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lakehouse.annotation.tables import EXTERNAL
 from lakehouse.errors import InvalidArgument, LakehouseError, StorageError, ValidationError
-from lakehouse.orm.context import use
-from lakehouse.registries.artifact import placing
+from lakehouse.orm.model.context import use
+from lakehouse.registries.artifact import place as placing
 from lakehouse.registries.artifact.payload import from_path
-from lakehouse.registries.artifact.validating import validate_payload
+from lakehouse.registries.artifact.validate import validate_payload
+from lakehouse.relations.tables import EXTERNAL
 
 _SHOWN = 5
 

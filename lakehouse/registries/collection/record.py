@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse.annotation.checks import check_record
-from lakehouse.annotation.tables import link_row
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, TypeMismatch
 from lakehouse.identity import stem_of
 from lakehouse.orm import QuerySet, version_fields
-from lakehouse.orm.bootstrap import TRASH
-from lakehouse.orm.families import inherit, is_held
-from lakehouse.registries._relations import relations_of
-from lakehouse.registries.artifact.validating import schema_named
+from lakehouse.orm.model.builtin import TRASH
+from lakehouse.orm.record.versions import inherit, is_held
+from lakehouse.registries.artifact.validate import schema_named
 from lakehouse.registries.collection.content import CollectionContent
 from lakehouse.registries.collection.members import check_members
 from lakehouse.registries.collection.row import CollectionRow
+from lakehouse.registries.relations import relations_of
+from lakehouse.relations.checks import check_record
+from lakehouse.relations.tables import link_row
 from lakehouse.storage.hashing import hash_bytes
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
     from lakehouse.orm import Batch
     from lakehouse.registries.artifact import Artifact
-    from lakehouse.registries.branch import Branch
+    from lakehouse.registries.place import Branch, Space, User
     from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.space import Space
-    from lakehouse.registries.user import User
+    from lakehouse.registries.schema.record import Schema
 
 
 class Collection(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.orm.versions import Versioned, VersionedRow
+from lakehouse.orm.record.versions import Versioned, VersionedRow
 
 if TYPE_CHECKING:
-    from lakehouse.annotation.managers import KeyManager, LinkManager
-    from lakehouse.orm.fields import (
+    from lakehouse.orm.model.meta import (
         FieldDescriptor,
         ForeignIdDescriptor,
         ForeignKeyDescriptor,
@@ -16,12 +15,11 @@ if TYPE_CHECKING:
     )
     from lakehouse.registries.artifact import Artifact
     from lakehouse.registries.attached_block import CollectionBlock
-    from lakehouse.registries.project import Project
-    from lakehouse.registries.record import Record
-    from lakehouse.registries.reference import Reference
+    from lakehouse.registries.labels import Project, Reference, ULabel
+    from lakehouse.registries.record.record import Record
     from lakehouse.registries.run import Run
-    from lakehouse.registries.schema import Schema
-    from lakehouse.registries.ulabel import ULabel
+    from lakehouse.registries.schema.record import Schema
+    from lakehouse.relations.managers import KeyManager, LinkManager
 
 
 class CollectionRow(VersionedRow):

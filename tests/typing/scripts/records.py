@@ -16,29 +16,29 @@ reveal_type(artifact.version)  # R: str
 reveal_type(artifact.created_by.handle)  # R: str
 reveal_type(artifact.run)  # R: lakehouse.registries.run.Run | None
 reveal_type(artifact.run_id)  # R: str | None
-reveal_type(artifact.storage)  # R: lakehouse.registries.storage.Storage
-reveal_type(artifact.ulabels.one())  # R: lakehouse.registries.ulabel.ULabel
-reveal_type(artifact.cell_types.first())  # R: lakehouse.bionty.entities.CellType | None
-reveal_type(artifact.transform)  # R: lakehouse.registries.transform.Transform | None
+reveal_type(artifact.storage)  # R: lakehouse.registries.place.Storage
+reveal_type(artifact.ulabels.one())  # R: lakehouse.registries.labels.ULabel
+reveal_type(artifact.cell_types.first())  # R: lakehouse.bionty.registries.CellType | None
+reveal_type(artifact.transform)  # R: lakehouse.registries.run.Transform | None
 reveal_type(artifact.save())  # R: lakehouse.registries.artifact.record.Artifact
-reveal_type(artifact.versions)  # R: lakehouse.orm.query.QuerySet[lakehouse.registries.artifact.record.Artifact]
-reveal_type(ln.Artifact.key)  # R: lakehouse.orm.fields.FieldRef
-reveal_type(ln.Artifact.ulabels)  # R: lakehouse.orm.fields.FieldRef
+reveal_type(artifact.versions)  # R: lakehouse.orm.query.queryset.QuerySet[lakehouse.registries.artifact.record.Artifact]
+reveal_type(ln.Artifact.key)  # R: lakehouse.orm.model.meta.FieldRef
+reveal_type(ln.Artifact.ulabels)  # R: lakehouse.orm.model.meta.FieldRef
 
 labels = ln.ULabel.filter(name="raw")
-reveal_type(labels)  # R: lakehouse.orm.query.QuerySet[lakehouse.registries.ulabel.ULabel]
-reveal_type(labels.one())  # R: lakehouse.registries.ulabel.ULabel
-reveal_type(labels.first())  # R: lakehouse.registries.ulabel.ULabel | None
-reveal_type(labels[0])  # R: lakehouse.registries.ulabel.ULabel
+reveal_type(labels)  # R: lakehouse.orm.query.queryset.QuerySet[lakehouse.registries.labels.ULabel]
+reveal_type(labels.one())  # R: lakehouse.registries.labels.ULabel
+reveal_type(labels.first())  # R: lakehouse.registries.labels.ULabel | None
+reveal_type(labels[0])  # R: lakehouse.registries.labels.ULabel
 reveal_type([label.name for label in labels])  # R: list[str]
-reveal_type(labels.order_by("name").get(name="raw").type)  # R: lakehouse.registries.ulabel.ULabel | None
-reveal_type(ln.ULabel.from_values(["a"])[0])  # R: lakehouse.registries.ulabel.ULabel
+reveal_type(labels.order_by("name").get(name="raw").type)  # R: lakehouse.registries.labels.ULabel | None
+reveal_type(ln.ULabel.from_values(["a"])[0])  # R: lakehouse.registries.labels.ULabel
 
 run = ln.Run(ln.Transform(key="align.py").save(), params={"epochs": 3}).save()
 reveal_type(run.transform.key)  # R: str
 reveal_type(run.output_artifacts.all().one())  # R: lakehouse.registries.artifact.record.Artifact
 reveal_type(ln.Schema([ln.Feature(name="n", dtype=int)]).index)  # R: lakehouse.registries.feature.Feature | None
-reveal_type(ln.models.RecordBlock.get("x").record)  # R: lakehouse.registries.record.Record
+reveal_type(ln.models.RecordBlock.get("x").record)  # R: lakehouse.registries.record.record.Record
 
 artifact.description = "cells"
 artifact.run = run

@@ -5,22 +5,22 @@ from typing import reveal_type
 import lakehouse.bionty as bt
 
 term = bt.CellType.get(name="T cell")
-reveal_type(term)  # R: lakehouse.bionty.entities.CellType
+reveal_type(term)  # R: lakehouse.bionty.registries.CellType
 reveal_type(term.name)  # R: str
 reveal_type(term.ontology_id)  # R: str | None
 reveal_type(term.synonyms)  # R: str | None
-reveal_type(term.save())  # R: lakehouse.bionty.entities.CellType
+reveal_type(term.save())  # R: lakehouse.bionty.registries.CellType
 reveal_type(term.is_obsolete)  # R: bool
-reveal_type(term.source)  # R: lakehouse.bionty.source.Source | None
-reveal_type(term.parents.all())  # R: lakehouse.orm.query.QuerySet[lakehouse.bionty.entities.CellType]
-reveal_type(term.query_parents().first())  # R: lakehouse.bionty.entities.CellType | None
+reveal_type(term.source)  # R: lakehouse.bionty._sources.source.Source | None
+reveal_type(term.parents.all())  # R: lakehouse.orm.query.queryset.QuerySet[lakehouse.bionty.registries.CellType]
+reveal_type(term.query_parents().first())  # R: lakehouse.bionty.registries.CellType | None
 reveal_type(term.artifacts.one())  # R: lakehouse.registries.artifact.record.Artifact
-reveal_type(bt.CellType.filter().one())  # R: lakehouse.bionty.entities.CellType
-reveal_type(bt.CellType.from_values(["T cell"]).one())  # R: lakehouse.bionty.entities.CellType
-reveal_type(bt.CellType.name)  # R: lakehouse.orm.fields.FieldRef
-reveal_type(bt.CellType.import_source())  # R: lakehouse.bionty.source.Source
-reveal_type(bt.models.CellType.get(name="T cell"))  # R: lakehouse.bionty.entities.CellType
-reveal_type(bt.base.CellType(version="2026-03-26"))  # R: lakehouse.bionty.public.PublicOntology
+reveal_type(bt.CellType.filter().one())  # R: lakehouse.bionty.registries.CellType
+reveal_type(bt.CellType.from_values(["T cell"]).one())  # R: lakehouse.bionty.registries.CellType
+reveal_type(bt.CellType.name)  # R: lakehouse.orm.model.meta.FieldRef
+reveal_type(bt.CellType.import_source())  # R: lakehouse.bionty._sources.source.Source
+reveal_type(bt.models.CellType.get(name="T cell"))  # R: lakehouse.bionty.registries.CellType
+reveal_type(bt.base.CellType(version="2026-03-26"))  # R: lakehouse.bionty._sources.public.PublicOntology
 
 gene = bt.Gene(symbol="CD8A", organism="human").save()
 reveal_type(gene.symbol)  # R: str | None

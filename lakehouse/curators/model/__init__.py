@@ -1,0 +1,1 @@
+"""Datasets declared as pydantic models."""

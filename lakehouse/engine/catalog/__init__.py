@@ -1,0 +1,1 @@
+"""Catalogs: one pointer per table, unique keys and a commit log."""

@@ -1,0 +1,293 @@
+"""Connections to a SQLite catalog: shared by a group's writers, and where it may only be read."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from lakehouse.engine.catalog.sql import Statement
+from lakehouse.errors import CatalogUnavailable
+from lakehouse.io import filesystem
+
+_MAGIC = b"SQLite format 3\0"
+_TABLES = "SELECT count(*), coalesce(sum(name = 'lh_info'), 0) FROM sqlite_master"
+
+
+def check_is_catalog(path: str) -> None:
+    """Refuse a file that is there and isn't a lake's catalog; nothing is written.
+
+    Opening a database for writing switches it to WAL mode, which other programs' databases
+    must be spared.
+
+    Raises:
+        CatalogUnavailable: It is another file or database.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(20)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"The catalog {path!r} can't be read.", found=str(error)
+        ) from error
+    if not head:
+        return
+    if head.startswith(_MAGIC):
+        # as it lies, without locks and without making other files
+        if _may_be_ours(path, "immutable=1"):
+            return
+        # what was made last may be in the log only, which is there in WAL mode
+        if _is_wal(path) and os.path.exists(f"{path}-wal") and _may_be_ours(path, "mode=ro"):
+            return
+    raise CatalogUnavailable(
+        f"The file {path!r} is not a lake's catalog, and was left as it is; it is unusable.",
+        found="another database" if head.startswith(_MAGIC) else "a file of another kind",
+        expected="the SQLite file that lakehouse made",
+        hint="name another database: db='sqlite:///path'",
+    )
+
+
+def _may_be_ours(path: str, how: str) -> bool:
+    """Whether a database holds a catalog, or nothing yet."""
+    try:
+        db = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True)
+        try:
+            tables, known = db.execute(_TABLES).fetchone()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return False
+    return bool(known) or not tables
+
+
+_BUSY = (5, 6, 15)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
+# what a full disk gives: SQLITE_FULL, and SQLITE_IOERR_WRITE, _FSYNC, _SHMOPEN, _SHMSIZE, _SHMMAP
+_NO_ROOM = (13, 778, 1034, 4618, 4874, 5386)
+_READ_ONLY = 8  # SQLITE_READONLY
+_WAL_VERSION = 2  # in the bytes 18 and 19 of a database
+_TICK = 0.02  # seconds in which two changes may give a file the same time
+_TICKS = 10
+
+
+class _Stamp(NamedTuple):
+    """What tells that a database has changed: its time, its size, and whether a log lies there."""
+
+    time_ns: int = 0
+    size: int = 0
+    has_log: bool = False
+
+
+class SqliteDb:
+    """One SQLite connection behind the shared statements of `catalog_sql`.
+
+    Where the catalog may not be written, SQLite can't take part in the locks of a database in
+    WAL mode. While a writer has it open, its log and shared memory are there and are read; else
+    the file is read as it lies, and again if it turns out to have changed meanwhile. Nothing is
+    made in the folder then. It is read so, too, where the disk is too full to write: a lake on a
+    full disk can be looked at, and `gc` finds what to remove.
+
+    Args:
+        path: The database file.
+        busy_seconds: How long SQLite waits for other processes' locks.
+
+    Attributes:
+        read_only: Whether it can't be written by this connection.
+        full: Whether that is so because the disk is full.
+    """
+
+    def __init__(self, path: str, busy_seconds: float) -> None:
+        self._path = path
+        self._busy = busy_seconds
+        self.read_only = not may_write(path)
+        self.full = False
+        self._seen: _Stamp | None = None
+        if self.read_only:
+            self.raw = self._opened_to_read()
+            return
+        _make_shared(path)
+        self.raw = self._connected(f"file:{quote(path)}")
+        try:
+            self._choose_journal()
+            self.raw.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error as error:
+            self.raw.close()
+            if not has_no_room(error):
+                raise
+            self.read_only = self.full = True
+            self.raw = self._opened_to_read()
+
+    def _connected(self, uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, timeout=self._busy, isolation_level=None, check_same_thread=False, uri=True
+        )
+
+    def _choose_journal(self) -> None:
+        """Keep a log beside the database (WAL), except where machines can't share its memory."""
+        if not _shared_by_machines(os.path.dirname(self._path)):
+            self.raw.execute("PRAGMA journal_mode=WAL")
+        elif _is_wal(self._path):
+            self.raw.execute("PRAGMA busy_timeout=0")
+            try:
+                self.raw.execute("PRAGMA journal_mode=DELETE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):  # another process has it open as it was
+                    raise
+            self.raw.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
+
+    # -- reading where one may not write -----------------------------------------------
+
+    def _opened_to_read(self) -> sqlite3.Connection:
+        uri = f"file:{quote(self._path)}"
+        if not _is_wal(self._path):
+            return self._connected(f"{uri}?mode=ro")  # takes part in the locks
+        self._seen = self._settled()
+        if not self._seen.has_log:
+            return self._connected(f"{uri}?immutable=1")
+        # where the disk is full, its memory may have been made without room for anything
+        if os.path.exists(f"{self._path}-shm") and not self.full:
+            return self._connected(f"{uri}?mode=ro")
+        return self._copied()
+
+    def _settled(self) -> _Stamp:
+        """The file's stamp, once another change would give it another one."""
+        for _ in range(_TICKS):
+            stamp = self._stamp()
+            age = time.time() - stamp.time_ns / 1e9
+            if not 0 <= age < _TICK:
+                break
+            time.sleep(_TICK - age)
+        return stamp
+
+    def _stamp(self) -> _Stamp:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return _Stamp()
+        try:
+            has_log = os.stat(f"{self._path}-wal").st_size > 0
+        except OSError:
+            has_log = False
+        return _Stamp(found.st_mtime_ns, found.st_size, has_log)
+
+    def _copied(self) -> sqlite3.Connection:
+        """The database in memory: its log lies there without the memory that goes with it."""
+        memory = self._connected("file::memory:")
+        with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+            copy = os.path.join(folder, "catalog.db")
+            try:
+                for suffix in ("", "-wal"):
+                    shutil.copyfile(self._path + suffix, copy + suffix)
+            except OSError as error:
+                memory.close()
+                raise sqlite3.OperationalError(str(error)) from error
+            copied = self._connected(f"file:{quote(copy)}")
+            try:
+                copied.backup(memory)
+            finally:
+                copied.close()
+        memory.execute("PRAGMA query_only=ON")  # what was written here would be lost
+        return memory
+
+    @property
+    def outdated(self) -> bool:
+        """Whether this is a connection without locks to a file that has changed since."""
+        return self._seen is not None and self._seen != self._stamp()
+
+    # -- statements --------------------------------------------------------------------
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch its rows."""
+        return self.raw.execute(statement, values).fetchall()
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement; how many rows it changed."""
+        return self.raw.execute(statement, values).rowcount
+
+    def run_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for many rows of values."""
+        self.raw.executemany(statement, values)
+
+    def run_all(self, statements: Sequence[Statement]) -> None:
+        """Run different statements whose results don't matter."""
+        for statement, values in statements:
+            self.raw.execute(statement, values)
+
+    def claim(self, claims: Sequence[tuple[str, str]]) -> bool:
+        """Insert unique keys; False where one is taken (the transaction is then lost)."""
+        # sorted keys append to the B-tree's leaves in order: several times faster in bulk
+        ordered = sorted(claims) if len(claims) > 1 else claims
+        try:
+            self.raw.executemany("INSERT INTO lh_key VALUES (?, ?)", ordered)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def release(self, releases: Sequence[tuple[str, str]]) -> None:
+        """Delete those of many unique keys that the given uids hold."""
+        self.raw.executemany("DELETE FROM lh_key WHERE key = ? AND uid = ?", releases)
+
+
+def may_write(path: str) -> bool:
+    """Whether a database may be written, which needs the right to make files beside it."""
+    return os.access(os.path.dirname(path), os.W_OK) and (
+        os.access(path, os.W_OK) or not os.path.exists(path)
+    )
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether an error says that another process holds a lock."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+def has_no_room(error: sqlite3.Error) -> bool:
+    """Whether an error says that the disk is full."""
+    return getattr(error, "sqlite_errorcode", 0) in _NO_ROOM
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Whether an error says that a database can't be written by a connection."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _READ_ONLY
+
+
+def _make_shared(path: str) -> None:
+    """Give the database the mode that its folder gives, which its log will have, too.
+
+    SQLite would make it readable for all, and writable for its owner only.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        with suppress(OSError):  # SQLite tells why it can't be made
+            os.close(filesystem.create(path, exclusive=False))
+        return
+    wanted = filesystem.file_mode(os.path.dirname(path))
+    if wanted is None or found.st_uid != os.geteuid():
+        return
+    if stat.S_IMODE(found.st_mode) | wanted != stat.S_IMODE(found.st_mode):
+        with suppress(OSError):  # some mounts give all files one mode
+            os.chmod(path, stat.S_IMODE(found.st_mode) | wanted)
+
+
+def _is_wal(path: str) -> bool:
+    """Whether a database keeps a log beside it."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    return len(header) == 20 and header[18] == _WAL_VERSION
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_by_machines(folder: str) -> bool:
+    return filesystem.network_kind(folder) is not None

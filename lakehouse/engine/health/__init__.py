@@ -1,0 +1,1 @@
+"""Check, repair and salvage of a lake's tables."""

@@ -1,0 +1,1 @@
+"""What was: the log, sweeps, erasure, moves and snapshots."""

@@ -1,0 +1,1 @@
+"""One immutable version of one table, and its files."""

@@ -1,0 +1,1 @@
+"""Values of features on records."""

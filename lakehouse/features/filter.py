@@ -1,0 +1,267 @@
+"""Filtering artifacts, runs and records by features: `Artifact.filter(cell_type="T cell")`.
+
+The records that fulfil a condition are found in the narrow tables of links and values with
+Arrow, and become a set of uids: DuckDB would convert every text of those tables first.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import (
+    FieldValidationError,
+    InvalidArgument,
+    ObjectDoesNotExist,
+    UnknownField,
+    near,
+)
+from lakehouse.features.codec import encoded
+from lakehouse.features.compare import LOOKUPS, TEXT, fulfilling, parted
+from lakehouse.features.reference import Known, named, only_named
+from lakehouse.orm import BaseRecord, Condition, Lake, QuerySet
+from lakehouse.orm.model.checks import check_same_lake
+from lakehouse.orm.model.meta import FeatureLookup
+from lakehouse.schema import CatTarget
+from lakehouse.terms.find import found_by
+
+_KEPT = 64
+_WITH = "{row}.uid IN (SELECT v FROM {uids})"
+_WITHOUT = f"NOT ({_WITH})"
+
+
+def lookup_on(table: str) -> FeatureLookup:
+    """What a registry's filters do with names that are no fields.
+
+    Args:
+        table: The registry's table.
+    """
+
+    def look_up(lake: Lake, name: str, rest: list[str], value: Any) -> Condition | None:
+        rows = named(lake, [name]).get(name)
+        if not rows:
+            _suggest(lake, table, name)
+            return None
+        return condition_on(lake, table, only_named(lake, name, rows), rest, value)
+
+    return look_up
+
+
+def condition_on(
+    lake: Lake, table: str, feature: Known, rest: Sequence[str], value: Any
+) -> Condition:
+    """The condition that a record has a fitting value of a feature.
+
+    Args:
+        lake: The lake.
+        table: The table of the records.
+        feature: The feature.
+        rest: What follows its name: keys of a dictionary, a path of the label, a look-up.
+        value: What is compared with.
+
+    Raises:
+        UnknownField: There is no such look-up.
+        FieldValidationError: The value can't be compared with the feature.
+        ObjectDoesNotExist: There is no label of this name.
+    """
+    look_up = list(rest) or ["exact"]
+    if value is None and look_up == ["exact"]:
+        look_up, value = ["isnull"], True
+    elif value is None and look_up == ["ne"]:
+        look_up, value = ["isnull"], False
+    if look_up == ["isnull"]:
+        if not isinstance(value, bool):
+            raise InvalidArgument("The look-up 'isnull' takes True or False.", found=repr(value))
+        holders = _holders(lake, table, feature, [], None)
+        return Condition(_WITHOUT if value else _WITH, uids=holders, only=not value)
+    negated = look_up == ["ne"]
+    holders = _holders(lake, table, feature, ["exact"] if negated else look_up, value)
+    return Condition(_WITHOUT if negated else _WITH, uids=holders, only=not negated)
+
+
+# -- finding the holders ---------------------------------------------------------------
+
+_memo: OrderedDict[Any, pa.ChunkedArray] = OrderedDict()
+_memo_lock = threading.Lock()
+
+
+def _holders(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    """The uids of the records, remembered as long as the state is the same.
+
+    A query set compiles its conditions when it is made, to refuse wrong names, and when it is
+    read.
+    """
+    by = _by_label if feature.dtype.is_categorical else _by_value
+    state = lake.state
+    try:
+        asked = _frozen(value)
+    except TypeError:
+        return by(lake, table, feature, look_up, value)
+    seen = (lake.uid, state.seq, state.commit_id, lake.view_key)
+    key = (*seen, table, feature, tuple(look_up), asked)
+    with _memo_lock:
+        found = _memo.get(key)
+    if found is None:
+        found = by(lake, table, feature, look_up, value)
+        with _memo_lock:
+            _memo[key] = found
+            while len(_memo) > _KEPT:
+                _memo.popitem(last=False)
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    """What a value is remembered by.
+
+    Raises:
+        TypeError: Nothing short tells it from all others; texts of arrays leave items out.
+    """
+    if isinstance(value, BaseRecord):
+        return (value.meta.name, value.uid)
+    if isinstance(value, str | int | float | bool) or value is None:
+        return (type(value), value)
+    if isinstance(value, list | tuple | set):
+        return (type(value), tuple(_frozen(v) for v in value))
+    if isinstance(value, datetime.date | datetime.time):
+        return (type(value), value)
+    raise TypeError(type(value).__name__)
+
+
+def _of_feature(rows: pa.Table, uid: str, columns: list[str]) -> pa.Table:
+    mask = pc.equal(rows["feature_uid"], uid)
+    return rows.select(columns).filter(mask)
+
+
+def _by_value(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    rows = lake.state.arrow("feature_value")
+    mask = pc.and_(pc.equal(rows["feature_uid"], feature.uid), pc.equal(rows["registry"], table))
+    if look_up == ["exact"] and feature.dtype.kind == "str" and isinstance(value, str):
+        mask = pc.and_(mask, pc.equal(rows["value"], encoded(value)))
+        return rows["subject_uid"].filter(mask)
+    if look_up:
+        parted(feature.name, feature.dtype, look_up)
+    rows = rows.select(["subject_uid", "value"]).filter(mask)
+    if not look_up:
+        return rows["subject_uid"]
+    fits = fulfilling(rows["value"], feature.name, feature.dtype, look_up, value)
+    return rows["subject_uid"].filter(pc.fill_null(fits, False))
+
+
+def _by_label(
+    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
+) -> pa.ChunkedArray:
+    rows = lake.state.arrow(f"{table}_link")
+    rows = _of_feature(rows, feature.uid, ["subject_uid", "registry", "target_uid"])
+    if not look_up:
+        return rows["subject_uid"]
+    mask = None
+    for target_table, uids in _labels(lake, feature, look_up, value).items():
+        hit = pc.and_(
+            pc.equal(rows["registry"], target_table),
+            pc.is_in(rows["target_uid"], pa.array(sorted(uids), pa.string())),
+        )
+        mask = hit if mask is None else pc.or_(mask, hit)
+    if mask is None:
+        return rows["subject_uid"].slice(0, 0)
+    return rows["subject_uid"].filter(mask)
+
+
+def _labels(lake: Lake, feature: Known, look_up: list[str], value: Any) -> dict[str, set[str]]:
+    """The labels that are meant, as uids by table."""
+    targets = feature.dtype.all_targets or (CatTarget("ULabel"),)
+    if look_up in (["exact"], ["in"]):
+        several = look_up == ["in"]
+        if several and hasattr(value, "uids_sql"):
+            value = list(value)
+        if several and (isinstance(value, str) or not hasattr(value, "__iter__")):
+            raise FieldValidationError(
+                f"The look-up 'in' on the feature {feature.name!r} takes several.",
+                found=repr(value),
+            )
+        return _exactly(
+            lake, feature, targets, list(value) if several else [value], strict=not several
+        )
+    out: dict[str, set[str]] = {}
+    for target in targets:
+        registry = lake.directory.get(target.registry)
+        query: QuerySet[Any] = QuerySet(registry, lake)
+        text = len(look_up) == 1 and look_up[0] in LOOKUPS
+        path = [target.field, *look_up] if text else look_up
+        if text and look_up[0] in TEXT and not isinstance(value, str):
+            raise FieldValidationError(
+                f"The feature {feature.name!r} is compared with text.", found=repr(value)
+            )
+        hits = query.filter(**{"__".join(path): value})
+        out.setdefault(registry.meta.table, set()).update(hits.to_list("uid"))
+    return out
+
+
+def _exactly(
+    lake: Lake,
+    feature: Known,
+    targets: Sequence[CatTarget],
+    values: list[Any],
+    *,
+    strict: bool,
+) -> dict[str, set[str]]:
+    out: dict[str, set[str]] = {}
+    texts: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+            continue
+        if not hasattr(value, "_values") or value.meta.name not in {t.registry for t in targets}:
+            expected = " or ".join(t.registry for t in targets)
+            raise InvalidArgument(
+                f"The feature {feature.name!r} is compared with names, or records of {expected}.",
+                found=f"{value!r} ({type(value).__name__})",
+            )
+        check_same_lake(value, lake, "the query")
+        out.setdefault(value.meta.table, set()).add(value.uid)
+    found: set[str] = set()
+    for target in targets:
+        wide = CatTarget(target.registry, target.field)
+        for text, records in (found_by(lake, wide, texts) if texts else {}).items():
+            found.add(text)
+            for table, uid in records:
+                out.setdefault(table, set()).add(uid)
+    missing = [text for text in texts if text not in found]
+    if strict and missing:
+        target = targets[0]
+        raise ObjectDoesNotExist(
+            f"Did not find a {target.registry.rpartition('.')[2]} matching "
+            f"`{target.field}={missing[0][:200]}`",
+            expected=_near_labels(lake, target, missing[0]),
+            hint=f"to search in names: {feature.name}__icontains=…",
+        )
+    return out
+
+
+def _near_labels(lake: Lake, target: CatTarget, text: str) -> str | None:
+    rows = lake.state.arrow(lake.directory.get(target.registry).meta.table)
+    if rows.num_rows > 20_000:
+        return None
+    return ", ".join(near(text, {str(n) for n in rows[target.field].to_pylist() if n})) or None
+
+
+def _suggest(lake: Lake, table: str, name: str) -> None:
+    """Raise an error that names the features which a misspelt one may mean, if there are any."""
+    known = {n for n in lake.state.arrow("feature")["name"].to_pylist() if n}
+    meta = lake.directory.by_table[table].meta
+    close = near(name, [*known, *meta.names()])
+    if known.intersection(close):
+        raise UnknownField(
+            f"{meta.name} has no field or feature {name!r}.",
+            expected=", ".join(close),
+            hint=f"ln.Feature(name={name!r}, dtype=…).save()",
+        )

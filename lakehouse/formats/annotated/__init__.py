@@ -1,0 +1,1 @@
+"""AnnData, MuData and SpatialData."""

@@ -1,0 +1,1 @@
+"""Parquet, CSV and Arrow IPC."""

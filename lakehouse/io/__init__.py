@@ -1,0 +1,1 @@
+"""Addresses, folders and small files."""

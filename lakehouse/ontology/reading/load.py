@@ -1,0 +1,218 @@
+"""Load prepared content: try it as it is, repair what is refused, and check what is silent."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+
+from lakehouse.ontology.model.ids import compact
+from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.reading import pronto as _pronto
+from lakehouse.ontology.reading import repair, repair_json, repair_owl
+from lakehouse.ontology.reading.source import Content
+
+Loaded = tuple[bytes, _pronto.Raw, list[Repair]]
+
+
+def load(content: Content) -> tuple[_pronto.Raw, list[Repair], Lines]:
+    """The rows of prepared content, the repairs, and where its clauses stand.
+
+    Raises:
+        Refused: Not even the repaired content loads.
+    """
+    data, raw, repairs = _LOADERS[content.format](content.data)
+    lines = Lines(data if content.format == "obo" else b"")
+    repairs += lines.place(_former_parents(raw))
+    reason = "the parent isn't defined in this file: stub added"
+    notes = [*raw.notes, *((f"is_a: {stub}", reason) for stub in raw.stubs)]
+    repairs += lines.place(notes)
+    return raw, [*content.repairs, *repairs], lines
+
+
+def _obo(data: bytes) -> Loaded:
+    data = repair.without_comments(data)
+    repairs: list[Repair] = []
+    raw = None
+    if not repair.misread(data):
+        try:
+            raw = _pronto.load("obo", data)
+        except _pronto.Refused:
+            raw = None
+    if raw is None:
+        data, repairs = repair.repair(data, _pronto.refusal)
+        raw = _pronto.load("obo", data)
+    if raw.duplicates or _repeated(data, raw):
+        repairs += _silent_merges(data)
+    repairs += _undeclared(data, raw)
+    if raw.instances:
+        repairs += _instances(data)
+    if data.count(b"\nsynonym:") > len(raw.synonyms):
+        raw.synonyms += _other_types(data, raw)
+    return data, raw, repairs
+
+
+def _json(data: bytes) -> Loaded:
+    try:
+        graph, repairs = repair_json.graph_of(data)
+    except repair_json.NotAGraph as error:
+        raise _pronto.Refused(str(error)) from error
+    beside = {kind: graph[kind] for kind in repair_json.BESIDE if graph.get(kind)}
+    data = repair_json.dump(graph)
+    try:
+        raw = _pronto.load("json", data)
+    except _pronto.Refused:
+        graph, more = repair_json.repair(graph, _pronto.graph_refusal)
+        repairs += more
+        data = repair_json.dump(graph)
+        raw = _pronto.load("json", data)
+    for kind, listed in beside.items():
+        raw.leave_out(kind, len(listed), repair_json.shown(listed[0])[:200])
+    types = repair_json.synonym_types(graph)
+    raw.synonyms = [
+        (key, text, scope, other)
+        for key, text, scope, kind in raw.synonyms
+        for other in ([kind] if kind else types.get((compact(key), text, scope), [""]))
+    ]
+    return data, raw, repairs
+
+
+def _owl(data: bytes) -> Loaded:
+    try:
+        root, repairs = repair_owl.parse(data)
+    except repair_owl.NotXml as error:
+        raise _pronto.Refused(str(error)) from error
+    return data, _pronto.load("owl", root), repairs
+
+
+_LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
+
+
+def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines and their numbers, one at a time: all at once would take several times the text."""
+    return ((n, line.rstrip(b"\n")) for n, line in enumerate(io.BytesIO(data), 1))
+
+
+class Lines:
+    """Line numbers of clauses, looked for only when something is to be reported."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def place(self, notes: Iterable[tuple[str, str]]) -> Iterator[Repair]:
+        """Notes of `(clause, reason)` with the first line that holds the clause, or 0."""
+        notes = list(notes)
+        wanted = {clause.encode(): 0 for clause, _ in notes}
+        for number, line in _numbered(self._data) if wanted else ():
+            tag, _, value = line.partition(b":")
+            if tag in (b"is_a", b"id"):
+                held = tag + b": " + re.split(rb"[!{]", value, maxsplit=1)[0].strip()
+                if wanted.get(held) == 0:
+                    wanted[held] = number
+        for clause, reason in notes:
+            yield Repair(wanted[clause.encode()], clause, reason)
+
+
+def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
+    missing = {kind for *_, kind in raw.synonyms if kind} - raw.synonym_types
+    if not missing:
+        return
+    mention = re.compile(rb"^synonym:.*\" (?:EXACT|BROAD|NARROW|RELATED) ([^\s\[]+) ?\[")
+    for number, line in _numbered(data):
+        found = mention.match(line)
+        kind = found.group(1).decode() if found else ""
+        if kind in missing:
+            missing.discard(kind)
+            yield Repair(number, line.decode(), f"undeclared synonym type {kind!r}: declared")
+    for kind in sorted(missing):
+        yield Repair(0, kind, f"undeclared synonym type {kind!r}: declared")
+
+
+def _instances(data: bytes) -> Iterator[Repair]:
+    inside = False
+    for number, line in _numbered(data):
+        if line.startswith(b"["):
+            inside = line.startswith(b"[Instance]")
+        if inside and line.strip():
+            yield Repair(number, line.decode(), "an [Instance] is no term: left out")
+
+
+def _former_parents(raw: _pronto.Raw) -> list[tuple[str, str]]:
+    """Parents that aren't defined, but are former ids of a term: that one is meant."""
+    now: dict[str, set[str]] = {}
+    for key, other in raw.alt_ids:
+        if other in raw.stubs:
+            now.setdefault(other, set()).add(key)
+    heirs = {other: min(keys) for other, keys in now.items() if len(keys) == 1}
+    if heirs:
+        raw.stubs -= heirs.keys()
+        raw.terms = [row for row in raw.terms if row[0] not in heirs]
+        raw.parents = [(key, heirs.get(up, up)) for key, up in raw.parents]
+    return [(f"is_a: {o}", f"a former id of {k}, which is taken") for o, k in heirs.items()]
+
+
+_SYNONYM = re.compile(
+    rb'synonym:\s*"((?:[^"\\]|\\.)*)"\s+(EXACT|BROAD|NARROW|RELATED)\s*([^\s\[{]*)'
+)
+
+
+def _other_types(data: bytes, raw: _pronto.Raw) -> Iterator[tuple[str, str, str, str]]:
+    """Synonyms that differ from another of their term in the type only, which pronto drops."""
+    held = set(raw.synonyms)
+    key, inside = "", False
+    seen: dict[bytes, bytes] = {}
+    for _, line in _numbered(data):
+        if line.startswith(b"["):
+            inside = line.startswith(b"[Term]")
+        elif line.startswith(b"id:"):
+            key = re.split(rb"\s+[!{]", line[3:], maxsplit=1)[0].strip().decode()
+            seen = {}
+        elif inside and line.startswith(b"synonym:") and (found := _SYNONYM.match(line)):
+            text, scope, kind = found.groups()
+            if seen.setdefault(text + scope, kind) != kind:
+                shown = re.sub(r"\\(.)", lambda e: _ESCAPES.get(e[1], e[1]), text.decode())
+                row = (key, shown, scope.decode())
+                yield from (
+                    (*row, k.decode())
+                    for k in (kind, seen[text + scope])
+                    if (*row, k.decode()) not in held
+                )
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "W": " "}
+_SINGLE = (b"name", b"def", b"comment", b"namespace", b"is_obsolete")
+
+
+def _repeated(data: bytes, raw: _pronto.Raw) -> bool:
+    """Whether a clause that may stand once in a stanza stands more often, where pronto keeps one."""
+    # typedefs have no table, so what is lost of them isn't counted
+    others = data.count(b"\n[Typedef]") + data.count(b"\n[Instance]")
+    held = {b"name": 1, b"def": 2, b"namespace": 3, b"is_obsolete": 4, b"comment": 7}
+    return any(
+        data.count(b"\n" + tag + b":")
+        > others + sum(row[column] not in (None, False) for row in raw.terms)
+        for tag, column in held.items()
+    )
+
+
+def _silent_merges(data: bytes) -> Iterator[Repair]:
+    first: dict[tuple[bytes, bytes], int] = {}
+    kind, key = b"", b""
+    once: dict[bytes, bytes] = {}
+    values: dict[bytes, dict[bytes, bytes]] = {}
+    for number, line in _numbered(data):
+        tag, _, value = line.partition(b":")
+        if line.startswith(b"["):
+            kind = line
+        elif tag == b"id" and kind:
+            key = value.strip()
+            if (kind, key) in first:
+                reason = f"duplicate id: merged with line {first[kind, key]}"
+                yield Repair(number, line.decode(), reason)
+            first.setdefault((kind, key), number)
+            once = values.setdefault(key, {})
+        elif tag in _SINGLE and kind == b"[Term]":
+            before = once.get(tag)
+            if before is not None and before != line:
+                yield Repair(number, before.decode(), f"replaced by {line.decode()!r}")
+            once[tag] = line

@@ -1,0 +1,1 @@
+"""Where ontology files come from."""

@@ -1,0 +1,1 @@
+"""Declarations: what a registry says of its table."""

@@ -1,0 +1,1 @@
+"""Lazy immutable queries."""

@@ -1,0 +1,1 @@
+"""The only writer: what one commit will hold."""

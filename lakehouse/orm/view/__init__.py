@@ -1,0 +1,1 @@
+"""What one operation sees: a state, a branch's edits and the open transaction."""

@@ -1,0 +1,1 @@
+"""What a value means among the terms of a registry."""
