@@ -135,7 +135,11 @@ def validate(
     """
     if all_rows:
         with every_row():
-            return validate(data, spec, resolver, slot=slot)
+            return _report(data, spec, resolver, slot)
+    return _report(data, spec, resolver, slot)
+
+
+def _report(data: Dataset, spec: DatasetSpec, resolver: TermResolver | None, slot: str) -> Report:
     source = source_of(data)
     columns = _columns(source, spec, resolver)
     added = _added(source, spec)

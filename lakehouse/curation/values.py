@@ -164,23 +164,11 @@ def validate_values(
     """
     rules = {rule.name: rule for rule in spec.columns}
     rules.update({k: v for k, v in spec.rules_for(values).items() if k not in rules})
-    model = model_of(spec, tuple(rules.values()))
-    names = {name: str(info.alias) for name, info in model.model_fields.items()}
     failures: list[Failure | Group] = []
-    made: dict[str, Any] = dict(values)
     try:
-        checked = model.model_validate(dict(values))
-        extra = checked.model_extra or {}
-        # other values may be named as the model's fields are
-        given = {f: name for f, name in names.items() if name in values}
-        made = {name: getattr(checked, f) for f, name in given.items()}
-        made |= {
-            rule.name: rule.default
-            for rule in rules.values()
-            if rule.has_default and rule.name not in made
-        }
-        made |= extra
+        made = _made(values, model_of(spec, tuple(rules.values())), rules)
     except pydantic.ValidationError as error:
+        made = dict(values)
         failures += _failures(error, rules, values, slot)
     wrong = {failure.column for failure in Failures.of(failures)}
     report = Report(
@@ -189,21 +177,21 @@ def validate_values(
         changed=made.keys() != values.keys() or any(_differs(values[k], made[k]) for k in made),
         n_rows=1,
     )
-    for name, rule in rules.items():
-        check = category_check(rule, resolver) if name in made and name not in wrong else None
-        if check is not None:
+    judged = {name: rule for name, rule in rules.items() if name in made and name not in wrong}
+    for name, rule in judged.items():
+        if (check := category_check(rule, resolver)) is not None:
             texts = made[name] if isinstance(made[name], list) else [made[name]]
             check.update(pa.array(texts, pa.string()), 0)
             failures += check.failures(slot)
             if check.matches():
                 report.terms[name] = check.matches()
-    for name in values:
-        if name in spec.forbidden:
-            failures.append(
-                Failure(slot, name, "extra", expected="no such key", hint=f"leave {name!r} out")
-            )
-    for name, rule in rules.items():
-        if name in made and name not in wrong and not is_missing(made[name]):
+    failures += [
+        Failure(slot, name, "extra", expected="no such key", hint=f"leave {name!r} out")
+        for name in values
+        if name in spec.forbidden
+    ]
+    for name, rule in judged.items():
+        if not is_missing(made[name]):
             failures += _unfulfilled(rule, made[name], slot)
     if (whole := row_check(spec)) is not None:
         keys = whole.columns(list(made))
@@ -211,6 +199,24 @@ def validate_values(
         failures += whole.failures(slot)
     report.failures = Failures.of(failures)
     return report
+
+
+def _made(
+    values: Mapping[str, Any], model: type[pydantic.BaseModel], rules: Mapping[str, ColumnRule]
+) -> dict[str, Any]:
+    """The values as they became: parsed, with defaults.
+
+    Raises:
+        ValidationError: Of pydantic, if some are wrong.
+    """
+    checked = model.model_validate(dict(values))
+    # other values may be named as the model's fields are
+    given = {f: str(info.alias) for f, info in model.model_fields.items() if info.alias in values}
+    made = {name: getattr(checked, f) for f, name in given.items()}
+    for rule in rules.values():
+        if rule.has_default:
+            made.setdefault(rule.name, rule.default)
+    return made | (checked.model_extra or {})
 
 
 def _differs(old: Any, new: Any) -> bool:

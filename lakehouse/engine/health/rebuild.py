@@ -61,6 +61,21 @@ class Rebuilt:
         self.catalog = catalog
 
 
+def _settings(site: Site, root: str, described: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a lake: as it names itself, as its tables describe it, or made anew."""
+    known = _uid(site)
+    info = {
+        "format": place.FORMAT_VERSION,
+        "uid": known,
+        "root": root,
+        "created": datetime.now(UTC).isoformat(),
+        "name": site.root.rstrip("/").rpartition("/")[2],
+        **described,
+    }
+    info["uid"] = known or info["uid"] or new_uid()
+    return info
+
+
 def rebuilt_catalog(
     site: Site,
     describe: Callable[[State], dict[str, Any]] | None,
@@ -100,18 +115,7 @@ def rebuilt_catalog(
             hint="restore it from a backup",
         )
     state = State(cache, site.specs, limits, 0, "", pointers)
-    info = {
-        "format": place.FORMAT_VERSION,
-        "uid": _uid(site),
-        "root": recorded,
-        "created": datetime.now(UTC).isoformat(),
-        "name": site.root.rstrip("/").rpartition("/")[2],
-        **(describe(state) if describe is not None else {}),
-    }
-    if (uid := _uid(site)) is not None:
-        info["uid"] = uid
-    elif not info["uid"]:
-        info["uid"] = new_uid()
+    info = _settings(site, recorded, describe(state) if describe is not None else {})
     versions = {
         table: [recorded + path[len(site.root) :] for _, path in sorted(files)]
         for table, files in found.items()

@@ -106,6 +106,16 @@ class Schema(
     _everybodys = True
     _named = ("type", "is_type", "uid", "branch", "space")
 
+    def _hash_of_content(
+        self, columns: dict[str, Any], parts: Mapping[str, Schema], index: Feature | None
+    ) -> str:
+        """The hash of what the schema says, which is put into `columns`."""
+        hashes = {slot: (part.uid, str(part._values.get("hash"))) for slot, part in parts.items()}
+        columns["content"] = content.content_of(
+            columns, self._given_members(), None if index is None else index.uid, hashes
+        )
+        return content.hash_of(columns["content"])
+
     def _construct(
         self,
         features: Iterable[Any] | None = None,
@@ -158,15 +168,8 @@ class Schema(
             "constraints": {k: dict(v) for k, v in (constraints or {}).items()} or None,
         }
         given = fields.pop("n_members", None)
-        counted = len(members.records) + (index is not None)
-        columns["n_members"] = counted or given
-        hashed = None
-        if not is_type:
-            hashes = {slot: (p.uid, str(p._values.get("hash"))) for slot, p in parts.items()}
-            columns["content"] = content.content_of(
-                columns, self._given_members(), None if index is None else index.uid, hashes
-            )
-            hashed = content.hash_of(columns["content"])
+        columns["n_members"] = len(members.records) + (index is not None) or given
+        hashed = None if is_type else self._hash_of_content(columns, parts, index)
         super().__init__(
             name=name,
             description=description,
