@@ -128,6 +128,19 @@ def test_folder(lake, stored):
     assert sorted(p.name for p in second.path.rglob("*.txt")) == ["a.txt", "b.txt", "c.txt"]
 
 
+def test_versions_of_folders_are_kept_and_say_so(lake, tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    first = ln.Artifact(folder, key="images").save()
+    (folder / "a.txt").write_text("b")
+    second = ln.Artifact(folder, key="images", overwrite_versions=True).save()
+    assert "every version is kept" in capsys.readouterr().err
+    assert (first.overwrite_versions, second.overwrite_versions) == (False, False)
+    texts = [(version.cache() / "a.txt").read_text() for version in (first, second)]
+    assert texts == ["a", "b"]
+
+
 def test_parquet_folder_is_a_table(lake):
     write("p/x", "")
     os.remove("p/x")

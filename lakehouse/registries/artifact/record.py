@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from lakehouse._lazy import is_a
+from lakehouse.config import notify
 from lakehouse.errors import (
     ContentChanged,
     InvalidArgument,
@@ -66,6 +67,7 @@ class Artifact(
         features: External features, validated and linked: `{"temperature": 21.6}`.
         schema: A schema, or its name, that the content must satisfy.
         revises: The artifact of which this is a new version, instead of passing `key`.
+        overwrite_versions: Taken for compatibility; every version is kept, of folders too.
         storage: The storage location; the lake's own by default.
         branch: The branch; the current one by default.
         space: The space; the current one by default.
@@ -168,9 +170,9 @@ class Artifact(
             return
         self._check_told(lake, key, run, description, revises, schema, features)
         object.__setattr__(self, "_dedupe", dedupe)
-        self._values["overwrite_versions"] = (
-            payload.is_folder if overwrite_versions is None else overwrite_versions
-        )
+        self._values["overwrite_versions"] = False
+        if overwrite_versions:
+            notify("every version is kept: overwrite_versions=True changes nothing here", "warning")
         self._choose_place(home, storage, virtual=key_is_virtual is not False)
         if home is not None and not skip_hash_lookup and (row := self._registered(payload)):
             self._adopt(row)
