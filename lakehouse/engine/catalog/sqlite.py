@@ -424,7 +424,7 @@ class SqliteCatalog:
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.raw.close()
+            self._connection.close()
         self._connection = None
 
 

@@ -1,4 +1,11 @@
-"""Connections to a SQLite catalog: shared by a group's writers, and where it may only be read."""
+"""Connections to a SQLite catalog: shared by a group's writers, and where it may only be read.
+
+A process that closes a file gives back all locks that it has of it, whichever opening they were
+taken by, and SQLite's locks are of that kind. Without them another process takes a database in
+WAL mode for unused, and removes the log that this one is writing: commits are lost, and reads
+find a malformed database. So nothing here opens a database file itself while a connection of
+this process has it open (`_first_bytes`), and all connections are counted.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -32,15 +40,14 @@ def check_is_catalog(path: str) -> None:
         CatalogUnavailable: It is another file or database.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(20)
+        head = _first_bytes(path)
     except FileNotFoundError:
         return
     except OSError as error:
         raise CatalogUnavailable(
             f"The catalog {path!r} can't be read.", found=str(error)
         ) from error
-    if not head:
+    if not head:  # made just now, or in use by this process, which has looked at it
         return
     if head.startswith(_MAGIC):
         # as it lies, without locks and without making other files
@@ -55,6 +62,46 @@ def check_is_catalog(path: str) -> None:
         expected="the SQLite file that lakehouse made",
         hint="name another database: db='sqlite:///path'",
     )
+
+
+class _Use:
+    """A database that connections of this process have open.
+
+    Attributes:
+        connections: How many.
+        wal: Whether it keeps a log beside it.
+    """
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.wal = False
+
+
+_GUARD = threading.RLock()
+_IN_USE: dict[tuple[int, int], _Use] = {}
+"""The databases that connections of this process have open, by device and inode."""
+
+os.register_at_fork(
+    before=_GUARD.acquire, after_in_parent=_GUARD.release, after_in_child=_GUARD.release
+)
+
+
+def _inode(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _first_bytes(path: str) -> bytes | None:
+    """The header of a database file; None where this process has it open.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    with _GUARD:
+        if _inode(path) in _IN_USE:
+            return None
+        with open(path, "rb") as file:
+            return file.read(20)
 
 
 def _may_be_ours(path: str, how: str) -> bool:
@@ -111,11 +158,47 @@ class SqliteDb:
         self.read_only = not may_write(path)
         self.full = False
         self._seen: _Stamp | None = None
+        self._inode = self._announced()
+        try:
+            self._open()
+        except BaseException:
+            self._forget()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.raw.close()
+        self._forget()
+
+    def _announced(self) -> tuple[int, int] | None:
+        """Count this connection before it is made; the file's inode, or None if there is none."""
+        with _GUARD:
+            if not self.read_only:
+                _make_shared(self._path)
+            try:
+                inode = _inode(self._path)
+            except OSError:  # SQLite tells why
+                return None
+            wal = _is_wal(self._path)
+            use = _IN_USE.setdefault(inode, _Use())
+            use.connections += 1
+            use.wal = wal
+            return inode
+
+    def _forget(self) -> None:
+        with _GUARD:
+            use = _IN_USE.get(self._inode) if self._inode else None
+            if use is not None:
+                use.connections -= 1
+                if not use.connections:
+                    del _IN_USE[self._inode]  # type: ignore[arg-type]
+            self._inode = None
+
+    def _open(self) -> None:
         if self.read_only:
             self.raw = self._opened_to_read()
             return
-        _make_shared(path)
-        self.raw = self._connected(f"file:{quote(path)}")
+        self.raw = self._connected(f"file:{quote(self._path)}")
         try:
             self._choose_journal()
             self.raw.execute("PRAGMA synchronous=FULL")
@@ -134,7 +217,10 @@ class SqliteDb:
     def _choose_journal(self) -> None:
         """Keep a log beside the database (WAL), except where machines can't share its memory."""
         if not _shared_by_machines(os.path.dirname(self._path)):
-            self.raw.execute("PRAGMA journal_mode=WAL")
+            (mode,) = self.raw.execute("PRAGMA journal_mode=WAL").fetchone()
+            with _GUARD:
+                if self._inode in _IN_USE:
+                    _IN_USE[self._inode].wal = mode == "wal"
         elif _is_wal(self._path):
             self.raw.execute("PRAGMA busy_timeout=0")
             try:
@@ -280,11 +366,13 @@ def _make_shared(path: str) -> None:
 
 def _is_wal(path: str) -> bool:
     """Whether a database keeps a log beside it."""
-    try:
-        with open(path, "rb") as file:
-            header = file.read(20)
-    except OSError:
-        return False
+    with _GUARD:
+        try:
+            header = _first_bytes(path)
+            if header is None:
+                return _IN_USE[_inode(path)].wal
+        except (OSError, KeyError):  # it has just come or gone
+            return False
     return len(header) == 20 and header[18] == _WAL_VERSION
 
 
