@@ -16,10 +16,17 @@ from lakehouse.curation.data.chunks import accepts_value, is_missing
 from lakehouse.engine.table.json_text import dump_json
 from lakehouse.schema import DType
 
+
+def _time(text: str) -> datetime.time:
+    """A time of its ISO text; earlier versions wrote 0.01 s as `.10000`, a digit short."""
+    head, _, fraction = text.partition(".")
+    return datetime.time.fromisoformat(f"{head}.0{fraction}" if len(fraction) == 5 else text)
+
+
 _MOMENTS: dict[str, Any] = {
     "date": datetime.date.fromisoformat,
     "datetime": datetime.datetime.fromisoformat,
-    "time": datetime.time.fromisoformat,
+    "time": _time,
 }
 
 

@@ -18,6 +18,8 @@ from lakehouse.errors import (
     UnknownDtype,
     ValidationError,
 )
+from lakehouse.features.codec import decoded, encoded
+from lakehouse.schema import DType
 
 DAY, MOMENT = datetime.date(2024, 10, 1), datetime.datetime(2024, 10, 1, 3, 4, 5)
 DTYPES = {
@@ -101,6 +103,14 @@ def test_everything_comes_back_as_it_was_set(subject):
     assert found == VALUES
     assert {n: type(v) for n, v in found.items()} == {n: type(v) for n, v in VALUES.items()}
     assert subject.features.get_values(external_only=True) == VALUES
+
+
+def test_every_time_of_day_comes_back():
+    for microsecond in (*range(0, 1_000_000, 997), 9_999, 10_000, 99_999, 100_000):
+        time = datetime.time(1, 2, 3, microsecond)
+        assert decoded(encoded(time), DType("time")) == time
+    # as earlier versions wrote it
+    assert decoded('"01:02:03.10000"', DType("time")) == datetime.time(1, 2, 3, 10_000)
 
 
 def test_single_features(subject):

@@ -6,13 +6,18 @@ JSON has no word for NaN and infinities, and its numbers are exact here up to 64
 from __future__ import annotations
 
 import math
+from datetime import date, time
 from typing import Any
 
 import orjson
 
 from lakehouse.errors import FieldValidationError
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+_OPTIONS = (
+    orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_SERIALIZE_NUMPY
+    | orjson.OPT_PASSTHROUGH_DATETIME  # orjson 3.13 writes 10 ms as 0.10000 s in times
+)
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
 
@@ -25,7 +30,7 @@ def dump_json(value: Any) -> str:
     """
     try:
         _check(value)
-        return orjson.dumps(value, default=str, option=_OPTIONS).decode()
+        return orjson.dumps(value, default=_told, option=_OPTIONS).decode()
     except (TypeError, RecursionError) as error:
         raise _refused(ascii(value)[:200], str(error)) from None
 
@@ -65,6 +70,11 @@ def _check(value: Any) -> None:
         _check(value.tolist())
     elif isinstance(value, float | int):  # of a subclass
         _check(float(value) if isinstance(value, float) else int(value))
+
+
+def _told(value: Any) -> str:
+    moment = isinstance(value, date | time)
+    return value.isoformat() if moment else str(value)
 
 
 def _key(key: Any) -> str:
