@@ -16,19 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import (
-    FieldValidationError,
     InvalidArgument,
     ObjectDoesNotExist,
     UnknownField,
     near,
 )
-from lakehouse.features.codec import encoded
-from lakehouse.features.compare import LOOKUPS, TEXT, fulfilling, parted
+from lakehouse.features.compare import asked_of, fulfilling
 from lakehouse.features.reference import Known, named, only_named
 from lakehouse.orm import BaseRecord, Condition, Lake, QuerySet
 from lakehouse.orm.model.checks import check_same_lake
 from lakehouse.orm.model.meta import FeatureLookup
-from lakehouse.schema import CatTarget
+from lakehouse.orm.query.lookups import NAMES
+from lakehouse.orm.query.operands import Subject, several
+from lakehouse.schema import CatTarget, DType
 from lakehouse.terms.find import found_by
 
 _KEPT = 64
@@ -70,30 +70,19 @@ def condition_on(
         FieldValidationError: The value can't be compared with the feature.
         ObjectDoesNotExist: There is no label of this name.
     """
-    look_up = list(rest) or ["exact"]
-    if value is None and look_up == ["exact"]:
-        look_up, value = ["isnull"], True
-    elif value is None and look_up == ["ne"]:
-        look_up, value = ["isnull"], False
-    if look_up == ["isnull"]:
-        if not isinstance(value, bool):
-            raise InvalidArgument("The look-up 'isnull' takes True or False.", found=repr(value))
-        holders = _holders(lake, table, feature, [], None)
-        return Condition(_WITHOUT if value else _WITH, uids=holders, only=not value)
-    negated = look_up == ["ne"]
-    holders = _holders(lake, table, feature, ["exact"] if negated else look_up, value)
+    holders, negated = _holders(lake, table, feature, list(rest) or ["exact"], value)
     return Condition(_WITHOUT if negated else _WITH, uids=holders, only=not negated)
 
 
 # -- finding the holders ---------------------------------------------------------------
 
-_memo: OrderedDict[Any, pa.ChunkedArray] = OrderedDict()
+Found = tuple[pa.ChunkedArray, bool]
+"""Uids of records, and whether all others are meant."""
+_memo: OrderedDict[Any, Found] = OrderedDict()
 _memo_lock = threading.Lock()
 
 
-def _holders(
-    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
-) -> pa.ChunkedArray:
+def _holders(lake: Lake, table: str, feature: Known, look_up: list[str], value: Any) -> Found:
     """The uids of the records, remembered as long as the state is the same.
 
     A query set compiles its conditions when it is made, to refuse wrong names, and when it is
@@ -140,30 +129,23 @@ def _of_feature(rows: pa.Table, uid: str, columns: list[str]) -> pa.Table:
     return rows.select(columns).filter(mask)
 
 
-def _by_value(
-    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
-) -> pa.ChunkedArray:
+def _by_value(lake: Lake, table: str, feature: Known, look_up: list[str], value: Any) -> Found:
+    question = asked_of(feature.name, feature.dtype, look_up, value)
     rows = lake.state.arrow("feature_value")
     mask = pc.and_(pc.equal(rows["feature_uid"], feature.uid), pc.equal(rows["registry"], table))
-    if look_up == ["exact"] and feature.dtype.kind == "str" and isinstance(value, str):
-        mask = pc.and_(mask, pc.equal(rows["value"], encoded(value)))
-        return rows["subject_uid"].filter(mask)
-    if look_up:
-        parted(feature.name, feature.dtype, look_up)
     rows = rows.select(["subject_uid", "value"]).filter(mask)
-    if not look_up:
-        return rows["subject_uid"]
-    fits = fulfilling(rows["value"], feature.name, feature.dtype, look_up, value)
-    return rows["subject_uid"].filter(pc.fill_null(fits, False))
+    fits = fulfilling(rows["value"], feature.dtype, question)
+    return rows["subject_uid"].filter(pc.fill_null(fits, False)), question.negated
 
 
-def _by_label(
-    lake: Lake, table: str, feature: Known, look_up: list[str], value: Any
-) -> pa.ChunkedArray:
+def _by_label(lake: Lake, table: str, feature: Known, look_up: list[str], value: Any) -> Found:
     rows = lake.state.arrow(f"{table}_link")
     rows = _of_feature(rows, feature.uid, ["subject_uid", "registry", "target_uid"])
-    if not look_up:
-        return rows["subject_uid"]
+    negated = look_up == ["ne"]
+    if look_up == ["isnull"] or (value is None and look_up in (["exact"], ["iexact"], ["ne"])):
+        question = asked_of(feature.name, DType("str"), look_up, value)
+        return rows["subject_uid"], question.negated
+    look_up = ["exact"] if negated else look_up
     mask = None
     for target_table, uids in _labels(lake, feature, look_up, value).items():
         hit = pc.and_(
@@ -171,36 +153,22 @@ def _by_label(
             pc.is_in(rows["target_uid"], pa.array(sorted(uids), pa.string())),
         )
         mask = hit if mask is None else pc.or_(mask, hit)
-    if mask is None:
-        return rows["subject_uid"].slice(0, 0)
-    return rows["subject_uid"].filter(mask)
+    uids = rows["subject_uid"]
+    return uids.slice(0, 0) if mask is None else uids.filter(mask), negated
 
 
 def _labels(lake: Lake, feature: Known, look_up: list[str], value: Any) -> dict[str, set[str]]:
     """The labels that are meant, as uids by table."""
     targets = feature.dtype.all_targets or (CatTarget("ULabel"),)
     if look_up in (["exact"], ["in"]):
-        several = look_up == ["in"]
-        if several and hasattr(value, "uids_sql"):
-            value = list(value)
-        if several and (isinstance(value, str) or not hasattr(value, "__iter__")):
-            raise FieldValidationError(
-                f"The look-up 'in' on the feature {feature.name!r} takes several.",
-                found=repr(value),
-            )
-        return _exactly(
-            lake, feature, targets, list(value) if several else [value], strict=not several
-        )
+        one = look_up == ["exact"]
+        values = [value] if one else several(Subject(feature.name, "str", "feature"), "in", value)
+        return _exactly(lake, feature, targets, values, strict=one)
     out: dict[str, set[str]] = {}
     for target in targets:
         registry = lake.directory.get(target.registry)
         query: QuerySet[Any] = QuerySet(registry, lake)
-        text = len(look_up) == 1 and look_up[0] in LOOKUPS
-        path = [target.field, *look_up] if text else look_up
-        if text and look_up[0] in TEXT and not isinstance(value, str):
-            raise FieldValidationError(
-                f"The feature {feature.name!r} is compared with text.", found=repr(value)
-            )
+        path = [target.field, *look_up] if look_up[0] in NAMES[""] else look_up
         hits = query.filter(**{"__".join(path): value})
         out.setdefault(registry.meta.table, set()).update(hits.to_list("uid"))
     return out

@@ -13,7 +13,7 @@ from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField
 from lakehouse.orm import Lake
 from lakehouse.orm.query.compile import Compiler
-from lakehouse.orm.query.lookups import COMPARISONS
+from lakehouse.orm.query.lookups import NAMES as LOOKUPS
 from lakehouse.orm.query.values import Max
 
 KEYS = [
@@ -21,7 +21,7 @@ KEYS = [
     *("\\", '\\"', "a\\", 'a"b', "\n", "\x00", "a\x00", "0", "01", "-", "~", "~1", "/", "a/b"),
     *("?", "{row}", "\\u0061", "c0", "uid", "x'); DROP TABLE record; --"),
 ]
-NAMES = {*COMPARISONS, "has_key", "has_keys", "has_any_keys"}
+NAMES = set(LOOKUPS["json"])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, Generic, Never, TypeVar, Union, overload
 
@@ -19,6 +19,7 @@ from lakehouse.engine import KeyScope, RowModel, TableSpec
 from lakehouse.engine.table.json_text import check_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, TypeMismatch, UnknownField, near
 from lakehouse.orm.model.builtin import ARCHIVE, MAIN, NUMBERS, TRASH
+from lakehouse.orm.query.operands import Subject, utc
 from lakehouse.printable import encodable
 
 # -- Fields of records: validation of single values, and references to fields
@@ -74,6 +75,11 @@ class Field:
         self._annotation: Any = annotated[(annotation, *metadata)] if metadata else annotation
         self._adapter: pydantic.TypeAdapter[Any] | None = None
 
+    @cached_property
+    def subject(self) -> Subject:
+        """What look-ups ask."""
+        return Subject(self.name, self.kind, of=self.registry, item="str", choices=self.choices)
+
     @property
     def choices(self) -> tuple[Any, ...]:
         """The few words that a field may hold, if it may hold no others."""
@@ -104,7 +110,7 @@ class Field:
             raise self._error(f"{value!r} ({type(value).__name__})", detail) from None
         if self.kind == "json":
             self._check_json(found)
-        return aware(found) if isinstance(found, datetime) else found
+        return utc(found)
 
     def _check_json(self, value: Any) -> None:
         try:
@@ -142,11 +148,6 @@ def together(registry: str, errors: list[FieldValidationError]) -> FieldValidati
         expected="; ".join(f"{e.field}: {e.expected}" for e in errors),
         field=names,
     )
-
-
-def aware(moment: datetime) -> datetime:
-    """A moment with a time zone; naive ones are meant as UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from lakehouse.orm.model.builtin import HIDDEN
 from lakehouse.orm.model.context import active_batch
 from lakehouse.orm.model.meta import Condition, Field, RegistryMeta, Relation, branch_uid
 from lakehouse.orm.query import under
-from lakehouse.orm.query.lookups import PARTS, ColumnLookup, Sql, operands, part_sql
-from lakehouse.orm.query.lookups_json import JsonLookup, place_of
+from lakehouse.orm.query.lookups import Sql, ask, column_sql, part_sql
+from lakehouse.orm.query.lookups_json import json_sql, place_of
+from lakehouse.orm.query.operands import several
 from lakehouse.orm.query.q import Q
 
 if TYPE_CHECKING:
@@ -212,8 +213,12 @@ class Compiler:
 
     def column(self, sql: str, field: Field, rest: list[str], value: Any) -> Sql:
         """SQL of a look-up on one column."""
-        kind = JsonLookup if field.kind == "json" else ColumnLookup
-        return kind(sql, field, self.values).compile(rest, value)
+        question = ask(field.subject, rest, value)
+        if field.kind == "json":
+            found = json_sql(sql, question)
+        else:
+            found = column_sql(sql, field.kind, question, self.values)
+        return self._without(*found) if question.negated else found
 
     def _below(self, target: RegistryMeta, column: str, value: Any, *, types: bool = False) -> Sql:
         several = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
@@ -283,21 +288,15 @@ class Compiler:
     ) -> Sql:
         """SQL for comparing a uid column with a record, several, or a query set."""
         uid_field = target.fields["uid"]
-        if rest == ["isnull"]:
-            return ColumnLookup(column, uid_field, self.values).compile(rest, value)
         if rest == ["in"] and hasattr(value, "uids_sql"):
             sql, params = value.uids_sql(self, target)
             return f"{column} IN ({sql})", params
         if rest == ["in"]:
-            value = operands(value)
-            if isinstance(value, str) or not hasattr(value, "__iter__"):
-                raise InvalidArgument(
-                    f"The look-up 'in' takes several records of {target.name}.", found=repr(value)
-                )
-            value = [self._uid(target, v, name) for v in value if v is not None]
-        elif value is not None:
+            subject = uid_field.subject._replace(name=name)
+            value = [self._uid(target, v, name) for v in several(subject, "in", value)]
+        elif value is not None and rest != ["isnull"]:
             value = self._uid(target, value, name)
-        return ColumnLookup(column, uid_field, self.values).compile(rest, value)
+        return self.column(column, uid_field, rest, value)
 
     def _uid(self, target: RegistryMeta, value: Any, name: str) -> str:
         if target.name == "Branch":
@@ -368,9 +367,10 @@ class Compiler:
             return column, []
         if field.kind == "json":
             return f"json_extract({column}, ?)", [place_of(rest)]
-        if field.kind in ("datetime", "date") and len(rest) == 1 and rest[0] in PARTS:
-            return part_sql(rest[0], column), []
-        raise meta.unknown("__".join([name, *rest]))
+        part = part_sql(field.kind, rest[0], column) if len(rest) == 1 else None
+        if part is None:
+            raise meta.unknown("__".join([name, *rest]))
+        return part, []
 
     def _listed(self, relation: Relation, alias: str, rest: list[str]) -> Sql:
         target = self.lake.directory.get(relation.target).meta

@@ -1,251 +1,460 @@
-"""The look-ups over one column, as SQL: `name__icontains="cell"` and its two dozen siblings.
+"""The look-ups, `name__icontains="cell"` and its siblings: one table for fields, features and keys.
 
-Every function takes the column's SQL and a checked value, and gives SQL with `?` and the
-values for them. No value ever becomes part of the SQL text.
+Each row of `LOOKUPS` says a look-up's name, what it takes, and what it means in SQL, in Arrow and
+in Python; each row of `PARTS` a part of a day or moment. A new look-up is a new row. `ask` makes
+a checked question of a path and a value; who knows a column, or JSON, answers it in the language
+that is the quickest there. `tests/registries/test_lookups_agree.py` compares the three languages.
+
+What has no value fulfils nothing. `ne` and `isnull=True` are the opposites of `exact` and
+`isnull=False`, so they also find what has no value. Letters are equal in any case if Unicode's
+simple lower case is. Regular expressions are RE2's (`lakehouse/patterns.py`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-from collections.abc import Callable
-from typing import Any
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from lakehouse.errors import FieldValidationError, InvalidArgument, UnknownField, near
-from lakehouse.orm.model.meta import Field, aware
-from lakehouse.patterns import refusal
-from lakehouse.printable import encodable
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.engine.table.json_text import dump_json
+from lakehouse.errors import UnknownField, near
+from lakehouse.orm.query import operands as take
+from lakehouse.orm.query.operands import Subject, checked_keys, family, utc
+from lakehouse.patterns import found_in
 
 Sql = tuple[str, list[Any]]
+Large = Callable[[list[Any]], str]
 
-_TEXT: dict[str, str] = {
-    "iexact": "lower({c}) = lower(?)",
-    "contains": "contains({c}, ?)",
-    "icontains": "contains(lower({c}), lower(?))",
-    "startswith": "starts_with({c}, ?)",
-    "istartswith": "starts_with(lower({c}), lower(?))",
-    "endswith": "ends_with({c}, ?)",
-    "iendswith": "ends_with(lower({c}), lower(?))",
-    "regex": "regexp_matches({c}, ?)",
-    "iregex": "regexp_matches({c}, ?, 'i')",
-}
-_COMPARE = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "ne": "<>"}
-_PARTS = {
-    "year": "year({c})",
-    "iso_year": "isoyear({c})",
-    "quarter": "quarter({c})",
-    "month": "month({c})",
-    "week": "weekofyear({c})",
-    "week_day": "dayofweek({c}) + 1",
-    "iso_week_day": "isodow({c})",
-    "day": "day({c})",
-    "hour": "hour({c})",
-    "minute": "minute({c})",
-    "second": "second({c})",
-}
-PARTS = ("date", "time", *_PARTS)
-COMPARISONS = ("in", "range", "isnull", *_COMPARE, *_TEXT)
-NAMES = (*COMPARISONS, *PARTS)
-_LISTS = {"contains": "list_has_all", "overlap": "list_has_any"}
-_NUMBERS = ("int", "float")
-_AS_TEXT = (*_NUMBERS, "datetime", "date", "time")
+MISSING = object()
+"""What lies at keys that a dictionary hasn't."""
+_INLINE = 50
+_HUGE = 2**126  # beyond every stored integer, and within DuckDB's largest ones
+_LIMITS = {"int": 2**63, "huge": _HUGE}
 
 
-class ColumnLookup:
-    """One column in a condition: compiles a look-up and its value to SQL.
+def same(one: Any, other: Any) -> bool:
+    """Equality as JSON knows it, whatever the order of a dictionary's keys."""
+    if family(one) is not family(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
-    Args:
-        sql: The column's SQL.
-        field: What it holds.
-        large: Called with a long list of values; gives SQL that selects them.
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda found, wanted: family(found) is family(wanted) and compare(found, wanted)
+
+
+def _within(found: Any, wanted: Any) -> bool:
+    low, high = wanted
+    return _ordered(operator.ge)(found, low) and _ordered(operator.le)(found, high)
+
+
+def _part_of(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return all(key in found and _part_of(v, found[key]) for key, v in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return all(any(_part_of(v, one) for one in found) for v in wanted)
+    return type(wanted) is type(found) and bool(wanted == found)
+
+
+def _anywhere(found: Any, wanted: Any) -> bool:
+    """Whether a value or anything inside it has all of another, as DuckDB's json_contains."""
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return _part_of(wanted, found) or any(_anywhere(one, wanted) for one in inner)
+
+
+def folded(text: str) -> str:
+    """A text in lower case, letter by letter as DuckDB has it."""
+    return text.replace("İ", "i").replace("Σ", "σ").lower()
+
+
+def _lower(column: Any, wanted: str) -> Any:
+    """A column in lower case, to look for a text in it; Arrow knows newer letters than DuckDB."""
+    if wanted.isascii():  # no letter beyond ASCII matters
+        return pc.utf8_lower(column)
+    texts = column.to_pylist()
+    return pa.array([None if text is None else folded(text) for text in texts], pa.string())
+
+
+def written(value: Any) -> str | None:
+    """A value as text look-ups see it: as DuckDB writes it, moments in UTC."""
+    if isinstance(value, str) or value is None or value is MISSING:
+        return value if isinstance(value, str) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        value = utc(value).astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ")
+    elif isinstance(value, dt.date | dt.time):
+        value = value.isoformat()
+    else:
+        return dump_json(value)
+    return str(value.rstrip("0") if "." in value else value)
+
+
+# -- the table ---------------------------------------------------------------------------
+
+
+class Lookup(NamedTuple):
+    """One look-up.
+
+    Attributes:
+        name: Its name.
+        operand: Checks and converts what it takes.
+        sql: SQL over a column `{c}`, with a `?` for each value that it takes.
+        arrow: A mask over a column; None where no column of Arrow is asked.
+        python: Whether a single value, which isn't null, fulfils it.
+        sees: The `value`, or the `text` that it is written as.
+        of: The kind that it is for, `list` or `json`; else for every kind of single values.
+        rounds: Where a number goes that the column's type hasn't, so that the same numbers of the
+            column fulfil it; with None, nothing equals such a number.
+        opposite: Whether what doesn't fulfil it is meant.
     """
 
-    def __init__(self, sql: str, field: Field, large: Callable[[list[Any]], str]) -> None:
-        self._sql = sql
-        self._field = field
-        self._large = large
+    name: str
+    operand: Callable[[Subject, str, Any], Any]
+    sql: str
+    arrow: Callable[[Any, Any], Any] | None
+    python: Callable[[Any, Any], bool]
+    sees: str = "value"
+    of: str = ""
+    rounds: tuple[str | None, ...] = (None,)
+    opposite: bool = False
 
-    def compile(self, path: list[str], value: Any) -> Sql:
-        """SQL of the look-up that the rest of the path names.
 
-        Raises:
-            UnknownField: There is no such look-up.
-            FieldValidationError: The value is of the wrong type.
-        """
-        field = self._field
-        name = path[0] if path else "exact"
-        if name in PARTS:
-            return self._part(name, path[1:], value)
-        if field.kind == "list" and path in (["contains"], ["overlap"], ["len"]):
-            return self._list(name, value)
-        if len(path) > 1 or name not in NAMES:
-            raise self._unknown("__".join(path))
-        if name == "isnull":
-            return is_null(self._sql, value)
-        if value is None:
-            return self._null(name)
-        if name in ("exact", "ne", "in"):
-            self._check_choice(value)
-        if name == "in":
-            return self._in(operands(value))
-        if name == "range":
-            low, high = self._pair(value)
-            return f"{self._sql} BETWEEN ? AND ?", [self._operand(low), self._operand(high)]
-        if name in _TEXT:
-            return self._text(name, value)
-        if field.kind == "list" and name == "exact" and isinstance(value, str):
-            return f"list_contains({self._sql}, ?)", [value]
-        return f"{self._sql} {_COMPARE[name]} ?", [self._operand(value)]
+def _any_case(test: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    return lambda column, text: test(_lower(column, folded(text)), folded(text))
 
-    def _null(self, name: str) -> Sql:
-        if name not in ("exact", "iexact", "ne"):
-            raise FieldValidationError(
-                f"The look-up {name!r} on {self._field.name!r} takes no None.",
-                hint=f"{self._field.name}__isnull=True",
-            )
-        return f"{self._sql} IS {'NOT ' if name == 'ne' else ''}NULL", []
 
-    def _text(self, name: str, value: Any) -> Sql:
-        field = self._field
-        if field.kind in _AS_TEXT and isinstance(value, str | int | float):
-            return _TEXT[name].format(c=f"CAST({self._sql} AS VARCHAR)"), [str(value)]
-        if field.kind != "str":
-            raise FieldValidationError(
-                f"The look-up {name!r} needs a text field.",
-                found=f"{field.name!r} of {field.registry} ({field.kind})",
-            )
-        if name in ("regex", "iregex") and not isinstance(value, str):
-            raise FieldValidationError("A regular expression is text.", found=repr(value))
-        if name in ("regex", "iregex"):
-            self._check_pattern(value)
-        return _TEXT[name].format(c=self._sql), [self._operand(value)]
+def _folding(test: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    return lambda found, text: test(folded(found), folded(text))
 
-    def _check_pattern(self, pattern: str) -> None:
-        reason = refusal(pattern)
-        if reason is not None:
-            raise FieldValidationError(
-                f"The look-up on {self._field.name!r} takes a regular expression ({reason}).",
-                found=repr(pattern),
-            )
 
-    def _list(self, name: str, value: Any) -> Sql:
-        """Lists of texts: `contains` all of some values, `overlap`s them, is of a `len`gth."""
-        if name == "len":
-            return f"len({self._sql}) = ?", [self._length(value)]
-        values = [value] if isinstance(value, str) else list(value)
-        return f"{_LISTS[name]}({self._sql}, ?::VARCHAR[])", [values]
+def _matching(column: Any, pattern: str, *, ignore_case: bool = False) -> Any:
+    return pc.match_substring_regex(column, pattern, ignore_case=ignore_case)
 
-    def _length(self, value: Any) -> int:
-        if not isinstance(value, int):
-            raise self._wrong(value, "a number")
-        return value
 
-    def _in(self, values: Any) -> Sql:
-        if isinstance(values, str) or not hasattr(values, "__iter__"):
-            raise FieldValidationError(
-                f"The look-up 'in' on {self._field.name!r} takes a list of values.",
-                found=repr(values),
-            )
-        operands = [self._operand(v) for v in values if v is not None]
-        if not operands:
+def _between(column: Any, pair: Any) -> Any:
+    return pc.and_(pc.greater_equal(column, pair[0]), pc.less_equal(column, pair[1]))
+
+
+def _among(column: Any, values: Sequence[Any]) -> Any:
+    return pc.is_in(column, pa.array(values, column.type))
+
+
+def _has(test: Callable[..., bool]) -> Callable[[Any, Any], bool]:
+    return lambda found, keys: isinstance(found, dict) and test(key in found for key in keys)
+
+
+def _in(found: Any, wanted: Any) -> bool:
+    return any(same(found, one) for one in wanted)
+
+
+def _all_in(found: Any, wanted: Any) -> bool:
+    return all(_in(one, found) for one in wanted)
+
+
+def _any_in(found: Any, wanted: Any) -> bool:
+    return any(_in(one, found) for one in wanted)
+
+
+_gt, _gte, _lt, _lte = map(_ordered, (operator.gt, operator.ge, operator.lt, operator.le))
+_has_all, _has_any = (
+    "list_has_all(json_keys({c}), ?::VARCHAR[])",
+    "list_has_any(json_keys({c}), ?::VARCHAR[])",
+)
+
+_ROWS = (
+    # name, operand, SQL, Arrow, Python, and what it sees or is for
+    Lookup("exact", take.same_value, "{c} = ?", pc.equal, same),
+    Lookup("ne", take.same_value, "{c} = ?", pc.equal, same, opposite=True),
+    Lookup("in", take.same_values, "{c} IN ({values})", _among, _in),
+    Lookup("gt", take.one_value, "{c} > ?", pc.greater, _gt, rounds=("down",)),
+    Lookup("gte", take.one_value, "{c} >= ?", pc.greater_equal, _gte, rounds=("up",)),
+    Lookup("lt", take.one_value, "{c} < ?", pc.less, _lt, rounds=("up",)),
+    Lookup("lte", take.one_value, "{c} <= ?", pc.less_equal, _lte, rounds=("down",)),
+    Lookup("range", take.two_values, "{c} BETWEEN ? AND ?", _between, _within, rounds=("up", "down")),
+    Lookup("isnull", take.flag, "{c} IS NOT NULL", lambda c, _: pc.is_valid(c), lambda *_: True, opposite=True),
+    Lookup("contains", take.text, "contains({c}, ?)", pc.match_substring, operator.contains, "text"),
+    Lookup("startswith", take.text, "starts_with({c}, ?)", pc.starts_with, str.startswith, "text"),
+    Lookup("endswith", take.text, "ends_with({c}, ?)", pc.ends_with, str.endswith, "text"),
+    Lookup("regex", take.pattern, "regexp_matches({c}, ?)", _matching, found_in, "text"),
+    Lookup("iexact", take.text, "lower({c}) = lower(?)", _any_case(pc.equal), _folding(operator.eq), "text"),
+    Lookup("icontains", take.text, "contains(lower({c}), lower(?))", _any_case(pc.match_substring), _folding(operator.contains), "text"),
+    Lookup("istartswith", take.text, "starts_with(lower({c}), lower(?))", _any_case(pc.starts_with), _folding(str.startswith), "text"),
+    Lookup("iendswith", take.text, "ends_with(lower({c}), lower(?))", _any_case(pc.ends_with), _folding(str.endswith), "text"),
+    Lookup("iregex", take.pattern, "regexp_matches({c}, ?, 'i')", partial(_matching, ignore_case=True), partial(found_in, ignore_case=True), "text"),
+    Lookup("contains", take.items, "list_has_all({c}, ?::VARCHAR[])", None, _all_in, of="list"),
+    Lookup("overlap", take.items, "list_has_any({c}, ?::VARCHAR[])", None, _any_in, of="list"),
+    Lookup("len", take.length, "len({c}) = ?", None, lambda found, wanted: len(found) == wanted, of="list"),
+    Lookup("contains", take.same_value, "json_contains({c}, ?)", None, _anywhere, of="json"),
+    Lookup("has_key", take.some_keys, _has_all, None, _has(all), of="json"),
+    Lookup("has_keys", take.some_keys, _has_all, None, _has(all), of="json"),
+    Lookup("has_any_keys", take.some_keys, _has_any, None, _has(any), of="json"),
+)  # fmt: skip
+LOOKUPS = {(row.name, row.of): row for row in _ROWS}
+"""The look-ups, by their names and the kind that they are for."""
+NAMES = {of: [name for name, kind in LOOKUPS if kind in ("", of)] for of in ("", "list", "json")}
+
+
+class Part(NamedTuple):
+    """A part of a day, moment or time, which is compared like a value of a kind.
+
+    Attributes:
+        name: Its name.
+        kinds: What has it.
+        sql: SQL over a column `{c}`.
+        python: The part of a moment in UTC.
+        kind: What it is.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    sql: str
+    python: Callable[[Any], Any]
+    kind: str = "int"
+
+
+_DAY, _CLOCK, _BOTH = ("date", "datetime"), ("datetime", "time"), ("datetime",)
+PARTS = {
+    part.name: part
+    for part in (
+        Part("year", _DAY, "year({c})", operator.attrgetter("year")),
+        Part("iso_year", _DAY, "isoyear({c})", lambda day: day.isocalendar().year),
+        Part("quarter", _DAY, "quarter({c})", lambda day: (day.month + 2) // 3),
+        Part("month", _DAY, "month({c})", operator.attrgetter("month")),
+        Part("week", _DAY, "weekofyear({c})", lambda day: day.isocalendar().week),
+        Part("week_day", _DAY, "(dayofweek({c}) + 1)", lambda day: day.isoweekday() % 7 + 1),
+        Part("iso_week_day", _DAY, "isodow({c})", lambda day: day.isoweekday()),
+        Part("day", _DAY, "day({c})", operator.attrgetter("day")),
+        Part("hour", _CLOCK, "hour({c})", operator.attrgetter("hour")),
+        Part("minute", _CLOCK, "minute({c})", operator.attrgetter("minute")),
+        Part("second", _CLOCK, "second({c})", operator.attrgetter("second")),
+        Part("date", _BOTH, "CAST({c} AS DATE)", lambda moment: moment.date(), "date"),
+        Part("time", _BOTH, "CAST({c} AS TIME)", lambda moment: moment.time(), "time"),
+    )
+}
+"""The parts of moments, by their names."""
+
+
+def part_sql(kind: str, name: str, column: str) -> str | None:
+    """SQL of a part of a column of a kind, such as its `year`; None if it has no such part."""
+    part = PARTS.get(name)
+    if part is None or kind not in part.kinds:
+        return None
+    # moments are told in UTC, whatever the time zone of a connection
+    return part.sql.format(c=f"CAST({column} AS TIMESTAMP)" if kind == "datetime" else column)
+
+
+# -- questions ---------------------------------------------------------------------------
+
+
+class Question(NamedTuple):
+    """A look-up with a checked operand.
+
+    Attributes:
+        row: The look-up.
+        operand: What it compares with: a value, a tuple of values, or a list.
+        kind: The kind of what is compared.
+        keys: The keys of a dictionary at which that lies.
+        part: The part of a moment that it is.
+        each: Whether any item of a list may fulfil it.
+        negated: Whether what doesn't fulfil it is meant, and what has no value.
+    """
+
+    row: Lookup
+    operand: Any
+    kind: str
+    keys: tuple[str, ...] = ()
+    part: Part | None = None
+    each: bool = False
+    negated: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value, of whose column this is asked, fulfils it, `negated` left aside."""
+        for key in self.keys:
+            value = _inside(value, key)
+        if value is MISSING or (value is None and not self.keys):
+            return False
+        if self.each:
+            return any(self._fulfils(one) for one in value)
+        return self._fulfils(value)
+
+    def _fulfils(self, value: Any) -> bool:
+        row, operand, part = self.row, self.operand, self.part
+        if isinstance(value, dt.datetime | dt.time):
+            value = utc(value)
+        if part is not None:
+            away = getattr(value, "tzinfo", dt.UTC) is not dt.UTC and isinstance(value, dt.datetime)
+            value = part.python(value.astimezone(dt.UTC) if away else value)
+        elif row.sees == "text":
+            text = written(value)
+            return text is not None and row.python(text, operand)
+        return row.python(value, operand)
+
+
+def _inside(value: Any, key: str) -> Any:
+    """What lies at a key of a dictionary, or at a place of a list, as JSON pointers have it."""
+    if isinstance(value, list):
+        place = key.isascii() and key.isdecimal() and (key == "0" or key[0] != "0")
+        return value[int(key)] if place and int(key) < len(value) else MISSING
+    return value.get(key, MISSING) if isinstance(value, dict) else MISSING
+
+
+def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
+    """The question that the rest of a look-up's path puts to a field or feature.
+
+    Args:
+        subject: What is asked.
+        path: What follows its name: a part of a moment or keys, then a look-up, or nothing.
+        value: What is compared with.
+
+    Raises:
+        UnknownField: There is no such look-up.
+        FieldValidationError: The value is of the wrong type.
+    """
+    of = subject.kind if subject.kind in NAMES else ""
+    *keys, name = path if path and path[-1] in NAMES[of] else [*path, "exact"]
+    part = None
+    if of == "json":
+        subject = subject._replace(name="__".join([subject.name, *checked_keys(keys)]))
+    elif keys:
+        part = PARTS.get(keys[0])
+        if part is None or len(keys) > 1 or subject.kind not in part.kinds:
+            raise _unknown(subject, "__".join(path))
+        subject = subject._replace(name=f"{subject.name}__{part.name}", kind=part.kind)
+    if value is None and name in ("exact", "iexact", "ne"):
+        if keys and of == "json":  # there, null is a value
+            name = "ne" if name == "ne" else "exact"
+        else:
+            name, value = "isnull", name != "ne"
+    row = _row(name, of, value)
+    if part is not None and row.sees == "text":
+        raise _unknown(subject, name)
+    whole = (
+        row.of == "list"
+        or name == "isnull"
+        or (name in ("exact", "ne") and isinstance(value, list | tuple))
+    )
+    each = of == "list" and not whole
+    subject = subject._replace(kind=subject.item) if each else subject
+    operand = row.operand(subject, name, value)
+    negated = row.opposite and operand is not False if name == "isnull" else row.opposite
+    return Question(
+        row, operand, subject.kind, tuple(keys) if of == "json" else (), part, each, negated
+    )
+
+
+def _row(name: str, of: str, value: Any) -> Lookup:
+    special = LOOKUPS.get((name, of))
+    if special is not None and not (
+        of == "json" and name == "contains" and not isinstance(value, dict | list | tuple)
+    ):
+        return special
+    return LOOKUPS[name, ""]
+
+
+def _unknown(subject: Subject, name: str) -> UnknownField:
+    known = [
+        *NAMES.get(subject.kind, NAMES[""]),
+        *(p.name for p in PARTS.values() if subject.kind in p.kinds),
+    ]
+    close = near(name, known)
+    return UnknownField(
+        f"There is no look-up {name!r} on the {subject} ({subject.kind}).",
+        expected=", ".join(close or known),
+        hint=f"did you mean {close[0]!r}?" if close else None,
+    )
+
+
+# -- SQL ---------------------------------------------------------------------------------
+
+
+def row_sql(row: Lookup, column: Sql, operand: Any, large: Large | None = None) -> Sql:
+    """SQL of a look-up over a column.
+
+    Args:
+        row: The look-up.
+        column: SQL of the column, with its values.
+        operand: The checked operand.
+        large: Called with a long list of values; gives SQL that selects them.
+    """
+    sql, params = column
+    if row.name == "in":
+        if not operand:
             return "false", []
-        if len(operands) > 50:
-            return f"{self._sql} IN ({self._large(operands)})", []
-        return f"{self._sql} IN ({', '.join('?' * len(operands))})", operands
-
-    def _pair(self, value: Any) -> tuple[Any, Any]:
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise FieldValidationError("The look-up 'range' takes two values.", found=repr(value))
-        return value[0], value[1]
-
-    def _part(self, name: str, rest: list[str], value: Any) -> Sql:
-        field = self._field
-        if field.kind not in ("datetime", "date"):
-            raise self._unknown(name)
-        compare = rest[0] if rest else "exact"
-        if len(rest) > 1 or compare not in (*_COMPARE, "in", "range", "isnull"):
-            raise self._unknown("__".join([name, *rest]))
-        kinds: dict[str, Any] = {"date": dt.date | None, "time": dt.time | None}
-        sql = part_sql(name, self._sql)
-        part = Field(field.registry, f"{field.name}__{name}", kinds.get(name, int | None), ())
-        if name == "date" and isinstance(value, dt.datetime):
-            value = value.date()
-        return ColumnLookup(sql, part, self._large).compile(rest, value)
-
-    def _operand(self, value: Any) -> Any:
-        field = self._field
-        if field.kind in _NUMBERS:
-            value = value.item() if hasattr(value, "item") else value
-            if not isinstance(value, (int, float)):
-                raise self._wrong(value, "a number")
-            return value
-        if field.kind == "bool" and type(value) is int and value in (0, 1):
-            return bool(value)
-        if field.kind in ("datetime", "date") and isinstance(value, int | float):
-            raise self._wrong(value, "a moment or a date")
-        if field.kind == "datetime":
-            if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-                value = dt.datetime(value.year, value.month, value.day)
-            found = field.validate(value)
-            return aware(found) if isinstance(found, dt.datetime) else found
-        if field.kind != "str":
-            return field.validate(value)
-        if isinstance(value, os.PathLike):
-            value = os.fspath(value)
-        if not isinstance(value, str):
-            raise self._wrong(value, "text")
-        return checked_text(field, value)
-
-    def _check_choice(self, value: Any) -> None:
-        """Refuse a value that a field of a few words never has."""
-        choices = self._field.choices
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if choices and isinstance(one, str) and one not in choices:
-                raise FieldValidationError(
-                    f"Invalid {self._field.registry} {self._field.name} {one[:200]!r}.",
-                    expected="one of: " + ", ".join(map(repr, choices)),
-                )
-
-    def _wrong(self, value: Any, expected: str) -> FieldValidationError:
-        return FieldValidationError(
-            f"The field {self._field.name!r} of {self._field.registry} is compared with {expected}.",
-            found=f"{value!r} ({type(value).__name__})",
-        )
-
-    def _unknown(self, name: str) -> UnknownField:
-        close = near(name, NAMES)
-        return UnknownField(
-            f"There is no look-up {name!r} on {self._field.name!r} ({self._field.kind}) of "
-            f"{self._field.registry}.",
-            expected=", ".join(close or NAMES),
-            hint=f"did you mean {close[0]!r}?" if close else None,
-        )
+        many = large is not None and len(operand) > _INLINE
+        values = large(list(operand)) if large and many else ", ".join("?" * len(operand))
+        return row.sql.format(c=sql, values=values), [*params, *([] if many else operand)]
+    asked = operand if isinstance(operand, tuple) else (operand,) * row.sql.count("?")
+    return row.sql.format(c=sql), [*params, *asked]
 
 
-def operands(value: Any) -> Any:
-    """The values to compare with, where they are those of another query set's field."""
-    return value.operands() if hasattr(value, "operands") else value
+def fitted(row: Lookup, operand: Any, kind: str) -> Any:
+    """The operand in numbers of a column's type, such that the same ones fulfil the look-up.
+
+    Integers and doubles are never rounded to each other when they are compared.
+
+    Args:
+        row: The look-up.
+        operand: A number, or a tuple.
+        kind: `int` for those of 64 bits, `huge` for DuckDB's of 128, `float` for doubles.
+    """
+    if not isinstance(operand, tuple):
+        return _fit(operand, kind, row.rounds[0])
+    rounds = row.rounds * (len(operand) if len(row.rounds) == 1 else 1)
+    found = [_fit(one, kind, way) for one, way in zip(operand, rounds, strict=True)]
+    return tuple(one for one in found if one is not None)
 
 
-def checked_text(field: Field, value: str) -> str:
-    """Text that can be sent to the database."""
-    if not encodable(value):
-        raise FieldValidationError(
-            f"The field {field.name!r} can't be compared with text that UTF-8 can't encode.",
-            found=ascii(value)[:200],
-        )
-    return str(value)
+def _fit(number: float, kind: str, way: str | None) -> float | None:
+    if kind != "float":
+        number = max(-_HUGE, min(number, _HUGE))
+        if way is None and (number % 1 or not -_LIMITS[kind] <= number < _LIMITS[kind]):
+            return None
+        return math.ceil(number) if way == "up" else math.floor(number)
+    try:
+        nearest = float(number)
+    except OverflowError:
+        nearest = math.inf if number > 0 else -math.inf
+    if nearest == number:  # Python compares integers with doubles exactly
+        return nearest
+    if way is None:
+        return None
+    if way == "up":
+        return nearest if nearest > number else math.nextafter(nearest, math.inf)
+    return nearest if nearest < number else math.nextafter(nearest, -math.inf)
 
 
-def part_sql(name: str, column: str) -> str:
-    """SQL of a part of a moment, such as its `year`."""
-    if name in ("date", "time"):
-        return f"CAST(CAST({column} AS TIMESTAMP) AS {name.upper()})"
-    return f"({_PARTS[name].format(c=column)})"
+def column_sql(column: str, kind: str, question: Question, large: Large) -> Sql:
+    """SQL of a question over a column of any kind but JSON, `negated` left aside.
 
-
-def is_null(sql: str, value: Any) -> Sql:
-    """SQL of `isnull=True` or `isnull=False`."""
-    if not isinstance(value, bool):
-        raise InvalidArgument("The look-up 'isnull' takes True or False.", found=repr(value))
-    return f"{sql} IS {'' if value else 'NOT '}NULL", []
+    Args:
+        column: The column's SQL.
+        kind: The column's kind.
+        question: The question.
+        large: Called with a long list of values; gives SQL that selects them.
+    """
+    row, operand = question.row, question.operand
+    if question.part is not None:
+        column = part_sql(kind, question.part.name, column) or column
+    seen = "x" if question.each else column
+    if row.sees == "text" and question.kind != "str":
+        moment = question.kind == "datetime"  # in UTC, without saying so
+        seen = f"CAST({f'CAST({seen} AS TIMESTAMP)' if moment else seen} AS VARCHAR)"
+    elif question.kind in ("int", "float") and row.sees == "value" and row.name != "isnull":
+        operand = fitted(row, operand, question.kind)
+    if not question.each:
+        return row_sql(row, (seen, []), operand, large)
+    sql, params = row_sql(row, (seen, []), operand)
+    return f"len(list_filter({column}, lambda x: {sql})) > 0", params

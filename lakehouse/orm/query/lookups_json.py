@@ -1,28 +1,28 @@
-"""Look-ups on keys of dictionaries: `extra_data__lab__name="A"`.
+"""SQL of look-ups on dictionaries and what lies at their keys: `extra_data__lab__name="A"`.
 
-A value is compared with JSON values of its own type: `3` isn't `"3"`, and `True` isn't `1`.
-Places in the dictionary are parameters, too, so a key may be any text.
+What a look-up means is in `lakehouse/orm/query/lookups.py`; here is how DuckDB gets at a value of JSON
+text. Places in a dictionary are parameters, so a key may be any text, and values are compared
+with JSON values of their own type: `3` isn't `"3"`, and `True` isn't `1`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lakehouse.engine.table.json_text import dump_json
-from lakehouse.errors import FieldValidationError, InvalidArgument
-from lakehouse.orm.model.meta import Field
-from lakehouse.orm.query.lookups import COMPARISONS, ColumnLookup, Sql
-from lakehouse.printable import encodable
+from lakehouse.orm.query.lookups import LOOKUPS, Lookup, Question, Sql, fitted, row_sql
+from lakehouse.orm.query.operands import checked_keys, family
 
-_KEYS = {"has_key": " AND ", "has_keys": " AND ", "has_any_keys": " OR "}
-_TEXTS = ("iexact", "contains", "icontains", "startswith", "istartswith", "endswith",
-          "iendswith", "regex", "iregex")  # fmt: skip
 _INTEGERS = "('BIGINT', 'UBIGINT', 'HUGEINT')"
-_SIGNS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_HUGE = 2**127  # what DuckDB's largest integers hold
+_EXACT = LOOKUPS["exact", ""]
+_DOUBLE = "TRY_CAST(json_extract_string({c}, ?) AS DOUBLE)"
+_WHOLE = "TRY_CAST(json_extract_string({c}, ?) AS HUGEINT)"
+_TEXT = "json_extract_string({c}, ?)"
+# doubles as every column of them is written, 1e+22
+_WRITTEN = (
+    f"CASE WHEN json_type({{c}}, ?) = 'DOUBLE' THEN CAST({_DOUBLE} AS VARCHAR) ELSE {_TEXT} END"
+)
 
 
 def place_of(keys: Sequence[str]) -> str:
@@ -33,153 +33,84 @@ def place_of(keys: Sequence[str]) -> str:
     Raises:
         InvalidArgument: UTF-8 can't encode a key, so no dictionary has it.
     """
-    if not all(map(encodable, keys)):
-        raise InvalidArgument(
-            "A key can't be looked up, since UTF-8 can't encode it.",
-            found=ascii("__".join(keys))[:200],
-        )
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+    return "".join("/" + k.replace("~", "~0").replace("/", "~1") for k in checked_keys(keys))
 
 
-class JsonLookup:
-    """One column of JSON text in a condition: compiles a look-up and its value to SQL.
+def json_sql(column: str, question: Question) -> Sql:
+    """SQL of a question over a column of JSON text, `negated` left aside.
 
     Args:
-        sql: The column's SQL.
-        field: What it holds.
-        large: Called with a long list of values; gives SQL that selects them.
+        column: The column's SQL.
+        question: The question.
     """
+    row, operand = question.row, question.operand
+    at = _At(column, place_of(question.keys))
+    if row.name == "isnull":
+        return row_sql(row, at("json_type({c}, ?)"), operand)
+    if row.of == "json":
+        value = dump_json(operand) if row.name == "contains" else operand
+        return row_sql(row, at("json_extract({c}, ?)"), value)
+    if row.sees == "text":
+        return row_sql(row, at(_WRITTEN), operand)
+    if row.name != "in":
+        return _compared(at, row, operand)
+    # values of one type are looked for together
+    several: dict[Any, list[Any]] = {}
+    for one in operand:
+        several.setdefault(family(one), []).append(one)
+    together = [several.pop(kind) for kind in (str, float) if kind in several]
+    parts = [_compared(at, row, tuple(values)) for values in together]
+    parts += [_compared(at, _EXACT, one) for values in several.values() for one in values]
+    return _joined(parts, " OR ") if parts else ("false", [])
 
-    def __init__(self, sql: str, field: Field, large: Callable[[list[Any]], str]) -> None:
-        self._sql = sql
-        self._field = field
-        self._large = large
-        self._shown = field.name
 
-    def compile(self, path: list[str], value: Any) -> Sql:
-        """SQL of a look-up on the whole dictionary, or on what lies at some keys."""
-        name = "exact"
-        if path and path[-1] in (*COMPARISONS, *_KEYS):
-            *path, name = path
-        if name in _KEYS:
-            return self._has_keys(path, name, value)
-        if not path:
-            return self._whole(name, value)
-        place = place_of(path)
-        self._shown = "__".join([self._field.name, *path])
-        if name == "isnull":
-            if not isinstance(value, bool):
-                raise InvalidArgument("The look-up 'isnull' takes True or False.", found=value)
-            return f"json_type({self._sql}, ?) IS {'' if value else 'NOT '}NULL", [place]
-        if name == "ne":
-            sql, params = self._compare(place, "exact", value)
-            return f"NOT coalesce({sql}, false)", params
-        return self._compare(place, name, value)
+class _At:
+    """A place in a column of JSON text: gives SQL with a parameter for each time it stands there."""
 
-    def _whole(self, name: str, value: Any) -> Sql:
-        if name in ("exact", "ne", "contains") and isinstance(value, dict | list):
-            sql, params = self._equal(self._sql, [], value, part=name == "contains")
-            return (f"NOT coalesce({sql}, false)" if name == "ne" else sql), params
-        text = Field(self._field.registry, self._field.name, str | None, ())
-        return ColumnLookup(self._sql, text, self._large).compile([name], value)
+    def __init__(self, column: str, place: str) -> None:
+        self._column = column
+        self._place = place
 
-    def _has_keys(self, path: list[str], name: str, value: Any) -> Sql:
-        several = name != "has_key" and isinstance(value, Iterable)
-        keys = list(value) if several and not isinstance(value, str) else [value]
-        if wrong := [key for key in keys if not isinstance(key, str | int)]:
-            raise FieldValidationError(
-                f"The look-up {name!r} on {self._field.name!r} takes "
-                + ("a key." if name == "has_key" else "a list of keys."),
-                found=ascii(wrong[0])[:200],
-            )
-        tests = [f"json_type({self._sql}, ?) IS NOT NULL" for _ in keys] or ["true"]
-        return f"({_KEYS[name].join(tests)})", [place_of([*path, str(k)]) for k in keys]
+    def __call__(self, sql: str) -> Sql:
+        return sql.format(c=self._column), [self._place] * sql.count("{c}")
 
-    def _compare(self, place: str, name: str, value: Any) -> Sql:
-        if name == "in":
-            if isinstance(value, str) or not hasattr(value, "__iter__"):
-                raise InvalidArgument("The look-up 'in' takes a list of values.", found=value)
-            parts = [self._compare(place, "exact", v) for v in value]
-            sql = " OR ".join(f"({s})" for s, _ in parts) or "false"
-            return f"({sql})", [p for _, params in parts for p in params]
-        if value is None:
-            return f"json_type({self._sql}, ?) = 'NULL'", [place]
-        if isinstance(value, dict) or (isinstance(value, list | tuple) and name != "range"):
-            return self._equal(f"json_extract({self._sql}, ?)", [place], value)
-        sample = value
-        if name == "range":
-            if not isinstance(value, list | tuple) or len(value) != 2:
-                raise InvalidArgument("The look-up 'range' takes two values.", found=value)
-            sample = value[0]
-        text = f"json_extract_string({self._sql}, ?)"
-        kind: Any = str | None
-        if name in _TEXTS:
-            column, value, test = text, str(value), ""
-        elif isinstance(sample, bool):
-            column, value, test = text, str(value).lower(), "= 'BOOLEAN'"
-        elif isinstance(sample, int | float) or hasattr(sample, "item"):
-            if name in (*_SIGNS, "range"):
-                return self._number(place, name, value)
-            column, kind, test = f"TRY_CAST({text} AS DOUBLE)", float | None, "IN ('DOUBLE')"
-        else:
-            column, value, test = text, _plain(value), "= 'VARCHAR'"
-        field = Field(self._field.registry, self._shown, kind, ())
-        sql, params = ColumnLookup(column, field, self._large).compile([name], value)
-        if not test:
-            return sql, [place, *params]
-        return f"(json_type({self._sql}, ?) {test} AND {sql})", [place, place, *params]
+    def inside(self, keys: Sequence[str]) -> _At:
+        return _At(self._column, self._place + place_of(keys))
 
-    def _number(self, place: str, name: str, value: Any) -> Sql:
-        """A comparison of numbers by their values: integers are never rounded to doubles."""
-        if name == "range":
-            low, high = self._number(place, "gte", value[0]), self._number(place, "lte", value[1])
-            return f"({low[0]} AND {high[0]})", [*low[1], *high[1]]
-        number = value.item() if hasattr(value, "item") else value
-        if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
-            raise FieldValidationError(
-                f"Numbers of {self._shown!r} are compared with a number.", found=repr(value)
-            )
-        sign, text = _SIGNS[name], f"json_extract_string({self._sql}, ?)"
-        if isinstance(number, float) and number.is_integer():
-            number = int(number)
-        nearest, limit = _of_doubles(sign, number)
-        double = f"TRY_CAST({text} AS DOUBLE) {nearest} CAST(? AS DOUBLE)"
-        whole, value = double, repr(limit)  # no stored integer is near
-        if isinstance(number, int) and abs(number) < _HUGE:
-            whole, value = f"TRY_CAST({text} AS HUGEINT) {sign} CAST(? AS HUGEINT)", str(number)
-        kind = f"json_type({self._sql}, ?)"
-        sql = f"CASE WHEN {kind} IN {_INTEGERS} THEN {whole} WHEN {kind} = 'DOUBLE' THEN {double} ELSE false END"
-        return sql, [place, place, value, place, place, repr(limit)]
+    def is_of(self, kinds: str) -> Sql:
+        return self(f"json_type({{c}}, ?) {kinds}")
 
-    def _equal(self, column: str, places: list[str], value: Any, *, part: bool = False) -> Sql:
-        """Equality of dictionaries and lists, whatever the order of the keys."""
-        text = dump_json(value)
-        sql = f"json_contains({column}, ?)"
-        if part:
-            return sql, [*places, text]
-        # texts of equal length, of which each holds the other, differ in the order of keys only
-        return (
-            f"({sql} AND json_contains(CAST(? AS JSON), {column})"
-            f" AND length(CAST({column} AS VARCHAR)) = ?)",
-            [*places, text, text, *places, *places, len(text)],
+
+def _compared(at: _At, row: Lookup, operand: Any) -> Sql:
+    """A comparison of values, which must be of the operand's type."""
+    sample = operand[0] if isinstance(operand, tuple) else operand
+    if sample is None:
+        return at.is_of("= 'NULL'")
+    if isinstance(sample, dict):
+        size = at("len(json_keys({c}, ?)) = " + str(len(sample)))
+        inner = [_compared(at.inside([k]), row, v) for k, v in sample.items()]
+        return _joined([at.is_of("= 'OBJECT'"), size, *inner], " AND ")
+    if isinstance(sample, list):
+        size = at("json_array_length({c}, ?) = " + str(len(sample)))
+        inner = [_compared(at.inside([str(i)]), row, v) for i, v in enumerate(sample)]
+        return _joined([at.is_of("= 'ARRAY'"), size, *inner], " AND ")
+    if isinstance(sample, bool):
+        names = (
+            tuple(str(v).lower() for v in operand)
+            if isinstance(operand, tuple)
+            else str(operand).lower()
         )
+        return _joined([at.is_of("= 'BOOLEAN'"), row_sql(row, at(_TEXT), names)], " AND ")
+    if isinstance(sample, str):
+        return _joined([at.is_of("= 'VARCHAR'"), row_sql(row, at(_TEXT), operand)], " AND ")
+    whole = row_sql(row, at(_WHOLE), fitted(row, operand, "huge"))
+    double = row_sql(row, at(_DOUBLE), fitted(row, operand, "float"))
+    kind, places = at("json_type({c}, ?)")
+    return (
+        f"CASE WHEN {kind} IN {_INTEGERS} THEN {whole[0]} WHEN {kind} = 'DOUBLE' THEN {double[0]} ELSE false END",
+        [*places, *whole[1], *places, *double[1]],
+    )
 
 
-def _of_doubles(sign: str, number: float) -> tuple[str, float]:
-    """A comparison with a number as one with a double, which is true of the same doubles."""
-    try:
-        nearest = float(number)
-    except OverflowError:
-        nearest = math.inf if number > 0 else -math.inf
-    if nearest == number:  # Python compares integers with doubles exactly
-        return sign, nearest
-    if sign == "=":
-        return "=", math.nan  # which no stored double is
-    below = nearest < number
-    return {">": ">" if below else ">=", "<": "<=" if below else "<"}[sign[0]], nearest
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value.isoformat() if isinstance(value, dt.date | dt.time) else value
+def _joined(parts: Sequence[Sql], word: str) -> Sql:
+    return f"({word.join(sql for sql, _ in parts)})", [p for _, params in parts for p in params]

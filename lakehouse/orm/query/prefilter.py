@@ -10,12 +10,14 @@ so that its meaning is DuckDB's alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.orm.query.lookups import Question, ask
 from lakehouse.orm.query.q import Q
 
 if TYPE_CHECKING:
@@ -26,15 +28,9 @@ _LARGEST = 5_000_000
 _ROWS = range(4_000, _LARGEST)
 _USEFUL = 0.5
 
-Test = tuple[str, Callable[[pa.ChunkedArray, Any], pa.ChunkedArray], Any]
+Test = tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]
 Places = tuple[tuple[Any, ...], int, "int | None"]
 
-_TESTS: dict[str, Callable[[pa.ChunkedArray, str], pa.ChunkedArray]] = {
-    "exact": pc.equal,
-    "startswith": pc.starts_with,
-    "endswith": pc.ends_with,
-    "contains": pc.match_substring,
-}
 _ORDERS: dict[tuple[Any, ...], bool] = {
     (sign + name,): bool(sign) for sign in ("", "-") for name in ("uid", "id", "pk")
 }
@@ -54,7 +50,7 @@ def narrowed(
     if state.count(meta.table) not in _ROWS or not state.in_memory(meta.table):
         return None
     tests = [test for q in where for test in _tests(meta, q)[0]]
-    tests += [("uid", _is_among, uids) for uids in only]
+    tests += [("uid", partial(pc.is_in, value_set=uids)) for uids in only]
     if not tests:
         return None
     rows = state.arrow(meta.table)
@@ -63,10 +59,6 @@ def narrowed(
         return None
     kept = pc.sum(mask).as_py() or 0
     return rows.filter(mask) if kept < _USEFUL * rows.num_rows else None
-
-
-def _is_among(column: pa.ChunkedArray, uids: pa.Array) -> pa.ChunkedArray:
-    return pc.is_in(column, uids)
 
 
 def evaluated(
@@ -103,7 +95,7 @@ def evaluated(
     if any(c not in rows.column_names for c in meta.columns):
         return None  # a past state, from before some column was added
     if visible is not None:
-        tests.append(("branch_uid", is_in, visible))
+        tests.append(("branch_uid", partial(is_in, values=visible)))
     rows = rows.select(list({"uid", *(t[0] for t in tests)}) if counted else meta.columns)
     mask = _mask(rows, tests) if tests else None
     if mask is not None and pc.sum(mask).as_py() != rows.num_rows:
@@ -139,10 +131,10 @@ def is_in(column: pa.ChunkedArray, values: Sequence[str]) -> pa.ChunkedArray:
 
 def _mask(rows: pa.Table, tests: Sequence[Test]) -> pa.ChunkedArray | None:
     mask = None
-    for column, test, value in tests:
+    for column, test in tests:
         if column not in rows.column_names:
             return None
-        found = test(rows[column], value)
+        found = test(rows[column])
         mask = found if mask is None else pc.and_(mask, found)
     return mask
 
@@ -165,16 +157,21 @@ def _tests(meta: RegistryMeta, q: Q) -> tuple[list[Test], bool]:
 
 
 def _test(meta: RegistryMeta, child: tuple[str, Any]) -> Test | None:
-    name, _, look_up = child[0].partition("__")
+    (name, *rest), value = child[0].split("__"), child[1]
     name = "uid" if name in ("id", "pk") else name
-    test = _TESTS.get(look_up or "exact")
-    if test is None or name in meta.aliases:
+    if name in meta.aliases:
         return None
-    value = child[1]
-    if name in meta.fields:
-        plain = meta.fields[name].kind == "str" and isinstance(value, str)
-        return (name, test, value) if plain else None
-    if test is pc.equal and name in meta.foreign_keys:
+    if name in meta.foreign_keys:
         uid = getattr(value, "uid", value)
-        return (f"{name}_uid", test, uid) if isinstance(uid, str) else None
-    return None
+        plain = rest in ([], ["exact"]) and isinstance(uid, str)
+        return (f"{name}_uid", lambda column: pc.equal(column, uid)) if plain else None
+    field = meta.fields.get(name)
+    if field is None or field.kind != "str" or (name == "uid" and not isinstance(value, str)):
+        return None
+    return name, partial(_fulfilling, ask(field.subject, rest, value))
+
+
+def _fulfilling(question: Question, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    assert question.row.arrow is not None
+    found = question.row.arrow(column, question.operand)
+    return pc.invert(pc.fill_null(found, False)) if question.negated else found

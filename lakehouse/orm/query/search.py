@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import FieldValidationError, InvalidArgument
-from lakehouse.orm.query.lookups import checked_text
+from lakehouse.orm.query.operands import as_text
 from lakehouse.orm.query.prefilter import is_in
 from lakehouse.orm.session.matching import similar_names
 from lakehouse.places import places_of
@@ -208,7 +208,7 @@ def search_for(
                 f"The field {name!r} of {meta.name} holds no text to search.",
                 found=meta.fields[name].kind,
             )
-    wanted = checked_text(meta.fields["uid"], text.strip())
+    wanted = as_text(meta.fields["uid"].subject, text.strip())
     searched = columns or _searched(meta, wanted)
     return Search(meta, wanted, tuple(searched), case_sensitive, by_words=field is None)
 
