@@ -60,7 +60,8 @@ def fulfilling(texts: pa.ChunkedArray, dtype: DType, question: Question) -> Mask
         if found is not None:
             return found
     distinct = texts.unique().drop_null().to_pylist()
-    hits = [text for text in distinct if question.holds(decoded(text, dtype))]
+    fits = question.test()
+    hits = [text for text in distinct if fits(decoded(text, dtype))]
     return pc.is_in(texts, value_set=pa.array(hits, pa.string()))
 
 

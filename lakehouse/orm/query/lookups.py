@@ -40,17 +40,22 @@ _LIMITS = {"int": 2**63, "huge": _HUGE}
 
 def same(one: Any, other: Any) -> bool:
     """Equality as JSON knows it, whatever the order of a dictionary's keys."""
-    if family(one) is not family(other):
+    kind = type(one)
+    if kind is not type(other) and family(one) is not family(other):
         return False
-    if isinstance(one, dict):
+    if kind is dict:
         return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
-    if isinstance(one, list):
+    if kind is list:
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    return lambda found, wanted: family(found) is family(wanted) and compare(found, wanted)
+    def holds(found: Any, wanted: Any) -> bool:
+        alike = type(found) is type(wanted) or family(found) is family(wanted)
+        return alike and compare(found, wanted)
+
+    return holds
 
 
 def _within(found: Any, wanted: Any) -> bool:
@@ -240,20 +245,17 @@ PARTS = {
         Part("hour", _CLOCK, "hour({c})", operator.attrgetter("hour")),
         Part("minute", _CLOCK, "minute({c})", operator.attrgetter("minute")),
         Part("second", _CLOCK, "second({c})", operator.attrgetter("second")),
-        Part("date", _BOTH, "CAST({c} AS DATE)", lambda moment: moment.date(), "date"),
-        Part("time", _BOTH, "CAST({c} AS TIME)", lambda moment: moment.time(), "time"),
+        Part("date", _BOTH, "CAST(CAST({c} AS TIMESTAMP) AS DATE)", lambda at: at.date(), "date"),
+        Part("time", _BOTH, "CAST(CAST({c} AS TIMESTAMP) AS TIME)", lambda at: at.time(), "time"),
     )
-}
+}  # fmt: skip
 """The parts of moments, by their names."""
 
 
 def part_sql(kind: str, name: str, column: str) -> str | None:
     """SQL of a part of a column of a kind, such as its `year`; None if it has no such part."""
     part = PARTS.get(name)
-    if part is None or kind not in part.kinds:
-        return None
-    # moments are told in UTC, whatever the time zone of a connection
-    return part.sql.format(c=f"CAST({column} AS TIMESTAMP)" if kind == "datetime" else column)
+    return part.sql.format(c=column) if part and kind in part.kinds else None
 
 
 # -- questions ---------------------------------------------------------------------------
@@ -280,35 +282,60 @@ class Question(NamedTuple):
     each: bool = False
     negated: bool = False
 
-    def holds(self, value: Any) -> bool:
-        """Whether a value, of whose column this is asked, fulfils it, `negated` left aside."""
-        for key in self.keys:
-            value = _inside(value, key)
-        if value is MISSING or (value is None and not self.keys):
-            return False
-        if self.each:
-            return any(self._fulfils(one) for one in value)
-        return self._fulfils(value)
+    def test(self) -> Callable[[Any], bool]:
+        """What tells whether a value, of whose column this is asked, fulfils it.
 
-    def _fulfils(self, value: Any) -> bool:
-        row, operand, part = self.row, self.operand, self.part
-        if isinstance(value, dt.datetime | dt.time):
-            value = utc(value)
+        `negated` is left aside.
+        """
+        python, operand, part, keys = self.row.python, self.operand, self.part, self.keys
+
+        def fulfils(value: Any) -> bool:
+            return python(value, operand)
+
         if part is not None:
-            away = getattr(value, "tzinfo", dt.UTC) is not dt.UTC and isinstance(value, dt.datetime)
-            value = part.python(value.astimezone(dt.UTC) if away else value)
-        elif row.sees == "text":
-            text = written(value)
-            return text is not None and row.python(text, operand)
-        return row.python(value, operand)
+            take: Callable[[Any], Any] = part.python
+
+            def fulfils(value: Any) -> bool:
+                return python(take(_in_utc(value)), operand)
+
+        elif self.row.sees == "text":
+
+            def fulfils(value: Any) -> bool:
+                text = written(value)
+                return text is not None and python(text, operand)
+
+        elif self.kind in ("datetime", "time"):
+
+            def fulfils(value: Any) -> bool:
+                return python(utc(value), operand)
+
+        one: Callable[[Any], bool] = fulfils
+        if self.each:
+            one = lambda values: any(map(fulfils, values))  # noqa: E731
+        if not keys:
+            return lambda value: value is not None and one(value)
+
+        def at_keys(value: Any) -> bool:
+            for key in keys:
+                value = _inside(value, key)
+            return value is not MISSING and one(value)
+
+        return at_keys
+
+
+def _in_utc(value: Any) -> Any:
+    away = isinstance(value, dt.datetime) and value.tzinfo not in (None, dt.UTC)
+    return value.astimezone(dt.UTC) if away else utc(value) if isinstance(value, dt.time) else value
 
 
 def _inside(value: Any, key: str) -> Any:
     """What lies at a key of a dictionary, or at a place of a list, as JSON pointers have it."""
+    if isinstance(value, dict):
+        return value.get(key, MISSING)
     if isinstance(value, list):
         place = key.isascii() and key.isdecimal() and (key == "0" or key[0] != "0")
         return value[int(key)] if place and int(key) < len(value) else MISSING
-    return value.get(key, MISSING) if isinstance(value, dict) else MISSING
+    return MISSING
 
 
 def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
@@ -341,12 +368,8 @@ def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
     row = _row(name, of, value)
     if part is not None and row.sees == "text":
         raise _unknown(subject, name)
-    whole = (
-        row.of == "list"
-        or name == "isnull"
-        or (name in ("exact", "ne") and isinstance(value, list | tuple))
-    )
-    each = of == "list" and not whole
+    listed = name in ("exact", "ne") and isinstance(value, list | tuple)
+    each = of == "list" and not (listed or row.of or name == "isnull")
     subject = subject._replace(kind=subject.item) if each else subject
     operand = row.operand(subject, name, value)
     negated = row.opposite and operand is not False if name == "isnull" else row.opposite
@@ -356,12 +379,9 @@ def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
 
 
 def _row(name: str, of: str, value: Any) -> Lookup:
-    special = LOOKUPS.get((name, of))
-    if special is not None and not (
-        of == "json" and name == "contains" and not isinstance(value, dict | list | tuple)
-    ):
-        return special
-    return LOOKUPS[name, ""]
+    """The row for a kind; on dictionaries `contains` is also that of texts."""
+    text = (name, of) == ("contains", "json") and not isinstance(value, dict | list | tuple)
+    return LOOKUPS[name, of if (name, of) in LOOKUPS and not text else ""]
 
 
 def _unknown(subject: Subject, name: str) -> UnknownField:

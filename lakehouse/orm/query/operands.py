@@ -93,7 +93,8 @@ def as_text(subject: Subject, value: Any) -> str:
     Raises:
         FieldValidationError: It is something else.
     """
-    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(value, str) and isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if not isinstance(value, str):
         raise _refused(subject, "text", value)
     if not encodable(value):
