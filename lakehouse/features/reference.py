@@ -21,6 +21,7 @@ from lakehouse.orm.model.checks import check_same_lake, is_saved
 from lakehouse.orm.model.context import active_batch
 from lakehouse.printable import encodable
 from lakehouse.schema import DType, parse_dtype
+from lakehouse.walks import reached
 
 _COLUMNS = ["uid", "name", "dtype", "nullable", "coerce", "is_type", "type_uid", "branch_uid"]
 
@@ -149,12 +150,11 @@ def shallowest(lake: Lake, features: list[Known]) -> tuple[int, list[Known]]:
 
 
 def _depth(lake: Lake, type_uid: str | None) -> int:
-    depth = 0
-    while type_uid is not None and depth < 64:
-        depth += 1
-        row = lake.state.row("feature", type_uid)
-        type_uid = None if row is None else row["type_uid"]
-    return depth
+    def following(level: list[str]) -> Iterable[str]:
+        rows = (lake.state.row("feature", uid) for uid in level)
+        return (row["type_uid"] for row in rows if row is not None and row["type_uid"] is not None)
+
+    return len(reached([] if type_uid is None else [type_uid], following))
 
 
 def _only(name: str, features: list[Known], lake: Lake) -> Known:

@@ -13,7 +13,7 @@ A schema stores, among the constraints of a feature,
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from weakref import ref
 
@@ -26,6 +26,7 @@ from lakehouse.curation import ColumnRule
 from lakehouse.curation.rules.cases import Case, Cases, Permit
 from lakehouse.engine import State
 from lakehouse.errors import InvalidArgument
+from lakehouse.walks import reached
 
 _KNOWN = {"values", "prefixes", "under", "not", "not_under", "words"}
 _SHOWN = 8
@@ -153,7 +154,12 @@ class Branches:
         uids = terms.filter(pc.equal(terms["ontology_id"], root))["uid"].to_pylist()
         if not uids:
             return None
-        below = _walk(self._links(table), uids)
+        links = self._links(table)
+
+        def following(level: list[str]) -> Iterable[str]:
+            return links.filter(pl.col("target_uid").is_in(level))["subject_uid"]
+
+        below = reached(uids, following)
         frame = pl.DataFrame(pl.from_arrow(terms.select(["uid", "ontology_id"])))
         ids = frame.filter(pl.col("uid").is_in(list(below)))["ontology_id"]
         return frozenset(ids.drop_nulls()) - {root}
@@ -165,16 +171,6 @@ class Branches:
             found = links.filter(wanted).select(["subject_uid", "target_uid"])
             self._edges[table] = pl.DataFrame(pl.from_arrow(found))
         return self._edges[table]
-
-
-def _walk(links: pl.DataFrame, roots: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    level = set(roots)
-    while level:
-        found |= level
-        below = links.filter(pl.col("target_uid").is_in(list(level)))["subject_uid"]
-        level = set(below) - found
-    return found
 
 
 def _space(ontology_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from lakehouse.engine import State
 from lakehouse.errors import UnknownField, near
 from lakehouse.orm.view.visible import seen
 from lakehouse.schema import CatTarget
+from lakehouse.walks import along, leading, reached
 
 if TYPE_CHECKING:
     from lakehouse.engine import State
@@ -129,11 +130,11 @@ def _types(registry: pa.Table) -> dict[str, tuple[str, str | None]]:
 
 def _above(kind: str | None, types: Mapping[str, tuple[str, str | None]]) -> list[str]:
     """The types above a record of a type, from the inmost on."""
-    found: list[str] = []
-    while kind is not None and kind in types and kind not in found:
-        found.append(kind)
-        kind = types[kind][1]
-    return found
+
+    def following(level: list[str]) -> Iterable[str]:
+        return (up for one in level if (up := types[one][1]) is not None and up in types)
+
+    return list(reached([] if kind is None or kind not in types else [kind], following))
 
 
 def first_of_each(rows: pa.Table, column: str) -> pa.Table:
@@ -267,10 +268,4 @@ def types_under(rows: pa.Table, target: CatTarget) -> set[str]:
                 expected=", ".join(near(name, {n for n in names if n})) or None,
                 hint=f"{target.registry}(name={name!r}, is_type=True).save()",
             )
-    known = set(found or ())
-    grown = True
-    while grown:
-        below = {u for u, p in zip(uids, parents, strict=True) if p in known} - known
-        grown = bool(below)
-        known |= below
-    return known
+    return set(reached(found or (), along(leading(zip(parents, uids, strict=True)))))

@@ -22,6 +22,7 @@ from lakehouse.orm import current_lake
 from lakehouse.orm.record.record_list import RecordList
 from lakehouse.terms.inspect import existing_records, quiet_creation
 from lakehouse.terms.scope import first_of_each, used_first
+from lakehouse.walks import along, reached
 
 if TYPE_CHECKING:
     from lakehouse.bionty._sources.source import Source
@@ -73,14 +74,8 @@ class Ancestry:
         stage_parents(batch, record._lake, pairs)
 
     def _above(self, key: str) -> list[str]:
-        found: dict[str, None] = {}
-        left = list(self._parents.get(key, ()))
-        while left:
-            parent = left.pop()
-            if parent in self._parents and parent not in found:
-                found[parent] = None
-                left += self._parents[parent]
-        return list(found)
+        found = reached([key], along(self._parents))
+        return [one for one in found if one in self._parents and one != key]
 
     def _records(self, keys: list[str]) -> dict[str, Any]:
         """The records of some terms: those of the registry as they are, the others new."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from lakehouse.ontology.model.model import Ontology
+from lakehouse.walks import along, leading, reached
 
 CLOSURE_SCHEMA = pa.schema(
     [("descendant", pa.string()), ("ancestor", pa.string()), ("distance", pa.int32())]
@@ -33,12 +34,12 @@ def closure(parents: pa.Table) -> pa.Table:
     ancestors_: list[str] = []
     distances: list[int] = []
     for start in sorted(up):
-        reached = _walk((start,), up)
-        del reached[start]
-        descendants += [start] * len(reached)
-        for node in sorted(reached):
+        above = reached((start,), along(up))
+        del above[start]
+        descendants += [start] * len(above)
+        for node in sorted(above):
             ancestors_.append(node)
-            distances.append(reached[node])
+            distances.append(above[node])
     return pa.table([descendants, ancestors_, distances], schema=CLOSURE_SCHEMA)
 
 
@@ -75,7 +76,7 @@ def cycles(parents: pa.Table) -> list[tuple[str, ...]]:
             ]
     groups: set[tuple[str, ...]] = set()
     for node in core:
-        above, below = _walk((node,), up), _walk((node,), down)
+        above, below = (reached((node,), along(edges)) for edges in (up, down))
         group = tuple(sorted(above.keys() & below.keys()))
         if len(group) > 1 or node in up[node]:
             groups.add(group)
@@ -98,32 +99,10 @@ def resolve_alt(ontology: Ontology, ids: Iterable[str]) -> list[str | None]:
 
 
 def _edges(table: pa.Table, source: str, target: str) -> dict[str, list[str]]:
-    edges: dict[str, list[str]] = {}
-    for start, end in zip(table[source].to_pylist(), table[target].to_pylist(), strict=True):
-        edges.setdefault(start, []).append(end)
-    return edges
-
-
-def _walk(starts: Iterable[str], edges: Mapping[str, list[str]]) -> dict[str, int]:
-    reached = dict.fromkeys(starts, 0)
-    level, distance = list(reached), 0
-    while level:
-        distance += 1
-        level = [
-            node
-            for start in level
-            for node in edges.get(start, ())
-            if _new(reached, node, distance)
-        ]
-    return reached
-
-
-def _new(reached: dict[str, int], node: str, distance: int) -> bool:
-    return node not in reached and reached.setdefault(node, distance) == distance
+    return leading(zip(table[source].to_pylist(), table[target].to_pylist(), strict=True))
 
 
 def _reached(ids: str | Iterable[str], edges: Mapping[str, list[str]]) -> dict[str, int]:
     starts = (ids,) if isinstance(ids, str) else tuple(ids)
-    reached = _walk(starts, edges)
-    found = ((distance, node) for node, distance in reached.items() if distance)
-    return {node: distance for distance, node in sorted(found)}
+    found = ((distance, node) for node, distance in reached(starts, along(edges)).items())
+    return {node: distance for distance, node in sorted(found) if distance}

@@ -6,7 +6,7 @@ two processes may close a circle together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.session.links import LazyUids, belongs, links_from, links_to, staged_links
 from lakehouse.orm.show.graph import Graph
 from lakehouse.orm.show.tables import now, title
+from lakehouse.walks import along, leading, reached
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake.lake import Lake
@@ -117,15 +118,13 @@ def _walk(
 ) -> dict[tuple[str, str], None]:
     """The links that are reached in so many steps, from the parent to the child."""
     edges: dict[tuple[str, str], None] = {}
-    seen, level = {uid}, {uid}
-    for _ in range(distance):
-        found = list(_links(lake, relation, sorted(level), upward=upward))
-        for child, parent in found:
+
+    def following(level: list[str]) -> Iterator[str]:
+        for child, parent in _links(lake, relation, sorted(level), upward=upward):
             edges[parent, child] = None
-        level = {pair[1] if upward else pair[0] for pair in found} - seen
-        seen |= level
-        if not level:
-            break
+            yield parent if upward else child
+
+    reached([uid], following, distance=distance)
     return edges
 
 
@@ -151,27 +150,24 @@ def above(lake: Lake, relation: Relation, uid: str) -> list[str]:
         relation: The relation as the links' subject sees it, e.g. `parents`.
         uid: The record, which is not among them.
     """
-    found: dict[str, None] = {}
-    level = [uid]
-    while level:
+
+    def following(level: list[str]) -> Iterable[str]:
         rows = (r for u in level for r in links_from(lake, relation.link, u))
-        next_level = dict.fromkeys(r["target_uid"] for r in rows if belongs(relation, r))
-        level = [u for u in next_level if u not in found and u != uid]
-        found.update(dict.fromkeys(level))
-    return list(found)
+        return (r["target_uid"] for r in rows if belongs(relation, r))
+
+    return list(reached([uid], following))[1:]
 
 
 def below(lake: Lake, relation: Relation, uid: str) -> list[str]:
     """The uids from which links lead to a record at any distance, the nearest first."""
     edges = _edges(lake, relation)
-    found: dict[str, None] = {}
-    level = [uid]
-    while level:
+
+    def following(level: list[str]) -> Iterable[str]:
         hits = pc.is_in(edges["target_uid"], value_set=pa.array(level, pa.string()))
-        next_level = dict.fromkeys(edges.filter(hits)["subject_uid"].to_pylist())
-        level = [u for u in next_level if u not in found and u != uid]
-        found.update(dict.fromkeys(level))
-    return list(found)
+        found: list[str] = edges.filter(hits)["subject_uid"].to_pylist()
+        return found
+
+    return list(reached([uid], following))[1:]
 
 
 def _edges(lake: Lake, relation: Relation) -> pa.Table:
@@ -288,13 +284,11 @@ class HasType(TrackedRecord):
             >>> Record.get(name="S-1").query_types().to_list("name")
             ['Samples', 'Materials']
         """
-        found: RecordList[Self] = RecordList()
-        seen = {self.uid}
-        kind: Any = self
-        while (kind := kind._get_related("type")) is not None and kind.uid not in seen:
-            seen.add(kind.uid)
-            found.append(kind)
-        return found
+
+        def following(level: list[Any]) -> Iterable[Any]:
+            return (kind for one in level if (kind := one._get_related("type")) is not None)
+
+        return RecordList(list(reached([self], following))[1:])
 
     def _members_of_type(self) -> QuerySet[Self]:
         """All records of this type and of the types below it, those types included."""
@@ -337,9 +331,4 @@ def types_below(lake: Lake, meta: RegistryMeta, uid: str) -> list[str]:
     for record in () if batch is None else batch.records(meta.table):
         if record._values.get("is_type"):
             type_of[record.uid] = record._values.get("type_uid")
-    found = {uid: None}
-    level = {uid}
-    while level:
-        level = {u for u, kind in type_of.items() if kind in level and u not in found}
-        found.update(dict.fromkeys(level))
-    return list(found)
+    return list(reached([uid], along(leading((kind, own) for own, kind in type_of.items()))))
