@@ -5,7 +5,7 @@ A registry of which no term is obsolete costs nothing; others one look-up per di
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from lakehouse.orm import Lake
 from lakehouse.orm.model.context import active_batch
 from lakehouse.printable import printable_line
 from lakehouse.terms.inspect import counted
+from lakehouse.walks import reached
 
 OBSOLETE_FIELDS = ("ontology_id", "is_obsolete", "replaced_by", "consider")
 _SHOWN = 10
@@ -119,27 +120,45 @@ class _Successors:
         self, registry: Any, terms: pa.Table, field: str, rows: Iterable[Mapping[str, Any]]
     ) -> None:
         self._field = field
-        self._known: dict[str, Mapping[str, Any]] = {}
-        wanted = _named(rows)
-        while wanted:
-            found = _terms(terms, wanted)
-            if missing := wanted - found.keys():
+        self._known: dict[str, Mapping[str, Any]] = {row["ontology_id"]: row for row in rows}
+
+        def following(level: list[str]) -> Iterable[str]:
+            found = _terms(terms, level)
+            if missing := set(level) - found.keys():
                 found |= _terms(registry._public_terms(None, None)[0], missing)
-            self._known |= {key: {} for key in wanted} | found
-            wanted = _named(r for r in found.values() if r["is_obsolete"]) - self._known.keys()
+            self._known |= {key: {} for key in level} | found
+            return _named(r for r in found.values() if r["is_obsolete"])
+
+        reached(_named(rows), following)
 
     def of(self, row: Mapping[str, Any]) -> str | None:
         """The value of the one term that replaces another one."""
-        seen: set[str] = {row["ontology_id"]}
-        while len(ids := ids_in(row["replaced_by"])) == 1 and ids[0] not in seen:
-            seen.add(ids[0])
-            row = self._known[ids[0]]
-            if not row:  # of what nobody knows there only is the id
-                return ids[0] if self._field == "ontology_id" else None
-            if not row["is_obsolete"]:
-                found: str | None = row.get(self._field)
-                return found
-        return None
+        key = successor(row["ontology_id"], self._known.get)
+        last = self._known[key]
+        if not last:  # of what nobody knows there only is the id
+            return key if self._field == "ontology_id" else None
+        found: str | None = None if last["is_obsolete"] else last.get(self._field)
+        return found
+
+
+def successor(key: str, row_of: Callable[[str], Mapping[str, Any] | None]) -> str:
+    """The id that stands for a term now: what replaces it may be replaced, too.
+
+    Args:
+        key: Its id.
+        row_of: What is known of an id, if anything is.
+
+    Returns:
+        The last id to which exactly one replacement leads; terms that replace each other end there.
+    """
+    seen = {key}
+    while (row := row_of(key)) and row["is_obsolete"]:
+        ids = ids_in(row["replaced_by"])
+        if len(ids) != 1 or ids[0] in seen:
+            break
+        key = ids[0]
+        seen.add(key)
+    return key
 
 
 def _named(rows: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -148,7 +167,7 @@ def _named(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     return {ids[0] for ids in named if len(ids) == 1}
 
 
-def _terms(terms: pa.Table | None, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+def _terms(terms: pa.Table | None, ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     if terms is None or not set(OBSOLETE_FIELDS) <= set(terms.column_names):
         return {}
     rows = terms.filter(pc.is_in(terms["ontology_id"], value_set=pa.array(list(ids))))

@@ -23,7 +23,7 @@ from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.show.tables import html_table
 from lakehouse.printable import printable_line
 from lakehouse.relations.tables import link_uid
-from lakehouse.terms.obsolete import OBSOLETE_FIELDS, ids_in
+from lakehouse.terms.obsolete import OBSOLETE_FIELDS, ids_in, successor
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes
@@ -300,19 +300,12 @@ class _Said:
 
     def current(self, ids: tuple[str, ...]) -> tuple[str, ...]:
         """The terms that ids stand for now: what replaces them may be replaced, too."""
-        found: dict[str, None] = {}
-        for given in ids:
-            key, seen = given, {given}
-            while True:
-                self.ask([key])
-                now = self._found.get(key)
-                next_ones = ids_in(now["replaced_by"]) if now and now["is_obsolete"] else ()
-                if len(next_ones) != 1 or next_ones[0] in seen:
-                    break
-                key = next_ones[0]
-                seen.add(key)
-            found[key] = None
-        return tuple(found)
+
+        def row_of(key: str) -> dict[str, Any] | None:
+            self.ask([key])
+            return self.of(key)
+
+        return tuple(dict.fromkeys(successor(key, row_of) for key in ids))
 
 
 def _tables(registry: type[Any]) -> list[pa.Table]:
