@@ -391,7 +391,7 @@ def _unknown(subject: Subject, name: str) -> UnknownField:
     ]
     close = near(name, known)
     return UnknownField(
-        f"There is no look-up {name!r} on the {subject} ({subject.kind}).",
+        f"There is no look-up {name!r} on the {subject.shown} ({subject.kind}).",
         expected=", ".join(close or known),
         hint=f"did you mean {close[0]!r}?" if close else None,
     )

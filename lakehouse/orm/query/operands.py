@@ -40,7 +40,9 @@ class Subject(NamedTuple):
     item: str = "json"
     choices: tuple[Any, ...] = ()
 
-    def __str__(self) -> str:
+    @property
+    def shown(self) -> str:
+        """How errors call it: `field 'name' of ULabel`."""
         return f"{self.what} {self.name!r}" + (f" of {self.of}" if self.of else "")
 
 
@@ -61,7 +63,7 @@ def utc(value: Any) -> Any:
 
 def _refused(subject: Subject, expected: str, value: Any) -> FieldValidationError:
     return FieldValidationError(
-        f"The {subject} is compared with {expected}.",
+        f"The {subject.shown} is compared with {expected}.",
         found=f"{_shown(value)} ({type(value).__name__})",
     )
 
@@ -69,7 +71,7 @@ def _refused(subject: Subject, expected: str, value: Any) -> FieldValidationErro
 def _takes(subject: Subject, name: str, what: str, value: Any) -> FieldValidationError:
     hint = f"{subject.name}__isnull=True" if _is_nothing(value) else None
     return FieldValidationError(
-        f"The look-up {name!r} on the {subject} takes {what}.", found=_shown(value), hint=hint
+        f"The look-up {name!r} on the {subject.shown} takes {what}.", found=_shown(value), hint=hint
     )
 
 
@@ -212,7 +214,7 @@ def text(subject: Subject, name: str, value: Any) -> str:
     """Text to find in text, or a number to find in what is written of values."""
     if subject.kind == "bool":
         raise FieldValidationError(
-            f"The look-up {name!r} needs text.", found=f"the {subject} (bool)"
+            f"The look-up {name!r} needs text.", found=f"the {subject.shown} (bool)"
         )
     if value is None:
         raise _takes(subject, name, "no None", value)
