@@ -35,14 +35,18 @@ def reached(
     level, step = list(found), 0
     while level and (distance is None or step < distance):
         step += 1
-        level = [node for node in dict.fromkeys(following(level)) if node not in found]
-        found.update(dict.fromkeys(level, step))
+        new = []
+        for node in following(level):
+            if node not in found:
+                found[node] = step
+                new.append(node)
+        level = new
     return found
 
 
 def along(links: Mapping[Node, Iterable[Node]]) -> Callable[[list[Node]], Iterable[Node]]:
     """The links of a dictionary, for `reached`: a node → those that it leads to."""
-    return lambda level: (node for start in level for node in links.get(start, ()))
+    return lambda level: [node for start in level for node in links.get(start, ())]
 
 
 def leading(pairs: Iterable[tuple[Node, Node]]) -> dict[Node, list[Node]]:
