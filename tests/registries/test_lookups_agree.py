@@ -8,6 +8,7 @@ import re
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -229,3 +230,12 @@ def test_filters_by_fields_keys_and_features_agree(filled, name, value):
     assert asked("note") == field
     if isinstance(value, str) or name in ("in", "range"):
         assert asked("extra_data__k") == asked("data__k") == field
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan, np.float32("nan"), pd.NA, pd.NaT], ids=repr)
+def test_what_is_missing_equals_nothing(filled, nothing):
+    with filled:
+        for path in ("description", "note", "extra_data__k"):
+            assert filled.Record.filter(**{f"{path}__in": ["a", nothing]}).count() == 1
+            with pytest.raises(InvalidArgument, match=f"{path}__isnull=True"):
+                filled.Record.filter(**{f"{path}__gt": nothing})

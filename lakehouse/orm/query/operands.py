@@ -65,14 +65,20 @@ def _refused(subject: Subject, expected: str, value: Any) -> FieldValidationErro
     return FieldValidationError(
         f"The {subject.shown} is compared with {expected}.",
         found=f"{_shown(value)} ({type(value).__name__})",
+        hint=_instead(subject, value),
     )
 
 
 def _takes(subject: Subject, name: str, what: str, value: Any) -> FieldValidationError:
-    hint = f"{subject.name}__isnull=True" if _is_nothing(value) else None
     return FieldValidationError(
-        f"The look-up {name!r} on the {subject.shown} takes {what}.", found=_shown(value), hint=hint
+        f"The look-up {name!r} on the {subject.shown} takes {what}.",
+        found=_shown(value),
+        hint=_instead(subject, value),
     )
+
+
+def _instead(subject: Subject, value: Any) -> str | None:
+    return f"{subject.name}__isnull=True" if _is_nothing(value) else None
 
 
 def _shown(value: Any) -> str:
@@ -81,7 +87,9 @@ def _shown(value: Any) -> str:
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, float | dt.date) and value != value)
+    if value is None or type(value).__name__ == "NAType":  # of pandas
+        return True
+    return isinstance(value, float | dt.date) and value != value
 
 
 def _scalar(value: Any) -> Any:
@@ -141,7 +149,7 @@ def _as_json(subject: Subject, value: Any) -> Any:
         return value
     if isinstance(value, int | float):
         return _as_number(subject, value)
-    if isinstance(value, dt.date | dt.time):
+    if isinstance(value, dt.date | dt.time) and not _is_nothing(value):
         return value.isoformat()
     if isinstance(value, dict | list | tuple) or hasattr(value, "tolist"):
         return orjson.loads(dump_json(value))
@@ -219,7 +227,8 @@ def text(subject: Subject, name: str, value: Any) -> str:
     if value is None:
         raise _takes(subject, name, "no None", value)
     value = _scalar(value)
-    if subject.kind != "str" and isinstance(value, int | float) and not isinstance(value, bool):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if subject.kind != "str" and number and not _is_nothing(value):
         return str(value)
     return as_text(subject, value)
 
