@@ -158,7 +158,11 @@ def _among(column: Any, values: Sequence[Any]) -> Any:
 
 
 def _has(test: Callable[..., bool]) -> Callable[[Any, Any], bool]:
-    return lambda found, keys: isinstance(found, dict) and test(key in found for key in keys)
+    def holds(found: Any, keys: Any) -> bool:
+        known = found if isinstance(found, dict) else ()  # other values have no keys
+        return test(key in known for key in keys)
+
+    return holds
 
 
 def _in(found: Any, wanted: Any) -> bool:

@@ -51,7 +51,8 @@ def json_sql(column: str, question: Question) -> Sql:
         value = dump_json(operand) if row.name == "contains" else operand
         return row_sql(row, at("json_extract({c}, ?)"), value)
     if row.sees == "text":
-        return row_sql(row, at(_WRITTEN), operand)
+        # of a whole dictionary the text is as it is stored
+        return row_sql(row, at(_WRITTEN) if question.keys else (column, []), operand)
     if row.name != "in":
         return _compared(at, row, operand)
     # values of one type are looked for together
