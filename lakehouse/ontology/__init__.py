@@ -1,4 +1,4 @@
-"""Ontologies: read them with pronto, repair what it refuses, get sorted Arrow tables."""
+"""Ontologies: read them with pronto, leniently what it refuses, get sorted Arrow tables."""
 
 from lakehouse.ontology.model.graph import ancestors, closure, cycles, descendants, resolve_alt
 from lakehouse.ontology.model.model import LeftOut, Metadata, Ontology, Repair

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
 from lakehouse.ontology.model import ids
+from lakehouse.ontology.reading import obo, obo_clauses, obograph, raw, repair_owl, source
 from lakehouse.ontology.reading import pronto as _pronto
-from lakehouse.ontology.reading import raw, repair, repair_json, repair_owl, source
-from lakehouse.ontology.reading.repair_rules import candidates
 from lakehouse.redaction import redacted, without_credentials
 
 N = 30_000
@@ -36,25 +36,36 @@ def within(action):
 @pytest.mark.parametrize("tag", ["def", "synonym", "xref", "is_a", "relationship", "creation_date",
                                  "subsetdef", "is_obsolete", "id", "exact_synonym", "name"])  # fmt: skip
 @pytest.mark.parametrize("start", ["", '"'])
-def test_rules_of_repair(tag, start):
+def test_readings_of_clauses(tag, start):
     for text in texts():
         if "\n" in text:
             continue  # they are given lines
-        within(lambda text=text: list(candidates(f"{tag}: {start}{text}")))
+        clause = f"{tag}: {start}{text}"
+        within(lambda c=clause: obo.read_text(f"[Term]\nid: X:1\n{c}\n".encode()))
+
+
+@pytest.mark.slow
+def test_patterns_of_clauses():
+    patterns = [p for p in vars(obo_clauses).values() if isinstance(p, re.Pattern)]
+    assert len(patterns) > 10
+    for text in texts():
+        for start in ("", '"', "A:1 ", '"a" EXACT ', 'a "b" ', "2020-01-02"):
+            for pattern in patterns:
+                within(lambda p=pattern, t=start + text: (p.match(t), p.fullmatch(t)))
 
 
 def test_patterns_of_ontologies():
-    obo = "http://purl.obolibrary.org/obo/"
+    purl = "http://purl.obolibrary.org/obo/"
     for text in texts():
         data = text.encode()
         for action in (
-            lambda t=text: _pronto._UNDERSCORED.match(obo + "a" + t),
-            lambda t=text: [p.match(obo + t) for p in (ids._PURL, ids._IRI, ids._SPLIT_SHORTHAND)],
-            lambda t=text: [p.match(t) for p in (raw._REPLACED, raw._CONSIDER, repair._STANZA)],
+            lambda t=text: _pronto._UNDERSCORED.match(purl + "a" + t),
+            lambda t=text: [p.match(purl + t) for p in (ids._PURL, ids._IRI, ids._SPLIT_SHORTHAND)],
+            lambda t=text: [p.match(t) for p in (raw._REPLACED, raw._CONSIDER, obo._STANZA)],
             lambda d=data: source._kind(b"x\n" + d),
             lambda d=data: source._root(b"<?xml?>" + d),
-            lambda d=data: repair_json._UNDERSCORED.sub(b"", d),
-            lambda d=data: [p.search(d) for p in (repair._COMMENT, repair._OPEN_END)],
+            lambda d=data: obograph._UNDERSCORED.sub(b"", d),
+            lambda d=data: [p.search(d) for p in (obo._COMMENT, obo._OPEN_END, obo._ALL_IDS)],
             lambda d=data: [p.search(d) for p in (repair_owl._DECLARATION, repair_owl._ENTITY)],
         ):
             within(action)

@@ -21,7 +21,7 @@ CLAUSES = [
     ("is_obsolete: 1", "terms", "obsolete", True, "boolean"),
     ("is_obsolete: FALSE", "terms", "obsolete", False, "boolean"),
     ("is_obsolete: maybe", "terms", "obsolete", False, "Boolean: dropped"),
-    ("creation_date: 2020", "terms", "name", None, "ISO8601_Month: dropped"),
+    ("creation_date: 2020", "terms", "name", None, "ISO 8601): dropped"),
     ("creation_date: 2020/3/4 10:00", "terms", "name", None, "ISO 8601"),
     ("foo: bar", "terms", "name", None, "unknown tag 'foo': dropped"),
     ("garbage", "terms", "name", None, "no clause: dropped"),

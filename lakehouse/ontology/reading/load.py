@@ -1,91 +1,17 @@
-"""Load prepared content: try it as it is, repair what is refused, and check what is silent."""
+"""Load prepared content: strictly if that loses nothing, else leniently, with a list of what was odd."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.reading import obo, obograph, repair_owl
 from lakehouse.ontology.reading import pronto as _pronto
-from lakehouse.ontology.reading import repair, repair_json, repair_owl
+from lakehouse.ontology.reading.raw import Raw
 from lakehouse.ontology.reading.source import Content
-
-Loaded = tuple[bytes, _pronto.Raw, list[Repair]]
-
-
-def load(content: Content) -> tuple[_pronto.Raw, list[Repair], Lines]:
-    """The rows of prepared content, the repairs, and where its clauses stand.
-
-    Raises:
-        Refused: Not even the repaired content loads.
-    """
-    data, raw, repairs = _LOADERS[content.format](content.data)
-    lines = Lines(data if content.format == "obo" else b"")
-    repairs += lines.place(_former_parents(raw))
-    reason = "the parent isn't defined in this file: stub added"
-    notes = [*raw.notes, *((f"is_a: {stub}", reason) for stub in raw.stubs)]
-    repairs += lines.place(notes)
-    return raw, [*content.repairs, *repairs], lines
-
-
-def _obo(data: bytes) -> Loaded:
-    data = repair.without_comments(data)
-    repairs: list[Repair] = []
-    raw = None
-    if not repair.misread(data):
-        try:
-            raw = _pronto.load("obo", data)
-        except _pronto.Refused:
-            raw = None
-    if raw is None:
-        data, repairs = repair.repair(data, _pronto.refusal)
-        raw = _pronto.load("obo", data)
-    if raw.duplicates or _repeated(data, raw):
-        repairs += _silent_merges(data)
-    repairs += _undeclared(data, raw)
-    if raw.instances:
-        repairs += _instances(data)
-    if data.count(b"\nsynonym:") > len(raw.synonyms):
-        raw.synonyms += _other_types(data, raw)
-    return data, raw, repairs
-
-
-def _json(data: bytes) -> Loaded:
-    try:
-        graph, repairs = repair_json.graph_of(data)
-    except repair_json.NotAGraph as error:
-        raise _pronto.Refused(str(error)) from error
-    beside = {kind: graph[kind] for kind in repair_json.BESIDE if graph.get(kind)}
-    data = repair_json.dump(graph)
-    try:
-        raw = _pronto.load("json", data)
-    except _pronto.Refused:
-        graph, more = repair_json.repair(graph, _pronto.graph_refusal)
-        repairs += more
-        data = repair_json.dump(graph)
-        raw = _pronto.load("json", data)
-    for kind, listed in beside.items():
-        raw.leave_out(kind, len(listed), repair_json.shown(listed[0])[:200])
-    types = repair_json.synonym_types(graph)
-    raw.synonyms = [
-        (key, text, scope, other)
-        for key, text, scope, kind in raw.synonyms
-        for other in ([kind] if kind else types.get((compact(key), text, scope), [""]))
-    ]
-    return data, raw, repairs
-
-
-def _owl(data: bytes) -> Loaded:
-    try:
-        root, repairs = repair_owl.parse(data)
-    except repair_owl.NotXml as error:
-        raise _pronto.Refused(str(error)) from error
-    return data, _pronto.load("owl", root), repairs
-
-
-_LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
 
 
 def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -96,13 +22,14 @@ def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
 class Lines:
     """Line numbers of clauses, looked for only when something is to be reported."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, known: Mapping[str, int] | None = None) -> None:
         self._data = data
+        self._known = known or {}
 
     def place(self, notes: Iterable[tuple[str, str]]) -> Iterator[Repair]:
         """Notes of `(clause, reason)` with the first line that holds the clause, or 0."""
         notes = list(notes)
-        wanted = {clause.encode(): 0 for clause, _ in notes}
+        wanted = {clause.encode(): self._known.get(clause, 0) for clause, _ in notes}
         for number, line in _numbered(self._data) if wanted else ():
             tag, _, value = line.partition(b":")
             if tag in (b"is_a", b"id"):
@@ -113,7 +40,73 @@ class Lines:
             yield Repair(wanted[clause.encode()], clause, reason)
 
 
-def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
+Loaded = tuple[Raw, list[Repair], Lines]
+
+
+def load(content: Content) -> Loaded:
+    """The rows of prepared content, the repairs, and where its clauses stand.
+
+    Raises:
+        Refused: Not even the repaired content loads.
+    """
+    raw, repairs, lines = _LOADERS[content.format](content.data)
+    repairs += lines.place(_former_parents(raw))
+    reason = "the parent isn't defined in this file: stub added"
+    notes = [*raw.notes, *((f"is_a: {stub}", reason) for stub in raw.stubs)]
+    repairs += lines.place(notes)
+    return raw, [*content.repairs, *repairs], lines
+
+
+def _obo(data: bytes) -> Loaded:
+    data = obo.without_comments(data)
+    if not obo.misread(data):
+        try:
+            raw = _pronto.load("obo", data)
+        except _pronto.Refused:
+            raw = None
+        if raw is not None and not _repeated(data, raw):
+            repairs = list(_undeclared(data, raw))
+            if data.count(b"\nsynonym:") > len(raw.synonyms):
+                raw.synonyms += _other_types(data, raw)
+            return raw, repairs, Lines(data)
+    raw, repairs, places = obo.read_text(data)
+    return raw, repairs, Lines(b"", places)
+
+
+def _json(data: bytes) -> Loaded:
+    try:
+        graph, repairs = obograph.graph_of(data)
+    except obograph.NotAGraph as error:
+        raise _pronto.Refused(str(error)) from error
+    try:
+        raw = _pronto.load("json", obograph.dump(graph))
+    except _pronto.Refused:
+        raw, more = obograph.read_graph(graph)
+        repairs += more
+    for kind in obograph.BESIDE:
+        if listed := graph.get(kind):
+            raw.leave_out(kind, len(listed), obograph.shown(listed[0])[:200])
+    types = obograph.synonym_types(graph)
+    raw.synonyms = [
+        (key, text, scope, other)
+        for key, text, scope, kind in raw.synonyms
+        for other in ([kind] if kind else types.get((compact(key), text, scope), [""]))
+    ]
+    return raw, repairs, Lines(b"")
+
+
+def _owl(data: bytes) -> Loaded:
+    try:
+        root, repairs = repair_owl.parse(data)
+    except repair_owl.NotXml as error:
+        raise _pronto.Refused(str(error)) from error
+    return _pronto.load("owl", root), repairs, Lines(b"")
+
+
+_LOADERS = {"obo": _obo, "json": _json, "owl": _owl}
+
+
+def _undeclared(data: bytes, raw: Raw) -> Iterator[Repair]:
     missing = {kind for *_, kind in raw.synonyms if kind} - raw.synonym_types
     if not missing:
         return
@@ -128,16 +121,7 @@ def _undeclared(data: bytes, raw: _pronto.Raw) -> Iterator[Repair]:
         yield Repair(0, kind, f"undeclared synonym type {kind!r}: declared")
 
 
-def _instances(data: bytes) -> Iterator[Repair]:
-    inside = False
-    for number, line in _numbered(data):
-        if line.startswith(b"["):
-            inside = line.startswith(b"[Instance]")
-        if inside and line.strip():
-            yield Repair(number, line.decode(), "an [Instance] is no term: left out")
-
-
-def _former_parents(raw: _pronto.Raw) -> list[tuple[str, str]]:
+def _former_parents(raw: Raw) -> list[tuple[str, str]]:
     """Parents that aren't defined, but are former ids of a term: that one is meant."""
     now: dict[str, set[str]] = {}
     for key, other in raw.alt_ids:
@@ -156,7 +140,7 @@ _SYNONYM = re.compile(
 )
 
 
-def _other_types(data: bytes, raw: _pronto.Raw) -> Iterator[tuple[str, str, str, str]]:
+def _other_types(data: bytes, raw: Raw) -> Iterator[tuple[str, str, str, str]]:
     """Synonyms that differ from another of their term in the type only, which pronto drops."""
     held = set(raw.synonyms)
     key, inside = "", False
@@ -180,10 +164,9 @@ def _other_types(data: bytes, raw: _pronto.Raw) -> Iterator[tuple[str, str, str,
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
-_SINGLE = (b"name", b"def", b"comment", b"namespace", b"is_obsolete")
 
 
-def _repeated(data: bytes, raw: _pronto.Raw) -> bool:
+def _repeated(data: bytes, raw: Raw) -> bool:
     """Whether a clause that may stand once in a stanza stands more often, where pronto keeps one."""
     # typedefs have no table, so what is lost of them isn't counted
     others = data.count(b"\n[Typedef]") + data.count(b"\n[Instance]")
@@ -193,26 +176,3 @@ def _repeated(data: bytes, raw: _pronto.Raw) -> bool:
         > others + sum(row[column] not in (None, False) for row in raw.terms)
         for tag, column in held.items()
     )
-
-
-def _silent_merges(data: bytes) -> Iterator[Repair]:
-    first: dict[tuple[bytes, bytes], int] = {}
-    kind, key = b"", b""
-    once: dict[bytes, bytes] = {}
-    values: dict[bytes, dict[bytes, bytes]] = {}
-    for number, line in _numbered(data):
-        tag, _, value = line.partition(b":")
-        if line.startswith(b"["):
-            kind = line
-        elif tag == b"id" and kind:
-            key = value.strip()
-            if (kind, key) in first:
-                reason = f"duplicate id: merged with line {first[kind, key]}"
-                yield Repair(number, line.decode(), reason)
-            first.setdefault((kind, key), number)
-            once = values.setdefault(key, {})
-        elif tag in _SINGLE and kind == b"[Term]":
-            before = once.get(tag)
-            if before is not None and before != line:
-                yield Repair(number, before.decode(), f"replaced by {line.decode()!r}")
-            once[tag] = line

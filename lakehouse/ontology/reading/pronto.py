@@ -55,42 +55,36 @@ class Refused(Exception):
     """pronto can't load this content; the message is its reason."""
 
 
-class _Repeated(Exception):
-    """Two stanzas with one id; pronto merges them, if it still has the first."""
-
-
-class _Lenient:
-    """Parser mix-in: terms are taken as soon as they are read, an unusable one is noted."""
+class _AtOnce:
+    """Parser mix-in: terms are taken as soon as they are read, and then let go."""
 
     ont: Any
     extract_entity: Any
 
-    def take_frames(self, document: Any, raw: Raw, *, at_once: bool) -> None:
-        """Extract every frame; note duplicate ids, which pronto merges without a word.
+    def take_frames(self, document: Any, raw: Raw) -> None:
+        """Extract every frame.
 
         Raises:
-            _Repeated: A term is described twice, and the first half was taken already.
+            Refused: Something is described twice, which pronto merges without a word, or a frame
+                has a value that pronto can't take, with which it would lose all that follows.
         """
         terms: set[str] = set()
         relations: set[str] = set()
         for frame in document:
             is_term = isinstance(frame, fastobo.term.TermFrame)
-            if not is_term and isinstance(frame, fastobo.instance.InstanceFrame):
-                # its id can't be asked for: the reader finds the stanza in the text
-                raw.instances += 1
-                continue
             key, seen = str(frame.id), terms if is_term else relations
             if key in seen:
-                if is_term and at_once:
-                    raise _Repeated(key)
-                raw.duplicates.add(key)
+                raise Refused(f"{key} is described twice")
             seen.add(key)
             self._prepare(key, is_term=is_term)
             try:
                 self.extract_entity(frame)
             except _PARSE_ERRORS as error:
+                # what is said once where several are needed is noticed when all else is taken
+                if "cardinality" not in str(error):
+                    raise Refused(f"{key}: {error}") from error
                 raw.notes.append((f"id: {key}", f"{error}: the rest was kept"))
-            if is_term and at_once:
+            if is_term:
                 self._take(key, raw)
         self.take_rest(raw)
         raw.take_stubs(terms)
@@ -114,29 +108,29 @@ class _Lenient:
             graph.lineage[key] = Lineage()
 
 
-class _Obo(_Lenient, OboParser):
-    def load(self, data: bytes, threads: int, raw: Raw, *, at_once: bool) -> None:
+class _Obo(_AtOnce, OboParser):
+    def load(self, data: bytes, threads: int, raw: Raw) -> None:
         document = fastobo.iter(io.BytesIO(data), ordered=True, threads=threads)
         self.ont.metadata = self.extract_metadata(document.header())
-        self.take_frames(document, raw, at_once=at_once)
+        self.take_frames(document, raw)
         _count_qualifiers(data, raw)
 
 
-class _Json(_Lenient, OboJSONParser):
-    def load(self, data: bytes, threads: int, raw: Raw, *, at_once: bool) -> None:
+class _Json(_AtOnce, OboJSONParser):
+    def load(self, data: bytes, threads: int, raw: Raw) -> None:
         document = fastobo.load_graph(io.BytesIO(data)).compact_ids()
         self.ont.metadata = self.extract_metadata(document.header)
-        self.take_frames(document, raw, at_once=at_once)
+        self.take_frames(document, raw)
 
 
-class _Owl(_Lenient, RdfXMLParser):
+class _Owl(_AtOnce, RdfXMLParser):
     raw: Raw
 
     def _compact_id(self, iri: str) -> str:
         # pronto would take APOLLO_SV_1 for APOLLO:SV_1
         return compact(iri) if _UNDERSCORED.match(iri) else super()._compact_id(iri)
 
-    def load(self, data: ElementTree.Element, threads: int, raw: Raw, *, at_once: bool) -> None:
+    def load(self, data: ElementTree.Element, threads: int, raw: Raw) -> None:
         # axioms at the end are about terms before them, so that none can be taken at once
         self.raw = raw
         self._types: dict[tuple[str, str, str], list[str]] = {}
@@ -247,20 +241,15 @@ def load(format: str, data: Any, threads: int | None = None) -> Raw:
 
 
 def _loaded(format: str, data: Any, threads: int) -> tuple[Raw, list[warnings.WarningMessage]]:
-    for at_once in (True, False):
-        raw = Raw()
-        ontology: Any = PlainOntology()
-        ontology.import_depth = 0
-        parser = _PARSERS[format](ontology)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                with _refusals(), typechecked.disabled():
-                    parser.load(data, threads, raw, at_once=at_once)
-            except _Repeated:
-                continue
-            raw.finish(ontology)
-        break
+    raw = Raw()
+    ontology: Any = PlainOntology()
+    ontology.import_depth = 0
+    parser = _PARSERS[format](ontology)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with _refusals(), typechecked.disabled():
+            parser.load(data, threads, raw)
+        raw.finish(ontology._relationships.entities, ontology.metadata)
     return raw, caught
 
 
@@ -285,26 +274,6 @@ def _count_elements(root: ElementTree.Element, raw: Raw) -> None:
             if said.text is None or not said.text.strip():
                 named = element.get(_ABOUT)
                 raw.leave_out("equivalentClass", 1, compact(named) if named else "a class")
-
-
-def refusal(text: str) -> str | None:
-    """Why a piece of OBO text can't be parsed, or None when it can."""
-    try:
-        with _refusals():
-            fastobo.loads(text, threads=1)
-    except Refused as refused:
-        return str(refused)
-    return None
-
-
-def graph_refusal(data: bytes) -> str | None:
-    """Why an OBO graph can't be parsed, or None when it can."""
-    try:
-        with _refusals():
-            fastobo.load_graph(io.BytesIO(data)).compact_ids()
-    except Refused as refused:
-        return str(refused)
-    return None
 
 
 @contextmanager

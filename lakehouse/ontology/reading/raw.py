@@ -1,16 +1,18 @@
-"""What a parser holds, as plain rows, and a count of what the tables have no place for.
+"""What a reader found, as plain rows, and a count of what the tables have no place for.
 
-Terms are taken one at a time, as soon as nothing more is said about them: a term as pronto
-keeps it has a dozen sets, and a million of them wouldn't fit.
+Terms are taken one at a time, as soon as nothing more is said about them: a term as the readers
+keep it has a dozen sets, and a million of them wouldn't fit. The readers of odd files give `Term`
+and `Header`; pronto's own objects have the same attributes.
 """
 
 from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -20,7 +22,7 @@ from lakehouse.ontology.model.model import LeftOut
 _REPLACED = re.compile(r"(?:.*IAO[:_]0100001|(?:.*#)?(?:term_)?replaced_?by)$", re.IGNORECASE)
 _CONSIDER = re.compile(r"(?:.*[#:])?consider$")
 _NONE: tuple[str, ...] = ()
-# what pronto knows of a term beyond the tables, and how OBO calls it
+# what the readers know of a term beyond the tables, and how OBO calls it
 _SETS = (
     ("subsets", "subset"),
     ("intersection_of", "intersection_of"),
@@ -38,9 +40,93 @@ _HEADER = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Xref:
+    """A reference; two of one id are the same."""
+
+    id: str
+    description: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Synonym:
+    """A synonym; two of one text and scope are the same."""
+
+    description: str
+    scope: str
+    type: str | None = field(default=None, compare=False)
+    xrefs: set[Xref] = field(default_factory=set, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A definition and its references."""
+
+    text: str
+    xrefs: set[Xref] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A property with a literal value or the id of something."""
+
+    property: str
+    literal: str | None = None
+    resource: str | None = None
+    datatype: str | None = None
+
+
+@dataclass(slots=True)
+class Term:
+    """All that is said about a term, or about a relation."""
+
+    id: str
+    name: str | None = None
+    definition: Definition | None = None
+    namespace: str | None = None
+    obsolete: bool = False
+    comment: str | None = None
+    created_by: str | None = None
+    creation_date: datetime | None = None
+    parents: set[str] = field(default_factory=set)
+    replaced_by: set[str] = field(default_factory=set)
+    consider: set[str] = field(default_factory=set)
+    alternate_ids: set[str] = field(default_factory=set)
+    synonyms: set[Synonym] = field(default_factory=set)
+    xrefs: set[Xref] = field(default_factory=set)
+    relationships: dict[str, set[str]] = field(default_factory=dict)
+    annotations: set[Annotation] = field(default_factory=set)
+    subsets: set[str] = field(default_factory=set)
+    intersection_of: set[str | tuple[str, str]] = field(default_factory=set)
+    union_of: set[str] = field(default_factory=set)
+    equivalent_to: set[str] = field(default_factory=set)
+    disjoint_from: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Header:
+    """What a file says about itself."""
+
+    ontology: str | None = None
+    data_version: str | None = None
+    date: datetime | None = None
+    default_namespace: str | None = None
+    annotations: set[Annotation] = field(default_factory=set)
+    synonymtypedefs: set[Xref] = field(default_factory=set)
+    imports: set[str] = field(default_factory=set)
+    subsetdefs: set[str] = field(default_factory=set)
+    idspaces: set[str] = field(default_factory=set)
+    remarks: set[str] = field(default_factory=set)
+    owl_axioms: list[str] = field(default_factory=list)
+    unreserved: set[str] = field(default_factory=set)
+
+
 @dataclass
 class Raw:
-    """What pronto holds after loading, as plain rows."""
+    """What a reader found, as plain rows."""
 
     terms: list[tuple[Any, ...]] = field(default_factory=list)
     synonyms: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -53,7 +139,6 @@ class Raw:
     header: dict[str, Any] = field(default_factory=dict)
     stubs: set[str] = field(default_factory=set)
     duplicates: set[str] = field(default_factory=set)
-    instances: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)
     left_out: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -71,7 +156,7 @@ class Raw:
         return tuple(LeftOut(kind, *found) for kind, found in sorted(self.left_out.items()))
 
     def take_term(self, data: Any, parents: Iterable[str]) -> None:
-        """Take the rows of a term that pronto has read, and count the rest of it."""
+        """Take the rows of a term that is read, and count the rest of it."""
         key, definition = data.id, data.definition
         used = _take_successors(data) if data.obsolete and data.annotations else 0
         self.terms.append(
@@ -101,13 +186,15 @@ class Raw:
         self._count(key, data)
 
     def _take_synonyms(self, key: str, synonyms: Iterable[Any]) -> None:
+        said: list[str] = []
         for synonym in synonyms:
             self.synonyms.append(
                 (key, synonym.description, synonym.scope or "", synonym.type or "")
             )
             if synonym.xrefs:
-                said = (xref.id for xref in synonym.xrefs)
-                self.leave_out("xref of a synonym", len(synonym.xrefs), key, said)
+                said += (xref.id for xref in synonym.xrefs)
+        if said:
+            self.leave_out("xref of a synonym", len(said), key, said)
 
     def _count(self, key: str, data: Any) -> None:
         for name, kind in _SETS:
@@ -132,16 +219,14 @@ class Raw:
             (key, None, None, None, False, _NONE, _NONE, None) for key in sorted(self.stubs)
         ]
 
-    def finish(self, ontology: Any) -> None:
+    def finish(self, relations: Mapping[str, Any], meta: Any) -> None:
         """Take what isn't about a single term; sort the terms, however they stood in the file."""
         self.terms.sort(key=itemgetter(0))
-        relations = ontology._relationships.entities
         for key, data in relations.items():
             if data.name:
                 self.relation_names[key] = data.name
         if relations:
             self.leave_out("[Typedef], but for its name", len(relations), min(relations))
-        meta = ontology.metadata
         for name, kind in _HEADER:
             if found := getattr(meta, name):
                 first = min(str(getattr(entry, "name", entry)) for entry in found)

@@ -24,7 +24,7 @@ Keep = Path | str | Literal[False] | None
 TEMPORARY = ".tmp-"
 _STALE = 24 * 3600
 # raise it whenever the same file would give other tables
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 _ABOUT = "about.json"
 
 
