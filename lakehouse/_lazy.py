@@ -23,6 +23,7 @@ _EXTRA = {
     "pandera": "pandera",
     "psycopg": "postgres",
     "scanpy": "quickstart",
+    "fastexcel": "excel",
 }
 
 _PACKAGE = {"yaml": "pyyaml"}

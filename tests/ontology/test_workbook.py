@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import struct
+import sys
 import zipfile
+import zlib
 
 import pytest
 
-from lakehouse.errors import UnreadableFile
+from lakehouse.errors import MissingExtra, UnreadableFile
 from lakehouse.ontology.reading import unpack as unpacking
 from lakehouse.ontology.reading.genes import read_table
 from lakehouse.ontology.reading.workbook import first_sheet
 
 NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+LINKS = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
+PARTS = {
+    "_rels/.rels": f'<Relationships {LINKS}><Relationship Id="a" Type="{OFFICE}/officeDocument" '
+    'Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook {NS} xmlns:r="{OFFICE}"><sheets>'
+    '<sheet name="s" sheetId="1" r:id="b"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": f'<Relationships {LINKS}><Relationship Id="b" '
+    f'Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="c" '
+    f'Type="{OFFICE}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+}
+SHEET = "xl/worksheets/sheet1.xml"
 HEAD = ["species", "marker", "Symbol", "GeneID", "UNIPROTID"]
 ROWS = [
     ["Human", "CD8", "CD8A", "925", None],
@@ -35,6 +50,18 @@ def cell(column: int, row: int, text: str | None, shared: list[str]) -> str:
     return f'<c {place} t="s"><v>{len(shared) - 1}</v></c>'
 
 
+def write(path, rows: str, shared: str = "") -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, text in PARTS.items():
+            out.writestr(name, text)
+        out.writestr(SHEET, f"<worksheet {NS}><sheetData>{rows}</sheetData></worksheet>")
+        out.writestr("xl/sharedStrings.xml", f"<sst {NS}>{shared}</sst>")
+
+
+def inline(place: str, text: str) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+
+
 @pytest.fixture
 def book(tmp_path):
     shared: list[str] = []
@@ -43,10 +70,7 @@ def book(tmp_path):
         for r, row in enumerate([HEAD, *ROWS], 1)
     ]
     path = tmp_path / "Cell_marker_Human.xlsx"
-    with zipfile.ZipFile(path, "w") as out:
-        sheet = f"<worksheet {NS}><sheetData>{''.join(rows)}</sheetData></worksheet>"
-        out.writestr("xl/worksheets/sheet1.xml", sheet)
-        out.writestr("xl/sharedStrings.xml", f"<sst {NS}>{''.join(shared)}</sst>")
+    write(path, "".join(rows), "".join(shared))
     return path
 
 
@@ -67,6 +91,48 @@ def test_markers_of_one_organism_each_once(book):
         },
     ]
     assert read_table(book, "cellmarker-xlsx", "mouse")["name"].to_pylist() == ["Cd8a"]
+
+
+def test_values_are_texts_without_blanks_around_them(tmp_path):
+    path = tmp_path / "x.xlsx"
+    number = '<c r="{}"><v>{}</v></c>'
+    write(
+        path,
+        f"<row>{inline('A1', 'a')}{inline('B1', 'b')}{inline('C1', ' ')}{inline('E1', 'e')}</row>"
+        f"<row>{number.format('A2', '925')}{number.format('B2', '1.5')}{number.format('C2', '7')}"
+        f"{number.format('D2', '8')}{number.format('E2', '123456789012')}</row>"
+        f"<row>{inline('A3', ' x ')}{inline('B3', ' ')}</row>",
+    )
+    frame = first_sheet(path)
+    assert frame.columns == ["a", "b", "e"]
+    assert frame.rows() == [("925", "1.5", "123456789012"), ("x", None, None)]
+
+
+def test_a_sheet_without_rows(tmp_path):
+    write(tmp_path / "x.xlsx", "")
+    with pytest.raises(ValueError, match="the first sheet is empty"):
+        first_sheet(tmp_path / "x.xlsx")
+    write(tmp_path / "y.xlsx", f"<row>{inline('A1', 'a')}</row>")
+    assert first_sheet(tmp_path / "y.xlsx").shape == (0, 1)
+
+
+def test_a_workbook_that_has_more_inside_than_its_directory_says(tmp_path):
+    path = tmp_path / "x.xlsx"
+    write(path, "".join(f"<row>{inline(f'A{n}', 'x' * 20)}</row>" for n in range(1, 2000)))
+    with zipfile.ZipFile(path) as book:
+        info, whole = book.getinfo(SHEET), book.read(SHEET)
+    told = struct.pack("<III", info.CRC, info.compress_size, info.file_size)
+    said = struct.pack("<III", zlib.crc32(whole[:1000]), info.compress_size, 1000)
+    assert path.read_bytes().count(told) == 2
+    path.write_bytes(path.read_bytes().replace(told, said))
+    with pytest.raises(ValueError, match="no Excel workbook"):
+        first_sheet(path)
+
+
+def test_without_the_package(book, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastexcel", None)
+    with pytest.raises(MissingExtra, match=r"lakehouse\[excel\]"):
+        read_table(book, "cellmarker-xlsx", "human")
 
 
 @pytest.mark.parametrize("content", [b"", b"species,marker\n", "zip", "bomb"])
