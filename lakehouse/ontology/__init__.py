@@ -1,4 +1,4 @@
-"""Ontologies: read them with pronto, leniently what it refuses, get sorted Arrow tables."""
+"""Ontologies: OBO, OWL and OBO graphs as sorted Arrow tables, with a list of what was odd in the file."""
 
 from lakehouse.ontology.model.graph import ancestors, closure, cycles, descendants, resolve_alt
 from lakehouse.ontology.model.model import LeftOut, Metadata, Ontology, Repair

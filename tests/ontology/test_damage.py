@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 from lakehouse.errors import UnreadableFile
 from lakehouse.ontology import closure, read
-from tests.ontology.sample import JSON, OBO, OWL, column
+from tests.ontology.sample import JSON, OBO, OWL, column, owl, owl_class
 
 _PIECES = [b"\\", b'"', b"{", b"}", b"[", b"]", b"!", b":", b"\n", b"\x00", b"\xff", b"<", b"&"]
 
@@ -62,3 +63,41 @@ def test_truncated_text_keeps_what_came_before():
     start = data.index(b"[Term]\nid: X:0000002")
     for size in range(start, len(data), len(data) // 40):
         assert "X:0000001" in read(data[:size], keep=False).terms["id"].to_pylist()
+
+
+DEEP = 50_000
+UP = '<rdfs:subClassOf rdf:resource="http://purl.obolibrary.org/obo/X_2"/>'
+
+
+@pytest.mark.parametrize(
+    ("before", "inside", "after"),
+    [
+        ("", f"<owl:Class>{'<rdfs:subClassOf><owl:Class>'}", "</owl:Class></rdfs:subClassOf></owl:Class>"),
+        ("<rdfs:subClassOf>", '<owl:Class><owl:intersectionOf rdf:parseType="Collection">',
+         "</owl:intersectionOf></owl:Class>"),
+        ('<obo:q rdf:datatype="bad">said', "<obo:q>", "</obo:q>"),
+        ('<obo:q rdf:parseType="Literal">', "<b>", "</b>"),
+    ],
+    ids=["classes", "intersections", "dropped", "literal"],
+)  # fmt: skip
+def test_deep_xml_is_read(before: str, inside: str, after: str):
+    closing = re.sub("<([\\w:]+)[^>]*>", r"</\1>", before)
+    body = owl_class("1", UP + before + inside * DEEP + after * DEEP + closing)
+    onto = read(owl(body), keep=False)
+    assert ("X:1", "X:2") in zip(column(onto, "parents", "id"), column(onto, "parents", "parent"))
+
+
+def test_entities_that_grow_are_refused():
+    entities = "".join(
+        f'<!ENTITY {name} "{("&" + before + ";") * 20}">'
+        for before, name in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    doctype = f'<!DOCTYPE rdf:RDF [<!ENTITY a "{"x" * 1000}">{entities}]>'
+    body = owl(owl_class("1", "<rdfs:label>&h;</rdfs:label>")).decode()
+    with pytest.raises(UnreadableFile, match="amplification"):
+        read(body.replace("<rdf:RDF", f"{doctype}<rdf:RDF", 1).encode(), keep=False)
+
+
+def test_deep_json_is_refused():
+    with pytest.raises(UnreadableFile, match="depth limit"):
+        read(b'{"graphs":' + b"[" * DEEP + b"]" * DEEP + b"}", keep=False)

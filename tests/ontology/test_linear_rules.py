@@ -8,8 +8,7 @@ import time
 import pytest
 
 from lakehouse.ontology.model import ids
-from lakehouse.ontology.reading import obo, obo_clauses, obograph, raw, repair_owl, source
-from lakehouse.ontology.reading import pronto as _pronto
+from lakehouse.ontology.reading import obo, obo_clauses, obograph, owl, raw, source
 from lakehouse.redaction import redacted, without_credentials
 
 N = 30_000
@@ -59,14 +58,14 @@ def test_patterns_of_ontologies():
     for text in texts():
         data = text.encode()
         for action in (
-            lambda t=text: _pronto._UNDERSCORED.match(purl + "a" + t),
+            lambda t=text: owl._UNDERSCORED.match(purl + "a" + t),
             lambda t=text: [p.match(purl + t) for p in (ids._PURL, ids._IRI, ids._SPLIT_SHORTHAND)],
             lambda t=text: [p.match(t) for p in (raw._REPLACED, raw._CONSIDER, obo._STANZA)],
             lambda d=data: source._kind(b"x\n" + d),
             lambda d=data: source._root(b"<?xml?>" + d),
             lambda d=data: obograph._UNDERSCORED.sub(b"", d),
             lambda d=data: [p.search(d) for p in (obo._COMMENT, obo._OPEN_END, obo._ALL_IDS)],
-            lambda d=data: [p.search(d) for p in (repair_owl._DECLARATION, repair_owl._ENTITY)],
+            lambda d=data: [p.search(d) for p in (owl._DECLARATION, owl._ENTITY)],
         ):
             within(action)
 
@@ -75,7 +74,7 @@ def test_what_is_underscored_stays_the_same():
     obo = "http://purl.obolibrary.org/obo/"
     for name, found in (("UBERON_0001", False), ("a_b_1", True), ("a__1", False), ("a_1_1", False),
                         ("a_1_b_1", True), ("a_b", False), ("a_b_1x", False)):  # fmt: skip
-        assert bool(_pronto._UNDERSCORED.match(obo + name)) is found, name
+        assert bool(owl._UNDERSCORED.match(obo + name)) is found, name
 
 
 def test_redaction_of_long_texts():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
-from lakehouse.ontology.reading import obo, obograph, repair_owl
+from lakehouse.ontology.reading import obo, obograph, owl
 from lakehouse.ontology.reading import pronto as _pronto
 from lakehouse.ontology.reading.raw import Raw
 from lakehouse.ontology.reading.source import Content
@@ -97,10 +97,10 @@ def _json(data: bytes) -> Loaded:
 
 def _owl(data: bytes) -> Loaded:
     try:
-        root, repairs = repair_owl.parse(data)
-    except repair_owl.NotXml as error:
+        root, repairs = owl.parse(data)
+    except owl.NotXml as error:
         raise _pronto.Refused(str(error)) from error
-    return _pronto.load("owl", root), repairs, Lines(b"")
+    return owl.read_tree(root), repairs, Lines(b"")
 
 
 _LOADERS = {"obo": _obo, "json": _json, "owl": _owl}

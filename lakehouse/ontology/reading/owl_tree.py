@@ -1,4 +1,4 @@
-"""RDF/XML says one thing in many ways; pronto reads one of them, so the others are brought to it.
+"""RDF/XML says one thing in many ways; our reader knows one of them, so the others are brought to it.
 
 Classes may be nested where they are mentioned, described in several places, typed by a child,
 named by `rdf:ID` or relative to `xml:base`, and have attributes instead of children. What a class
@@ -9,6 +9,7 @@ classes. The rest of it is reported.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, SubElement
@@ -19,15 +20,15 @@ from lakehouse.ontology.model.model import Repair
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 RDFS = "{http://www.w3.org/2000/01/rdf-schema#}"
 OWL = "{http://www.w3.org/2002/07/owl#}"
-_OIO = "{http://www.geneontology.org/formats/oboInOwl#}"
+OIO = "{http://www.geneontology.org/formats/oboInOwl#}"
 _SKOS = "{http://www.w3.org/2004/02/skos/core#}"
-_OBO = "{http://purl.obolibrary.org/obo/}"
+OBO = "{http://purl.obolibrary.org/obo/}"
 _BASE = "{http://www.w3.org/XML/1998/namespace}base"
-_ABOUT, _RESOURCE, _NODE, _ID = f"{RDF}about", f"{RDF}resource", f"{RDF}nodeID", f"{RDF}ID"
+ABOUT, RESOURCE, _NODE, _ID = f"{RDF}about", f"{RDF}resource", f"{RDF}nodeID", f"{RDF}ID"
 _PARSED, _DESCRIPTION, _TYPE = f"{RDF}parseType", f"{RDF}Description", f"{RDF}type"
 _CLASS, _PROPERTY, _RESTRICTION = f"{OWL}Class", f"{OWL}ObjectProperty", f"{OWL}Restriction"
 _UP, _LABEL, _DEPRECATED = f"{RDFS}subClassOf", f"{RDFS}label", f"{OWL}deprecated"
-_DEFINITION = f"{_OBO}IAO_0000115"
+_DEFINITION = f"{OBO}IAO_0000115"
 _OBSOLETE_CLASS = "http://www.geneontology.org/formats/oboInOwl#ObsoleteClass"
 _TOPS = {f"{OWL[1:-1]}Thing", f"{OWL[1:-1]}Nothing"}
 
@@ -41,8 +42,8 @@ _KINDS |= {
 }
 _KINDS |= {f"{RDFS}Class": _CLASS, f"{OWL}DeprecatedClass": _CLASS}
 _RENAMED = {
-    f"{_OIO}hasSynonym": f"{_OIO}hasRelatedSynonym",
-    f"{_OIO}replacedBy": f"{_OBO}IAO_0100001",
+    f"{OIO}hasSynonym": f"{OIO}hasRelatedSynonym",
+    f"{OIO}replacedBy": f"{OBO}IAO_0100001",
 }
 # an exact or least number of related things, if there are any, says that there are some
 _SOME = ("someValuesFrom", "onClass")
@@ -52,7 +53,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][\w+.-]*:")
 
 
 def flatten(root: Element, data: bytes) -> list[Repair]:
-    """Bring a document into the shape that pronto reads, in place; say what has no place in it.
+    """Bring a document into the shape that our reader knows, in place; say what has no place in it.
 
     Args:
         root: The `rdf:RDF` element.
@@ -80,13 +81,13 @@ class _Flattening:
         """Make relative addresses absolute."""
         ontology = self._root.find(f"{OWL}Ontology")
         declared = re.search(rb"""xmlns\s*=\s*["']([^"']+)["']""", data[:65536])
-        named = ontology.get(_ABOUT) if ontology is not None else None
+        named = ontology.get(ABOUT) if ontology is not None else None
         base = self._root.get(_BASE) or named or (declared.group(1).decode() if declared else "")
         for element in self._root.iter():
             own = element.attrib.pop(_ID, None)
             if own is not None:
-                element.set(_ABOUT, f"#{own}")
-            for name in (_ABOUT, _RESOURCE):
+                element.set(ABOUT, f"#{own}")
+            for name in (ABOUT, RESOURCE):
                 value = element.get(name)
                 if value is not None and not _ABSOLUTE.match(value):
                     element.set(name, urljoin(base, value) if base else value.lstrip("#"))
@@ -103,13 +104,13 @@ class _Flattening:
             if element.tag == _DESCRIPTION:
                 loose.append(element)
             elif element.tag == f"{OWL}NamedIndividual":
-                self._note(element.get(_ABOUT, ""), "an individual is no term: left out")
+                self._note(element.get(ABOUT, ""), "an individual is no term: left out")
             elif element.tag != _CLASS:
                 kept.append(element)
-            elif element.get(_ABOUT) not in _TOPS:
+            elif element.get(ABOUT) not in _TOPS:
                 kept += self._merged(element)
         for element in loose:
-            if element.get(_ABOUT) in self._known:
+            if element.get(ABOUT) in self._known:
                 kept += self._merged(element)
         for element in self._known.values():
             self._finish(element)
@@ -135,10 +136,10 @@ class _Flattening:
                 SubElement(element, name).text = element.attrib.pop(name)
 
     def _name(self, element: Element) -> None:
-        """Give an element the tag that pronto knows."""
+        """Give an element the tag that our reader knows."""
         if element.tag in (_DESCRIPTION, f"{OWL}NamedIndividual"):
             for kind in element.findall(_TYPE):
-                found = re.sub("^(.*[#/])(?=[^#/]+$)", r"{\1}", kind.get(_RESOURCE, ""))
+                found = re.sub("^(.*[#/])(?=[^#/]+$)", r"{\1}", kind.get(RESOURCE, ""))
                 if found in _KINDS:
                     element.tag = found
                     element.remove(kind)
@@ -149,7 +150,7 @@ class _Flattening:
 
     def _merged(self, element: Element) -> list[Element]:
         """A class, if it wasn't met before; else what is said here is added to what was said."""
-        key = element.get(_ABOUT)
+        key = element.get(ABOUT)
         if key is None:
             return [element]
         first = self._known.setdefault(key, element)
@@ -168,12 +169,12 @@ class _Flattening:
                 child.text = "true" if value in ("true", "1") else "false"
             elif tag == _DEFINITION:
                 definitions += 1
-            elif tag == _UP and child.get(_RESOURCE) in _TOPS:
+            elif tag == _UP and child.get(RESOURCE) in _TOPS:
                 element.remove(child)
-            elif tag == _UP and child.get(_RESOURCE) == _OBSOLETE_CLASS:
+            elif tag == _UP and child.get(RESOURCE) == _OBSOLETE_CLASS:
                 element.remove(child)
                 SubElement(element, _DEPRECATED).text = "true"
-        # of several values the parser takes the last one, which must not take obsolescence back
+        # of several values the last one is taken, which must not take obsolescence back
         marks = element.findall(_DEPRECATED)
         if len(marks) > 1 and any(mark.text == "true" for mark in marks):
             for mark in marks:
@@ -205,27 +206,24 @@ class _Flattening:
                 element.append(good)
 
     def _parents(self, term: str, expression: Element) -> Iterator[Element]:
-        """What an expression says about a parent, in the form that pronto reads."""
-        clause = Element(_UP)
-        named = self._mention(expression)
-        members = expression.find(f"{OWL}intersectionOf")
-        if named is not None:
-            clause.set(_RESOURCE, named)
-            yield clause
-        elif expression.tag == _RESTRICTION:
-            parts = self._restriction(expression)
-            if parts is None:
-                self._left_out(term, expression)
-                return
-            simple = SubElement(clause, _RESTRICTION)
-            for name, value in zip(("onProperty", "someValuesFrom"), parts, strict=True):
-                SubElement(simple, f"{OWL}{name}", {_RESOURCE: value})
-            yield clause
-        elif members is not None and members.get(_PARSED) == "Collection":
-            for member in members:
-                yield from self._parents(term, member)
-        else:
-            self._left_out(term, expression)
+        """What an expression says about a parent: a named class, or a relation to one."""
+        waiting = deque([expression])
+        while waiting:
+            said = waiting.popleft()
+            clause = Element(_UP)
+            members = said.find(f"{OWL}intersectionOf")
+            if (named := self._mention(said)) is not None:
+                clause.set(RESOURCE, named)
+                yield clause
+            elif (parts := self._restriction(said)) is not None:
+                simple = SubElement(clause, _RESTRICTION)
+                for name, value in zip(("onProperty", "someValuesFrom"), parts, strict=True):
+                    SubElement(simple, f"{OWL}{name}", {RESOURCE: value})
+                yield clause
+            elif members is not None and members.get(_PARSED) == "Collection":
+                waiting.extendleft(reversed(members))
+            else:
+                self._left_out(term, said)
 
     def _left_out(self, term: str, expression: Element) -> None:
         kinds = [expression.tag, *(child.tag for child in expression)]
@@ -235,6 +233,8 @@ class _Flattening:
 
     def _restriction(self, expression: Element) -> tuple[str, str] | None:
         """The relation and the class of "some"; None if it says something else."""
+        if expression.tag != _RESTRICTION:
+            return None
         number = [expression.findtext(f"{OWL}{name}") for name in _NUMBERS]
         if expression.find(f"{OWL}onClass") is not None and not any(n and n != "0" for n in number):
             return None
@@ -248,16 +248,16 @@ class _Flattening:
     def _named(self, clause: Element) -> str | None:
         """The address that a clause names, also where its element is nested instead."""
         if len(clause) == 1 and (named := self._mention(clause[0])) is not None:
-            clause.set(_RESOURCE, named)
+            clause.set(RESOURCE, named)
             del clause[:]
-        return clause.get(_RESOURCE)
+        return clause.get(RESOURCE)
 
     def _mention(self, element: Element) -> str | None:
         """The address of a named element; what is said about it there is read, too."""
-        named = element.get(_ABOUT)
+        named = element.get(ABOUT)
         if named is not None and (len(element) or element.tag != _DESCRIPTION):
             self._waiting.append(element)
         return named
 
     def _of(self, element: Element) -> str:
-        return compact(element.get(_ABOUT, "an unnamed class"))
+        return compact(element.get(ABOUT, "an unnamed class"))

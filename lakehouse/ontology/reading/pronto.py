@@ -12,23 +12,19 @@ import io
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from xml.etree import ElementTree
 
 import fastobo
 from pronto.logic.lineage import Lineage
 from pronto.ontology import Ontology as PlainOntology
 from pronto.parsers.obo import OboParser
 from pronto.parsers.obojson import OboJSONParser
-from pronto.parsers.rdfxml import RdfXMLParser
 from pronto.relationship import RelationshipData
 from pronto.term import TermData
 from pronto.utils.meta import typechecked
 
-from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.reading.raw import Raw as Raw
 
 # pronto wraps `dataclass` in a way that type checkers can't follow
@@ -36,19 +32,7 @@ _term_data: Any = TermData
 _relationship_data: Any = RelationshipData
 
 _PARSE_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
-# warnings of pronto's that tell of lost content; the others tell of OWL that has no place in tables
-_TELLING = ("could not", "several names", "`rdfs:label` without")
-_OWL = "{http://www.w3.org/2002/07/owl#}"
-_UNDERSCORED = re.compile(r"http://purl\.obolibrary\.org/obo/[A-Za-z](?=\w*?_[A-Za-z])\w*_\d+$")
-_LABEL = "{http://www.w3.org/2000/01/rdf-schema#}label"
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
-_RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
-_SYNONYM_TYPE = "{http://www.geneontology.org/formats/oboInOwl#}hasSynonymType"
-_SYNONYM = re.compile("#has(Exact|Broad|Narrow|Related)Synonym$")
-_READ = ("Ontology", "ObjectProperty", "AnnotationProperty", "Class", "Axiom")
 _QUALIFIERS = re.compile(rb'\{[^\s"{}=]+="')
-_EXPRESSION = "cannot process `rdfs:subClassOf` in this context"
 
 
 class Refused(Exception):
@@ -123,134 +107,26 @@ class _Json(_AtOnce, OboJSONParser):
         self.take_frames(document, raw)
 
 
-class _Owl(_AtOnce, RdfXMLParser):
-    raw: Raw
-
-    def _compact_id(self, iri: str) -> str:
-        # pronto would take APOLLO_SV_1 for APOLLO:SV_1
-        return compact(iri) if _UNDERSCORED.match(iri) else super()._compact_id(iri)
-
-    def load(self, data: ElementTree.Element, threads: int, raw: Raw) -> None:
-        # axioms at the end are about terms before them, so that none can be taken at once
-        self.raw = raw
-        self._types: dict[tuple[str, str, str], list[str]] = {}
-        self.ont.metadata = self._extract_meta(data.find(_OWL + "Ontology"))
-        tree: Any = data
-        curies = self._make_curies(tree)
-        for kind, extract in (
-            ("ObjectProperty", self._extract_object_property),
-            ("AnnotationProperty", self._extract_annotation_property),
-            ("Class", self._extract_term),
-            ("Axiom", self._process_axiom),
-        ):
-            for element in data.iterfind(_OWL + kind):
-                extract(element, curies)
-        _count_elements(data, raw)
-        defined = set(self.ont._terms.entities)
-        self.take_rest(raw)
-        raw.synonyms += [
-            (key, text, scope, kind)
-            for (key, text, scope), kinds in self._types.items()
-            if key in defined and len(set(kinds)) > 1
-            for kind in kinds
-        ]
-        raw.take_stubs(defined)
-
-    def _extract_meta(self, elem: Any) -> Any:
-        good = ElementTree.Element(elem.tag, elem.attrib)
-        for child in elem:
-            single = ElementTree.Element(elem.tag, elem.attrib)
-            single.append(child)
-            if self._guarded(super()._extract_meta, single, child) is not None:
-                good.append(child)
-        return super()._extract_meta(good)
-
-    def _extract_term(self, elem: Any, curies: Any) -> None:
-        labels = elem.findall(_LABEL)
-        if len(labels) > 1:
-            # the first label becomes the name: let it be an English one
-            for label in labels:
-                elem.remove(label)
-            elem[:0] = sorted(labels, key=lambda label: label.get(_LANGUAGE, "en")[:2] != "en")
-        self._by_parts(super()._extract_term, elem, curies)
-
-    def _extract_object_property(self, elem: Any, curies: Any) -> None:
-        self._by_parts(super()._extract_object_property, elem, curies)
-
-    def _extract_annotation_property(self, elem: Any, curies: Any) -> None:
-        self._by_parts(super()._extract_annotation_property, elem, curies)
-
-    def _process_axiom(self, elem: Any, curies: Any) -> None:
-        self._guarded(super()._process_axiom, elem, elem, curies)
-        # of several types of one synonym pronto keeps the last one
-        types = elem.findall(_SYNONYM_TYPE)
-        source, about = (elem.find(_OWL + n) for n in ("annotatedSource", "annotatedProperty"))
-        target = elem.findtext(_OWL + "annotatedTarget")
-        if not types or source is None or about is None or not target:
-            return
-        found = _SYNONYM.search(about.get(_RESOURCE, ""))
-        address = source.get(_RESOURCE)
-        if found is None or address is None:
-            return
-        said = curies.get(address) or self._compact_id(address), target, found.group(1).upper()
-        names = [kind.get(_RESOURCE) for kind in types]
-        self._types.setdefault(said, []).extend(
-            curies.get(n) or self._compact_id(n) if n else kind.text or ""
-            for n, kind in zip(names, types, strict=True)
-        )
-
-    def _by_parts(self, extract: Any, elem: Any, curies: Any) -> None:
-        try:
-            extract(elem, curies)
-        except _PARSE_ERRORS:
-            for child in elem:
-                single = ElementTree.Element(elem.tag, elem.attrib)
-                single.append(child)
-                self._guarded(extract, single, child, curies)
-
-    def _guarded(self, extract: Any, elem: Any, shown: Any, *args: Any) -> Any:
-        try:
-            return extract(elem, *args)
-        except _PARSE_ERRORS as error:
-            text = ElementTree.tostring(shown, encoding="unicode").strip()
-            self.raw.notes.append((text, f"{type(error).__name__} {error}: dropped"))
-            return None
+_PARSERS: dict[str, type[Any]] = {"obo": _Obo, "json": _Json}
 
 
-_PARSERS: dict[str, type[Any]] = {"obo": _Obo, "json": _Json, "owl": _Owl}
-
-
-def load(format: str, data: Any, threads: int | None = None) -> Raw:
-    """Load content of a format, bytes or an XML element, with pronto and take its rows.
+def load(format: str, data: bytes, threads: int | None = None) -> Raw:
+    """Load content of a format with pronto and take its rows.
 
     Raises:
-        Refused: pronto or its parser can't take the content as a whole.
+        Refused: pronto or its parser can't take the content as a whole, or would lose some of it.
     """
-    raw, caught = _loaded(format, data, threads or os.cpu_count() or 1)
-    expressions = 0
-    for message, count in Counter(str(warning.message) for warning in caught).items():
-        if message.startswith(_TELLING):
-            named = re.search(r"'([^']+)'", message)
-            raw.notes.append((named.group(1) if named else format, message))
-        expressions += count * message.startswith(_EXPRESSION)
-    if expressions:
-        raw.notes.append(
-            ("rdfs:subClassOf", f"{expressions} class expressions have no place in the tables")
-        )
-    return raw
-
-
-def _loaded(format: str, data: Any, threads: int) -> tuple[Raw, list[warnings.WarningMessage]]:
     raw = Raw()
     ontology: Any = PlainOntology()
     ontology.import_depth = 0
     parser = _PARSERS[format](ontology)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    # it warns of what has no place in the tables
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         with _refusals(), typechecked.disabled():
-            parser.load(data, threads, raw)
-        raw.finish(ontology._relationships.entities, ontology.metadata)
-    return raw, caught
+            parser.load(data, threads or os.cpu_count() or 1, raw)
+    raw.finish(ontology._relationships.entities, ontology.metadata)
+    return raw
 
 
 def _count_qualifiers(data: bytes, raw: Raw) -> None:
@@ -260,20 +136,6 @@ def _count_qualifiers(data: bytes, raw: Raw) -> None:
         count = sum(1 for _ in _QUALIFIERS.finditer(data))
         start, end = data.rfind(b"\n", 0, first.start()) + 1, data.find(b"\n", first.start())
         raw.leave_out("qualifiers in {}", count, data[start:end].decode())
-
-
-def _count_elements(root: ElementTree.Element, raw: Raw) -> None:
-    """Count elements of RDF/XML that pronto passes over."""
-    read = {_OWL + name for name in _READ}
-    for element in root:
-        if element.tag not in read:
-            name = str(element.tag).rpartition("}")[2]
-            raw.leave_out(name, 1, next(iter(element.attrib.values()), name))
-    for element in root.iterfind(f"{_OWL}Class"):
-        for said in element.iterfind(f"{_OWL}equivalentClass"):
-            if said.text is None or not said.text.strip():
-                named = element.get(_ABOUT)
-                raw.leave_out("equivalentClass", 1, compact(named) if named else "a class")
 
 
 @contextmanager

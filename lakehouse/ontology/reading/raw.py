@@ -90,7 +90,7 @@ class Term:
     obsolete: bool = False
     comment: str | None = None
     created_by: str | None = None
-    creation_date: datetime | None = None
+    creation_date: datetime | str | None = None
     parents: set[str] = field(default_factory=set)
     replaced_by: set[str] = field(default_factory=set)
     consider: set[str] = field(default_factory=set)
@@ -206,7 +206,10 @@ class Raw:
         if data.created_by:
             self.leave_out("created_by", 1, key, [data.created_by])
         if data.creation_date:
-            self.leave_out("creation_date", 1, key, [data.creation_date.isoformat()])
+            made = data.creation_date
+            self.leave_out(
+                "creation_date", 1, key, [made if isinstance(made, str) else made.isoformat()]
+            )
         described = sum(1 for xref in data.xrefs if xref.description)
         if described:
             said = (f"{x.id} {x.description}" for x in data.xrefs if x.description)

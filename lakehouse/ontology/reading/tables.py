@@ -1,4 +1,4 @@
-"""From pronto's rows to sorted Arrow tables that don't depend on the source's format."""
+"""From a reader's rows to sorted Arrow tables that don't depend on the source's format."""
 
 from __future__ import annotations
 
