@@ -340,3 +340,34 @@ def test_long_lines_are_repaired_in_time(clause: str):
     before = time.process_time()
     assert term(clause).repairs
     assert time.process_time() - before < 5  # what grows with the square takes minutes
+
+
+def test_lines_behind_a_stanza_whose_id_isn_t_first():
+    body = "[Term]\nname: a\nfoo: bar\nid: X:1\nis_obsolete: True\n\n[Term]\nid: X:2\nbar: q\n"
+    onto = read((HEADER + body).encode(), keep=False)
+    assert [line for line, _ in reasons(onto)] == [6, 7, 8, 12]
+
+
+@pytest.mark.parametrize("second", ["X:1 again", "X\\:1", "X: 1", "X:1 {a=b}"])
+@pytest.mark.parametrize("more", ["", "[Term]\nid: X:2\n\n[Term]\nid: X:2\n\n"])
+def test_a_term_described_twice_under_two_spellings(second: str, more: str):
+    body = f'[Term]\nid: X:1\ndef: "d" []\nxref: A:1\n\n{more}[Term]\nid: {second}\nxref: B:1\n'
+    onto = read((HEADER + body).encode(), keep=False)
+    assert column(onto, "terms", "definition")[0] == "d"
+    assert column(onto, "xrefs", "xref") == ["A:1", "B:1"]
+    assert any("merged with line 5" in reason for _, reason in reasons(onto))
+
+
+@pytest.mark.parametrize("kind", ["\\", "http://a.b/|c"])
+def test_a_synonym_of_an_unreadable_type_is_kept(kind: str):
+    onto = term(f'foo: bar\nsynonym: "s" EXACT {kind}')
+    assert onto.synonyms.to_pylist() == [
+        {"id": "X:1", "synonym": "s", "scope": "EXACT", "type": None}
+    ]
+
+
+def test_a_text_of_several_lines_in_an_odd_file():
+    onto = term('foo: bar\ndef: "one\ntwo" []\ndef_: "open\nname: a')
+    assert column(onto, "terms", "definition") == ["one\ntwo"]
+    assert column(onto, "terms", "name") == ["a"]
+    assert [line for line, _ in reasons(onto)] == [6, 9]

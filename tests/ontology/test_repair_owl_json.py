@@ -282,3 +282,47 @@ def test_json_individuals_and_their_edges_are_no_terms():
     onto = read(_graph(_node(1), person, edges=edges), keep=False)
     assert column(onto, "terms", "id") == ["X:1"]
     assert onto.relations.num_rows == 0
+
+
+@pytest.mark.parametrize("key", ["nodes", "edges", "equivalentNodesSets"])
+@pytest.mark.parametrize("value", [1, True, "text", {"a": 1}])
+def test_json_lists_that_are_none(key: str, value: Any):
+    onto = read(
+        dump({"id": "x", "nodes": [_node(1)], "edges": [_edge(2, 1)], key: value}), keep=False
+    )
+    assert "X:1" in column(onto, "terms", "id") or key == "nodes"
+    assert onto.repairs
+
+
+@pytest.mark.parametrize("key", ["synonyms", "xrefs", "comments", "subsets", "basicPropertyValues"])
+@pytest.mark.parametrize("value", [1, True, "text", {"a": 1}, [1], [None], [["x"]], [{"val": []}]])
+def test_json_metadata_of_other_kinds(key: str, value: Any):
+    onto = read(
+        _graph(_node(1, meta={key: value, "definition": {"val": "d"}}), _node(2)), keep=False
+    )
+    assert column(onto, "terms", "definition") == ["d", None]
+
+
+def test_json_what_stands_beside_a_broken_part_is_kept():
+    about = {
+        "version": f"{PURL}x/releases/2024-05-06/x.owl",
+        "basicPropertyValues": [
+            {"pred": "http://purl.org/dc/elements/1.1/title", "val": "T t"},
+            {"pred": "a b", "val": "q"},
+        ],
+    }
+    edges = [{**_edge(1, 2), "meta": "no metadata"}, {**_edge(1, 2), "obj": "a b"}]
+    node = _node(1, meta={"xrefs": [{"val": "A:1", "meta": 3}], "definition": {"val": 1.5}})
+    onto = read(_graph(node, edges=edges, meta=about), keep=False)
+    assert (onto.metadata.title, onto.metadata.version) == ("T t", "2024-05-06")
+    assert column(onto, "parents", "parent") == ["X:2"]
+    assert column(onto, "xrefs", "xref") == ["A:1"]
+    assert column(onto, "terms", "definition") == ["1.5", None]
+    assert sum("dropped" in repair.reason for repair in onto.repairs) == 2
+
+
+def test_owl_a_class_and_a_relation_of_one_id():
+    relation = f'<owl:ObjectProperty rdf:about="{PURL}X_1">{LABEL}</owl:ObjectProperty>'
+    onto = read(owl(relation + owl_class("1", "<rdfs:label>b</rdfs:label>")), keep=False)
+    assert column(onto, "terms", "name") == ["b"]
+    assert onto.repairs == ()

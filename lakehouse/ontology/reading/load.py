@@ -84,7 +84,7 @@ def _json(data: bytes) -> Loaded:
         raw, more = obograph.read_graph(graph)
         repairs += more
     for kind in obograph.BESIDE:
-        if listed := graph.get(kind):
+        if (listed := graph.get(kind)) and isinstance(listed, list):
             raw.leave_out(kind, len(listed), obograph.shown(listed[0])[:200])
     types = obograph.synonym_types(graph)
     raw.synonyms = [

@@ -7,7 +7,6 @@ another way than the format says, or that nothing could be made of, is reported.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -29,7 +28,7 @@ _QUALIFIERS = re.compile(r'\{[^\s"{}=]+="')
 
 _COMMENT = re.compile(rb"(?m)^[ \t]*![^\n]*")
 _OPEN_END = re.compile(rb"(?<!\\)(?:\\\\)*\\\n")
-_ALL_IDS = re.compile(rb"(?m)^[ \t]*id[ \t]*:([^\n!{]*)")
+_ALL_IDS = re.compile(rb"(?m)^[ \t]*id[ \t]*:[ \t]*([^\s!{]*)")
 _IDENTIFYING = tuple(
     tag + b":"
     for tag in (
@@ -159,25 +158,40 @@ def read_text(data: bytes) -> tuple[Raw, list[Repair], dict[str, int]]:
         The rows, what was odd, and the lines in which parents and ids stand first, by
         `"is_a: …"` and `"id: …"`.
     """
-    reader = _Reader(data)
-    reader.run(data.decode().split("\n"))
+    ids = [found.replace(b"\\", b"") for found in _ALL_IDS.findall(data)]
+    lines = data.decode().split("\n")
+    try:
+        reader = _Reader(at_once=len(set(ids)) == len(ids))
+        reader.run(lines)
+    except _Repeated:
+        # two spellings of one id
+        reader = _Reader(at_once=False)
+        reader.run(lines)
     return reader.raw, reader.repairs, reader.places
 
 
+class _Repeated(Exception):
+    """More is said about a term that was let go."""
+
+
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    """Takes stanza after stanza.
+
+    Args:
+        at_once: Whether a term is let go as soon as its stanza is read; else more may come.
+    """
+
+    def __init__(self, *, at_once: bool) -> None:
         self.raw = Raw()
         self.repairs: list[Repair] = []
         self.places: dict[str, int] = {}
         self._header = Header()
         self._terms: set[str] = set()
         self._relations: dict[str, Term] = {}
-        # terms of which more may come; the others are let go as soon as they are read
+        self._at_once = at_once
         self._open: dict[str, Term] = {}
-        counted = Counter(found.translate(None, b" \t\\") for found in _ALL_IDS.findall(data))
-        self._repeated = {key.decode() for key, count in counted.items() if count > 1}
         self._first: dict[tuple[str, str], int] = {}
-        # the lines of clauses that may stand once in a term: in this one, and in those of which more may come
+        # the lines of clauses that may stand once in a term
         self._once: dict[str, str] = {}
         self._said: dict[str, dict[str, str]] = {}
         self._types: dict[str, tuple[int, str]] = {}
@@ -258,7 +272,7 @@ class _Reader:
                     reason = f"{name!r} cannot have a cardinality of 1: the rest was kept"
                     self.raw.notes.append((f"id: {key}", reason))
                     break
-            if kind == "Term" and key not in self._open:
+            if kind == "Term" and self._at_once:
                 self.raw.take_term(entity, entity.parents)
 
     def _identified(
@@ -291,12 +305,14 @@ class _Reader:
             self.note(number, line, f"duplicate id: merged with line {first}")
         if kind == "Typedef":
             return self._relations.setdefault(key, Term(key))
+        if self._at_once and key in self._terms:
+            raise _Repeated(key)
         self._terms.add(key)
-        if key.replace("\\", "").replace(" ", "") in self._repeated:
-            self._once = self._said.setdefault(key, {})
-            return self._open.setdefault(key, Term(key))
-        self._once = {}
-        return Term(key)
+        if self._at_once:
+            self._once = {}
+            return Term(key)
+        self._once = self._said.setdefault(key, {})
+        return self._open.setdefault(key, Term(key))
 
     def _clause(self, kind: str, entity: Any, number: int, line: str) -> None:
         if kind and _ID_CLAUSE.match(line):

@@ -184,8 +184,7 @@ def synonym(value: str) -> Read:
     found = _QUOTED.match(value)
     scoped = found and _SCOPED.match(value, found.end())
     if found and scoped and (refs := _references(value, scoped.end())) is not None:
-        kind = scoped[2] and _ident(scoped[2])
-        return Synonym(unescape(found[1]), scoped[1], kind, refs), ""
+        return Synonym(unescape(found[1]), scoped[1], _kind(scoped[2]), refs), ""
     return _any_synonym(value)
 
 
@@ -206,7 +205,14 @@ def _any_synonym(value: str, scope: str = "") -> Read:
     typed = re.match(r"([^\s\[\]{}!]+)\s*(?=\[|\{|$)", rest)
     if typed is None and re.match(r"[^\s\[{]", rest):
         odd = f"text between scope and references left out: {rest!r}"
-    return Synonym(said, what, typed and _ident(typed[1]), refs), unread or odd
+    return Synonym(said, what, _kind(typed and typed[1]), refs), unread or odd
+
+
+def _kind(token: str | None) -> str | None:
+    try:
+        return token and _ident(token)
+    except Unreadable:
+        return None
 
 
 def _references(value: str, at: int) -> set[Xref] | None:

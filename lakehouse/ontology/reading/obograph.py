@@ -85,7 +85,7 @@ def synonym_types(graph: Node) -> dict[tuple[str, str, str], list[str]]:
     """The declared types of each (id, synonym, scope), which the parser doesn't take over."""
     types: dict[tuple[str, str, str], list[str]] = {}
     for node in graph["nodes"]:
-        for synonym in _meta(node).get("synonyms") or ():
+        for synonym in _list(_meta(node).get("synonyms")):
             if isinstance(synonym, dict) and isinstance(synonym.get("synonymType"), str):
                 scope = str(synonym.get("pred"))[3:].removesuffix("Synonym").upper()
                 key = compact(node["id"]), str(synonym.get("val")), scope
@@ -100,7 +100,9 @@ def dump(graph: Node) -> bytes:
 
 def _items(graphs: list[Node], key: str, needed: str, repairs: list[Repair]) -> Iterator[Node]:
     for graph in graphs:
-        for item in graph.get(key) or ():
+        if not isinstance(graph.get(key), list | None):
+            repairs.append(Repair(0, shown(graph[key])[:200], f"no list of {key}: dropped"))
+        for item in _list(graph.get(key)):
             if isinstance(item, dict) and isinstance(item.get(needed), str):
                 yield item
             else:
@@ -170,8 +172,8 @@ def _typed(node: Node, repairs: list[Repair]) -> Node:
             changed[key] = [item for item in listed if not _empty(item)]
             reason = f"{len(listed) - len(changed[key])} {key} without a value: dropped"
             repairs.append(Repair(0, node["id"], reason))
-    for synonym in meta.get("synonyms") or ():
-        if isinstance(synonym, dict) and "#" in str(synonym.get("pred")):
+    for synonym in _list(meta.get("synonyms")):
+        if isinstance(synonym, dict) and isinstance(synonym.get("pred"), str):
             synonym["pred"] = synonym["pred"].rpartition("#")[2]
     if meta.get("comments"):
         said = meta["comments"] if isinstance(meta["comments"], list) else [meta["comments"]]
@@ -196,6 +198,10 @@ def _merged(first: Node, second: Node) -> Node:
 def _meta(node: Node) -> Node:
     meta = node.get("meta")
     return meta if isinstance(meta, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _one_comment(node: Node) -> Node:
@@ -254,6 +260,8 @@ def _key(text: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, int | float):
+        return shown(value)
     if not isinstance(value, str):
         raise Unreadable("no text")
     return value
@@ -337,7 +345,7 @@ class _Reader:
         listed = meta.get(key)
         if listed is not None and not isinstance(listed, list):
             self.note(f"{name} {shown(listed)}", f"no list of {key}: dropped")
-        for item in listed if isinstance(listed, list) else ():
+        for item in _list(listed):
             found = self._part(name, item, read, item)
             if found is not None:
                 yield found
