@@ -50,9 +50,9 @@ def cell(column: int, row: int, text: str | None, shared: list[str]) -> str:
     return f'<c {place} t="s"><v>{len(shared) - 1}</v></c>'
 
 
-def write(path, rows: str, shared: str = "") -> None:
+def write(path, rows: str, shared: str = "", *, parts: bool = True) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-        for name, text in PARTS.items():
+        for name, text in PARTS.items() if parts else ():
             out.writestr(name, text)
         out.writestr(SHEET, f"<worksheet {NS}><sheetData>{rows}</sheetData></worksheet>")
         out.writestr("xl/sharedStrings.xml", f"<sst {NS}>{shared}</sst>")
@@ -62,15 +62,15 @@ def inline(place: str, text: str) -> str:
     return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
 
 
-@pytest.fixture
-def book(tmp_path):
+@pytest.fixture(params=[True, False], ids=["whole", "sheet only"])
+def book(tmp_path, request):
     shared: list[str] = []
     rows = [
         f"<row>{''.join(cell(c, r, t, shared) for c, t in enumerate(row))}</row>"
         for r, row in enumerate([HEAD, *ROWS], 1)
     ]
     path = tmp_path / "Cell_marker_Human.xlsx"
-    write(path, "".join(rows), "".join(shared))
+    write(path, "".join(rows), "".join(shared), parts=request.param)
     return path
 
 

@@ -11,6 +11,19 @@ import polars as pl
 from lakehouse._lazy import require
 from lakehouse.ontology.reading.unpack import allowed, bomb
 
+_SHEET = "xl/worksheets/sheet1.xml"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_LINKS = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+_PARTS = {
+    "_rels/.rels": f'{_LINKS}<Relationship Id="a" Type="{_OFFICE}/officeDocument" '
+    'Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
+    '<sheet name="sheet1" sheetId="1" r:id="b"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": f'{_LINKS}<Relationship Id="b" Type="{_OFFICE}/worksheet" '
+    'Target="worksheets/sheet1.xml"/></Relationships>',
+}
+
 
 def first_sheet(path: Path) -> pl.DataFrame:
     """The first sheet; its first row names the columns, and all values are texts.
@@ -48,6 +61,7 @@ def _bounded(path: Path) -> io.BytesIO:
 
     The reader believes the compressed streams, so that a workbook whose directory tells of a few
     bytes could still fill the memory; `zipfile` reads no more of a part than the directory says.
+    What only tells where the first sheet is may be missing, as in workbooks made by hand.
     """
     size, copied = path.stat().st_size, io.BytesIO()
     with zipfile.ZipFile(path) as book, zipfile.ZipFile(copied, "w") as copy:
@@ -55,5 +69,9 @@ def _bounded(path: Path) -> io.BytesIO:
             raise ValueError(str(bomb(size)))
         for info in book.infolist():
             copy.writestr(info.filename, book.read(info))
+        if _SHEET in book.namelist():
+            for name, text in _PARTS.items():
+                if name not in book.namelist():
+                    copy.writestr(name, text)
     copied.seek(0)
     return copied
