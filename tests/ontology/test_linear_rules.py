@@ -64,7 +64,9 @@ def test_patterns_of_ontologies():
             lambda d=data: source._kind(b"x\n" + d),
             lambda d=data: source._root(b"<?xml?>" + d),
             lambda d=data: obograph._UNDERSCORED.sub(b"", d),
-            lambda d=data: [p.search(d) for p in (obo._COMMENT, obo._OPEN_END, obo._ALL_IDS)],
+            lambda d=data: [
+                p.search(d) for p in (obo._COMMENT, obo._OPEN_END, obo._ALL_IDS, obo._USUAL_IDS)
+            ],
             lambda d=data: [p.search(d) for p in (owl._DECLARATION, owl._ENTITY)],
         ):
             within(action)

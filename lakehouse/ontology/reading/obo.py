@@ -28,6 +28,7 @@ _QUALIFIERS = re.compile(r'\{[^\s"{}=]+="')
 
 _COMMENT = re.compile(rb"(?m)^[ \t]*![^\n]*")
 _OPEN_END = re.compile(rb"(?<!\\)(?:\\\\)*\\\n")
+_USUAL_IDS = re.compile(rb"\nid:[ \t]*([^\s!{]*)")
 _ALL_IDS = re.compile(rb"(?m)^[ \t]*id[ \t]*:[ \t]*([^\s!{]*)")
 _IDENTIFYING = tuple(
     tag + b":"
@@ -135,9 +136,12 @@ def misread(data: bytes) -> bool:
     """Whether the strict parser would accept this text and still read something else.
 
     An id with an escaped colon would be another id, a line that ends in a backslash would swallow
-    the clause after it, and of an instance nothing is told.
+    the clause after it, terms of one id would be merged and instances left out without a word.
     """
     if b"\n[Instance]" in data or (b"\\\n" in data and _OPEN_END.search(data)):
+        return True
+    ids = _USUAL_IDS.findall(data)
+    if len(set(ids)) < len(ids):
         return True
     at = data.find(b"\\:")
     while at >= 0:
