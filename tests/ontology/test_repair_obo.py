@@ -333,8 +333,10 @@ def test_blank_synonyms_are_none():
         'def: "a" ' + "x" * 100_000,
         "name: " + "{" * 20_000,
         'synonym: "a" EXACT ' + "y" * 20_000,
+        "name: a\\\n" + "b\\\n" * 200_000 + "c",
+        'def: "a\n' + "b\n" * 200_000 + "c",
     ],
-    ids=["blanks", "brackets", "word", "braces", "type"],
+    ids=["blanks", "brackets", "word", "braces", "type", "backslashes", "open text"],
 )
 def test_long_lines_are_repaired_in_time(clause: str):
     before = time.process_time()

@@ -10,6 +10,7 @@ from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
 from lakehouse.ontology.reading import obo, obograph, owl
 from lakehouse.ontology.reading import pronto as _pronto
+from lakehouse.ontology.reading.obo_clauses import unescape
 from lakehouse.ontology.reading.raw import Raw
 from lakehouse.ontology.reading.source import Content
 
@@ -47,7 +48,7 @@ def load(content: Content) -> Loaded:
     """The rows of prepared content, the repairs, and where its clauses stand.
 
     Raises:
-        Refused: Not even the repaired content loads.
+        Refused: It is no XML, or JSON without a graph.
     """
     raw, repairs, lines = _LOADERS[content.format](content.data)
     repairs += lines.place(_former_parents(raw))
@@ -154,8 +155,7 @@ def _other_types(data: bytes, raw: Raw) -> Iterator[tuple[str, str, str, str]]:
         elif inside and line.startswith(b"synonym:") and (found := _SYNONYM.match(line)):
             text, scope, kind = found.groups()
             if seen.setdefault(text + scope, kind) != kind:
-                shown = re.sub(r"\\(.)", lambda e: _ESCAPES.get(e[1], e[1]), text.decode())
-                row = (key, shown, scope.decode())
+                row = (key, unescape(text.decode()), scope.decode())
                 yield from (
                     (*row, k.decode())
                     for k in (kind, seen[text + scope])
@@ -163,13 +163,10 @@ def _other_types(data: bytes, raw: Raw) -> Iterator[tuple[str, str, str, str]]:
                 )
 
 
-_ESCAPES = {"n": "\n", "t": "\t", "W": " "}
-
-
 def _repeated(data: bytes, raw: Raw) -> bool:
     """Whether a clause that may stand once in a stanza stands more often, where pronto keeps one."""
     # typedefs have no table, so what is lost of them isn't counted
-    others = data.count(b"\n[Typedef]") + data.count(b"\n[Instance]")
+    others = data.count(b"\n[Typedef]")
     held = {b"name": 1, b"def": 2, b"namespace": 3, b"is_obsolete": 4, b"comment": 7}
     return any(
         data.count(b"\n" + tag + b":")

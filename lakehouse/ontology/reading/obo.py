@@ -233,17 +233,20 @@ class _Reader:
         index = 0
         while index < len(lines):
             line, number = lines[index], index + 1
+            parts = [line]
             index += 1
             while (
-                line.endswith("\\")
-                and (len(line) - len(line.rstrip("\\"))) % 2
+                parts[-1].endswith("\\")
+                and (len(parts[-1]) - len(parts[-1].rstrip("\\"))) % 2
                 and index < len(lines)
                 and not _NO_CONTINUATION.match(lines[index])
             ):
-                line = line[:-1] + lines[index].lstrip()
+                parts[-1] = parts[-1][:-1]
+                parts.append(lines[index].lstrip())
                 index += 1
             if index > number:
-                self.note(number, lines[number - 1], "joined with the line after the backslash")
+                self.note(number, line, "joined with the line after the backslash")
+                line = "".join(parts)
             elif '"' in line and _OPEN_TEXT.fullmatch(line):
                 line, index = self._closed(line, lines, index)
             yield number, line
