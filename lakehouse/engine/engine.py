@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.engine.catalog import place
-from lakehouse.engine.catalog.base import Catalog, Commit, Heads
+from lakehouse.engine.catalog.base import Catalog, Commit, Heads, Swap
 from lakehouse.engine.commit import leases
 from lakehouse.engine.commit.changes import Changes
-from lakehouse.engine.commit.committer import Committer
-from lakehouse.engine.commit.evolve import add_tables, lost_tables, missing_tables
+from lakehouse.engine.commit.committer import Committer, reconcile
+from lakehouse.engine.commit.evolve import add_columns, check_none_lost, lacking
 from lakehouse.engine.commit.leases import Lease, Leases
 from lakehouse.engine.commit.parts import Parts
 from lakehouse.engine.confine import FOLDER, Confinement, Owner
@@ -77,12 +77,23 @@ class Engine:
         self._leases = Leases(files, self.folder)
         self._cache = TableCache(files)
         self._history = History(catalog, self._cache, self.specs)
-        self._parts = Parts(catalog, files, self._cache, self.specs, limits, self._leases)
-        self._committer = Committer(self._parts)
+        self._make_parts()
         self._state: tuple[object, State] | None = None
         self._info: dict[str, str] | None = None
         self._visited: set[str] = set()
         self._marker: dict[str, Any] = {}
+
+    def _make_parts(self) -> None:
+        self._parts = Parts(
+            self._catalog,
+            self._files,
+            self._cache,
+            self.specs,
+            self._limits,
+            self._leases,
+            self.folder,
+        )
+        self._committer = Committer(self._parts)
 
     # -- making and opening ----------------------------------------------------------
 
@@ -97,11 +108,11 @@ class Engine:
         limits: Limits | None = None,
         options: dict[str, Any] | None = None,
     ) -> Engine:
-        """Make a new lake.
+        """Make a new lake, without tables: each is made when it is first written to.
 
         Args:
             root: Local folder or URI below which tables and artifacts will lie.
-            specs: The tables.
+            specs: The tables that it may have.
             db: URL of the catalog database; None keeps a SQLite file in the lake.
             info: Settings to record, such as the lake's name.
             limits: Sizes other than the default ones.
@@ -136,7 +147,7 @@ class Engine:
             settings = known
         engine = cls(root, files, catalog, specs, limits or Limits())
         files.confine(root, engine.uid)
-        engine._ensure_tables("lake created")
+        engine._begin_log()
         marker: dict[str, Any] = {
             k: settings[k] for k in ("format", "uid", "name") if k in settings
         }
@@ -154,13 +165,13 @@ class Engine:
         options: dict[str, Any] | None = None,
         found: bool = False,
     ) -> Engine:
-        """Open a lake; adds the columns and tables that it lacks, and follows a move.
+        """Open a lake; adds the columns that its tables lack, and follows a move.
 
-        Who may only read sees what it lacks as empty.
+        Tables and columns that it lacks are seen as empty.
 
         Args:
             root: The lake's root.
-            specs: The tables.
+            specs: The tables that it may have.
             db: URL of the catalog database; None takes what the lake's marker names.
             limits: Sizes other than the default ones.
             options: Options for fsspec where the root is a URI.
@@ -190,7 +201,7 @@ class Engine:
                 if db or marker.get("db"):
                     place.check_moved(root, str(known["root"]), options)
                 engine._follow_move(str(known["root"]))
-            engine._ensure_tables("schema evolved")
+            engine._ensure_columns()
         except BaseException:
             engine.close()  # nobody else can, and a garbage collector would some time later
             raise
@@ -271,20 +282,21 @@ class Engine:
         """Whether the present user has the right to commit, as far as can be known."""
         return self._catalog.may_write() and self._files.may_write()
 
-    def _ensure_tables(self, message: str) -> None:
-        missing = self._at_heads(
-            lambda heads: missing_tables(
-                self._cache,
-                self.specs,
-                heads,
-                self.folder,
-                lost_tables(self._catalog, self.specs, heads),
-            )
-        )
-        if missing and not self.may_write():
-            self._cache.fills = True
-        elif missing:
-            add_tables(self._catalog, self._cache, self.specs, self._files, self.folder, message)
+    def _begin_log(self) -> None:
+        with self._catalog.exclusive() as exclusive:
+            if exclusive.heads().seq < 0:
+                exclusive.swap(Swap(new_uid(), datetime.now(UTC), message="lake created"))
+
+    def _ensure_columns(self) -> None:
+        def lack(heads: Heads) -> bool:
+            check_none_lost(heads, self.specs)
+            return bool(lacking(self._cache, self.specs, heads, self.specs))
+
+        if self._at_heads(lack) and self.may_write():
+            with self._catalog.exclusive() as exclusive:
+                # what a stock writer wrote is entered first, or its keys would never be claimed
+                heads = reconcile(exclusive, self._cache, self.specs, exclusive.heads())
+                add_columns(exclusive, self._parts, heads, self.specs)
             view.release(self)
 
     def _at_heads(self, action: Callable[[Heads], _T]) -> _T:
@@ -303,6 +315,7 @@ class Engine:
             self.root, self.folder = old, f"{old}/{FOLDER}"
             self._files.confine(old, self.uid)
             self._leases.folder = f"{self.folder}/{leases.FOLDER}"
+            self._make_parts()
             return
         with self._catalog.exclusive() as exclusive:
             self._info = None
@@ -340,6 +353,7 @@ class Engine:
         if known is not None and known[0] == token:
             return known[1]
         heads = self._catalog.heads()
+        check_none_lost(heads, self.specs)
         state = known[1] if known is not None else None
         if state is None or state.seq != heads.seq or state.pointers != heads.pointers:
             state = self._bind(heads.seq, heads.commit_id, heads.pointers)

@@ -153,7 +153,7 @@ def part_ways(
     """
     state = lake.state
     # a dataset that another process saves meanwhile keeps its set, too
-    changes.expect_table("artifact_link", state.pointers["artifact_link"])
+    changes.expect_table("artifact_link", state.pointers.get("artifact_link"))
     links = state.arrow("artifact_link")
     hits = pc.and_(pc.equal(links["registry"], "schema"), pc.equal(links["target_uid"], schema_uid))
     rows = [r for r in links.filter(hits).to_pylist() if r["slot"] is not None]

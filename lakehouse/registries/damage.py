@@ -151,7 +151,7 @@ def _artifact_rows(
     if not check.deep or catalog is None:
         return
     damaged = {d.version for d in check.report.damages}
-    done = {state.pointers["artifact"]}
+    done = {state.pointers.get("artifact")}
     for table, seq, location in catalog.locations():
         if table != "artifact" or location in done or location in damaged:
             continue

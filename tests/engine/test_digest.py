@@ -266,10 +266,11 @@ def test_names_and_seals() -> None:
 
 def test_columns_are_not_added_for_a_flipped_name(tmp_path: Path) -> None:
     engine = Engine.create(str(tmp_path / "lake"), SPECS)
+    insert(engine, [thing(1)])
     path = Path(engine.state().pointers["thing"])
     path.write_bytes(path.read_bytes().replace(b'"weight"', b'"weighd"'))
     with pytest.raises(LakeCorrupt, match=path.name):
         Engine.open(engine.root, [WIDER, LINK])
     with sqlite3.connect(f"{engine.folder}/catalog.db") as db:
-        assert db.execute("SELECT max(seq) FROM lh_commit").fetchone() == (0,)
+        assert db.execute("SELECT max(seq) FROM lh_commit").fetchone() == (1,)
     db.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import StaticTable
 
 from lakehouse.engine import Changes, Engine, Limits, TableSpec
 from lakehouse.engine.catalog.place import MARKER
@@ -570,7 +571,11 @@ class TestEvolution:
         found = wider.state().row("thing", rows[3]["uid"])
         assert found is not None
         assert (found["note"], found["name"]) == ("later", "again")
-        assert wider.state_at(1).arrow("thing").schema.names == list(THING.column_names)
+        before = wider.state_at(1)
+        schema = StaticTable.from_metadata(before.pointers["thing"]).schema()
+        assert [field.name for field in schema.fields] == list(THING.column_names)
+        assert sorted(before.arrow("thing").column_names) == sorted(WIDER.column_names)
+        assert before.arrow("thing")["note"].null_count == 12
         again = Engine.open(engine.root, [WIDER, LINK], db=db)
         assert again.log(1)[0].message == ""
         again.close()
@@ -579,9 +584,13 @@ class TestEvolution:
     def test_a_new_table(self, engine: Engine, db: str | None) -> None:
         insert(engine, [thing(1)])
         more = Engine.open(engine.root, [*SPECS, TableSpec("note", LINK.columns)], db=db)
+        assert "note" not in more.state().pointers
+        assert more.log(1)[0].tables == ("thing",)
         insert(more, [{"uid": new_uid(), "n": 1}], table="note")
+        assert more.log(1)[0].tables == ("note",)
         assert engine.state().tables == ("link", "note", "thing")
-        assert more.state_at(1).tables == ("link", "thing")
+        assert more.state_at(1).pointers.keys() == {"thing"}
+        assert more.state_at(1).count("note") == 0
         more.close()
 
     def test_a_bulk_insert_that_a_new_column_overtakes(

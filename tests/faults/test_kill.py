@@ -81,7 +81,9 @@ def check_keys(engine: Engine, root: Path) -> None:
 def check_stock(engine: Engine, root: Path) -> None:
     """Stock pyiceberg opens the catalog and reads the same rows."""
     catalog = SqlCatalog("lakehouse", uri=f"sqlite:///{root}/.lakehouse/catalog.db")
-    for table in engine.state().tables:
+    state = engine.state()
+    assert {name for _, name in catalog.list_tables("lake")} == state.pointers.keys()
+    for table in state.pointers:
         theirs = catalog.load_table(("lake", table)).scan().to_arrow().to_pylist()
         ours = engine.state().arrow(table).to_pylist()
         assert sorted(theirs, key=lambda r: r["uid"]) == sorted(ours, key=lambda r: r["uid"])
@@ -172,6 +174,28 @@ def test_a_creation_that_was_killed_is_completed(server: ForkServer, tmp_path: P
         check_stock(engine, root)
         check_gc(root)
         engine.close()
+
+
+def test_first_writes_that_are_killed(server: ForkServer, tmp_path: Path) -> None:
+    """Two processes make the same tables at once, and die on the way."""
+    victims = Victims(server, tmp_path)
+    print(f"seed {SEED}")
+    for i in range(25):
+        root = tmp_path / f"lake{i}"
+        engine = Engine.create(str(root), SPECS, limits=LIMITS)
+        before = len(victims.acks)
+        victims.round(root, {"single": {}, "bulk": {}}, 0.02)
+        acks = victims.acks[before:]
+        assert engine.state().pointers.keys() in ({"label", "link"}, set())
+        check_batches(engine.state(), acks)
+        check_log(engine, acks)
+        check_stock(engine, root)
+        engine.commit(insert_both(batch_rows("last", 150)))
+        check_batches(engine.state(), [*acks, {"op": "insert", "batch": "last"}])
+        check_keys(engine, root)
+        check_gc(root)
+        engine.close()
+    assert victims.killed > 0
 
 
 def test_an_opening_that_was_killed_while_it_follows_a_move_is_completed(

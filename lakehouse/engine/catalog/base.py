@@ -52,7 +52,8 @@ class Heads:
         commit_id: Its id.
         pointers: The metadata location of every table.
         logged: The location that the log last recorded for every table; where it differs
-            from the pointer, a writer that doesn't know us has moved the table.
+            from the pointer, a writer that doesn't know us has moved the table. Tables without
+            rows from the beginning aren't made yet, and are in neither.
     """
 
     seq: int
@@ -63,6 +64,10 @@ class Heads:
     def foreign(self) -> dict[str, str]:
         """Tables whose pointer isn't the last logged one, with that pointer."""
         return {t: p for t, p in self.pointers.items() if self.logged.get(t) != p}
+
+    def lost(self) -> dict[str, str]:
+        """Tables that the log knows and that have no pointer, with the logged location."""
+        return {t: p for t, p in self.logged.items() if t not in self.pointers}
 
 
 @dataclass

@@ -65,11 +65,13 @@ TELLING = (
 )
 
 HEADS = f"""
-    SELECT t.table_name, t.metadata_location, h.location, c.seq, c.id
+    WITH t AS (SELECT table_name, metadata_location FROM iceberg_tables
+               WHERE catalog_name = '{CATALOG_NAME}' AND table_namespace = '{NAMESPACE}')
+    SELECT n.table_name, t.metadata_location, h.location, c.seq, c.id
     FROM (SELECT seq, id FROM lh_commit ORDER BY seq DESC LIMIT 1) c
-    LEFT JOIN iceberg_tables t
-      ON t.catalog_name = '{CATALOG_NAME}' AND t.table_namespace = '{NAMESPACE}'
-    LEFT JOIN lh_head h ON h.table_name = t.table_name
+    LEFT JOIN (SELECT table_name FROM t UNION SELECT table_name FROM lh_head) n ON 1 = 1
+    LEFT JOIN t ON t.table_name = n.table_name
+    LEFT JOIN lh_head h ON h.table_name = n.table_name
 """
 
 _LOG = "SELECT id, seq, parent, time_us, author, run, message, tables FROM lh_commit"

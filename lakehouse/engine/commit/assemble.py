@@ -146,7 +146,7 @@ def _entry(file: NewFile, snapshot_id: int, sequence: int) -> FileEntry:
 def _garbage(
     base: TableVersion, manifests: Sequence[Manifest], gone: Mapping[str, FileEntry]
 ) -> list[str]:
-    garbage = [base.location, *gone]
+    garbage = [*([base.location] if base.location else ()), *gone]
     if (snapshot := md.current_snapshot(base.metadata)) is not None:
         garbage.append(snapshot["manifest-list"])
     kept = {m.path for m in manifests}

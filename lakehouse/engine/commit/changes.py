@@ -55,7 +55,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.tables: dict[str, TableChanges] = {}
-        self.expected_tables: dict[str, str] = {}
+        self.expected_tables: dict[str, str | None] = {}
         self.expected_rows: dict[tuple[str, str], dict[str, Any]] = {}
         self.references: References | None = None  # by which every named row must be there
         self.checks: list[Callable[[Callable[[str], TableVersion]], None]] = []
@@ -112,10 +112,10 @@ class Changes:
         """Delete rows; those that aren't there are passed over."""
         self._of(table).deletes.update(dict.fromkeys(uids))
 
-    def expect_table(self, table: str, location: str) -> None:
+    def expect_table(self, table: str, location: str | None) -> None:
         """Commit only if a table is still at the version from which this was decided.
 
-        If it isn't, committing raises `CommitConflict`; then decide again, and commit that.
+        None is the location of a table that isn't made yet. If it isn't, committing raises `CommitConflict`; then decide again, and commit that.
         """
         self.expected_tables[table] = location
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from lakehouse.engine.catalog.base import Commit, Exclusive, Heads, KeysTaken, PointerMoved, Swap
 from lakehouse.engine.commit.changes import Changes
+from lakehouse.engine.commit.evolve import add_columns, base_of
 from lakehouse.engine.commit.leases import Lease
 from lakehouse.engine.commit.named_rows import NamedRows
 from lakehouse.engine.commit.parts import Parts
@@ -86,6 +87,13 @@ def reconcile(
 
 
 def _check_uids(table: str, version: TableVersion) -> None:
+    if version.memory_schema.names[0] != "uid":
+        raise IntegrityError(
+            f"Another Iceberg engine made the table {table!r} with other columns.",
+            found=", ".join(version.memory_schema.names),
+            expected="uid as the first one",
+            hint="drop it with the engine that made it: it is made by the first row that is saved",
+        )
     counts = version.arrow()["uid"].value_counts()
     repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
     if repeated:
@@ -186,7 +194,7 @@ class Committer:
                 if rows.num_rows < self._parts.limits.bulk_rows:
                     one = Ready([], rows, bulk_claims(spec, rows))
                 else:
-                    base = self._parts.cache.version(heads.pointers[name])
+                    base = base_of(self._parts, heads, name)
                     one = prepare(spec, base, rows, self._parts.limits)
                     lease.add(f.path for f in one.files)
                     self._parts.files.write([(f.path, f.data) for f in one.files])
@@ -203,15 +211,16 @@ class Committer:
         who: tuple[str, str, str],
     ) -> Commit:
         heads = reconcile(exclusive, self._parts.cache, self._parts.specs, exclusive.heads())
+        heads = add_columns(exclusive, self._parts, heads, changes.tables)
         self._check_expected(changes, heads)
         self._named.check(changes, heads.pointers)
         for check in changes.checks:
-            check(lambda table: self._parts.cache.version(heads.pointers[table]))
+            check(lambda table: base_of(self._parts, heads, table))
         user, run, message = who
         swap = Swap(commit_id, datetime.now(UTC), user, run, message)
         staged: list[StagedTable] = []
         for name, table in changes.tables.items():
-            base = self._parts.cache.version(heads.pointers[name])
+            base = base_of(self._parts, heads, name)
             swap.claims += table.claims
             swap.releases += table.releases
             one = stage_table(
@@ -220,7 +229,7 @@ class Committer:
             if one is None:
                 continue
             staged.append(one)
-            swap.pointers[name] = (base.location, one.version.location)
+            swap.pointers[name] = (base.location or None, one.version.location)
             swap.claims += one.claims
             swap.bulk += one.bulk
             swap.releases += one.releases
@@ -246,7 +255,7 @@ class Committer:
             if heads.pointers.get(table) != location
         ]
         for (table, uid), values in changes.expected_rows.items():
-            row = self._parts.cache.version(heads.pointers[table]).row(uid) or {}
+            row = base_of(self._parts, heads, table).row(uid) or {}
             if any(row.get(name) != value for name, value in values.items()):
                 moved.append(f"{table} {uid}")
         if moved:

@@ -86,7 +86,7 @@ class NamedRows:
         if not doomed or references is None:
             return
         for table, location in pointers.items():
-            if decided.get(table, location) == location:
+            if decided.get(table) == location:  # one that was made since is looked at, too
                 continue
             change = changes.tables.get(table)
             for reference in references(table):

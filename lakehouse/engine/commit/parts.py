@@ -24,6 +24,7 @@ class Parts:
         specs: The specifications of its tables by name.
         limits: How large files grow, and when they are folded.
         leases: What running writers announce.
+        folder: The folder of the lake's own files.
     """
 
     catalog: Catalog
@@ -32,3 +33,4 @@ class Parts:
     specs: Mapping[str, TableSpec]
     limits: Limits
     leases: Leases
+    folder: str

@@ -146,6 +146,10 @@ class TableStage:
 
     def insert(self, insert: Insert, ready: Ready | None = None) -> None:
         """Add rows, which may have been prepared before the lock."""
+        if ready is not None and ready.files and not ready.fits(self._base.schema):
+            # the table wasn't made yet, and a process with other code has made it meanwhile
+            self._out.garbage += [file.path for file in ready.files]
+            ready = None
         if ready is not None and ready.files:
             # another process may have added columns since they were written
             for file in ready.files:

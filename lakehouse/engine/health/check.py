@@ -124,12 +124,10 @@ class TableCheck:
                     Damage(kinds.DANGLING, f"tag {name!r}", f"there is no commit {seq}")
                 )
         newest = {table: location for table, _, location in kept}
+        newest = {**heads.lost(), **newest}
         for table in sorted(newest.keys() | self.site.specs.keys()):
             pointer, logged = heads.pointers.get(table), newest.get(table)
-            if pointer is None and (logged is not None or heads.seq > 0):
-                if logged is None:
-                    self.report.notes.append(f"table {table!r} will be made at the next opening")
-                    continue
+            if pointer is None and logged is not None:
                 detail = f"the catalog has lost its pointer, which was {logged}"
                 self.report.damages.append(Damage(kinds.CATALOG, f"table {table!r}", detail, table))
             elif logged is not None and heads.logged.get(table, logged) != logged:

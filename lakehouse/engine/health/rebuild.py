@@ -105,7 +105,7 @@ def rebuilt_catalog(
     for table, files in sorted(found.items()):
         pointer = _newest(site, cache, recorded, files)
         if pointer is None:
-            told.append(f"table {table!r}: no metadata file can be read; it is made empty")
+            told.append(f"table {table!r}: no metadata file can be read; it is empty now")
         else:
             pointers[table] = pointer
     if not pointers:

@@ -360,6 +360,8 @@ class TableRepair:
         for table, spec in self.site.specs.items():
             version = self._planned(plan, heads, table, fresh)
             if version is None:
+                if table not in self._on_disk:  # it isn't made yet, and so has no row
+                    uids[table] = pa.array([], pa.string())
                 continue
             rows = version.arrow()
             found = list(key_damages(catalog, rows, spec))

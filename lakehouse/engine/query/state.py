@@ -17,7 +17,7 @@ import pyarrow as pa
 from lakehouse.engine.query.quoting import quoted
 from lakehouse.engine.table.limits import Limits
 from lakehouse.engine.table.spec import TableSpec
-from lakehouse.engine.table.version import TableCache, TableVersion, empty_version
+from lakehouse.engine.table.version import TableCache, TableVersion
 from lakehouse.errors import UnknownField, near
 from lakehouse.io.uris import is_remote
 
@@ -46,10 +46,12 @@ _DUCK = {
 class State:
     """All tables as of one commit. Immutable; reading it never sees later commits.
 
+    A table that isn't made yet is there without rows, and a column that a table lacks is null.
+
     Attributes:
         seq: The commit's number.
         commit_id: The commit's id.
-        pointers: The metadata location of every table.
+        pointers: The metadata location of every table that is made.
     """
 
     def __init__(
@@ -75,24 +77,24 @@ class State:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of all tables."""
-        return tuple(sorted(self.pointers))
+        """Names of all tables, those that aren't made yet, too."""
+        return tuple(sorted({*self.pointers, *self._specs}))
 
     def version(self, table: str) -> TableVersion:
         """The version of a table in this state."""
         version = self._versions.get(table)
         if version is None:
-            spec = self._specs.get(table) if self._cache.fills else None
-            if table not in self.pointers and spec is not None:
-                return self._versions.setdefault(table, empty_version(self._cache, spec))
-            if table not in self.pointers:
+            spec, pointer = self._specs.get(table), self.pointers.get(table)
+            if pointer is not None:
+                version = self._cache.version(pointer)
+                version = version if spec is None else version.widened(spec)
+            elif spec is not None:
+                version = self._cache.unmade(spec)
+            else:
                 raise UnknownField(
                     f"There is no table {table!r} in this state of the lake.",
-                    expected=", ".join(near(table, list(self.pointers))) or ", ".join(self.tables),
+                    expected=", ".join(near(table, self.tables) or self.tables),
                 )
-            version = self._cache.version(self.pointers[table])
-            if spec is not None:
-                version = version.widened(spec)
             self._versions[table] = version
         return version
 
@@ -192,7 +194,7 @@ class State:
             query,
             params,
             source=self._source,
-            tables=frozenset({*self.pointers, *(self._specs if self._cache.fills else ())}),
+            tables=frozenset(self.tables),
             views=views or {},
             extra=tables or {},
             access=access or duck.REGISTRIES,

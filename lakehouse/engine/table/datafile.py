@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lakehouse.engine.table.digest import content_uuid
 from lakehouse.engine.table.keypack import BulkClaim
 from lakehouse.engine.table.limits import Limits
+from lakehouse.engine.table.metadata import field_id
 from lakehouse.engine.table.spec import TableSpec
 from lakehouse.engine.table.version import TableVersion
 from lakehouse.errors import InvalidArgument
@@ -85,11 +86,18 @@ class Ready:
         files: The files of a large one, which are written already.
         rows: The rows of a small one, which may be folded with others.
         claims: The unique keys that it claims.
+        schema: The columns of the files, with field ids.
     """
 
     files: list[NewFile]
     rows: pa.Table
     claims: list[BulkClaim]
+    schema: pa.Schema | None = None
+
+    def fits(self, schema: pa.Schema) -> bool:
+        """Whether the files' columns have the field ids that a table gives them now."""
+        ids = {f.name: field_id(f) for f in schema}
+        return all(ids.get(f.name) == field_id(f) for f in self.schema or ())
 
 
 def new_file(folder: str, table: pa.Table, data: pa.Buffer) -> NewFile:
@@ -175,7 +183,7 @@ def prepare(spec: TableSpec, base: TableVersion, rows: pa.Table, limits: Limits)
     with ThreadPoolExecutor(1) as beside:
         claims = beside.submit(pack)
         files = split(table, base.schema, base.metadata["location"], cap)
-        return Ready(files, table.slice(0, 0), claims.result())
+        return Ready(files, table.slice(0, 0), claims.result(), base.schema)
 
 
 def one_column(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

@@ -196,7 +196,10 @@ def with_snapshot(
     manifest_list: str,
     summary: dict[str, str],
 ) -> Metadata:
-    """The metadata after a commit; only the last few snapshots are kept in it."""
+    """The metadata after a commit; only the last few snapshots are kept in it.
+
+    Without a previous location it is a table's first.
+    """
     now = _now_ms(metadata)
     parent = metadata.get("current-snapshot-id")
     snapshot = {
@@ -212,10 +215,10 @@ def with_snapshot(
     kept = [*metadata["snapshots"], snapshot][-KEPT_SNAPSHOTS:]
     alive = {s["snapshot-id"] for s in kept}
     log = [e for e in metadata.get("snapshot-log", ()) if e["snapshot-id"] in alive]
-    history = [
-        *metadata.get("metadata-log", ()),
-        {"timestamp-ms": metadata["last-updated-ms"], "metadata-file": previous_location},
-    ]
+    history = list(metadata.get("metadata-log", ()))
+    if previous_location:
+        before = metadata["last-updated-ms"]
+        history.append({"timestamp-ms": before, "metadata-file": previous_location})
     return {
         **metadata,
         "last-sequence-number": snapshot["sequence-number"],
@@ -236,10 +239,9 @@ def written_anew(
 ) -> Metadata:
     """The metadata with one snapshot, which knows of none before it."""
     bare = without_snapshots(metadata)
-    made = with_snapshot(
+    return with_snapshot(
         bare, "", snapshot_id=snapshot_id, manifest_list=manifest_list, summary=summary
     )
-    return {**made, "metadata-log": []}
 
 
 def without_snapshots(metadata: Metadata) -> Metadata:

@@ -117,7 +117,8 @@ class TableVersion:
     """One version of one table: its metadata, its manifests and its rows.
 
     Attributes:
-        location: Path of the metadata file, the version's identity.
+        location: Path of the metadata file, the version's identity; empty if the table isn't
+            made yet.
         metadata: The metadata document.
         manifests: The live manifests of the current snapshot.
         schema: The Arrow schema with field ids.
@@ -164,7 +165,7 @@ class TableVersion:
     def widened(self, spec: TableSpec) -> TableVersion:
         """This version with the columns that the specification has and it lacks, all null.
 
-        A lake that may only be read isn't given them.
+        So it is read until it is given them, which who may only read can't do.
         """
         if self._widened is None or self._widened[0] is not spec:
             metadata = md.evolved(self.metadata, spec)
@@ -280,20 +281,8 @@ class TableVersion:
         return out
 
 
-def empty_version(cache: TableCache, spec: TableSpec) -> TableVersion:
-    """A table that a lake lacks, without rows."""
-    metadata = md.new_metadata(spec, "")
-    return TableVersion(cache, "", metadata, ())
-
-
 class TableCache:
-    """Loads table versions, manifests and data files, and keeps what is in use.
-
-    Attributes:
-        fills: Whether what the lake lacks, and may not be given, is shown as empty.
-    """
-
-    fills = False
+    """Loads table versions, manifests and data files, and keeps what is in use."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -306,6 +295,7 @@ class TableCache:
             weakref.WeakValueDictionary()
         )
         self._checked: dict[str, tuple[int, int]] = {}
+        self._unmade: dict[str, tuple[TableSpec, TableVersion]] = {}
         self._lock = threading.RLock()
         forks.watch(self)
 
@@ -325,6 +315,14 @@ class TableCache:
             version = self._load(location)
         self.keep(version)
         return version
+
+    def unmade(self, spec: TableSpec) -> TableVersion:
+        """What readers see of a table that isn't made yet: no rows, its columns."""
+        known = self._unmade.get(spec.name)
+        if known is None or known[0] is not spec:
+            known = spec, TableVersion(self, "", md.new_metadata(spec, ""), ())
+            self._unmade[spec.name] = known
+        return known[1]
 
     def keep(self, version: TableVersion) -> None:
         """Keep a version; the least recently used one of its table makes room."""

@@ -208,7 +208,7 @@ def compare_states(
         branches: Only rows on these branches; all by default.
     """
     found = {}
-    for table in tables_of(lake, {*a.pointers, *b.pointers}, only):
+    for table in tables_of(lake, {*a.tables, *b.tables}, only):
         if a.pointers.get(table) == b.pointers.get(table):
             continue
         before = a.version(table) if table in a.pointers else None

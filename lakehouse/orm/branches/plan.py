@@ -120,7 +120,7 @@ def _plan_edits(lake: Lake, state: State, plan: Plan, prefer: str | None) -> Non
     for edit in edits.rows_of(state, plan.source["uid"]):
         table, uid, name = edit["registry"], edit["target_uid"], edit["field"]
         plan.done.append(edit)
-        row = state.row(table, uid) if table in state.pointers else None
+        row = state.row(table, uid)
         if row is not None:
             row = {**row, **theirs.get(table, {}).get(uid, {})}
         value, base = (edits.decode(specs[table], name, edit[k]) for k in ("value", "base"))

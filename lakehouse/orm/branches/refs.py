@@ -35,7 +35,7 @@ def diff_of(lake: Lake, a: Any, b: Any, registry: Any) -> Diff:
     first, second = _branch_of(lake, a), MAIN if b is None else _branch_of(lake, b)
     if first is not None and second is not None and first != second:
         source, target = (second, first) if first == MAIN else (first, second)
-        tables_of(lake, lake.engine.state().pointers, only)  # unknown names are refused
+        tables_of(lake, lake.engine.state().tables, only)  # unknown names are refused
         found = diff_of_plan(lake, plan_of(lake, source, target))
         return found if only is None else found.filter(*only)
     newest = lake.engine.state()
@@ -96,7 +96,7 @@ def _on_branch(
         laid = edits.edits_of(state, specs, branch) if side != MAIN else {}
         views.append(edits.BranchState(state, specs, branch, laid))
     found = {}
-    for table in tables_of(lake, {*states[0].pointers, *states[1].pointers}, only):
+    for table in tables_of(lake, {*states[0].tables, *states[1].tables}, only):
         diff = compare_rows(lake, table, *(_seen(view, table, branch) for view in views))
         if len(diff):
             found[diff.registry] = diff
@@ -104,6 +104,6 @@ def _on_branch(
 
 
 def _seen(state: State, table: str, branch: str) -> pa.Table:
-    if table not in state.pointers:
+    if table not in state.tables:
         return no_rows()
     return on_branches(state.arrow(table), (MAIN, branch))

@@ -343,7 +343,7 @@ class Lake(CoreRegistries, Branching):
         """A registry's table, or a view, as a polars lazy frame bound to the present state."""
         if name in self.directory.registries:
             name = self.directory.get(name).meta.table
-        if name in self.views and name not in self.state.pointers:
+        if name in self.views and name not in self.state.tables:
             frame: pl.DataFrame = self.sql(f'SELECT * FROM "{name}"').pl()
             return frame.lazy()
         return self.state.scan(name)

@@ -51,4 +51,4 @@ def connection_on(state: State, views: Mapping[str, str]) -> duckdb.DuckDBPyConn
     """A DuckDB of its own that sees all tables and views of a state."""
     from lakehouse.engine.query import duck as sql
 
-    return sql.connection_on(state._source, frozenset(state.pointers), views)
+    return sql.connection_on(state._source, frozenset(state.tables), views)

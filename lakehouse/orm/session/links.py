@@ -165,7 +165,7 @@ def links_from(lake: Lake, table: str, subject_uid: str) -> list[Row]:
     """The links that a record has."""
     state = lake.state
     rows: list[Row] = []
-    if table in state.pointers:  # past states have fewer tables
+    if table in state.pointers:  # else it isn't made yet
         # without the times, which are slow to read
         parts = (part.select(_READ) for part in state.version(table).under(subject_uid))
         rows = [row for part in parts for row in part.to_pylist()]

@@ -55,13 +55,13 @@ class _Index:
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
-        self.pointer = ""
+        self.pointer: str | None = None
         self.checked = 0.0
         self.asked = 0
         self.holders: dict[Key, str] | None = None
 
     def follow(self, state: State, table: str, view: str = "") -> None:
-        pointer = state.pointers.get(table, "") + view  # past states have fewer tables
+        pointer = state.pointers.get(table, "") + view  # a table may not be made yet
         if pointer != self.pointer:
             self.pointer = pointer
             self.asked = 0

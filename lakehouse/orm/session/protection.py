@@ -138,7 +138,7 @@ def _accessor(subject: RegistryMeta, meta: RegistryMeta, table: str, row: Row) -
 
 
 def _check_values(lake: Lake, meta: RegistryMeta, uid: str) -> None:
-    if VALUES not in lake.state.pointers:
+    if VALUES not in lake.state.tables:
         return
     staged = staged_links(lake, VALUES)
     rows = rows_where(lake, VALUES, "feature_uid", uid).to_pylist()
@@ -186,7 +186,7 @@ def delete_belongings(batch: Batch, record: Any) -> None:
                 batch.delete(part)
     gone: dict[str, list[str]] = {}
     own = f"{meta.table}_link"
-    if own in lake.state.pointers:
+    if own in lake.state.tables:
         gone[own] = [r["uid"] for r in links_from(lake, own, uid)]
     for relation in meta.relations.values():
         if relation.foreign_key is None and not relation.protects:
@@ -195,7 +195,7 @@ def delete_belongings(batch: Batch, record: Any) -> None:
                 r["uid"] for r in read(lake, relation.link, uid)
             )
     values = []
-    if VALUES in lake.state.pointers:
+    if VALUES in lake.state.tables:
         rows = lake.state.prefix(VALUES, uid, _ALL)
         if (staged := staged_links(lake, VALUES)) is not None:
             rows += [staged.rows[value] for value in staged.ends["subject_uid"].get(uid, ())]

@@ -89,7 +89,7 @@ def decode(spec: TableSpec, field: str, text: str | None) -> Any:
 
 def rows_of(state: State, branch: str) -> list[Values]:
     """The edits of a branch as they are kept."""
-    if TABLE not in state.pointers or not state.count(TABLE):
+    if not state.count(TABLE):
         return []
     rows = state.arrow(TABLE)
     return list(rows.filter(pc.equal(rows["branch_uid"], branch)).to_pylist())
@@ -123,7 +123,7 @@ class BranchState(State):
         self.branches = (MAIN, branch)
         self._versions = base._versions
         self._edits = edits
-        self._laid: dict[str, tuple[str, pa.Table]] = {}
+        self._laid: dict[str, tuple[str | None, pa.Table]] = {}
 
     def follow(self, base: State) -> BranchState:
         """The same view of a newer state with the same edits."""
@@ -140,9 +140,9 @@ class BranchState(State):
         if not edits:
             return super().arrow(table)
         known = self._laid.get(table)
-        if known is None or known[0] != self.pointers[table]:
+        if known is None or known[0] != self.pointers.get(table):
             laid = laid_over(super().arrow(table), self._specs[table], edits)
-            known = self._laid[table] = (self.pointers[table], laid)
+            known = self._laid[table] = (self.pointers.get(table), laid)
         return known[1]
 
     def row(self, table: str, uid: str) -> Values | None:
@@ -246,7 +246,7 @@ def _keep_edit(
     branch, state = lake.branch_uid, lake.engine.state()
     for name, value in new.items():
         uid = edit_uid(branch, meta.table, row["uid"], name)
-        known = state.row(TABLE, uid) if TABLE in state.pointers else None
+        known = state.row(TABLE, uid)
         base = encode(row.get(name)) if known is None else known["base"]
         stamp = {"edited_at": datetime.now(UTC), "edited_by_uid": lake.user_uid or None}
         if known is None:

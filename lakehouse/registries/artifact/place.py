@@ -22,7 +22,7 @@ from lakehouse.storage import CacheDir, ContentHash, Saved, StorageLocation, Ver
 if TYPE_CHECKING:
     from lakehouse.orm import Lake
 
-_KNOWN: dict[str, dict[str, StorageLocation]] = {}  # by the storage table's version
+_KNOWN: dict[str | None, dict[str, StorageLocation]] = {}  # by the storage table's version
 
 
 def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
@@ -42,7 +42,7 @@ def home_of(lake: Lake, path: str) -> tuple[dict[str, Any], str] | None:
 
 def locations(lake: Lake) -> dict[str, StorageLocation]:
     """All storage locations of a lake's present state, and those of the open transaction."""
-    pointer = lake.state.pointers["storage"]
+    pointer = lake.state.pointers.get("storage")
     known = _KNOWN.get(pointer)
     if known is None:
         rows = lake.state.arrow("storage").select(["uid", "root"]).to_pylist()

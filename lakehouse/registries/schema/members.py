@@ -391,7 +391,7 @@ class SchemaContent(SchemaFields):
     ) -> None:
         """Leave datasets what they were validated with, those that others save meanwhile too."""
         state = self._lake.state
-        changes.expect_table("artifact", state.pointers["artifact"])
+        changes.expect_table("artifact", state.pointers.get("artifact"))
         feature_sets.part_ways(changes, self.uid, before, self._lake, batch.now)
         history = self._values.get("history") or {}
         if old_hash not in history and content.was_used(self._lake, self.uid, old_hash):
