@@ -24,6 +24,8 @@ ACTIONS: dict[str, tuple[str, int, float, float]] = {
     "filter": ("filter and count", 200, 1.0, 1.0),
     "load": ("load a small Parquet artifact", 100, 1.0, 1.0),
     "open lake": ("open a lake", 30, 1.0, 1.0),
+    "create lake": ("create a lake", 40, 1.0, 1.0),
+    "first label": ("save the first label of a lake", 40, 1.05, 0.0),
     "bulk read": ("read 100,000 labels from files", 30, 1.10, 0.0),
 }
 

@@ -49,6 +49,15 @@ def actions(folder: Path) -> dict[str, Callable[[], Any]]:
         fresh = ln.Lake.open(str(folder / "lake"))
         assert fresh.engine.state().arrow("ulabel").num_rows >= ROWS
 
+    def create() -> ln.Lake:
+        return ln.Lake.create(str(folder / f"lake{next(count)}"), modules=["bionty"])
+
+    def first_label() -> None:
+        with create() as new:
+            start = time.perf_counter()
+            new.ULabel(name="one").save()
+            first_label.took = time.perf_counter() - start  # type: ignore[attr-defined]
+
     return {
         "label": lambda: ln.ULabel(name=f"one {next(count)}").save(),
         "artifact": artifact,
@@ -61,6 +70,8 @@ def actions(folder: Path) -> dict[str, Callable[[], Any]]:
         "filter": lambda: ln.Artifact.filter(suffix=".parquet").count(),
         "load": lambda: ln.Artifact.get(key="rows.parquet").load(),
         "open lake": lambda: ln.Lake.open(str(folder / "lake")).engine.state(),
+        "create lake": lambda: create().close(),
+        "first label": first_label,
         "bulk read": bulk_read,
         "bulk save": lambda: ln.save([ln.ULabel(name=f"b {next(count)}") for _ in range(2_000)]),
         "close": lake.close,
