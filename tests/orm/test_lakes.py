@@ -10,7 +10,7 @@ import pytest
 
 import lakehouse
 from lakehouse import setup
-from lakehouse.config import Environment, settings
+from lakehouse.config import environment, settings
 from lakehouse.errors import (
     InvalidArgument,
     LakeCorrupt,
@@ -132,7 +132,7 @@ def test_settings(tmp_path, monkeypatch):
     assert settings.storage.record == Storage.get(root=str(tmp_path / "store"))
     assert settings.branch.uid == "main"
     monkeypatch.setenv("LAKEHOUSE_VERBOSITY", "hint")
-    assert Environment().verbosity == "hint"
+    assert environment().verbosity == "hint"
     monkeypatch.setattr(settings, "_verbosity", None)
     settings.verbosity = 3
     assert settings.verbosity == "info"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lakehouse.config import Environment, notify
+from lakehouse.config import environment, notify
 from lakehouse.engine.catalog.place import server_of, within
 from lakehouse.errors import InvalidArgument, LakeCorrupt, UntrustedPlace
 from lakehouse.io.filesystem import make_folder
@@ -126,11 +126,11 @@ def configured_place() -> Place | None:
     Raises:
         UntrustedPlace: One that isn't the user's was found.
     """
-    environment = Environment()
-    if not environment.root:
+    named = environment()
+    if not named.root:
         return find_place()
-    near = remembered(environment.root)
-    place = Place(environment.root, environment.db)
+    near = remembered(named.root)
+    place = Place(named.root, named.db)
     if near is None:
         return place
     return near._replace(root=place.root, db=place.db or near.db, found=False)

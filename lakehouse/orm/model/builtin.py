@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.config import Environment, login_name
+from lakehouse.config import environment, login_name
 from lakehouse.engine import Changes, Engine
 from lakehouse.errors import KeyConflict
 from lakehouse.identity import new_uid
@@ -32,7 +32,7 @@ _BRANCHES = {
 
 def user_handle() -> str:
     """The handle of the person at the keyboard: `LAKEHOUSE_USER`, else the login name."""
-    return Environment().user or login_name()
+    return environment().user or login_name()
 
 
 def _stamped(now: datetime, **values: Any) -> dict[str, Any]:
