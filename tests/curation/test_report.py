@@ -219,6 +219,7 @@ def test_ten_thousand_missing_columns_are_told_soon() -> None:
     assert 20 <= answered < 100  # all would take minutes
 
 
+@pytest.mark.slow
 def test_reports_about_very_many_columns_stay_small() -> None:
     names = [f"column {i}" for i in range(2_000)]
     rules = tuple(ColumnRule(name, int) for name in names)

@@ -85,6 +85,7 @@ def test_unknown_registries_and_fields_name_the_near_ones(resolver: TableResolve
     assert unknown.value.expected == "ontology_id"
 
 
+@pytest.mark.slow
 def test_suggestions_for_many_values_stay_affordable() -> None:
     names = [f"gene number {i} of the genome" for i in range(40_000)]
     terms = pa.table({"uid": names, "name": names, "synonyms": [n.upper() for n in names]})

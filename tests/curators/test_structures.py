@@ -152,6 +152,7 @@ def test_spatialdata(sdata, terms, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # of spatialdata's many dependencies
+@pytest.mark.slow
 def test_attributes_of_stored_spatialdata_are_mended_in_a_copy(sdata, terms, tmp_path):
     sdata.tables["table"] = sdata.tables["table"][:, :2].copy()
     sdata.attrs.update(lab="ours", study={"temperature": 21.6, "cell_type": "B-cell"})

@@ -24,6 +24,8 @@ from tests.engine.lakes import SPECS, THING, delete, insert, names, thing, thing
 from tests.engine.openness import rows_of
 from tests.services import BUCKET, S3Server
 
+pytestmark = pytest.mark.slow  # a server of its own, and uploads
+
 
 @pytest.fixture
 def place(

@@ -272,6 +272,7 @@ class TestZarr(AnnDataContract):
         with pytest.raises(UnreadableFile, match="obs"):
             self.fmt.table(path, "obs")
 
+    @pytest.mark.slow
     def test_both_zarr_formats(self, tmp_path: Path) -> None:
         descriptions = []
         for version in (2, 3):

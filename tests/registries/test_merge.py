@@ -361,6 +361,7 @@ def test_replaced_content_is_replaced_on_every_branch(lake, branch):
 # -- many, and at once -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_thousand_records(lake, branch):
     lake.save([lake.ULabel(name=f"main{i}") for i in range(5_000)])
     lake.switch("b1")

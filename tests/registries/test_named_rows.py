@@ -204,7 +204,7 @@ class Two(RuleBasedStateMachine):
 Two.TestCase.settings = settings(
     max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestTwoHandles = Two.TestCase
+TestTwoHandles = pytest.mark.slow(Two.TestCase)
 
 
 @pytest.fixture

@@ -473,6 +473,7 @@ def mend_elsewhere(place: str, db: str | None = None, *, apply: bool = True) -> 
         site.close()
 
 
+@pytest.mark.slow
 def test_a_lost_catalog_elsewhere(place: str, elsewhere: str) -> None:
     truth = made_elsewhere(place, elsewhere)
     lose_catalog(elsewhere)

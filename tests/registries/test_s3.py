@@ -13,6 +13,8 @@ from lakehouse import storage
 from lakehouse.errors import ContentChanged
 from tests.services import BUCKET, seaweedfs
 
+pytestmark = pytest.mark.slow  # a server of its own, and uploads
+
 
 @pytest.fixture(scope="module")
 def s3_server():

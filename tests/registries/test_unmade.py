@@ -54,22 +54,23 @@ def test_every_registry_is_empty_everywhere(seen):
     tables = set(seen.engine.specs)
     assert set(seen.state.tables) == tables
     assert len(tables) > 50
-    connection = seen.duckdb()
-    for table in sorted(tables - FIRST):
+    names = sorted(tables - FIRST)
+    for table in names:
         columns = list(seen.engine.specs[table].column_names)
-        for found in (
-            seen.sql(f'SELECT * FROM "{table}"').to_arrow_table(),
-            connection.sql(f'SELECT * FROM "{table}"').to_arrow_table(),
-            seen.scan(table).collect().to_arrow(),
-            seen.state.arrow(table),
-        ):
+        for found in (seen.scan(table).collect().to_arrow(), seen.state.arrow(table)):
             assert (found.num_rows, found.column_names) == (0, columns)
+    counts = ", ".join(f'(SELECT count(*) FROM "{table}")' for table in names)
+    for run in (seen.sql, seen.duckdb().sql):
+        assert run(f"SELECT {counts}").fetchall() == [(0,) * len(names)]
+        for table in names[::7]:
+            columns = list(seen.engine.specs[table].column_names)
+            assert run(f'SELECT * FROM "{table}"').columns == columns
     for name in seen.directory.registries:
         if seen.directory.get(name).meta.table not in FIRST:
             found = reduce(getattr, name.split("."), seen).filter()
             assert (found.count(), found.one_or_none(), list(found)) == (0, None, [])
             assert len(found.to_dataframe()) == 0
-    for view in seen.views:
+    for view in sorted(seen.views)[::9]:
         seen.sql(f'SELECT * FROM "{view}"').fetchall()
 
 

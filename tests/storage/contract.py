@@ -69,6 +69,7 @@ class StorageContract:
         assert found == ContentHash(expected_hash(b""), 0, None)
         assert storage.hash_path(location.uri("empty"), options=opts) == found
 
+    @pytest.mark.slow
     def test_large_file_in_parts(self, location, tmp_path, opts) -> None:
         content = secrets.token_bytes(1 << 20) * 41 + b"tail"
         assert len(content) > ONE_PUT

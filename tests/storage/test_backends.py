@@ -40,6 +40,7 @@ class TestMemory(StorageContract):
         return StorageLocation(f"memory://{secrets.token_hex(6)}")
 
 
+@pytest.mark.slow
 class TestS3(StorageContract):
     @pytest.fixture
     def location(self, s3_server: S3Server) -> StorageLocation:

@@ -54,6 +54,7 @@ def _type(told):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_mypy_says_what_is_expected(told, script):
     lines = script.read_text(encoding="utf-8").splitlines()
     wrong = []
