@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from lakehouse.ontology.model import ids
-from lakehouse.ontology.reading import obo, obo_clauses, obograph, owl, raw, source
+from lakehouse.ontology.model import ids, raw
+from lakehouse.ontology.reading import obo, obo_clauses, obograph, owl, source
 from lakehouse.redaction import redacted, without_credentials
 
 N = 30_000

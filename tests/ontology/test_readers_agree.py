@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lakehouse.ontology.model.raw import Raw
 from lakehouse.ontology.reading import obo, obograph, tables
 from lakehouse.ontology.reading import pronto as _pronto
-from lakehouse.ontology.reading.raw import Raw
 from tests.ontology.sample import HEADER, OBO, OIO, PURL, graph
 
 EXTRACTS = sorted((Path(__file__).parents[2] / "ontologies" / "extracts").glob("*.obo"))

@@ -11,8 +11,7 @@ import pytest
 
 from lakehouse.errors import MissingExtra, UnreadableFile
 from lakehouse.ontology.reading import unpack as unpacking
-from lakehouse.ontology.reading.genes import read_table
-from lakehouse.ontology.reading.workbook import first_sheet
+from lakehouse.ontology.reading.genes import first_sheet, read_table
 
 NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

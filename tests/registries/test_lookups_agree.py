@@ -19,11 +19,11 @@ import lakehouse as ln
 from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import InvalidArgument, LakehouseError
 from lakehouse.features.codec import encoded
-from lakehouse.features.compare import asked_of, fulfilling
+from lakehouse.features.filter import asked_of, fulfilling
 from lakehouse.orm import Lake
+from lakehouse.orm.model.operands import Subject
 from lakehouse.orm.query.lookups import LOOKUPS, PARTS, ask, column_sql, fitted, folded
 from lakehouse.orm.query.lookups_json import json_sql
-from lakehouse.orm.query.operands import Subject
 from lakehouse.schema import parse_dtype
 
 ODD = ("", "a", "A", "aß", "STRASSE", "straße", "ẞ", "İ", "Σ", "ας", "ƛꟜ", "%", "_", "a_b%", "\\", "a\\b", "\n", "a\r\nb",

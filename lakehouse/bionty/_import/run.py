@@ -26,7 +26,7 @@ from lakehouse.bionty._sources.source import Source
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument, InvalidData, OrganismNotSet
 from lakehouse.ontology import Ontology
-from lakehouse.ontology.reading.raw import without_collection
+from lakehouse.ontology.model.raw import without_collection
 from lakehouse.ontology.sources.kept import Shelf
 from lakehouse.ontology.sources.manifest import Manifest
 from lakehouse.orm.lake.current import current_lake

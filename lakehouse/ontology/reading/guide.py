@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import SCHEMAS, Metadata, Ontology
-from lakehouse.ontology.reading.raw import without_collection
+from lakehouse.ontology.model.raw import without_collection
 from lakehouse.ontology.reading.source import unreadable
 from lakehouse.ontology.sources import kept
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.model.raw import Raw
 from lakehouse.ontology.reading import obo, obograph, owl
 from lakehouse.ontology.reading import pronto as _pronto
 from lakehouse.ontology.reading.obo_clauses import unescape
-from lakehouse.ontology.reading.raw import Raw
 from lakehouse.ontology.reading.source import Content
 
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.model.raw import Header, Raw, Term
 from lakehouse.ontology.reading import obo_clauses as read
-from lakehouse.ontology.reading.raw import Header, Raw, Term
 
 How = tuple[read.Reader, str]
 

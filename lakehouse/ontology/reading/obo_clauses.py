@@ -14,7 +14,7 @@ from typing import Any
 
 import fastobo
 
-from lakehouse.ontology.reading.raw import Annotation, Definition, Synonym, Xref
+from lakehouse.ontology.model.raw import Annotation, Definition, Synonym, Xref
 
 Read = tuple[Any, str]
 Reader = Callable[[str], Read]

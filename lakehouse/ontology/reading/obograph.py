@@ -15,8 +15,8 @@ import orjson
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.model.raw import Annotation, Definition, Header, Raw, Synonym, Term, Xref
 from lakehouse.ontology.reading.obo_clauses import Unreadable, creation_date, header_date
-from lakehouse.ontology.reading.raw import Annotation, Definition, Header, Raw, Synonym, Term, Xref
 
 Node = dict[str, Any]
 _NO_TERMS = ("PROPERTY", "INDIVIDUAL")

@@ -14,9 +14,9 @@ import fastobo
 
 from lakehouse.ontology.model.ids import compact
 from lakehouse.ontology.model.model import Repair
+from lakehouse.ontology.model.raw import Annotation, Definition, Header, Raw, Synonym, Term, Xref
 from lakehouse.ontology.reading.obo_clauses import Unreadable
 from lakehouse.ontology.reading.owl_tree import ABOUT, OBO, OIO, OWL, RDF, RDFS, RESOURCE, flatten
-from lakehouse.ontology.reading.raw import Annotation, Definition, Header, Raw, Synonym, Term, Xref
 from lakehouse.ontology.reading.source import decode
 
 _ERRORS = (ElementTree.ParseError, LookupError, ValueError)

@@ -25,7 +25,7 @@ from pronto.relationship import RelationshipData
 from pronto.term import TermData
 from pronto.utils.meta import typechecked
 
-from lakehouse.ontology.reading.raw import Raw as Raw
+from lakehouse.ontology.model.raw import Raw as Raw
 
 # pronto wraps `dataclass` in a way that type checkers can't follow
 _term_data: Any = TermData

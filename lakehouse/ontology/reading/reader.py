@@ -10,8 +10,8 @@ import pyarrow as pa
 from lakehouse.config import notify
 from lakehouse.io.uris import is_remote, local_path, text_of
 from lakehouse.ontology.model.model import Metadata, Ontology
+from lakehouse.ontology.model.raw import without_collection
 from lakehouse.ontology.reading.guide import SUFFIX, read_guide
-from lakehouse.ontology.reading.raw import without_collection
 from lakehouse.ontology.reading.source import (
     Content,
     Source,

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lakehouse.ontology.model.ids import compact, unescape
 from lakehouse.ontology.model.model import SCHEMAS
-from lakehouse.ontology.reading.raw import Raw
+from lakehouse.ontology.model.raw import Raw
 
 # readable names where a file uses a relation without declaring it
 _KNOWN_RELATIONS = {

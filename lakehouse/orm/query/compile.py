@@ -21,10 +21,10 @@ from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.model.builtin import HIDDEN
 from lakehouse.orm.model.context import active_batch
 from lakehouse.orm.model.meta import Condition, Field, RegistryMeta, Relation, branch_uid
+from lakehouse.orm.model.operands import several
 from lakehouse.orm.query import under
 from lakehouse.orm.query.lookups import Sql, ask, column_sql, part_sql
 from lakehouse.orm.query.lookups_json import json_sql, place_of
-from lakehouse.orm.query.operands import several
 from lakehouse.orm.query.q import Q
 
 if TYPE_CHECKING:

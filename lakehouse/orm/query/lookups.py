@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 
 from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import UnknownField, near
-from lakehouse.orm.query import operands as take
-from lakehouse.orm.query.operands import Subject, checked_keys, family, utc
+from lakehouse.orm.model import operands as take
+from lakehouse.orm.model.operands import Subject, checked_keys, family, utc
 from lakehouse.patterns import found_in
 
 Sql = tuple[str, list[Any]]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakehouse.engine.table.json_text import dump_json
+from lakehouse.orm.model.operands import checked_keys, family
 from lakehouse.orm.query.lookups import LOOKUPS, Lookup, Question, Sql, fitted, row_sql
-from lakehouse.orm.query.operands import checked_keys, family
 
 _INTEGERS = "('BIGINT', 'UBIGINT', 'HUGEINT')"
 _EXACT = LOOKUPS["exact", ""]

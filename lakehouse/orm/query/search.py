@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import FieldValidationError, InvalidArgument
-from lakehouse.orm.query.operands import as_text
+from lakehouse.orm.model.operands import as_text
 from lakehouse.orm.query.prefilter import is_in
 from lakehouse.orm.session.matching import similar_names
 from lakehouse.places import places_of
