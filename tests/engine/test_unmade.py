@@ -273,6 +273,19 @@ class TestTwoAtOnce:
         for one in (engine, other, fresh):
             one.close()
 
+    def test_many_rows_into_what_other_code_makes_without_a_column(
+        self, engine: Engine, db: str | None
+    ) -> None:
+        """Files of many rows are written before the lock, when the column isn't there yet."""
+        narrow = TableSpec("thing", THING.columns[:3], (("name", "kind"),))
+        other = Engine.open(engine.root, [narrow], db=db)
+        insert(other, [{"uid": "A", "name": "a"}])
+        rows = things(LIMITS["normal"].bulk_rows + 5)
+        insert(engine, rows)
+        assert engine.state().count("thing") == len(rows) + 1
+        assert engine.state().row("thing", rows[-1]["uid"]) == rows[-1]
+        other.close()
+
     def test_other_code_makes_it_without_a_column(self, engine: Engine, db: str | None) -> None:
         narrow = TableSpec("thing", THING.columns[:3], (("name", "kind"),))
         other = Engine.open(engine.root, [narrow], db=db)

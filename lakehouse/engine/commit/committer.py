@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from lakehouse.engine.catalog.base import Commit, Exclusive, Heads, KeysTaken, PointerMoved, Swap
 from lakehouse.engine.commit.changes import Changes
-from lakehouse.engine.commit.evolve import add_columns, base_of
+from lakehouse.engine.commit.evolve import add_columns, base_of, lacking
 from lakehouse.engine.commit.leases import Lease
 from lakehouse.engine.commit.named_rows import NamedRows
 from lakehouse.engine.commit.parts import Parts
@@ -195,6 +195,8 @@ class Committer:
                     one = Ready([], rows, bulk_claims(spec, rows))
                 else:
                     base = base_of(self._parts, heads, name)
+                    if lacking(self._parts.cache, self._parts.specs, heads, [name]):
+                        continue  # other code has made it; the commit adds its columns first
                     one = prepare(spec, base, rows, self._parts.limits)
                     lease.add(f.path for f in one.files)
                     self._parts.files.write([(f.path, f.data) for f in one.files])

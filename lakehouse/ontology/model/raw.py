@@ -58,15 +58,15 @@ class Synonym:
     xrefs: set[Xref] = field(default_factory=set, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A definition and its references."""
+class Definition(str):
+    """A definition and its references: a text, as pronto's is."""
 
-    text: str
-    xrefs: set[Xref] = field(default_factory=set)
+    xrefs: set[Xref]
 
-    def __str__(self) -> str:
-        return self.text
+    def __new__(cls, text: str, xrefs: Iterable[Xref] = ()) -> Definition:  # noqa: D102 - of `str`
+        made = super().__new__(cls, text)
+        made.xrefs = set(xrefs)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from lakehouse._lazy import is_one
 from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.patterns import refusal
@@ -87,7 +88,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_nothing(value: Any) -> bool:
-    if value is None or type(value).__name__ == "NAType":  # of pandas
+    if value is None or is_one(value, "pandas.NA"):
         return True
     return isinstance(value, float | dt.date) and value != value
 
