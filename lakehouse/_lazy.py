@@ -52,6 +52,18 @@ def require(name: str, purpose: str) -> ModuleType:
         ) from error
 
 
+def load_name(dotted: str) -> Any:
+    """The object that `package.module:attribute` names; a module if no attribute is named.
+
+    Example:
+        >>> load_name("math:floor")(2.5)
+        2
+    """
+    module, _, attribute = dotted.partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
 def is_a(obj: object, *names: str) -> bool:
     """Whether an object is an instance of a class of a package that need not be there.
 

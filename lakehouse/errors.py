@@ -44,7 +44,8 @@
     │  ├─ LakeCorrupt
     │  ├─ UntrustedPlace            found, not named, and not one's own: name it or trust it
     │  └─ ReadOnlyLake
-    └─ MissingExtra               pip install the extra
+    ├─ MissingExtra               pip install the extra
+    └─ BrokenExtension            mend, update or uninstall the extension
 """
 
 from __future__ import annotations
@@ -303,6 +304,10 @@ class ReadOnlyLake(LakeError):
 
 class MissingExtra(LakehouseError, ImportError):
     """A package from an optional extra is not installed."""
+
+
+class BrokenExtension(LakehouseError, ImportError):
+    """An extension that is installed, and can't be used, alone or beside another one."""
 
 
 def near(word: str, known: list[str] | tuple[str, ...] | set[str], n: int = 3) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.orm.lake.directory import load_name
+from lakehouse._lazy import load_name
 from lakehouse.registries import table as _table
 
 if TYPE_CHECKING:

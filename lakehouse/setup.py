@@ -26,8 +26,6 @@ from lakehouse.errors import (
     LakeNotFound,
     NoWriteAccess,
     StorageError,
-    UnknownField,
-    near,
 )
 from lakehouse.io.uris import is_remote, text_of
 from lakehouse.orm import Lake, current_lake
@@ -97,6 +95,9 @@ def init(
         lake = _existing(root, db)
         if missing := [m for m in wanted if m not in lake.modules]:
             lake.engine.set_info(modules=sorted({*lake.modules, *missing}))
+            if not set(missing) <= lake.directory.modules:  # registries of extensions
+                lake.close()
+                lake = _existing(root, db)
         notify(f"connected to the lake {lake.name!r}, which is at {lake.root} already")
     _remember(lake, db)
     set_process_lake(lake)
@@ -122,13 +123,9 @@ def _existing(root: str, db: str | None) -> Lake:
 def _modules(modules: str | Iterable[str] | None) -> list[str]:
     names = modules.split(",") if isinstance(modules, str) else list(modules or ())
     names = [n.strip() for n in names if n.strip()]
-    known = default_directory().modules
+    directory = default_directory()
     for name in names:
-        if name not in known:
-            raise UnknownField(
-                f"There is no module {name!r}.",
-                expected=", ".join(near(name, known) or sorted(known)),
-            )
+        directory = directory.with_module(name)
     return names
 
 

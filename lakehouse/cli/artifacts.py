@@ -170,7 +170,7 @@ def _schema(name: str, path: Path) -> Any:
 
 def _organism_of(path: Path) -> str:
     from lakehouse.curation.slots import slots_in
-    from lakehouse.examples.cellxgene import organism_named
+    from lakehouse.extensions.cellxgene.schema import organism_named
     from lakehouse.formats import format_for
 
     adapter = format_for(str(path))

@@ -19,6 +19,7 @@ from lakehouse.curators.model.model import DatasetModel
 from lakehouse.curators.part import ComponentCurator, status
 from lakehouse.engine.query.view import operations
 from lakehouse.errors import ContentChanged, InvalidArgument, MissingFile, UnknownColumn, near
+from lakehouse.extension import added, added_names
 from lakehouse.formats import format_for, format_in
 from lakehouse.formats.annotated.rewrite import Changes
 from lakehouse.formats.base import COLUMNS, is_path
@@ -526,10 +527,12 @@ def curator_of(dataset: Any, schema: Any, **options: Any) -> Curator:
         otype = None if adapter is None else adapter.otype
         if adapter is not None and adapter.otype == "AnnData":
             otype = adapter.describe(path).otype  # a .zarr store may hold several structures
-    if otype not in _BY_OTYPE:
+    found = _BY_OTYPE.get(otype or "") or (otype and added("curators", otype, _BY_OTYPE))
+    if not found:
         raise InvalidArgument(
             "This has no columns to validate.",
             found=otype or (str(dataset) if is_path(dataset) else repr(dataset)),
-            expected=", ".join(_BY_OTYPE),
+            expected=", ".join((*_BY_OTYPE, *added_names("curators", _BY_OTYPE))),
         )
-    return _BY_OTYPE[otype](dataset, schema, **options)
+    curator: Curator = found(dataset, schema, **options)
+    return curator

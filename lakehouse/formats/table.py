@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from lakehouse._lazy import is_a
+from lakehouse._lazy import is_a, load_name
+from lakehouse.extension import added, added_names
 from lakehouse.formats.base import AnyPath, Format
 from lakehouse.io.uris import name_of
 
@@ -87,39 +88,47 @@ def format_for(path: AnyPath) -> Format | None:
     """
     name = _text(path).rstrip("/").rpartition("/")[2]
     suffix = suffix_of(f"x{name}" if name.startswith(".") else name)
-    target = _BY_SUFFIX.get(suffix.lower())
-    return _adapter(target) if target else None
+    return _format(suffix.lower())
 
 
 def format_in(folder: AnyPath) -> Format | None:
     """The table format that all visible files in a folder have: a partitioned dataset."""
-    found: set[str] = set()
+    adapter: Format | None = None
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         for name in names:
             if not name.startswith((".", "_")):
-                found.add(_BY_SUFFIX.get(suffix_of(name).lower(), ""))
-                if len(found) > 1 or "" in found:
+                found = _format(suffix_of(name).lower())
+                if found is None or (adapter or found) is not found:
                     return None
-    adapter = _adapter(found.pop()) if found else None
+                adapter = found
     return adapter if adapter is not None and adapter.otype is not None else None
 
 
 def format_of(obj: object) -> Format | None:
     """The format that an in-memory object is written in; imports nothing to find out."""
     found = next((suffix for name, suffix in _BY_OBJECT.items() if is_a(obj, name)), None)
-    return None if found is None else _adapter(_BY_SUFFIX[found])
+    if found is None:
+        known = added_names("objects", _BY_OBJECT)
+        claimed = next((name for name in known if is_a(obj, name)), None)
+        found = None if claimed is None else added("objects", claimed, _BY_OBJECT)
+    return None if found is None else _format(found)
 
 
 def known_suffixes() -> tuple[str, ...]:
     """Every suffix that has a format."""
-    return tuple(_BY_SUFFIX)
+    return (*_BY_SUFFIX, *added_names("formats", _BY_SUFFIX))
+
+
+def _format(suffix: str) -> Format | None:
+    if suffix in _BY_SUFFIX:
+        return _adapter(load_name(_BY_SUFFIX[suffix]))
+    return _adapter(made) if suffix and (made := added("formats", suffix, _BY_SUFFIX)) else None
 
 
 @cache
-def _adapter(target: str) -> Format:
-    module, _, name = target.partition(":")
-    return cast(Format, getattr(importlib.import_module(module), name)())
+def _adapter(make: Callable[[], Format]) -> Format:
+    return make()
 
 
 def _text(path: Any) -> str:

@@ -1,16 +1,14 @@
-"""Which sets of rules there are. Adding one is one file and one line."""
+"""Which sets of rules there are: those that extensions have, CELLxGENE's among them."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.rules.cases import Permit
 from lakehouse.errors import InvalidArgument, near
-
-RULES = {"cellxgene": "lakehouse.curation.datasets.cellxgene:check"}
+from lakehouse.extension import extension, extensions, hint_for, load_of
 
 Terms = Callable[[str, Mapping[str, Any]], Permit]
 """Gives what a stored condition on the terms of a column permits."""
@@ -25,14 +23,18 @@ def check_dataset(data: Any, demanded: Mapping[str, Any], terms: Terms) -> tuple
         terms: Resolves conditions on terms.
 
     Raises:
-        InvalidArgument: There are no such rules.
+        InvalidArgument: There are no such rules: their extension may not be installed.
+        BrokenExtension: The extension that has them can't be used.
     """
     name = str(demanded.get("rules"))
-    if name not in RULES:
+    owner = name.partition(".")[0]
+    known = extension(owner)
+    if known is None or name not in known.dataset_rules:
+        near_by = near(owner, list(extensions())) if known is None else list(known.dataset_rules)
         raise InvalidArgument(
             f"There are no rules {name!r} for datasets.",
-            expected=", ".join(near(name, list(RULES)) or RULES),
+            expected=", ".join(near_by) or None,
+            hint=hint_for(name),
         )
-    module, _, function = RULES[name].partition(":")
-    check: Callable[..., Iterator[Failure]] = getattr(importlib.import_module(module), function)
+    check: Callable[..., Iterator[Failure]] = load_of(owner, known.dataset_rules[name])
     return tuple(check(data, demanded, terms))

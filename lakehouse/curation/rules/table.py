@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Protocol, cast, runtime_checkable
 
 import pyarrow as pa
 
+from lakehouse._lazy import load_name
 from lakehouse.curation.data.chunks import Chunk
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.reports.failures import Group
@@ -73,16 +73,11 @@ class HasTerms(Protocol):
         ...
 
 
-def _load(path: str) -> object:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
 def dataset_rules() -> list[DatasetRule]:
     """The rules about column names."""
-    return [cast("DatasetRule", _load(path)) for path in DATASET_RULES.values()]
+    return [cast("DatasetRule", load_name(path)) for path in DATASET_RULES.values()]
 
 
 def column_families() -> list[ColumnFamily]:
     """The rules about values."""
-    return [cast("ColumnFamily", _load(path)) for path in COLUMN_RULES.values()]
+    return [cast("ColumnFamily", load_name(path)) for path in COLUMN_RULES.values()]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, cast
 
-from lakehouse._lazy import is_a
+from lakehouse._lazy import is_a, load_name
 from lakehouse.curation.slots.base import Slots
 from lakehouse.errors import InvalidArgument
+from lakehouse.extension import added, added_names
 
 _BY_OTYPE = {
     "DataFrame": "lakehouse.curation.slots.frames:FrameSlots",
@@ -33,12 +33,12 @@ _BY_OBJECT = {  # public name of a class → the type of object
 
 def otype_of(data: object) -> str | None:
     """The type of object that data in memory is; imports nothing to find out."""
-    return next((otype for name, otype in _BY_OBJECT.items() if is_a(data, name)), None)
-
-
-def otypes() -> tuple[str, ...]:
-    """Every type of object that has slots."""
-    return tuple(_BY_OTYPE)
+    found = next((otype for name, otype in _BY_OBJECT.items() if is_a(data, name)), None)
+    if found is None:
+        known = added_names("datasets", _BY_OBJECT)
+        claimed = next((name for name in known if is_a(data, name)), None)
+        found = None if claimed is None else added("datasets", claimed, _BY_OBJECT)
+    return found
 
 
 def slots_in(data: Any, otype: str) -> Slots:
@@ -47,9 +47,13 @@ def slots_in(data: Any, otype: str) -> Slots:
     Raises:
         InvalidArgument: Nothing is known of this type of object.
     """
-    if otype not in _BY_OTYPE:
+    own = _BY_OTYPE.get(otype)
+    make = added("slots", otype, _BY_OTYPE) if own is None else load_name(own)
+    if make is None:
+        known = (*_BY_OTYPE, *added_names("slots", _BY_OTYPE))
         raise InvalidArgument(
-            f"Nothing is known of the slots of a {otype!r}.", expected=", ".join(_BY_OTYPE)
+            f"Nothing is known of the slots of a {otype!r}.",
+            expected=", ".join(known),
+            hint="install the package whose extension has them, if there is one",
         )
-    module, _, name = _BY_OTYPE[otype].partition(":")
-    return cast("Slots", getattr(importlib.import_module(module), name)(data))
+    return cast("Slots", make(data))

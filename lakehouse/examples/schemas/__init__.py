@@ -45,7 +45,7 @@ def cellxgene(organism: str = "human") -> Schema:
         >>> schema = ln.examples.schemas.cellxgene("mouse")
         >>> ln.curators.AnnDataCurator("cells.h5ad", schema).check()
     """
-    from lakehouse.examples.cellxgene import create_cellxgene_schema
+    from lakehouse.extensions.cellxgene.schema import create_cellxgene_schema
 
     return create_cellxgene_schema(organism=organism, strict=True)
 

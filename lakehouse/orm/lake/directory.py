@@ -6,25 +6,21 @@ a string and loaded when a lake is opened.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from lakehouse.engine import TableSpec
+from lakehouse._lazy import load_name
+from lakehouse.config import notify
+from lakehouse.engine import Engine, TableSpec
 from lakehouse.engine.commit.references import Reference
-from lakehouse.errors import UnknownField, near
+from lakehouse.errors import BrokenExtension, UnknownField, near
+from lakehouse.extension import extension, hint_for, load_of
 from lakehouse.orm.model.references import references_of
 from lakehouse.orm.show.tables import shown
 
 _DEFAULT = "lakehouse.registries.table:DIRECTORY"
-
-
-def load_name(dotted: str) -> Any:
-    """The object that `package.module:attribute` names."""
-    module, _, attribute = dotted.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 @dataclass
@@ -73,6 +69,7 @@ class Directory:
                 raise UnknownField(
                     f"There is no registry {name!r}.",
                     expected=", ".join(close or sorted(self.registries)),
+                    hint=self.missing(name),
                 )
             cls = self._loaded[name] = load_name(self.registries[name])
         return cls
@@ -103,6 +100,63 @@ class Directory:
     def modules(self) -> set[str]:
         """Names of the modules beside the core, e.g. `bionty`."""
         return {n.partition(".")[0] for n in self.registries if "." in n}
+
+    def with_module(self, name: str) -> Directory:
+        """The directory that has the registries of an extension, too.
+
+        Args:
+            name: The extension's name; a module that the directory has already changes nothing.
+
+        Raises:
+            UnknownField: There is no such module.
+            BrokenExtension: The extension can't be used, or its registries can't.
+        """
+        if name in self.modules:
+            return self
+        more = extension(name)
+        if more is None or not more.registries:
+            known = self.modules
+            raise UnknownField(
+                f"There is no module {name!r}.",
+                expected=", ".join(near(name, known) or sorted(known)),
+                hint=hint_for(name),
+            )
+        for full, dotted in more.registries.items():
+            meta = load_of(name, dotted).meta
+            if meta.name != full or meta.table in self.by_table:
+                raise BrokenExtension(
+                    f"The extension {name!r} has a registry that a lake can't have: {full!r}.",
+                    found=f"a class {meta.name} over the table {meta.table!r}",
+                    expected=f"one of the module {name!r} over a table that no other registry has",
+                    hint="class …(TrackedRecord, row=…, module=…, table=…)",
+                )
+        first = {} if more.first_rows is None else {name: more.first_rows}
+        return replace(
+            self,
+            registries={**self.registries, **more.registries},
+            tables=(*self.tables, *more.tables),
+            views=(*self.views, *more.views),
+            first_rows={**self.first_rows, **first},
+            _loaded={},
+            _references={},
+        )
+
+    def missing(self, name: str, lake_has: Iterable[str] = ()) -> str | None:
+        """What to do for a module, or a registry of one, that the directory doesn't have.
+
+        Args:
+            name: `plates` or `plates.Plate`.
+            lake_has: The modules that the lake was made with.
+
+        Raises:
+            BrokenExtension: An installed extension has the module, and can't be used.
+        """
+        module = name.partition(".")[0]
+        if module in self.modules or near(module, self.modules):
+            return None
+        if extension(module) is not None:
+            return f"ln.setup.init(storage=…, modules={module!r}) adds the module to a lake"
+        return hint_for(module) if "." in name or module in lake_has else None
 
     def specs(self) -> list[TableSpec]:
         """The specifications of all tables."""
@@ -137,9 +191,39 @@ class Directory:
         return found
 
 
-def default_directory() -> Directory:
-    """The directory of all registries that this package has."""
+def default_directory(modules: Iterable[str] = ()) -> Directory:
+    """The directory of all registries that this package has, and those of extensions.
+
+    Args:
+        modules: The modules of the lake. An extension that is missing or broken is left out: the
+            other registries, and SQL over all tables, need none.
+    """
     found = load_name(_DEFAULT)
     if not isinstance(found, Directory):
         raise TypeError(_DEFAULT)
+    for name in modules:
+        try:
+            found = found.with_module(name)
+        except (BrokenExtension, UnknownField) as error:
+            notify(str(error), "warning" if isinstance(error, BrokenExtension) else "info")
     return found
+
+
+def opened(
+    root: str, directory: Directory | None = None, **options: Any
+) -> tuple[Engine, Directory]:
+    """The engine of a lake, with the registries of all modules that the lake has.
+
+    Args:
+        root: Its root.
+        directory: Other registries than those.
+        **options: For `Engine.open`.
+    """
+    found = directory or default_directory()
+    engine = Engine.open(root, found.specs(), **options)
+    if directory is None and (more := set(engine.info.get("modules") or ()) - found.modules):
+        wider = default_directory(sorted(more))
+        if wider.modules > found.modules:  # only the lake itself could tell which it has
+            engine.close()
+            return Engine.open(root, wider.specs(), **options), wider
+    return engine, found

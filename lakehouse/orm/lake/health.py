@@ -40,7 +40,13 @@ def site_at(
         UntrustedPlace: It was found, and names a database server that the user never named.
     """
     specs = (directory or default_directory()).specs()
-    return Site.find(root, specs, db=db, found=found, **options)
+    site = Site.find(root, specs, db=db, found=found, **options)
+    site.specs.update((s.name, s) for s in (directory or _directory_of(site)).specs())
+    return site
+
+
+def _directory_of(site: Site) -> Directory:
+    return default_directory(site.info.get("modules") or ())
 
 
 def check(
@@ -63,7 +69,7 @@ def check(
         >>> check(site_at("./my-lake")).ok
         True
     """
-    directory = directory or default_directory()
+    directory = directory or _directory_of(site)
     tables = TableCheck(site, deep=deep, **({} if progress is None else {"progress": progress}))
     tables.run()
     finders: Sequence[str] = directory.checkers
@@ -84,7 +90,7 @@ def repair(site: Site, directory: Directory | None = None, *, dry_run: bool = Tr
         >>> print(repair(site_at("./my-lake")))
         The lake at '.../my-lake' needs no repair.
     """
-    directory = directory or default_directory()
+    directory = directory or _directory_of(site)
     return TableRepair(
         site,
         dry_run=dry_run,

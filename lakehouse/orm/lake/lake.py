@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pyarrow as pa
 
+from lakehouse._lazy import load_name
 from lakehouse.engine import Changes, Commit, Engine, GcReport, State
 from lakehouse.engine.engine import ORPHAN_AGE
 from lakehouse.engine.query.view import looks_again, operations
@@ -28,7 +29,7 @@ from lakehouse.io.uris import name_of, root_of, text_of, type_of
 from lakehouse.orm.lake.attributes import CoreRegistries
 from lakehouse.orm.lake.bound import BoundModule, BoundRegistry
 from lakehouse.orm.lake.branching import Branching, Ref
-from lakehouse.orm.lake.directory import Directory, default_directory, load_name
+from lakehouse.orm.lake.directory import Directory, default_directory, opened
 from lakehouse.orm.lake.sql_access import access_of, connection_on
 from lakehouse.orm.model import builtin as bootstrap
 from lakehouse.orm.model.context import active_lake, enter_lake, leave_lake
@@ -151,8 +152,8 @@ class Lake(CoreRegistries, Branching):
         Raises:
             LakeExists: There is a lake at this place already.
         """
-        directory = directory or default_directory()
         info = {"name": name or name_of(root_of(text_of(root))), "modules": sorted(modules)}
+        directory = directory or default_directory(info["modules"])
         engine = Engine.create(root, directory.specs(), db=db, info=info, **options)
         bootstrap.first_rows(engine, type_of(engine.root), directory.rows_of(info["modules"]))
         return cls(engine, directory)
@@ -171,8 +172,7 @@ class Lake(CoreRegistries, Branching):
         Raises:
             LakeNotFound, LakeTooNew, CatalogUnavailable.
         """
-        directory = directory or default_directory()
-        engine = Engine.open(root, directory.specs(), db=db, **options)
+        engine, directory = opened(root, directory, db=db, **options)
         try:
             if engine.may_write():
                 if "storage_uid" not in engine.info:  # its creation was cut short
@@ -237,6 +237,7 @@ class Lake(CoreRegistries, Branching):
         raise UnknownField(
             f"A lake has no registry, module or method {name!r}.",
             expected=", ".join(close or known),
+            hint=directory.missing(name, self.modules),
         )
 
     def __dir__(self) -> list[str]:

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lakehouse.engine import Commit, Engine
+from lakehouse.engine import Commit
 from lakehouse.engine.catalog.place import read_marker
 from lakehouse.engine.files import files_at
 from lakehouse.errors import LakehouseError, LakeNotFound, ReadOnlyLake, UnknownField, near
 from lakehouse.io.uris import is_remote, root_of
 from lakehouse.orm.lake.attributes import CoreRegistries
 from lakehouse.orm.lake.bound import BoundRegistry
-from lakehouse.orm.lake.directory import default_directory
+from lakehouse.orm.lake.directory import opened
 from lakehouse.orm.lake.lake import Lake
 from lakehouse.orm.model.context import active_lake
 from lakehouse.trust import check_found
@@ -31,8 +31,7 @@ class ReadLake(Lake):
     @classmethod
     def open(cls, root: str, *, db: str | None = None, **options: Any) -> ReadLake:
         """Open an existing lake for reading."""
-        directory = default_directory()
-        return cls(Engine.open(root, directory.specs(), db=db, **options), directory)
+        return cls(*opened(root, db=db, **options))
 
     @property
     def read_only(self) -> bool:

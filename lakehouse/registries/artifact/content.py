@@ -150,6 +150,7 @@ class ArtifactContent(ArtifactFields):
             f"There is no loader for {self.suffix or 'no-suffix'} files. "
             "Use .cache() to get the path.",
             found=repr(self),
+            hint="a package with an extension for this format may be missing",
         )
 
     def open(

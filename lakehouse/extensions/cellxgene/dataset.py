@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.curation.datasets.cellxgene_arrays import array_failures
-from lakehouse.curation.datasets.cellxgene_spatial import spatial_failures
-from lakehouse.curation.datasets.cellxgene_tables import table_failures
-from lakehouse.curation.datasets.cellxgene_uns import uns_failures
 from lakehouse.curation.datasets.counts import Counts, Rows, count_failures, said, storage_failures
-from lakehouse.curation.datasets.perturbations import perturbation_failures
 from lakehouse.curation.datasets.table import Terms
 from lakehouse.curation.failure import Failure
+from lakehouse.extensions.cellxgene.arrays import array_failures
+from lakehouse.extensions.cellxgene.perturbations import perturbation_failures
+from lakehouse.extensions.cellxgene.spatial import spatial_failures
+from lakehouse.extensions.cellxgene.tables import table_failures
+from lakehouse.extensions.cellxgene.uns import uns_failures
 from lakehouse.formats.annotated.matrices import Matrix, Whole, whole
 
 MOST_ZEROS = 0.5
