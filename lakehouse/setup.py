@@ -41,7 +41,7 @@ from lakehouse.orm.lake.connection import (
     remembered,
 )
 from lakehouse.orm.lake.current import return_to
-from lakehouse.orm.lake.directory import default_directory
+from lakehouse.orm.lake.directory import known_modules
 from lakehouse.orm.lake.instance import InstanceSettings, StorageSettings
 from lakehouse.orm.model.context import active_lake, set_process_lake
 
@@ -87,7 +87,7 @@ def init(
         UnknownField: There is no such module.
     """
     root = text_of(storage)
-    wanted = _modules(modules)
+    wanted = known_modules(modules)
     try:
         lake = Lake.create(root, db=db, name=name, modules=wanted)
         notify(f"made the lake {lake.name!r} at {lake.root}")
@@ -118,15 +118,6 @@ def _existing(root: str, db: str | None) -> Lake:
         return Lake.open(root, db=db)
     except LakeCorrupt:  # the same server, and another lake there, or none
         raise error from None
-
-
-def _modules(modules: str | Iterable[str] | None) -> list[str]:
-    names = modules.split(",") if isinstance(modules, str) else list(modules or ())
-    names = [n.strip() for n in names if n.strip()]
-    directory = default_directory()
-    for name in names:
-        directory = directory.with_module(name)
-    return names
 
 
 @in_one_view

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.orm import Lake
+from lakehouse.testing import fresh_lake
 
 __all__ = ["in_an_empty_folder", "lake"]
 
@@ -20,9 +21,6 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
-    for name in ("LAKEHOUSE_ROOT", "LAKEHOUSE_DB"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEHOUSE_USER", "ada")
-    with Lake.create(str(tmp_path / "lake"), modules=["bionty"]) as made:
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    with fresh_lake(tmp_path / "lake", user="ada") as made:
         yield made

@@ -1,7 +1,7 @@
 """What a data format is: the whole contract for somebody who adds one.
 
 Write `formats/<name>.py` with a class that has these attributes and methods, name it in
-`formats/_table.py`, and inherit the suite of `tests/formats/contract.py`.
+`formats/table.py`, and inherit the suite `lakehouse.testing.FormatContract` in its tests.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from lakehouse.formats import format_for, format_in, format_of, known_suffixes
 from lakehouse.orm import Lake
 from lakehouse.orm.lake.health import repair, site_at
 from lakehouse.orm.model.context import set_process_lake, use
+from lakehouse.testing import FormatContract, SlotsContract
 from tests.example_lake import REPO
 
 BARE = "from lakehouse.extension import Extension\nEXTENSION = Extension({})\n"
@@ -320,3 +322,28 @@ assert [m for m in sys.modules if m.startswith("lakehouse.extensions.")] == ["la
 def test_cellxgene_is_declared_where_lakehouse_is_installed():
     assert "cellxgene" in extensions(), "install the package anew: pip install -e ."
     assert extension("cellxgene").dataset_rules.keys() == {"cellxgene"}
+
+
+# -- the suites --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("plates")
+class TestPlateFile(FormatContract):
+    suffix = ".plate"
+
+    @property
+    def fmt(self):
+        return format_for(".plate")
+
+    def example(self):
+        return importlib.import_module("lab_plates.content").Plate(["A1", "B2"])
+
+
+@pytest.mark.usefixtures("plates")
+class TestWorkbookSlots(SlotsContract):
+    otype = "Workbook"
+    slots = {"plate": "table"}
+
+    def example(self):
+        book = importlib.import_module("lab_plates.content").Workbook
+        return book(plate=pd.DataFrame({"n": [1, 2], "s": ["x", "y"]}))

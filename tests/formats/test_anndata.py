@@ -19,7 +19,8 @@ from lakehouse.errors import InvalidArgument, UnknownField, UnreadableFile
 from lakehouse.formats import INDEX
 from lakehouse.formats.annotated.h5ad import H5ad
 from lakehouse.formats.annotated.zarr import Zarr
-from tests.formats.contract import DamageContract, N, StructuredContract, frame
+from lakehouse.testing import DamageContract, StructuredContract
+from lakehouse.testing._formats import N, frame
 
 GENES = 20
 

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse.errors import UnreadableFile
 from lakehouse.formats.plain import Json, Text, Yaml
-from tests.formats.contract import FormatContract
+from lakehouse.testing import FormatContract
 
 VALUE = {"name": "ü", "numbers": [1, 2.5, None], "nested": {"a": True}}
 

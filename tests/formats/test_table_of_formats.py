@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.formats import format_for, format_in, format_of, suffix_of
-from tests.formats.contract import frame
+from lakehouse.testing._formats import frame
 
 
 @pytest.mark.parametrize(

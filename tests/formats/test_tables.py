@@ -16,7 +16,8 @@ from lakehouse.formats import COLUMNS, INDEX
 from lakehouse.formats.tabular.csv import Csv, Tsv
 from lakehouse.formats.tabular.ipc import Ipc
 from lakehouse.formats.tabular.parquet import Parquet
-from tests.formats.contract import DamageContract, N, TableContract, frame
+from lakehouse.testing import DamageContract, TableContract
+from lakehouse.testing._formats import N, frame
 
 
 class TestParquet(DamageContract, TableContract):

@@ -1,7 +1,7 @@
 """What a part of a dataset is, and what somebody writes who adds a structure.
 
-Write `curation/slots/<name>.py` with a class that has `part`, and name it in
-`curation/slots/_table.py`.
+Write `curation/slots/<name>.py` with a class that has `part`, name it in
+`curation/slots/table.py`, and inherit `lakehouse.testing.SlotsContract` in its tests.
 """
 
 from __future__ import annotations

@@ -209,6 +209,24 @@ def default_directory(modules: Iterable[str] = ()) -> Directory:
     return found
 
 
+def known_modules(modules: str | Iterable[str] | None) -> list[str]:
+    """The names of modules, each of which there is.
+
+    Args:
+        modules: Names, or one text with commas between them.
+
+    Raises:
+        UnknownField: There is no such module.
+        BrokenExtension: The extension that has it can't be used.
+    """
+    names = modules.split(",") if isinstance(modules, str) else list(modules or ())
+    names = [n.strip() for n in names if n.strip()]
+    directory = default_directory()
+    for name in names:
+        directory = directory.with_module(name)
+    return names
+
+
 def opened(
     root: str, directory: Directory | None = None, **options: Any
 ) -> tuple[Engine, Directory]:

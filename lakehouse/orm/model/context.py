@@ -25,6 +25,11 @@ def active_lake() -> Lake | None:
     return _lake.get() or _process_lake[0]
 
 
+def process_lake() -> Lake | None:
+    """The default lake of the process, if there is one."""
+    return _process_lake[0]
+
+
 def set_process_lake(lake: Lake | None) -> None:
     """Make a lake the default one of the process."""
     _process_lake[0] = lake

@@ -1,25 +1,29 @@
-"""What every data format must do; formats inherit it."""
+"""What every data format must do: suites that a format's tests inherit."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
+from lakehouse._lazy import require
 from lakehouse.errors import InvalidArgument, InvalidData, UnknownField, UnreadableFile
 from lakehouse.formats import COLUMNS, INDEX, Format, format_for, known_suffixes
 from lakehouse.storage import hash_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 N = 60
 
 
 def frame() -> pd.DataFrame:
     """A data frame with a named index and a column of each usual kind."""
+    pd = _pandas()
     rng = np.random.default_rng(0)
     return pd.DataFrame(
         {
@@ -33,17 +37,36 @@ def frame() -> pd.DataFrame:
     )
 
 
+def _pandas() -> Any:
+    return require("pandas", "run the suites of formats")
+
+
 class FormatContract:
-    """Inherit, and set the attributes."""
+    """What every format must do: inherit it in a test class, and set the attributes.
+
+    Attributes:
+        fmt: The format.
+        suffix: The suffix under which its example is written.
+
+    Example:
+        >>> class TestPlateFile(FormatContract):
+        ...     fmt = PlateFile()
+        ...     suffix = ".plate"
+        ...
+        ...     def example(self):
+        ...         return Plate(["A1", "B2"])
+    """
 
     fmt: Format
     suffix: str
+    _written: Path
 
     def example(self) -> Any:
-        """An object of the format."""
-        raise AssertionError("a format's tests override this")
+        """An object of the format; equal ones each time."""
+        raise NotImplementedError("a format's tests override this")
 
     def assert_equal(self, got: Any, expected: Any) -> None:
+        """Compare what was read with the example, where `==` doesn't tell."""
         assert got == expected
 
     def truncate(self, path: Path) -> None:
@@ -52,7 +75,18 @@ class FormatContract:
             file.truncate(path.stat().st_size * 2 // 3)
 
     @pytest.fixture
+    def written(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The example as a file, written once for the class; tests change copies of it."""
+        cls = type(self)
+        if "_written" not in vars(cls):
+            path = tmp_path_factory.mktemp(self.fmt.name) / f"example{self.suffix}"
+            self.fmt.write(self.example(), path)
+            cls._written = path
+        return cls._written
+
+    @pytest.fixture
     def path(self, written: Path, tmp_path: Path) -> Path:
+        """A copy of the example's file."""
         path = tmp_path / written.name
         if written.is_dir():
             shutil.copytree(written, path)
@@ -96,9 +130,10 @@ class FormatContract:
 
 
 class StructuredContract(FormatContract):
-    """For formats whose files have a schema."""
+    """For formats whose files have a schema, too."""
 
     def damaged(self, path: Path) -> None:
+        """Demand that every way of reading refuses a file, with all that an error has to say."""
         for read in (self.fmt.describe, self.fmt.load, self.fmt.open):
             with pytest.raises(UnreadableFile) as caught:
                 read(path)
@@ -163,6 +198,7 @@ class DamageContract(StructuredContract):
     flips = 60
 
     def attempts(self, path: Path) -> int:
+        """How many ways of reading refuse a file; another error than ours fails the test."""
         refused = 0
         slot = next(iter(self.fmt.describe(self.pristine).components))
         for read in (self.fmt.describe, self.fmt.load, lambda p: self.fmt.table(p, slot)):
@@ -174,6 +210,7 @@ class DamageContract(StructuredContract):
 
     @pytest.fixture(autouse=True)
     def keep_pristine(self, written: Path) -> None:
+        """The undamaged file, which says what slots there are."""
         self.pristine = written
 
     def test_truncated_anywhere(self, path: Path) -> None:
@@ -196,7 +233,11 @@ class DamageContract(StructuredContract):
 
 
 class TableContract(StructuredContract):
-    """For formats of tables."""
+    """For formats of tables, whose example is a data frame of pandas.
+
+    Attributes:
+        keeps_types: Whether a file tells an integer from a text, and what the index is.
+    """
 
     keeps_types = True
 
@@ -204,7 +245,7 @@ class TableContract(StructuredContract):
         return frame()
 
     def assert_equal(self, got: Any, expected: Any) -> None:
-        pd.testing.assert_frame_equal(got, expected)
+        _pandas().testing.assert_frame_equal(got, expected)
 
     def test_describe(self, path: Path) -> None:
         description = self.fmt.describe(path)
@@ -284,7 +325,7 @@ class TableContract(StructuredContract):
     def test_open_remote(self, path: Path) -> None:
         from upath import UPath
 
-        remote = UPath(f"memory://formats-{self.suffix[1:]}/x{self.suffix}")
+        remote: Any = UPath(f"memory://formats-{self.suffix[1:]}/x{self.suffix}")
         remote.write_bytes(path.read_bytes())
         assert self.fmt.open(remote).count_rows() == N
         with self.fmt.open(remote, engine="polars") as lazy:
@@ -329,7 +370,7 @@ class TableContract(StructuredContract):
             self.fmt.table(twice, COLUMNS)
 
     def test_mixed_values_are_told(self) -> None:
-        mixed = pd.DataFrame({"fine": [1, 2], "mixed": [1, "two"]})
+        mixed = _pandas().DataFrame({"fine": [1, 2], "mixed": [1, "two"]})
         with pytest.raises(InvalidData, match=r"(?s)'mixed'.*int, str"):
             self.fmt.table(mixed, COLUMNS)
 
