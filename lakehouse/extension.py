@@ -23,12 +23,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse._lazy import load_name
 from lakehouse.config import notify
-from lakehouse.errors import BrokenExtension
+from lakehouse.errors import BrokenExtension, InvalidArgument, near
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "Extension", "added", "added_names", "extension", "extensions", "hint_for"]
+__all__ = [
+    "GROUP",
+    "Extension",
+    "added",
+    "added_names",
+    "extension",
+    "extensions",
+    "hint_for",
+    "load_of",
+    "rules_named",
+]
 
 GROUP = "lakehouse.extensions"
 
@@ -49,6 +59,9 @@ class Extension:
     Attributes:
         dataset_rules: Rules for datasets as wholes → a function `check(data, demanded, terms)`
             that yields failures.
+        column_rules: Rules for the values of a column → a function that raises ValueError for a wrong
+            value, or an object as `lakehouse.curation.ValueJudge` says. A schema demands them by
+            `constraints={"well": {"custom": "plates.well"}}`.
         registries: Full name (`plates.Plate`) → its class. They are a module of lakes:
             `ln.setup.init(storage=…, modules="plates")`.
         first_rows: A function that gives the first rows of a lake with the module, by table.
@@ -70,6 +83,7 @@ class Extension:
     """
 
     dataset_rules: Mapping[str, str] = field(default_factory=dict)
+    column_rules: Mapping[str, str] = field(default_factory=dict)
     registries: Mapping[str, str] = field(default_factory=dict)
     first_rows: str | None = None
     tables: tuple[str, ...] = ()
@@ -156,6 +170,26 @@ def added(table: Table, key: str, core: Container[str]) -> Any:
     ((name, known),) = owners
     dotted = getattr(known, table)[key]
     return dotted if table in ("objects", "datasets") else load_of(name, dotted)
+
+
+def rules_named(table: Literal["dataset_rules", "column_rules"], name: str) -> Any:
+    """The rules of a name, which begins with that of the extension that has them.
+
+    Raises:
+        InvalidArgument: There are no such rules: their extension may not be installed.
+        BrokenExtension: The extension that has them can't be used.
+    """
+    owner = name.partition(".")[0]
+    known = extension(owner)
+    rules: Mapping[str, str] = {} if known is None else getattr(known, table)
+    if name not in rules:
+        near_by = near(owner, list(extensions())) if known is None else list(rules)
+        raise InvalidArgument(
+            f"There are no rules {name!r} for {'datasets' if table == 'dataset_rules' else 'columns'}.",
+            expected=", ".join(near_by) or None,
+            hint=hint_for(name),
+        )
+    return load_of(owner, rules[name])
 
 
 def load_of(name: str, dotted: str) -> Any:
@@ -253,7 +287,7 @@ def _wrong(name: str, found: Extension) -> tuple[str, str] | None:
         head, _, registry = key.partition(".")
         if head != name or not registry.isidentifier() or not registry[0].isupper():
             return f"the registry {key!r}", f"a name like '{name}.Plate'"
-    for key in found.dataset_rules:
+    for key in (*found.dataset_rules, *found.column_rules):
         if key.partition(".")[0] != name:
             return f"the rules {key!r}", f"{name!r}, or a name like '{name}.layout'"
     for key in found.formats:

@@ -2,18 +2,21 @@
 
 Stored conditions are plain values. A bound of a date is its ISO text, and `custom` names the
 model class whose own validators are meant, as `module:Class.field`; `module:Class` among the
-conditions of `*` means those of whole rows.
+conditions of `*` means those of whole rows. A `custom` without a colon names a column rule of an
+extension, `plates.well`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lakehouse.config import notify
-from lakehouse.curation import RowJudge
+from lakehouse.curation import RowJudge, ValueJudge
 from lakehouse.curation.coercion import coerce_value
+from lakehouse.curation.rules.constraints import fault
+from lakehouse.extension import rules_named
 from lakehouse.schema import DType
 
 ROWS = "*"
@@ -32,7 +35,9 @@ def conditions(demanded: Mapping[str, Any], dtype: DType, feature: str) -> dict[
     """Stored conditions of one feature as the arguments of its checks."""
     found: dict[str, Any] = {}
     for name, argument in demanded.items():
-        if name == "custom":
+        if name == "custom" and ":" not in str(argument):
+            found[name] = _OfExtension(str(argument))
+        elif name == "custom":
             validator = _validator(str(argument), feature)
             if validator is not None:
                 found[name] = validator
@@ -41,6 +46,21 @@ def conditions(demanded: Mapping[str, Any], dtype: DType, feature: str) -> dict[
         else:
             found[name] = argument
     return found
+
+
+class _OfExtension:
+    """A rule of an extension: who only looks at the schema needs no extension."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def faults(self, values: Sequence[Any]) -> Mapping[int, str]:
+        """See `ValueJudge.faults`."""
+        judge = rules_named("column_rules", self._name)
+        if isinstance(judge, ValueJudge):
+            return judge.faults(values)
+        said = {at: fault("custom", judge, value) for at, value in enumerate(values)}
+        return {at: text for at, text in said.items() if text is not None}
 
 
 def row_judge(demanded: Mapping[str, Any], schema: str) -> RowJudge | None:

@@ -41,10 +41,11 @@ class CatalogContract:
     """What the engine relies on: inherit it in a test class, and say how the backend is made.
 
     Example:
-        >>> class TestMyCatalog(CatalogContract):
+        >>> from lakehouse.engine.catalog.sqlite import SqliteCatalog
+        >>> class TestSqlite(CatalogContract):
         ...     @pytest.fixture
         ...     def make(self, tmp_path):
-        ...         return lambda: MyCatalog(tmp_path / "catalog")
+        ...         return lambda: SqliteCatalog(f"{tmp_path}/catalog")
         ...
         ...     @pytest.fixture
         ...     def stock_uri(self, tmp_path):

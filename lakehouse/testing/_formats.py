@@ -49,12 +49,13 @@ class FormatContract:
         suffix: The suffix under which its example is written.
 
     Example:
-        >>> class TestPlateFile(FormatContract):
-        ...     fmt = PlateFile()
-        ...     suffix = ".plate"
+        >>> from lakehouse.formats.plain import Json
+        >>> class TestJson(FormatContract):
+        ...     fmt = Json()
+        ...     suffix = ".json"
         ...
         ...     def example(self):
-        ...         return Plate(["A1", "B2"])
+        ...         return {"wells": ["A1", "B2"]}
     """
 
     fmt: Format

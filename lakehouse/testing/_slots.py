@@ -23,12 +23,12 @@ class SlotsContract:
         unknown: A slot that datasets of the kind never have.
 
     Example:
-        >>> class TestWorkbookSlots(SlotsContract):
-        ...     otype = "Workbook"
-        ...     slots = {"plate": "table"}
+        >>> class TestFrameSlots(SlotsContract):
+        ...     otype = "DataFrame"
+        ...     slots = {"columns": "table"}
         ...
         ...     def example(self):
-        ...         return Workbook(plate=pd.DataFrame({"n": [1, 2]}))
+        ...         return pa.table({"n": [1, 2]})
     """
 
     otype: str

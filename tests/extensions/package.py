@@ -17,6 +17,11 @@ EXTENSION = Extension(
     datasets={"lab_plates.content.Workbook": "Workbook"},
     curators={"Workbook": "lab_plates.content:WorkbookCurator"},
     dataset_rules={"plates": "lab_plates.content:check", "plates.lost": "lab_plates.content:lost"},
+    column_rules={
+        "plates.well": "lab_plates.content:well",
+        "plates.row": "lab_plates.content:ROWS",
+        "plates.lost": "lab_plates.content:lost",
+    },
     registries={"plates.Plate": "lab_plates.registries:Plate"},
     first_rows="lab_plates.registries:first_rows",
     examples={"plates": "lab_plates.content:EXAMPLE"},
@@ -70,6 +75,18 @@ def check(data, demanded, terms):
     if data.n_obs < least:
         yield Failure("obs", "", "dataset", found=f"{data.n_obs} wells", expected=f"at least {least}")
 
+
+def well(value):
+    if not value[1:].isdigit():
+        raise ValueError(f"{value} has no column")
+
+
+class OneRow:
+    def faults(self, values):
+        return {at: "not of row A" for at, value in enumerate(values) if value[0] != "A"}
+
+
+ROWS = OneRow()
 
 EXAMPLE = Plate(["A1", "A2"])
 '''

@@ -82,6 +82,31 @@ def test_a_dataset_rule(plates, tmp_path, monkeypatch):
             ln.curators.AnnDataCurator(adata, wells).check()
 
 
+def test_column_rules(plates, tmp_path, monkeypatch):
+    frame = pd.DataFrame({"well": ["A1", "Ax", None, "B2", "Ax"]})
+    with Lake.create(str(tmp_path / "lake")) as lake, use(lake):
+        well = ln.Feature(name="well", dtype=str, nullable=True).save()
+
+        def check(rule):
+            schema = ln.Schema([well], constraints={"well": {"custom": rule}}).save()
+            schema = ln.Schema.get(schema.uid)
+            found = ln.curators.DataFrameCurator(frame, schema).check().failures
+            return [(f.value, f.count, tuple(f.rows), f.found) for f in found]
+
+        assert check("plates.well") == [("Ax", 2, (1, 4), "Ax has no column")]
+        assert check("plates.row") == [("B2", 1, (3,), "not of row A")]
+        with pytest.raises(InvalidArgument, match=r"(?s)'plates.wall' for columns.*plates.well"):
+            check("plates.wall")
+        with pytest.raises(BrokenExtension, match=r"lab_plates\.content:lost"):
+            check("plates.lost")
+        monkeypatch.undo()
+        with pytest.raises(InvalidArgument, match=r"→ install.*the extension 'plates'"):
+            check("plates.well")
+        schema = ln.Schema([well], constraints={"well": {"custom": "plates.well"}}).save()
+        assert "well" in schema.describe(return_str=True)
+        assert schema.to_dataframe().shape
+
+
 def test_slots_and_a_curator(plates, tmp_path, monkeypatch):
     from lab_plates.content import Workbook
 
@@ -206,6 +231,7 @@ BAD = {
     "newer": (bare(since="99.1"), "needs a newer.*99.1 or later.*--upgrade lakehouse"),
     "registry": (bare(registries={"bionty.Plate": "x:Y"}), "'bionty.Plate'.*'bad.Plate'"),
     "rules": (bare(dataset_rules={"cellxgene": "x:y"}), "'cellxgene'.*'bad.layout'"),
+    "column rules": (bare(column_rules={"well": "x:y"}), "'well'.*'bad.layout'"),
     "suffix": (bare(formats={"plate": "x:Y"}), "suffix 'plate'"),
     "object": (bare(objects={"x.Y": ".csv"}), r"suffix '\.csv' of x\.Y"),
 }
@@ -214,9 +240,9 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_extension_is_told_and_harms_no_other(kind, on_path, plates, tmp_path, caplog):
     modules, message = BAD[kind]
-    on_path(package=f"lab_bad_{kind}", name="bad", **modules)
+    on_path(package=f"lab_bad_{kind.split()[0]}", name="bad", **modules)
     with pytest.raises(
-        BrokenExtension, match=rf"(?s)extension 'bad' of 'lab_bad_{kind}'.*{message}"
+        BrokenExtension, match=rf"(?s)extension 'bad' of 'lab_bad_{kind.split()[0]}'.*{message}"
     ):
         extension("bad")
     with pytest.raises(BrokenExtension):  # the second time, too
