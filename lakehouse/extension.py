@@ -19,6 +19,7 @@ import sys
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse._lazy import load_name
@@ -218,6 +219,8 @@ def hint_for(name: str) -> str | None:
         return None
     if owner in extensions():
         return f"the extension {owner!r} is installed, and doesn't have it"
+    if find_spec(f"lakehouse.extensions.{owner}") is not None:  # an old checkout's installation
+        return f"lakehouse itself has the extension {owner!r}: pip install -e ., or --force-reinstall lakehouse"
     return f"install the package that has the extension {owner!r} (an entry point of {GROUP})"
 
 

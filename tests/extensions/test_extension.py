@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 import lakehouse as ln
+from lakehouse import extension as own
 from lakehouse.curators.core import curator_of
-from lakehouse.errors import BrokenExtension, InvalidArgument, NoLoader, UnknownField
+from lakehouse.errors import BrokenExtension, InvalidArgument, MissingExtra, NoLoader, UnknownField
 from lakehouse.extension import Extension, extension, extensions
 from lakehouse.formats import format_for, format_in, format_of, known_suffixes
 from lakehouse.orm import Lake
@@ -188,6 +189,29 @@ def test_a_lake_without_its_extension(root, monkeypatch):
         assert lake.sql("SELECT count(*) FROM plates_plate").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_branch_is_merged_with_all_registries_or_not_at_all(root, plates, monkeypatch, edited):
+    with Lake.open(root) as lake:
+        lake.Branch(name="dev").save()
+        lake.switch("dev")
+        lake.plates.Plate(name="new").save()
+        if edited:
+            small = lake.plates.Plate.get(name="small")
+            small.wells = 6
+            small.save()
+    monkeypatch.undo()
+    with Lake.open(root) as lake:
+        for dry_run in (True, False):
+            with pytest.raises(MissingExtra, match=r"(?s)'plates' is needed to merge.*→ install"):
+                lake.merge("dev", dry_run=dry_run)
+        assert lake.Branch.get(name="dev").merged_at is None
+    monkeypatch.syspath_prepend(str(plates))
+    with Lake.open(root) as lake:
+        lake.merge("dev")
+        found = {p.name: p.wells for p in lake.plates.Plate.filter()}
+        assert found == {"standard": 96, "small": 6 if edited else 24, "new": None}
+
+
 def test_edits_without_the_extension_are_there_with_it(root, plates, monkeypatch):
     monkeypatch.undo()
     with Lake.open(root) as lake:
@@ -315,6 +339,14 @@ def test_a_registry_that_a_lake_cannot_have(keywords, found, on_path, tmp_path):
         ln.setup.init(storage=str(tmp_path / "lake"), modules="bad")
     with Lake.create(str(tmp_path / "lake"), modules=["bad"]) as lake:
         assert lake.ULabel(name="x").save()
+
+
+def test_an_installation_from_before_cellxgene_was_an_extension(monkeypatch):
+    monkeypatch.setattr(own, "_declared", lambda path: {})
+    with pytest.raises(
+        InvalidArgument, match=r"lakehouse itself has the extension 'cellxgene': pip"
+    ):
+        own.rules_named("dataset_rules", "cellxgene")
 
 
 # -- what it costs -----------------------------------------------------------------------------

@@ -85,6 +85,7 @@ class Plan:
 
 def plan_of(lake: Lake, source: str, target: str, prefer: str | None = None) -> Plan:
     """What merging one branch into another would do."""
+    lake.directory.demand(lake.modules, "merge a branch")
     state = lake.engine.state()
     plan = Plan(_branch(state, source), _branch(state, target))
     for cls in lake.directory.all():

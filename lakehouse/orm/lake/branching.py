@@ -278,5 +278,6 @@ class Branching:
         Raises:
             MergeConflict: Both sides changed the same name, key or field; nothing was merged.
             RowConflict: Another process has merged the branch meanwhile.
+            MissingExtra: The lake has registries of an extension that isn't installed.
         """
         return merge.merge(cast("Lake", self), branch, prefer=prefer, dry_run=dry_run)

@@ -15,7 +15,7 @@ from lakehouse._lazy import load_name
 from lakehouse.config import notify
 from lakehouse.engine import Engine, TableSpec
 from lakehouse.engine.commit.references import Reference
-from lakehouse.errors import BrokenExtension, UnknownField, near
+from lakehouse.errors import BrokenExtension, MissingExtra, UnknownField, near
 from lakehouse.extension import extension, hint_for, load_of
 from lakehouse.orm.model.references import references_of
 from lakehouse.orm.show.tables import shown
@@ -157,6 +157,23 @@ class Directory:
         if extension(module) is not None:
             return f"ln.setup.init(storage=…, modules={module!r}) adds the module to a lake"
         return hint_for(module) if "." in name or module in lake_has else None
+
+    def demand(self, modules: Iterable[str], purpose: str) -> None:
+        """Refuse what takes the registries of all modules, where an extension is missing.
+
+        Args:
+            modules: The modules of the lake.
+            purpose: What takes them.
+
+        Raises:
+            MissingExtra: The extension of a module isn't installed, or can't be used.
+        """
+        if lost := sorted(set(modules) - self.modules):
+            raise MissingExtra(
+                f"The extension {lost[0]!r} is needed to {purpose}, which may hold records of its.",
+                found=f"a lake with the modules {', '.join(sorted(modules))}",
+                hint=hint_for(lost[0]),
+            )
 
     def specs(self) -> list[TableSpec]:
         """The specifications of all tables."""
