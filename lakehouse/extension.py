@@ -38,6 +38,7 @@ __all__ = [
     "extensions",
     "hint_for",
     "load_of",
+    "modules",
     "rules_named",
 ]
 
@@ -127,6 +128,16 @@ def extension(name: str) -> Extension | None:
     if isinstance(found, BrokenExtension):
         raise found.with_traceback(None)
     return found
+
+
+def modules() -> tuple[str, ...]:
+    """The names of the installed extensions that have registries.
+
+    Example:
+        >>> modules()
+        ()
+    """
+    return tuple(name for name, known in _usable() if known.registries)
 
 
 def added_names(table: Table, core: Container[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -18,6 +19,7 @@ from lakehouse.errors import BrokenExtension, InvalidArgument, MissingExtra, NoL
 from lakehouse.extension import Extension, extension, extensions
 from lakehouse.formats import format_for, format_in, format_of, known_suffixes
 from lakehouse.orm import Lake
+from lakehouse.orm.lake.health import check as site_check
 from lakehouse.orm.lake.health import repair, site_at
 from lakehouse.orm.model.context import set_process_lake, use
 from lakehouse.testing import FormatContract, SlotsContract
@@ -242,6 +244,41 @@ def test_repair_and_check_know_its_tables(root):
     site = site_at(root)
     assert "plates_plate" in site.specs
     assert "needs no repair" in str(repair(site))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lost_catalog(root, plates, monkeypatch, there):
+    if not there:
+        monkeypatch.undo()
+    for path in Path(root, ".lakehouse").glob("catalog.db*"):
+        path.unlink()
+    assert "made anew" in str(repair(site_at(root), dry_run=False))
+    if not there:
+        with Lake.open(root) as lake:
+            assert lake.sql("SELECT count(*) FROM plates_plate").fetchall() == [(2,)]
+        monkeypatch.syspath_prepend(str(plates))
+        set_process_lake(None)
+        ln.setup.init(storage=root, modules="plates,bionty").close()
+        set_process_lake(None)
+        assert not site_check(site_at(root), deep=True).ok  # of its keys nobody knew
+        repair(site_at(root), dry_run=False)
+    with Lake.open(root) as lake:
+        assert "plates" in lake.modules
+        assert lake.check(deep=True).ok
+        assert lake.plates.Plate(name="small").uid == lake.plates.Plate.get(name="small").uid
+        holder = lake.engine.holder("plates_plate", ("name",), ("small",), "main")
+        assert holder == lake.plates.Plate.get(name="small").uid
+
+
+def test_other_lakes_have_nothing_of_an_extension_after_a_repair(plates, tmp_path):
+    with Lake.create(str(tmp_path / "other")) as lake:
+        lake.ULabel(name="x").save()
+    for path in (tmp_path / "other" / ".lakehouse").glob("catalog.db*"):
+        path.unlink()
+    assert "plates" not in str(repair(site_at(str(tmp_path / "other")), dry_run=False))
+    with Lake.open(str(tmp_path / "other")) as lake:
+        assert lake.modules == []
+        assert lake.check().ok
 
 
 # -- bad ones ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from lakehouse.engine.health.check import TableCheck
 from lakehouse.engine.health.damage import CheckReport, Progress
 from lakehouse.engine.health.repair import RepairReport, TableRepair
 from lakehouse.engine.health.site import Site
+from lakehouse.extension import modules
 from lakehouse.orm.lake.directory import Directory, default_directory
 
 if TYPE_CHECKING:
@@ -46,7 +47,15 @@ def site_at(
 
 
 def _directory_of(site: Site) -> Directory:
-    return default_directory(site.info.get("modules") or ())
+    if site.info:
+        return default_directory(site.info.get("modules") or ())
+    # the catalog, which tells the modules, is lost: files of their tables tell them, too
+    core = found = default_directory()
+    for name in modules():
+        tables = default_directory([name]).by_table.keys() - core.by_table.keys()
+        if any(site.store.list(f"{site.folder}/tables/{table}") for table in tables):
+            found = found.with_module(name)
+    return found
 
 
 def check(
