@@ -15,7 +15,14 @@ import pytest
 import lakehouse as ln
 from lakehouse import extension as own
 from lakehouse.curators.core import curator_of
-from lakehouse.errors import BrokenExtension, InvalidArgument, MissingExtra, NoLoader, UnknownField
+from lakehouse.errors import (
+    BrokenExtension,
+    InvalidArgument,
+    MissingExtra,
+    NoLoader,
+    ProtectedRecord,
+    UnknownField,
+)
 from lakehouse.extension import Extension, extension, extensions
 from lakehouse.formats import format_for, format_in, format_of, known_suffixes
 from lakehouse.orm import Lake
@@ -212,6 +219,21 @@ def test_a_branch_is_merged_with_all_registries_or_not_at_all(root, plates, monk
         lake.merge("dev")
         found = {p.name: p.wells for p in lake.plates.Plate.filter()}
         assert found == {"standard": 96, "small": 6 if edited else 24, "new": None}
+
+
+def test_what_was_deleted_without_the_extension_is_found_with_it(root, plates, monkeypatch):
+    with Lake.open(root) as lake:
+        run = lake.Run(transform=lake.Transform(key="t", kind="notebook").save()).save()
+        lake.plates.Plate(name="made", run=run).save()
+        with pytest.raises(ProtectedRecord, match="made"):
+            run.delete(permanent=True)
+    monkeypatch.undo()
+    with Lake.open(root) as lake:
+        lake.Run.get(run.uid).delete(permanent=True)
+        assert lake.check(deep=True).ok
+    monkeypatch.syspath_prepend(str(plates))
+    with Lake.open(root) as lake:
+        assert "plates_plate" in str(lake.check(deep=True))
 
 
 def test_edits_without_the_extension_are_there_with_it(root, plates, monkeypatch):
