@@ -125,7 +125,8 @@ def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_wheel_works_in_a_fresh_environment(installed_wheel: Path, tmp_path: Path) -> None:
     code = """
-import json, lakehouse, lakehouse.ontology as o
+import json, lakehouse, lakehouse.extension as e, lakehouse.ontology as o
+assert "cellxgene" in e.extensions() and callable(e.rules_named("dataset_rules", "cellxgene"))
 found = o.manifests()
 terms = o.read(o.extract("blood-cells"))
 print(json.dumps([lakehouse.__file__, lakehouse.__version__, sorted(found), len(terms.terms)]))
