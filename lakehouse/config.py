@@ -29,8 +29,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.printable import printable, printable_line
-from lakehouse.redaction import redacted
+from lakehouse.text.printable import printable, printable_line
+from lakehouse.text.redaction import redacted
 
 Verify = Literal["stamp", "hash"]
 Verbosity = Literal["error", "warning", "success", "info", "hint", "debug"]

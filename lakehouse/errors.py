@@ -52,8 +52,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lakehouse.printable import printable
-from lakehouse.redaction import redacted
+from lakehouse.text.printable import printable
+from lakehouse.text.redaction import redacted
 
 
 def _told(value: object) -> object:

@@ -21,7 +21,7 @@ import platformdirs
 
 from lakehouse.errors import InvalidArgument, NoWriteAccess, UntrustedPlace
 from lakehouse.io.whole_files import write_whole
-from lakehouse.redaction import without_credentials
+from lakehouse.text.redaction import without_credentials
 
 EVERYTHING = "*"
 _TRUSTED, _NAMED = "trusted", "named"

@@ -23,8 +23,8 @@ from lakehouse.io.uris import (
     parsed,
     root_of,
 )
-from lakehouse.redaction import redacted, without_credentials
 from lakehouse.storage import StorageLocation
+from lakehouse.text.redaction import redacted, without_credentials
 
 SECRET = st.text(string.ascii_letters + string.digits + "-_.~+%", min_size=6, max_size=20).map(
     lambda text: f"Xy{text}9Zq"

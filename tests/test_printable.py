@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.errors import LakehouseError
-from lakehouse.printable import printable, printable_line
+from lakehouse.text.printable import printable, printable_line
 
 EVIL = "x\x1b]0;pwned\x07\x1b[31mred\x9b31m\x7f\u202egnp\u2066\u200b\u2028\r\x08"
 

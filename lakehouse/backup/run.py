@@ -24,8 +24,8 @@ from lakehouse.engine.table.digest import verify
 from lakehouse.errors import InvalidArgument, LakeCorrupt, StorageError
 from lakehouse.io.progress import Advance, tracked
 from lakehouse.orm import Lake
-from lakehouse.printable import printable
 from lakehouse.storage import ContentHash, is_remote
+from lakehouse.text.printable import printable
 
 _TRIES = 10
 _WORKERS = 16

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from lakehouse.errors import LakehouseError
-from lakehouse.printable import json_text, printable
+from lakehouse.text.printable import json_text, printable
 
 _INTERRUPTED = 128 + 2  # as shells tell of a command that SIGINT ended
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lakehouse.orm.show.tables import Harmless
-from lakehouse.printable import printable, printable_line
+from lakehouse.text.printable import printable, printable_line
 
 _PIPED_WIDTH = 240
 

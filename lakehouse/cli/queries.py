@@ -17,7 +17,7 @@ import typer
 import lakehouse as ln
 from lakehouse.cli.group import say
 from lakehouse.errors import LakehouseError, StorageError
-from lakehouse.printable import json_text, printable
+from lakehouse.text.printable import json_text, printable
 
 if TYPE_CHECKING:
     import duckdb

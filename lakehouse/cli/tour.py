@@ -20,7 +20,7 @@ import lakehouse as ln
 import lakehouse.bionty as bt
 from lakehouse.cli import output
 from lakehouse.errors import LakeExists, MissingExtra
-from lakehouse.printable import printable
+from lakehouse.text.printable import printable
 
 _ALL_ROWS, _SOME_ROWS = 12, 6
 

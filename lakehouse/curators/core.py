@@ -27,7 +27,6 @@ from lakehouse.orm import current_lake
 from lakehouse.orm.model.checks import is_saved
 from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.session.matching import quiet_matching
-from lakehouse.printable import printable_line
 from lakehouse.registries import Artifact, Schema
 from lakehouse.registries.artifact.validate import (
     dataset_failures,
@@ -38,6 +37,7 @@ from lakehouse.registries.artifact.validate import (
     told,
 )
 from lakehouse.storage import Noted, is_remote
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.orm import Lake

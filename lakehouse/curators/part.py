@@ -32,7 +32,6 @@ from lakehouse.curators.cat import DataFrameCatManager
 from lakehouse.engine.query.view import operations
 from lakehouse.errors import InvalidArgument, UnknownColumn, ValidationError, near
 from lakehouse.formats.base import COLUMNS
-from lakehouse.printable import printable_line
 from lakehouse.registries.artifact.validate import (
     changed_columns,
     external_report,
@@ -40,6 +39,7 @@ from lakehouse.registries.artifact.validate import (
     tell_unknown,
 )
 from lakehouse.schemas.spec import resolver_of, spec_of
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.curation import DatasetSpec

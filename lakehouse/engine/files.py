@@ -24,7 +24,7 @@ from lakehouse.engine.confine import FOLDER, Confinement, Owner
 from lakehouse.errors import NoWriteAccess, StorageError
 from lakehouse.io import filesystem
 from lakehouse.io.uris import client_errors, is_remote, remote_filesystem, scheme_of
-from lakehouse.redaction import harmless
+from lakehouse.text.redaction import harmless
 
 _FSYNC_THREADS = 8
 _AT_ONCE_BYTES = 1 << 20  # so much is in the kernel's memory sooner than a thread is woken up

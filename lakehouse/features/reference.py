@@ -19,8 +19,8 @@ from lakehouse.errors import (
 from lakehouse.orm import Lake
 from lakehouse.orm.model.checks import check_same_lake, is_saved
 from lakehouse.orm.model.context import active_batch
-from lakehouse.printable import encodable
 from lakehouse.schema import DType, parse_dtype
+from lakehouse.text.printable import encodable
 from lakehouse.walks import reached
 
 _COLUMNS = ["uid", "name", "dtype", "nullable", "coerce", "is_type", "type_uid", "branch_uid"]

@@ -16,7 +16,7 @@ from typing import Any
 from lakehouse._lazy import require
 from lakehouse.errors import UnreadableFile
 from lakehouse.io.uris import is_remote
-from lakehouse.redaction import redacted
+from lakehouse.text.redaction import redacted
 
 _METADATA = frozenset({"zarr.json", ".zarray", ".zmetadata", ".zgroup"})
 _RUNS = "pickle"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from lakehouse._lazy import require
 from lakehouse.config import notify
 from lakehouse.errors import InvalidArgument
-from lakehouse.redaction import redacted, split_login, without_credentials
+from lakehouse.text.redaction import redacted, split_login, without_credentials
 
 STORES = frozenset({"file", "s3", "gs", "az", "abfs", "abfss", "memory"})
 """Protocols that lakes and artifacts can be stored by."""

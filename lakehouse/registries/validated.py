@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AnyUrl, StringConstraints, TypeAdapter, ValidationError
 
-from lakehouse.redaction import without_credentials
+from lakehouse.text.redaction import without_credentials
 
 _SCHEMES = ("http", "https", "ftp", "ftps")
 _HOST = re.compile(r"localhost|\[[0-9a-fA-F:.]+\]|.+\.[^.\s]+")

@@ -15,7 +15,7 @@ from lakehouse.engine.query.view import in_one_view
 from lakehouse.errors import InvalidArgument, near
 from lakehouse.orm import BaseRecord, Lake, QuerySet, current_lake
 from lakehouse.orm.show.tables import fields_of, html_table, short, title
-from lakehouse.printable import html_text, printable_line
+from lakehouse.text.printable import html_text, printable_line
 
 CORE = "core"
 _WIDE = 1_000_000  # lines wrap in a terminal as any text does

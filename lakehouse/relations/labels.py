@@ -11,7 +11,6 @@ from lakehouse.errors import InvalidArgument, TypeMismatch, ValidationError
 from lakehouse.orm.model.context import use
 from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.session.links import Row, belongs, links_from, unlink
-from lakehouse.printable import printable_line
 from lakehouse.relations.checks import (
     check_categorical,
     check_feature,
@@ -23,6 +22,7 @@ from lakehouse.relations.managers import RelatedSet
 from lakehouse.relations.tables import link_row
 from lakehouse.relations.transfer import transferred
 from lakehouse.schema import parse_dtype
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes

@@ -23,9 +23,9 @@ from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.session.links import LazyUids, Row, links_of, unlink
 from lakehouse.orm.show.tables import html_of_set, title
 from lakehouse.orm.view.present import present
-from lakehouse.printable import html_text
 from lakehouse.relations.checks import check_feature, check_record, check_saved, check_there
 from lakehouse.relations.tables import link_row
+from lakehouse.text.printable import html_text
 
 if TYPE_CHECKING:
     import pandas as pd

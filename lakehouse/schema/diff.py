@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lakehouse.printable import printable_line
 from lakehouse.schema.snapshot import Snapshot, SnapshotField
+from lakehouse.text.printable import printable_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lakehouse.errors import LakehouseError, NoWriteAccess, StorageError
-from lakehouse.redaction import harmless
+from lakehouse.text.redaction import harmless
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})

@@ -16,8 +16,8 @@ from lakehouse.config import notify
 from lakehouse.curation.terms import Matches
 from lakehouse.orm import Lake
 from lakehouse.orm.model.context import active_batch
-from lakehouse.printable import printable_line
 from lakehouse.terms.inspect import counted
+from lakehouse.text.printable import printable_line
 from lakehouse.walks import reached
 
 OBSOLETE_FIELDS = ("ontology_id", "is_obsolete", "replaced_by", "consider")

@@ -12,7 +12,7 @@ from lakehouse.curation.vocabulary import SEPARATOR
 from lakehouse.engine.query.view import operations
 from lakehouse.errors import TypeMismatch, ValidationError
 from lakehouse.orm import BaseRecord
-from lakehouse.printable import encodable
+from lakehouse.text.printable import encodable
 
 if TYPE_CHECKING:
     from lakehouse.orm.model.meta import FieldDescriptor

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse.ontology.model import ids, raw
 from lakehouse.ontology.reading import obo, obo_clauses, obograph, owl, source
-from lakehouse.redaction import redacted, without_credentials
+from lakehouse.text.redaction import redacted, without_credentials
 
 N = 30_000
 PIECES = ["a", "a ", "a_", "_", '"', ' "', '"a', "[", "]", "[a", "{", "} ", " ", "\t", "!", " !",

@@ -14,7 +14,7 @@ import pytest
 import lakehouse as ln
 from lakehouse.orm.show import graph as graphs
 from lakehouse.orm.show.graph import Graph
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 from tests.hostile import HOSTILE, MARK, plant
 from tests.test_printable import obeyed
 

@@ -19,10 +19,10 @@ from lakehouse.ontology import Ontology
 from lakehouse.orm.query.completion import attribute_names
 from lakehouse.orm.show.tables import HTML_ROWS, html_table
 from lakehouse.places import places_of
-from lakehouse.printable import html_text, printable_line
 from lakehouse.registries.table import DIRECTORY
 from lakehouse.terms.inspect import InspectResult, advise, inspected, tell_validation
 from lakehouse.terms.standardize import Standardizing
+from lakehouse.text.printable import html_text, printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,9 +21,9 @@ from lakehouse.errors import InvalidArgument, SourceUnavailable
 from lakehouse.orm import current_lake
 from lakehouse.orm.session.batch import batch_on
 from lakehouse.orm.show.tables import html_table
-from lakehouse.printable import printable_line
 from lakehouse.relations.tables import link_uid
 from lakehouse.terms.obsolete import OBSOLETE_FIELDS, ids_in, successor
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.engine import Changes

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from lakehouse._lazy import is_one
-from lakehouse.printable import encodable
 from lakehouse.schema import DType
+from lakehouse.text.printable import encodable
 
 CHUNK_ROWS = 1 << 18
 

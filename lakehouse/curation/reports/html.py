@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.reports.failures import Failures
 from lakehouse.curation.reports.text import shown, spoken
-from lakehouse.printable import html_text
+from lakehouse.text.printable import html_text
 
 _SHOWN = 1000
 _LONGEST = 500

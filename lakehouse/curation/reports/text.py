@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lakehouse.curation.failure import Failure
 from lakehouse.curation.reports.failures import Failures, Part
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 # Dtypes whose wrong types are also told in the words of pandera.
 _SERIES = {

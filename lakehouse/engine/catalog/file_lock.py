@@ -31,7 +31,7 @@ from lakehouse.config import login_name, notify
 from lakehouse.engine import forks
 from lakehouse.errors import CatalogUnavailable, NoWriteAccess
 from lakehouse.io import filesystem
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 PATIENCE = 2.0
 """Seconds that one waits for others without a word."""

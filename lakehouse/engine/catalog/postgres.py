@@ -40,7 +40,7 @@ from lakehouse.engine.catalog.postgres_session import (
 from lakehouse.engine.catalog.postgres_url import PostgresUrl
 from lakehouse.engine.catalog.sqlite import SqliteCatalog
 from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, LakehouseError
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 _OWN_TABLES = (
     'CREATE TABLE IF NOT EXISTS lh_key (key TEXT COLLATE "C" PRIMARY KEY, uid TEXT NOT NULL)',

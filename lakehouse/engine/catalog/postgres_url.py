@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 _CONNECT_SECONDS = "10"

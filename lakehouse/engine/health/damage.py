@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.printable import printable, printable_line
+from lakehouse.text.printable import printable, printable_line
 
 MISSING = "missing"
 TRUNCATED = "truncated"

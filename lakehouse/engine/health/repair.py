@@ -37,7 +37,7 @@ from lakehouse.engine.table.version import TableCache, TableVersion
 from lakehouse.errors import LakeCorrupt, StorageError
 from lakehouse.identity import new_uid
 from lakehouse.io.uris import is_remote
-from lakehouse.printable import printable
+from lakehouse.text.printable import printable
 
 Describe = Callable[[State], dict[str, Any]]
 

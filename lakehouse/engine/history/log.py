@@ -10,7 +10,7 @@ from lakehouse.engine.commit.committer import reconcile
 from lakehouse.engine.table.spec import TableSpec
 from lakehouse.engine.table.version import TableCache
 from lakehouse.errors import InvalidArgument, LookupFailed
-from lakehouse.printable import encodable
+from lakehouse.text.printable import encodable
 
 
 class History:

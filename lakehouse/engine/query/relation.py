@@ -16,7 +16,7 @@ from lakehouse.engine.query.interruption import stopped_by_ctrl_c
 from lakehouse.engine.query.quoting import quoted
 from lakehouse.engine.query.statements import TRUSTED_HINT, shortened
 from lakehouse.errors import InvalidArgument, LakehouseError, StorageError
-from lakehouse.printable import printable
+from lakehouse.text.printable import printable
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ import duckdb
 
 from lakehouse.engine.query.databases import INTERNAL, Database
 from lakehouse.errors import InvalidArgument
-from lakehouse.printable import encodable
+from lakehouse.text.printable import encodable
 
 TRUSTED_HINT = (
     "lake.sql(query, trusted=True), lake.duckdb() or lakehouse sql --trusted give DuckDB's "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 _TEXT = pa.string()
 _TEXTS = pa.list_(pa.field("item", _TEXT))

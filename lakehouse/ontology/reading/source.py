@@ -25,7 +25,7 @@ from lakehouse.io.uris import (
 from lakehouse.ontology.model.model import Repair
 from lakehouse.ontology.reading.unpack import Damaged, unpack
 from lakehouse.ontology.sources.network import check_allowed, stream
-from lakehouse.redaction import harmless
+from lakehouse.text.redaction import harmless
 
 Format = Literal["obo", "owl", "json"]
 Source = str | Path | bytes | IO[Any]

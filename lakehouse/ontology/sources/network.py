@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from lakehouse.io.progress import tracked
 from lakehouse.io.uris import READ_ONLY, end_of, parsed, scheme_of
-from lakehouse.redaction import harmless
+from lakehouse.text.redaction import harmless
 
 OFFLINE = "LAKEHOUSE_OFFLINE"
 _LOCAL = ("file", "memory")

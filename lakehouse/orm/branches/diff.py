@@ -21,7 +21,7 @@ from lakehouse.errors import UnknownField, near
 from lakehouse.orm.model.rows import as_dicts
 from lakehouse.orm.show import tables as rendering
 from lakehouse.places import places_of
-from lakehouse.printable import html_text, printable
+from lakehouse.text.printable import html_text, printable
 
 if TYPE_CHECKING:
     import polars as pl

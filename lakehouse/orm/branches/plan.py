@@ -17,7 +17,7 @@ from lakehouse.identity import UID_LENGTH
 from lakehouse.orm.branches.diff import text_of
 from lakehouse.orm.model.builtin import ARCHIVE, MAIN, TRASH
 from lakehouse.orm.view import edits
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.engine import State

@@ -20,7 +20,7 @@ from lakehouse.io.uris import is_remote, root_of
 from lakehouse.io.whole_files import write_whole
 from lakehouse.orm.lake.own_place import keep_own, own_entries, shared_with_others
 from lakehouse.orm.model.builtin import ALL, MAIN
-from lakehouse.redaction import without_credentials
+from lakehouse.text.redaction import without_credentials
 from lakehouse.trust import (
     check_found,
     check_named,

@@ -9,7 +9,7 @@ from lakehouse.engine.catalog.place import own_catalog, read_marker
 from lakehouse.engine.files import files_at
 from lakehouse.engine.query.view import operations
 from lakehouse.io.uris import is_remote, scheme_of
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake.lake import Lake

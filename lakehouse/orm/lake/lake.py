@@ -36,7 +36,7 @@ from lakehouse.orm.model.context import active_lake, enter_lake, leave_lake
 from lakehouse.orm.session.batch import Batch, batch_on, save_all
 from lakehouse.orm.session.matching import Matcher
 from lakehouse.orm.view.edits import isolated
-from lakehouse.redaction import redacted
+from lakehouse.text.redaction import redacted
 
 if TYPE_CHECKING:
     import duckdb

@@ -20,7 +20,7 @@ from lakehouse.engine.table.json_text import check_json
 from lakehouse.errors import FieldValidationError, InvalidArgument, TypeMismatch, UnknownField, near
 from lakehouse.orm.model.builtin import ARCHIVE, MAIN, NUMBERS, TRASH
 from lakehouse.orm.model.operands import Subject, utc
-from lakehouse.printable import encodable
+from lakehouse.text.printable import encodable
 
 # -- Fields of records: validation of single values, and references to fields
 

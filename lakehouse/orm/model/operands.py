@@ -13,7 +13,7 @@ from lakehouse._lazy import is_one
 from lakehouse.engine.table.json_text import dump_json
 from lakehouse.errors import FieldValidationError, InvalidArgument
 from lakehouse.patterns import refusal
-from lakehouse.printable import encodable
+from lakehouse.text.printable import encodable
 
 _MOMENTS: dict[str, tuple[Any, Any]] = {  # the type, and the one that reads its text
     "date": (dt.date, dt.datetime),

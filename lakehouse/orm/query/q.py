@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.errors import InvalidArgument
-from lakehouse.printable import printable_line
+from lakehouse.text.printable import printable_line
 
 
 class Q:

@@ -16,7 +16,7 @@ from lakehouse.engine.history.erasure import Doomed, Erased
 from lakehouse.errors import CatalogUnavailable, InvalidArgument, ObjectDoesNotExist, ReadOnlyLake
 from lakehouse.identity import new_uid
 from lakehouse.orm.model.context import active_batch
-from lakehouse.printable import printable
+from lakehouse.text.printable import printable
 
 if TYPE_CHECKING:
     from lakehouse.orm.lake.lake import Lake

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lakehouse.errors import InvalidArgument, MissingExtra
-from lakehouse.printable import html_text, printable_line
+from lakehouse.text.printable import html_text, printable_line
 
 _RENDERERS = ("graphviz-pure", "dot")
 _COLOURS = {"focus": "#c1f0d5", "data": "#e8e8f8", "run": "#fff3d6"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine.query.view import in_one_view, operations
 from lakehouse.orm.model.context import active_batch
-from lakehouse.printable import html_text, printable, printable_line
+from lakehouse.text.printable import html_text, printable, printable_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.engine.query.quoting import quoted
 from lakehouse.errors import InvalidArgument, UnknownField, near
 from lakehouse.identity import UID_LENGTH
-from lakehouse.printable import printable_line
 from lakehouse.schema import SchemaDiff, Snapshot, SnapshotField
 from lakehouse.schema import diff as schema_diff
+from lakehouse.text.printable import printable_line
 
 if TYPE_CHECKING:
     from lakehouse.registries.artifact.content import ArtifactContent

@@ -1,0 +1,1 @@
+"""Texts that are shown: safe for terminals and browsers, and without credentials."""
