@@ -14,6 +14,7 @@ import pytest
 
 import lakehouse as ln
 import lakehouse.bionty as bt
+from lakehouse.orm.model.context import set_process_lake
 
 REPO = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,8 +47,11 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # nothing is trusted yet
     for name in ("LAKEHOUSE_ROOT", "LAKEHOUSE_DB"):
         monkeypatch.delenv(name, raising=False)
-    # The current lake is a context variable: what a page connects to ends with the page.
-    contextvars.copy_context().run(_run, page)
+    # What a page connects to ends with the page.
+    try:
+        contextvars.copy_context().run(_run, page)
+    finally:
+        set_process_lake(None)
 
 
 def test_the_diagram_of_the_architecture_is_current() -> None:
