@@ -30,6 +30,7 @@ from pyiceberg.table import StaticTable
 
 from lakehouse.engine import Changes, Engine, Limits, State
 from lakehouse.engine.commit.committer import FOREIGN
+from lakehouse.engine.commit.evolve import EVOLVED
 from lakehouse.errors import InvalidArgument, KeyConflict, LookupFailed, RowConflict
 from tests.engine.machine_model import (
     NAMES,
@@ -112,11 +113,15 @@ class EngineMachine(RuleBasedStateMachine):
         self.engines = [Engine.open(self.root, s, limits=self.limits) for s in self.specs]
 
     def _note(self, before: Tables) -> None:
-        """Remember what each new commit holds; foreign changes are entered as commits of their own."""
+        """Remember what each new commit holds.
+
+        Foreign changes are entered as commits of their own, and columns added by ones of their
+        own: what is committed then comes after them.
+        """
         known = max(self.history, default=-1)
         for commit in reversed(self.engines[0].log()):
             if commit.seq > known:
-                entered = commit.message == FOREIGN
+                entered = commit.message in (FOREIGN, EVOLVED)
                 self.history[commit.seq] = before if entered else self.tables
                 self.foreign = False
 

@@ -18,6 +18,8 @@ from lakehouse.engine.table.version import TableCache, TableVersion
 from lakehouse.errors import LakeCorrupt
 from lakehouse.identity import new_uid
 
+EVOLVED = "schema evolved"
+
 
 def check_none_lost(heads: Heads, tables: Iterable[str]) -> None:
     """Refuse to take tables for unmade ones that have been written to.
@@ -67,7 +69,7 @@ def add_columns(exclusive: Exclusive, parts: Parts, heads: Heads, tables: Iterab
     wanted = lacking(parts.cache, parts.specs, heads, tables)
     if not wanted:
         return heads
-    swap = Swap(new_uid(), datetime.now(UTC), message="schema evolved")
+    swap = Swap(new_uid(), datetime.now(UTC), message=EVOLVED)
     writes = []
     for name, metadata in wanted.items():
         old = heads.pointers[name]
