@@ -290,12 +290,11 @@ def _taken(db: Database, scope: str, upper: Numbers, lower: Numbers) -> bool:
         if meets(block.upper, block.lower):
             return True
     head = scope + KEY_SEPARATOR
+    # U+001F ends the head, and U+0020 comes next: that range is all keys of the scope
     singles = [
         r[0]
         for r in db.rows(
-            # U+001F ends the head, and U+0020 comes next: that range is all keys of the scope
-            "SELECT key FROM lh_key WHERE key >= ? AND key < ?",
-            (head, head[:-1] + " "),
+            "SELECT key FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " ")
         )
     ]
     return bool(singles) and meets(*digest_many(singles))
