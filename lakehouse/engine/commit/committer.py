@@ -212,7 +212,7 @@ class Committer:
                     lease.add(f.path for f in one.files)
                     self._parts.files.write([(f.path, f.data) for f in one.files])
                 for file in one.files:
-                    # an attempt after a lost race stages them again, and doesn't write them again
+                    # so no attempt writes them again, however many races are lost
                     file.written = True
                 ready.setdefault(name, {})[i] = one
 
