@@ -111,6 +111,7 @@ class Confinement:
         if linked and self.foreign_link(f"{folder}/x") is not None:
             return False
         with self._lock:
+            # only bounds the memory: looking again is cheap
             if len(self._looked) > 10_000:
                 self._looked.clear()
             self._looked[folder] = now
@@ -164,6 +165,7 @@ def read_local_mark(path: str) -> Owner | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as handle:
+            # no more: whoever made the folder may have put a file without end there
             return parse_mark(handle.read(_MARK_BYTES))
     except OSError:
         return None

@@ -47,7 +47,7 @@ from lakehouse.identity import new_uid
 if TYPE_CHECKING:
     from lakehouse.engine.history.erasure import Eraser
 
-ORPHAN_AGE = 24 * 3600.0
+ORPHAN_AGE = 24 * 3600.0  # for writers that know nothing of leases
 _T = TypeVar("_T")
 
 
@@ -151,7 +151,7 @@ class Engine:
         marker: dict[str, Any] = {
             k: settings[k] for k in ("format", "uid", "name") if k in settings
         }
-        place.write_marker(files, root, marker, db)
+        place.write_marker(files, root, marker, db)  # last: it makes the folder a lake
         return engine
 
     @classmethod
@@ -306,7 +306,7 @@ class Engine:
             try:
                 return action(heads)
             except LakeCorrupt:
-                if self._catalog.heads().pointers == heads.pointers:
+                if self._catalog.heads().pointers == heads.pointers:  # so it is damage
                     raise
 
     def _follow_move(self, old: str) -> None:
@@ -331,8 +331,8 @@ class Engine:
             for pointer in pointers:
                 move.relocate(pointer)
             for before in move.former:
-                self._catalog.rewrite_locations(before + "/", self.folder + "/")
-            self.set_info(root=self.root, former_roots=former)
+                self._catalog.rewrite_locations(before + "/", self.folder + "/")  # after the files
+            self.set_info(root=self.root, former_roots=former)  # last, or it wouldn't be repeated
         self._cache.forget()
         self._state = None
         view.release(self)
@@ -348,7 +348,7 @@ class Engine:
         return seen
 
     def _newest(self) -> State:
-        token = self._catalog.token()
+        token = self._catalog.token()  # first: what is committed after it is read next time
         known = self._state
         if known is not None and known[0] == token:
             return known[1]

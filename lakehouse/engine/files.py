@@ -129,6 +129,7 @@ class LocalFiles:
         self.confinement = Confinement(f"{root}/{FOLDER}", Owner(uid, root))
 
     def _threads(self) -> ThreadPoolExecutor:
+        # a forked child has a pool without threads, and would wait for ever
         if self._pool is None or self._pool_pid != os.getpid():
             self._pool = ThreadPoolExecutor(_FSYNC_THREADS, thread_name_prefix="lakehouse-fsync")
             self._pool_pid = os.getpid()
@@ -139,6 +140,7 @@ class LocalFiles:
         if folder not in self._made:
             filesystem.make_folders(folder)
             self._made.add(folder)
+        # never over another file: names tell content, and a version's files don't change
         return filesystem.create(path)
 
     def _write_one(self, path: str, data: bytes | pa.Buffer) -> None:
@@ -169,6 +171,7 @@ class LocalFiles:
                 descriptors.append(self._create(path))
                 _fill(descriptors[-1], data)
             syncs = [self._threads().submit(os.fsync, d) for d in descriptors[1:]]
+            # this thread syncs one itself: where there is one file, no other thread is woken
             for descriptor in descriptors[:1]:
                 os.fsync(descriptor)
             for sync in syncs:
@@ -178,12 +181,14 @@ class LocalFiles:
                 self.remove([path for path, _ in files])
             raise
         finally:
+            # a descriptor that is closed during its sync may be another file's by then
             wait(syncs)
             for descriptor in descriptors:
                 os.close(descriptor)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file beside another and rename it."""
+        # beside it: a rename is atomic within one file system only
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         self.write([(temporary, data)])
         with _told(self.root):
@@ -202,6 +207,7 @@ class LocalFiles:
             except FileNotFoundError:
                 filesystem.make_folders(folder)  # somebody has removed it
                 descriptor = filesystem.create(path)
+            # not synced: a crash of the machine ends the writer whose note it is, too
             with open(descriptor, "wb") as handle:
                 handle.write(data)
 
@@ -265,6 +271,7 @@ class LocalFiles:
 
         # each may wait for the disk's journal: many at a time take a fifth of the time
         known = list(paths)
+        # each folder once, looked at anew: since it was, somebody may have put a link there
         for path in {p.rpartition("/")[0] + "/x": p for p in known}.values():
             if not self.confinement.holds(path, fresh=True):
                 raise self.confinement.refusal(path)
@@ -300,11 +307,12 @@ class _LocalPad:
         self._put(b"\n" * used)
 
     def _put(self, data: bytes) -> None:
+        # a short write is what a full disk gives first
         if os.pwrite(self._descriptor, data, self._end) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def is_there(self) -> bool:
-        return os.fstat(self._descriptor).st_nlink > 0
+        return os.fstat(self._descriptor).st_nlink > 0  # the descriptor outlives the name
 
     def remove(self) -> None:
         os.close(self._descriptor)
@@ -391,11 +399,13 @@ class RemoteFiles:
         self.confinement.check(f"{folder}/x")
         now = time.time()
         with self._plain_errors():
+            # fsspec keeps listings, in which what others have written since is missing
             self._fs.invalidate_cache()
             found = self._fs.find(folder, detail=True)
         for path, info in found.items():
             modified = info.get("LastModified") or info.get("created") or info.get("mtime")
             stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
+            # of unknown age counts as new, which gc's age gate spares
             age = now - float(stamp) if stamp is not None else 0.0
             yield Listed(f"{self._scheme}://{path.lstrip('/')}", age, int(info.get("size") or 0))
 
@@ -434,7 +444,7 @@ class _RemotePad:
         self._files.remove([self._path])
 
     def is_there(self) -> bool:
-        return True
+        return True  # each line puts the whole object, so one that was removed comes back
 
     def remove(self) -> None:
         if self._lines:
@@ -443,6 +453,7 @@ class _RemotePad:
 
 def _fill(descriptor: int, data: bytes | pa.Buffer) -> None:
     view = memoryview(data)
+    # a write may take less than all: 2 GiB at most on Linux
     while len(view):
         view = view[os.write(descriptor, view) :]
 
@@ -454,6 +465,7 @@ def _all_or_none(
 ) -> None:
     """Wait for all tasks; if one fails, remove what the others wrote."""
     failures: list[OSError] = []
+    # all are waited for, or what a slower one writes would stay after the removal
     for task in tasks:
         try:
             task()

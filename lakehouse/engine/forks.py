@@ -32,6 +32,7 @@ def watch(thing: Forkable) -> None:
 
 
 def _before() -> None:
+    # held until the fork is done: what has taken a lock has to let it go again
     things = list(_watched)
     for thing in things:
         thing.before_fork()
@@ -39,6 +40,7 @@ def _before() -> None:
 
 
 def _after(*, child: bool) -> None:
+    # locks are let go in the opposite order
     for thing in reversed(_preparing.pop()):
         thing.after_fork(child=child)
 

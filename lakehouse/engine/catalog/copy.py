@@ -78,6 +78,7 @@ class PostgresTables:
 
     def read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
         """The rows of a table, some at a time."""
+        # named, so a cursor of the server: rows come in parts instead of all at once
         with self._db.raw.cursor(name="lakehouse_copy") as cursor:
             cursor.execute(f"SELECT {', '.join(columns)} FROM {table}".encode())
             while rows := cursor.fetchmany(_CHUNK):

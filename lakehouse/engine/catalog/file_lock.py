@@ -39,8 +39,8 @@ PATIENCE = 2.0
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 _UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 _FIRST_BYTE = 0
-_TRIED_BYTE = 1 << 40
-_NOTE_SIZE = 256
+_TRIED_BYTE = 1 << 40  # far beyond all that is written or locked otherwise
+_NOTE_SIZE = 256  # of each note, so that none leaves the end of a longer one
 _TRIES = 10
 _TRY_ELSEWHERE = """
 import fcntl, os, sys
@@ -74,6 +74,7 @@ class FileLock:
     def after_fork(self, *, child: bool) -> None:
         """Let go of what the parent's threads hold or wait for."""
         if child:
+            # closed and never unlocked: it is one lock that both have, and the parent needs it
             for descriptor in self._open:
                 os.close(descriptor)
             self._open.clear()
@@ -130,6 +131,7 @@ class FileLock:
         descriptor = self._opened()
         self._open.add(descriptor)
         try:
+            # a thread that waits in the queue is made only where somebody holds it
             at_once = self._lock(descriptor, wait=False)
         except BaseException:
             self._release(descriptor)
@@ -188,6 +190,7 @@ class FileLock:
             mode = os.stat(self._guarded).st_mode
         except FileNotFoundError:
             mode = filesystem.file_mode(os.path.dirname(self._path)) or 0
+        # the bit for reading is the one above that for writing
         return 0o600 | (mode & 0o022) | (mode & 0o022) << 1
 
     def _lock(self, descriptor: int, *, wait: bool) -> bool:
@@ -283,6 +286,7 @@ class _Turn:
         self._came = threading.Event()
         self._left = False
         self._error: Exception | None = None
+        # nothing ends a wait in the kernel, so it mustn't keep the process from ending
         threading.Thread(target=self._run, name="lakehouse-lock", daemon=True).start()
 
     def _run(self) -> None:
@@ -290,6 +294,7 @@ class _Turn:
             self._take()
         except (OSError, CatalogUnavailable) as error:
             self._error = error
+        # coming and leaving exclude each other, or a lock would be held by nobody who knows
         with self._guard:
             if not self._left:
                 self._came.set()
@@ -298,6 +303,7 @@ class _Turn:
 
     def comes_within(self, seconds: float) -> bool:
         """Wait for the turn; whether it came."""
+        # more is an OverflowError
         if not self._came.wait(min(seconds, threading.TIMEOUT_MAX)):
             return False
         if self._error is not None:
@@ -319,9 +325,12 @@ def _lock_range(descriptor: int, byte: int, *, wait: bool, kind: int = fcntl.F_W
     Raises:
         OSError: It is taken, or there are no such locks here.
     """
+    # of the opening, not of the process: threads exclude each other, too, and closing
+    # another descriptor of the file doesn't free it
     command = getattr(fcntl, "F_OFD_SETLKW" if wait else "F_OFD_SETLK", None)
     if command is None:  # macOS
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    # `struct flock` of 64-bit Linux; for these locks its pid has to be 0
     fcntl.fcntl(descriptor, command, struct.pack("hhqqi4x", kind, os.SEEK_SET, byte, 1, 0))
 
 
@@ -351,6 +360,7 @@ def _ranges_exclude(descriptor: int, other: int, path: str) -> bool:
 
 def _excluded_elsewhere(path: str) -> bool:
     """Whether another process doesn't get a lock that this one has."""
+    # isolated: no environment decides what it loads, and it starts faster
     command = [sys.executable, "-I", "-S", "-c", _TRY_ELSEWHERE, path, str(_TRIED_BYTE)]
     try:
         done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
@@ -401,6 +411,7 @@ def holder_of(path: str, *more: str) -> str:
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         noted, same = "another process", ("", 0)
     pids = _pids_with_locks((path, *more))
+    # the kernel knows better than a note, which a former holder may have left
     if not pids or same == (socket.gethostname(), pids[0]):
         return noted
     return " and ".join(f"process {pid}{_whose(pid)}" for pid in pids)
@@ -414,10 +425,12 @@ def _pids_with_locks(paths: tuple[str, ...]) -> list[int]:
             inodes.add(str(os.stat(path).st_ino))
     try:
         with open("/proc/locks", encoding="ascii") as file:
+            # with an arrow: those that only wait
             fields = [line.split() for line in file if "->" not in line]
     except OSError:
         return []
     found = (int(f[4]) for f in fields if len(f) > 5 and f[5].rpartition(":")[2] in inodes)
+    # locks of an opening belong to no process, and have -1
     return [pid for pid in dict.fromkeys(found) if pid > 0 and pid != os.getpid()]
 
 

@@ -96,6 +96,7 @@ def write_marker(
     content = dict(marker)
     if db is not None and (portable := _portable(db)) != own_catalog(root):
         content["db"] = portable
+    # atomic: half a marker would be a damaged lake
     files.replace(_marker_path(root), orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
@@ -280,6 +281,7 @@ def check_own_catalog(root: str, known: Mapping[str, Any], marker: Mapping[str, 
     if is_remote(root) or same_place(str(known["root"]), root):
         return
     path = f"{root}/{FOLDER}/catalog.db"
+    # a hard link, as `cp -al` makes it, is the original's file, too
     linked = os.path.islink(path) or (os.path.exists(path) and os.stat(path).st_nlink > 1)
     if linked and not marker.get("db"):
         raise LakeCorrupt(
@@ -323,6 +325,7 @@ def catalog_for(root: str, db: str | None, *, create: bool, credentials: bool = 
         path = _sqlite_file(_sqlite_path(db), create=create)
         check_is_catalog(path)
         return SqliteCatalog(path)
+    # other URLs are refused before psycopg is asked for
     _postgres(db)
     from lakehouse.engine.catalog.postgres import PostgresCatalog
 

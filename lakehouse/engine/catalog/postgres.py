@@ -43,12 +43,14 @@ from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists,
 from lakehouse.text.printable import printable_line
 
 _OWN_TABLES = (
+    # by bytes, as in SQLite: ranges of keys mean the same whatever the database's locale
     'CREATE TABLE IF NOT EXISTS lh_key (key TEXT COLLATE "C" PRIMARY KEY, uid TEXT NOT NULL)',
     """CREATE TABLE IF NOT EXISTS lh_garbage (
         id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT, path TEXT)""",
     "CREATE INDEX IF NOT EXISTS lh_garbage_seq ON lh_garbage (seq)",
     "CREATE TABLE IF NOT EXISTS lh_lock (id INTEGER PRIMARY KEY)",
 )
+# the pointers as well, since stock writers move them without a commit of ours
 _TOKEN = f"""
     SELECT (SELECT MAX(seq) FROM lh_commit), md5(string_agg(metadata_location, ' ' ORDER BY table_name))
     FROM iceberg_tables WHERE catalog_name = '{CATALOG_NAME}' AND table_namespace = '{NAMESPACE}'
@@ -89,6 +91,7 @@ class PostgresCatalog:
     ) -> None:
         self._url = PostgresUrl.parse(url)
         self._seconds = lock_seconds
+        # two connections: reads go on while a writer of this process waits for the lock
         self._reader = PostgresSession(self._url, credentials=credentials)
         self._writer = PostgresSession(self._url, credentials=credentials)
 
@@ -109,6 +112,7 @@ class PostgresCatalog:
         self._reader.transact(make)
 
     def _make(self, db: PostgresDb) -> None:
+        # the row that writers lock isn't there yet
         db.rows("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
         if self._url.schema is not None:
             made = self._reader.statement("CREATE SCHEMA IF NOT EXISTS {}", self._url.schema)
@@ -277,6 +281,7 @@ class PostgresCatalog:
         """Write a copy of one moment into a new SQLite file, read in one transaction."""
 
         def copy(db: PostgresDb) -> None:
+            # else each statement would see what was committed just before it
             db.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             SqliteCatalog.write_rows(path, catalog_copy.PostgresTables(db))
 
@@ -342,6 +347,7 @@ class _Turn:
         # 0 would be for ever, and so much is more than the server can count to
         timeout = f"SET LOCAL lock_timeout = {min(max(int(seconds * 1000), 1), 2**31 - 1)}"
         try:
+            # in one round trip
             db.run(f"BEGIN; {timeout}; SELECT id FROM lh_lock FOR UPDATE")
         except self._session.pg.Error:
             if not db.lost:
@@ -378,6 +384,7 @@ class _Turn:
         except (PointerMoved, LakehouseError):
             self.end()
             raise
+        # first, since COMMIT ends the transaction whatever comes of it
         self._locked = False
         try:
             self._session.attempt(lambda db: db.run("COMMIT"))
@@ -417,6 +424,7 @@ class _Turn:
 def _rewrite_tables(db: PostgresDb) -> None:
     """Write tables anew, without what was deleted from them."""
     for table in _WIPED:
+        # outside of a transaction, which it refuses to run in
         db.run(f"VACUUM FULL {table}")
 
 

@@ -52,6 +52,7 @@ class PostgresDb:
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and fetch its rows."""
+        # None, not an empty list: then psycopg leaves percent signs in the text alone
         return self.raw.execute(_translated(statement), values or None).fetchall()
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
@@ -78,11 +79,13 @@ class PostgresDb:
         try:
             if len(claims) < _COPY_FROM:
                 self.run(
+                    # two parameters for any number of rows, where `executemany` sends each
                     "INSERT INTO lh_key SELECT * FROM unnest(?::text[], ?::text[])",
                     ([key for key, _ in claims], [uid for _, uid in claims]),
                 )
             else:
                 with self.raw.cursor() as cursor, cursor.copy("COPY lh_key FROM STDIN") as copy:
+                    # in the order of the index, whose pages are then filled one after the other
                     for row in sorted(claims):
                         copy.write_row(row)
         except self._taken:
@@ -124,8 +127,10 @@ class PostgresSession:
     def after_fork(self, *, child: bool) -> None:
         """Leave the parent's connection alone."""
         if child:
+            # kept and not closed: closing says goodbye to the server in the parent's name
             _inherited.append(self._db)
             self._db = None
+            # the old one may be held by a thread that the child doesn't have
             self.lock = threading.RLock()
 
     def attempt(self, action: Callable[[PostgresDb], _T]) -> _T:
@@ -168,6 +173,7 @@ class PostgresSession:
         return self.repeat(run)
 
     def _connect(self) -> PostgresDb:
+        # a mere read must leave no transaction open, which would hold back the server's vacuum
         raw = self.pg.connect(self.url.dsn, autocommit=True, **self._kept_back())
         if self.url.schema is not None:
             raw.execute(self.statement("SET search_path TO {}", self.url.schema))

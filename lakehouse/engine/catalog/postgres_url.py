@@ -81,6 +81,7 @@ class PostgresUrl:
         if not re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})*", port):
             raise _refused("a port that is no number")
         schema = query.pop("schema", None)
+        # else a server that doesn't answer is waited for as long as the kernel does
         query.setdefault("connect_timeout", _CONNECT_SECONDS)
         query.setdefault("application_name", "lakehouse")
         dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
@@ -105,6 +106,7 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
         raise _refused("another scheme, a fragment or characters that can't be printed")
     query = dict(pairs)
     unknown = sorted(set(query) - _PARAMETERS - set(_PLACES))
+    # what is given twice may mean one to us and the other to libpq
     if unknown or len(query) < len(pairs):
         names = ", ".join(ascii(n)[1:-1] for n in unknown) or "one that is given twice"
         raise InvalidArgument(

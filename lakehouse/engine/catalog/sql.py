@@ -23,7 +23,7 @@ from lakehouse.engine.table import keypack
 from lakehouse.engine.table.spec import KEY_SEPARATOR
 from lakehouse.errors import LakeCorrupt
 
-_CHUNK = 500
+_CHUNK = 500  # older SQLite takes 999 parameters in a statement
 _MANY = 64
 
 TABLES = (
@@ -64,6 +64,7 @@ TELLING = (
     "lh_garbage",
 )
 
+# one statement is one moment in both databases; without tables it gives the commit alone
 HEADS = f"""
     WITH t AS (SELECT table_name, metadata_location FROM iceberg_tables
                WHERE catalog_name = '{CATALOG_NAME}' AND table_namespace = '{NAMESPACE}')
@@ -104,6 +105,7 @@ class Connection(Protocol):
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware moment, exactly."""
+    # in integers: a float of seconds rounds microseconds
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
@@ -136,6 +138,7 @@ def read_heads(db: Connection) -> Heads:
     """All pointers in one statement."""
     rows = db.rows(HEADS)
     if not rows:
+        # a lake whose making isn't finished
         return Heads(-1, "", {}, {})
     *names, seqs, ids = (set(map(type, column)) for column in zip(*rows, strict=True))
     if not set().union(*names, ids) <= {str, type(None)} or seqs != {int}:
@@ -222,6 +225,7 @@ def _release(db: Connection, releases: Sequence[tuple[str, str]]) -> None:
         keypack.release_many(db, releases)
         return
     for key, uid in releases:
+        # not a row of its own: then it may be packed
         if db.run("DELETE FROM lh_key WHERE key = ? AND uid = ?", (key, uid)) == 0:
             keypack.release(db, key, uid)
 
@@ -238,6 +242,7 @@ def _claim(db: Connection, swap: Swap) -> None:
     for key, _ in swap.claims:
         scopes.setdefault(keypack.scope_of(key), []).append(key)
     for scope, keys in scopes.items():
+        # the index of `lh_key` knows nothing of packs
         if keypack.used(db, scope) and keypack.holders(db, keys):
             raise KeysTaken(())
     for bulk in swap.bulk:
@@ -286,6 +291,7 @@ def apply_swap(db: Connection, swap: Swap) -> int:
     Raises:
         PointerMoved, KeysTaken: The transaction must be rolled back.
     """
+    # under the lock; where that failed `seq` is a primary key, and the second commit fails
     head = db.rows("SELECT seq, id FROM lh_commit ORDER BY seq DESC LIMIT 1")
     seq, parent = (head[0][0] + 1, head[0][1]) if head else (0, None)
     for table, (old, new) in swap.pointers.items():
@@ -301,10 +307,13 @@ def apply_swap(db: Connection, swap: Swap) -> int:
                 " AND metadata_location = ?",
                 (new, old, CATALOG_NAME, NAMESPACE, table, old),
             )
+        # compare and swap: no row changes where the pointer isn't the expected one
         if changed != 1:
             raise PointerMoved(table)
+    # before claims, so that a key can go from one row to another in one commit
     _release(db, swap.releases)
     _claim(db, swap)
+    # together: each round trip to a server is time in which others wait for the lock
     db.run_all([*_log_entry(swap, seq, parent), *_history_of(swap)])
     return int(seq)
 
@@ -314,6 +323,7 @@ def taken_of(db: Connection, swap: Swap) -> KeysTaken:
     claims = list(swap.claims)
     for bulk in swap.bulk:
         claims += zip(bulk.keys.to_pylist(), bulk.uids.to_pylist(), strict=True)
+    # what the swap itself would have given back isn't in its way
     released = set(swap.releases)
     holders = read_holders(db, [k for k, _ in claims])
     taken = [(k, u) for k, u in holders.items() if (k, u) not in released]
@@ -351,6 +361,7 @@ def do_mend(
     for scope, pairs in keys.items():
         head = scope + KEY_SEPARATOR
         db.run("DELETE FROM lh_pack WHERE scope = ?", (scope,))
+        # from the head to the next text after it: U+0020 follows U+001F
         db.run("DELETE FROM lh_key WHERE key >= ? AND key < ?", (head, head[:-1] + " "))
         db.claim(pairs)
 
@@ -358,6 +369,7 @@ def do_mend(
 def do_forget(db: Connection, floor: int, kept: Sequence[int], garbage_ids: Sequence[int]) -> None:
     """The body of `Catalog.forget`'s transaction."""
     needed: set[tuple[str, int]] = set()
+    # a state shows of each table the last version at or before it
     for seq in {floor, *kept}:
         sql = "SELECT table_name, MAX(seq) FROM lh_change WHERE seq <= ? GROUP BY table_name"
         needed.update((t, s) for t, s in db.rows(sql, (seq,)))
@@ -377,6 +389,7 @@ def do_rewrite(db: Connection, old: str, new: str) -> None:
         ("lh_garbage", "path"),
     ):
         db.run(
+            # by length: LIKE takes some characters for patterns, and replace() changes the middle
             f"UPDATE {table} SET {column} = ? || substr({column}, {len(old) + 1})"
             f" WHERE substr({column}, 1, {len(old)}) = ?",
             (new, old),

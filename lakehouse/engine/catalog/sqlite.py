@@ -37,6 +37,7 @@ from lakehouse.engine.catalog.sqlite_db import (
 from lakehouse.errors import CatalogUnavailable, CommitStateUnknown, LakeExists, NoWriteAccess
 
 _OWN_TABLES = (
+    # without rowid the key's tree is the table: a claim writes one tree instead of two
     "CREATE TABLE IF NOT EXISTS lh_key (key TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS lh_garbage (id INTEGER PRIMARY KEY, seq BIGINT, path TEXT)",
     "CREATE INDEX IF NOT EXISTS lh_garbage_seq ON lh_garbage (seq)",
@@ -74,6 +75,7 @@ class SqliteCatalog:
         if self._connection is not None and self._connection.outdated:
             self._disconnect()
         if self._connection is None:
+            # SQLite waits no longer at a time, so that `_Busy` can say who is waited for
             self._connection = SqliteDb(self._path, min(PATIENCE, self._limit()))
             self._opened += 1
         return self._connection
@@ -88,6 +90,7 @@ class SqliteCatalog:
 
     def after_fork(self, *, child: bool) -> None:
         """Let go of what the parent's other threads hold."""
+        # the thread that forks holds it, and is the one that goes on in the child
         self._lock.release()
 
     def _do(self, action: Callable[[SqliteDb], _T], *, writes: bool = False) -> _T:
@@ -98,6 +101,7 @@ class SqliteCatalog:
                 try:
                     db = self._db()
                     found = action(db)
+                    # read without locks it counts only if the file stayed as it was meanwhile
                     if not db.outdated:
                         return found
                 except sqlite3.Error as error:
@@ -128,6 +132,7 @@ class SqliteCatalog:
             with self._write(db):
                 return body(db)
 
+        # also for changes that don't queue: none may come before locks were tried (decision 008)
         self._turns.check()
         with self._lock:
             if self._connection is not None and self._connection.full:
@@ -158,7 +163,9 @@ class SqliteCatalog:
 
     @contextmanager
     def _write(self, db: SqliteDb) -> Iterator[None]:
+        # for `swap`: whether an error came while COMMIT ran, so that the outcome is in doubt
         self._ending = False
+        # the write lock at once: who reads first and then writes may be refused without any wait
         db.raw.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -169,6 +176,7 @@ class SqliteCatalog:
                 db.raw.execute("ROLLBACK")
             raise
         finally:
+            # after failures, too: nobody may believe the heads from before
             self._written += 1
 
     # -- making and settings ---------------------------------------------------------
@@ -233,6 +241,7 @@ class SqliteCatalog:
         return self._do(self._token)
 
     def _token(self, db: SqliteDb) -> object:
+        # the pragma doesn't count the commits of its own connection, `_written` does
         return self._opened, self._written, db.rows("PRAGMA data_version")[0][0]
 
     def heads(self) -> Heads:
@@ -287,6 +296,7 @@ class SqliteCatalog:
         try:
             return self._change(lambda db: sql.apply_swap(db, swap))
         except KeysTaken:
+            # looked up afterwards, since SQLite doesn't say which of many rows was refused
             raise self._do(lambda db: sql.taken_of(db, swap)) from None
         except CatalogUnavailable:
             if not self._ending:
@@ -372,9 +382,11 @@ class SqliteCatalog:
         """Write the database's file anew, and empty its log; False while others read."""
 
         def write(db: SqliteDb) -> bool:
+            # else what was deleted stays readable in free pages; the log holds copies, too
             db.run("PRAGMA secure_delete=ON")
             db.run("VACUUM")
             found = db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            # the first column is 1 where readers kept it from emptying the log
             return not found or found[0][0] == 0
 
         self._turns.check()

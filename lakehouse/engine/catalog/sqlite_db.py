@@ -78,6 +78,7 @@ class _Use:
 
 
 _GUARD = threading.RLock()
+# by inode, since it is what locks belong to, by whatever path it was opened
 _IN_USE: dict[tuple[int, int], _Use] = {}
 """The databases that connections of this process have open, by device and inode."""
 
@@ -176,6 +177,7 @@ class SqliteDb:
             if not self.read_only:
                 _make_shared(self._path)
             try:
+                # counted before it is opened: a look at the header in between would free locks
                 inode = _inode(self._path)
             except OSError:  # SQLite tells why
                 return None
@@ -201,6 +203,7 @@ class SqliteDb:
         self.raw = self._connected(f"file:{quote(self._path)}")
         try:
             self._choose_journal()
+            # in WAL mode anything less may lose the last commits in a power cut
             self.raw.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error as error:
             self.raw.close()
@@ -210,6 +213,7 @@ class SqliteDb:
             self.raw = self._opened_to_read()
 
     def _connected(self, uri: str) -> sqlite3.Connection:
+        # transactions are begun by hand; the catalog's lock lets in one thread at a time
         return sqlite3.connect(
             uri, timeout=self._busy, isolation_level=None, check_same_thread=False, uri=True
         )
@@ -222,6 +226,7 @@ class SqliteDb:
                 if self._inode in _IN_USE:
                     _IN_USE[self._inode].wal = mode == "wal"
         elif _is_wal(self._path):
+            # not worth waiting for: whoever opens it next tries again
             self.raw.execute("PRAGMA busy_timeout=0")
             try:
                 self.raw.execute("PRAGMA journal_mode=DELETE")
@@ -276,6 +281,7 @@ class SqliteDb:
             except OSError as error:
                 memory.close()
                 raise sqlite3.OperationalError(str(error)) from error
+            # opening makes the memory that the log needs, here where files may be made
             copied = self._connected(f"file:{quote(copy)}")
             try:
                 copied.backup(memory)
@@ -320,6 +326,7 @@ class SqliteDb:
 
     def release(self, releases: Sequence[tuple[str, str]]) -> None:
         """Delete those of many unique keys that the given uids hold."""
+        # with the uid: a key that is another row's by now stays
         self.raw.executemany("DELETE FROM lh_key WHERE key = ? AND uid = ?", releases)
 
 

@@ -55,6 +55,7 @@ def assemble(
     snapshot_id = md.new_snapshot_id()
     sequence = base.metadata["last-sequence-number"] + 1
     added = [_entry(file, snapshot_id, sequence) for file in new]
+    # from here bottom up: a name tells its file's content, so what names it is encoded later
     files: Written = [(file.path, file.data) for file in new if not file.written]
     manifests, written = _manifests(base, added, gone, snapshot_id, sequence, manifest_entries)
     files += written
@@ -74,6 +75,7 @@ def assemble(
     files.append((location, data))
     version = base.successor(location, metadata, manifests)
     for file in new:
+        # so that nobody decodes what was just encoded
         version.put(file.path, file.table)
     return Assembled(version, files, _garbage(base, manifests, gone))
 
@@ -112,6 +114,7 @@ def assemble_anew(
             f"{folder}/metadata",
             base.schema_json,
             added[start:end],
+            # added and kept ones count as one sequence here, the added ones first
             kept[max(start - len(added), 0) : max(end - len(added), 0)],
             snapshot_id,
             sequence,
@@ -121,6 +124,7 @@ def assemble_anew(
     if not manifests:
         metadata = md.without_snapshots(base.metadata)
     else:
+        # without a parent: the snapshots before it have what was erased
         listed = _avro.encode_manifest_list(manifests, snapshot_id, None, sequence)
         list_path = f"{folder}/metadata/snap-{snapshot_id}-{content_uuid(listed).hex}.avro"
         files.append((list_path, listed))
@@ -132,12 +136,14 @@ def assemble_anew(
             summary={**summary, "operation": "overwrite"},
         )
     data = md.dump(metadata)
+    # a past version keeps its number, or numbers would no longer rise with commits
     location = md.metadata_path(folder, base.location, data, again=past)
     files.append((location, data))
     return Assembled(base.successor(location, metadata, manifests), files, [])
 
 
 def _entry(file: NewFile, snapshot_id: int, sequence: int) -> FileEntry:
+    # in uid order, so the first and the last are the bounds
     uids = file.table.column(0)
     low, high = uids[0].as_py(), uids[-1].as_py()
     return _avro.new_entry(file.path, file.rows, file.data.size, low, high, snapshot_id, sequence)
@@ -165,15 +171,19 @@ def _manifests(
     carried: list[Manifest] = []
     loose: list[FileEntry] = []
     for manifest in base.manifests:
+        # merged while less than half full, so that there are few; then carried over as they
+        # are, so that a commit to a large table rewrites few entries
         hit = any(e.path in gone for e in manifest.entries)
         if hit or len(manifest.entries) < limit // 2:
             loose += [e for e in manifest.entries if e.path not in gone]
         elif manifest.entries:
             carried.append(manifest)
     pending = [(e, False) for e in loose] + [(e, True) for e in added]
+    # large files change least: together, their manifests are carried over longest
     pending.sort(key=lambda p: -p[0].rows)
     removed = tuple(gone.values())
     written: Written = []
+    # one at least where files were removed, even if none is left: it says which
     for start in range(0, max(len(pending), len(removed) and 1), limit):
         part = pending[start : start + limit]
         manifest, data = _avro.encode_manifest(

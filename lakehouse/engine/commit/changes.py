@@ -38,7 +38,7 @@ class TableChanges:
 
     inserts: list[Insert] = field(default_factory=list)
     updates: dict[str, Update] = field(default_factory=dict)
-    deletes: dict[str, None] = field(default_factory=dict)
+    deletes: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     claims: list[tuple[str, str]] = field(default_factory=list)
     releases: list[tuple[str, str]] = field(default_factory=list)
 
@@ -84,6 +84,7 @@ class Changes:
         inserts = self._of(table).inserts
         if isinstance(rows, pa.Table):
             inserts.append(Insert(rows, if_absent))
+        # one insert of many saves is encoded, and its keys are claimed, at once
         elif inserts and isinstance(inserts[-1].rows, list) and inserts[-1].if_absent == if_absent:
             inserts[-1].rows.extend(rows)
         else:
@@ -106,6 +107,7 @@ class Changes:
             self._of(table).updates[uid] = Update(dict(new), dict(old or {}))
         else:
             known.new.update(new)
+            # the first look counts: the second one saw what the first update has staged
             known.old = {**(old or {}), **known.old}
 
     def delete(self, table: str, uids: Iterable[str]) -> None:

@@ -58,6 +58,7 @@ def reconcile(
         return heads
     swap = Swap(new_uid(), datetime.now(UTC), message=FOREIGN)
     for table, pointer in foreign.items():
+        # first of all: rows are found by uid, so of two with the same one is out of reach
         _check_uids(table, cache.version(pointer))
         now = Counter(specs[table].keys_of_table(cache.version(pointer).arrow()))
         logged = heads.logged.get(table)
@@ -66,8 +67,10 @@ def reconcile(
             if logged
             else Counter()
         )
+        # the pointer stays where it is: only the log and `lh_head` catch up with it
         swap.pointers[table] = (pointer, pointer)
         if logged:
+            # noted, or gc would take them for orphans while kept states before this one need them
             lost = reachable(cache.version(logged)) - reachable(cache.version(pointer))
             swap.garbage += sorted(lost)
         swap.claims += list((now - before).elements())
@@ -83,6 +86,7 @@ def reconcile(
             hint="delete or rename the repeated rows with the engine that wrote them, or set them"
             " aside: lakehouse repair",
         ) from None
+    # read again: a swap ends the turn in Postgres, and others may have had theirs since
     return exclusive.heads()
 
 
@@ -132,8 +136,10 @@ class Committer:
             CommitConflict: Other writers won every race.
             ObjectDoesNotExist, ProtectedRecord: A row would name one that isn't there.
         """
+        # unknown tables are refused before anything is written
         for table in changes.tables:
             self._spec(table)
+        # one for all attempts: by it the log is asked where the outcome of a swap isn't known
         commit_id = new_uid()
         ready: _Ready = {}
         lease = self._parts.leases.new()
@@ -149,6 +155,7 @@ class Committer:
             self._discard(file.path for one in prepared for file in one.files if file.written)
             raise
         finally:
+            # only now: either a state names the files, or nothing ever will
             lease.end()
 
     def _race(
@@ -156,10 +163,12 @@ class Committer:
     ) -> Commit:
         for attempt in range(self._parts.limits.attempts):
             if attempt:
+                # at random, so that those who lost one race don't meet again; 0.5 s at most
                 time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.5)))
             try:
                 with self._parts.catalog.exclusive() as exclusive:
                     return self._attempt(exclusive, changes, ready, commit_id, who)
+            # ours wait for the lock; stock engines don't know it, and a lost connection gives it up
             except PointerMoved:
                 continue
             except KeysTaken as error:
@@ -178,6 +187,7 @@ class Committer:
 
     def _discard(self, paths: Iterable[str]) -> None:
         """Remove files that no commit will name."""
+        # gc removes what stays; the error that led here says more
         with suppress(OSError):
             self._parts.files.remove(paths)
 
@@ -198,9 +208,11 @@ class Committer:
                     if lacking(self._parts.cache, self._parts.specs, heads, [name]):
                         continue  # other code has made it; the commit adds its columns first
                     one = prepare(spec, base, rows, self._parts.limits)
+                    # before the first byte: until a commit names them they look like leftovers
                     lease.add(f.path for f in one.files)
                     self._parts.files.write([(f.path, f.data) for f in one.files])
                 for file in one.files:
+                    # so no attempt writes them again, however many races are lost
                     file.written = True
                 ready.setdefault(name, {})[i] = one
 
@@ -212,8 +224,10 @@ class Committer:
         commit_id: str,
         who: tuple[str, str, str],
     ) -> Commit:
+        # first, or keys of foreign rows would be claimed by ours
         heads = reconcile(exclusive, self._parts.cache, self._parts.specs, exclusive.heads())
         heads = add_columns(exclusive, self._parts, heads, changes.tables)
+        # from here on `heads` is what the commit follows: all is decided in it (decision 011)
         self._check_expected(changes, heads)
         self._named.check(changes, heads.pointers)
         for check in changes.checks:
@@ -231,19 +245,24 @@ class Committer:
             if one is None:
                 continue
             staged.append(one)
+            # None where the table isn't made yet: then the swap fails if somebody has made it
             swap.pointers[name] = (base.location or None, one.version.location)
             swap.claims += one.claims
             swap.bulk += one.bulk
             swap.releases += one.releases
             swap.garbage += one.garbage
         written = [file for one in staged for file in one.files]
+        # durable before the swap, since a pointer must not outlive its files in a crash; without
+        # a lease: gc judges what it has listed under this lock, after the swap or its failure
         self._parts.files.write(written)
         try:
             seq = exclusive.swap(swap)
         except (PointerMoved, KeysTaken):
+            # certainly not committed; after any other error a state may name them
             self._discard(path for path, _ in written)
             raise
         for one in staged:
+            # its rows are in memory: the next read of this process decodes nothing
             self._enter(one.version)
         return Commit(
             commit_id, seq, heads.commit_id, swap.time, user, run, message, tuple(swap.pointers)

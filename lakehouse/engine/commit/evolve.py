@@ -46,7 +46,9 @@ def base_of(parts: Parts, heads: Heads, table: str) -> TableVersion:
     location = heads.pointers.get(table)
     if location is not None:
         return parts.cache.version(location)
+    # else a table that has rows would be begun anew, and theirs be lost for good
     check_none_lost(heads, [table])
+    # with another table uuid each time: only that which wins the swap is ever seen
     metadata = md.new_metadata(parts.specs[table], f"{parts.folder}/tables/{table}")
     return TableVersion(parts.cache, "", metadata, ())
 
@@ -77,7 +79,9 @@ def add_columns(exclusive: Exclusive, parts: Parts, heads: Heads, tables: Iterab
         location = md.metadata_path(metadata["location"], old, data)
         writes.append((location, data))
         swap.pointers[name] = (old, location)
+        # manifests and data files go on to be used: columns are matched by field id
         swap.garbage.append(old)
     parts.files.write(writes)
     exclusive.swap(swap)
+    # read again: a swap ends the turn in Postgres, and others may have had theirs since
     return exclusive.heads()

@@ -53,6 +53,7 @@ class Lease:
         Raises:
             NoWriteAccess, StorageError: The lake can't be written.
         """
+        # a forked child must not write into its parent's file, whose lines end with the parent
         if self._pad is None or self._pid != os.getpid():
             self._pad, self._pid = self._leases.take(), os.getpid()
         self._pad.add(orjson.dumps(list(paths)) + b"\n")
@@ -85,6 +86,7 @@ class Leases:
         self._free: list[tuple[Pad, float]] = []
         self._inherited: list[tuple[Pad, float]] = []
         forks.watch(self)
+        # at exit, too; it is given the list, since with `self` it would keep that alive
         weakref.finalize(self, _remove, os.getpid(), self._free)
 
     def before_fork(self) -> None:
@@ -108,6 +110,7 @@ class Leases:
             except IndexError:
                 break
             with suppress(OSError, LakehouseError):
+                # in a file that was removed, e.g. by a sweep elsewhere, lines would protect nothing
                 if time.monotonic() - since < _KEPT_SECONDS and pad.is_there():
                     return pad
                 pad.remove()
@@ -118,6 +121,7 @@ class Leases:
     def give_back(self, pad: Pad) -> None:
         """Let a file be used by the next lease."""
         with suppress(OSError, LakehouseError):
+            # where that fails it isn't used again: its lines hold until the process ends
             pad.clear()
             self._free.append((pad, time.monotonic()))
 
@@ -190,14 +194,16 @@ def _is_gone(lease: dict[str, Any], age: float) -> bool:
     if lease.get("host") != _host():
         return age > _BELIEVED_SECONDS
     pid = lease.get("pid")
+    # to `kill` such numbers mean groups of processes, which are always there
     if not isinstance(pid, int) or pid <= 0:
         return True
     try:
-        os.kill(pid, 0)
+        os.kill(pid, 0)  # signal 0 only asks whether it is there
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
         pass  # another user's, and there
+    # without /proc (macOS) a process of that number is believed to be the writer
     started = _start_of(pid)
     return started is not None and started != lease.get("start")  # it has another's number
 
@@ -225,7 +231,9 @@ def _start_of(pid: int) -> str | None:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as handle:
+            # after the last bracket: the program's name before it may hold blanks and brackets
             fields = handle.read().rpartition(b")")[2].split()
+        # the state (field 3 of proc(5)) comes first here, so the start (field 22) is at 19
         return "ended" if fields[0] in (b"Z", b"X") else fields[19].decode()
     except (OSError, IndexError):
         return None

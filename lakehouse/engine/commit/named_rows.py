@@ -33,6 +33,7 @@ class NamedRows:
 
     def __init__(self, version: Callable[[str], TableVersion]) -> None:
         self._version = version
+        # by table its location and the uids seen there: as long as it stays, so do its rows
         self._seen: dict[str, tuple[str, set[str]]] = {}
 
     def check(self, changes: Changes, pointers: Mapping[str, str]) -> None:
@@ -54,10 +55,12 @@ class NamedRows:
                 for target, uids in _named(change, reference).items():
                     there = self._there(target, uids, pointers)
                     gone = changes.tables[target].deletes if target in changes.tables else {}
+                    # the usual case, without a look at what is inserted
                     if uids <= there and not (gone and uids & gone.keys()):
                         continue
                     if target not in inserted:
                         inserted[target] = _inserted(changes.tables.get(target))
+                    # what is deleted and inserted again in the same commit is there afterwards
                     lost = (uids - (there - gone.keys())) - inserted[target]
                     if lost:
                         raise _missing(table, reference, target, lost)
@@ -141,6 +144,7 @@ def _pairs(rows: pa.Table, reference: Reference) -> Iterator[tuple[str | None, s
         for uid in pc.unique(rows[reference.column]).to_pylist():
             yield reference.target, uid
         return
+    # grouped by both and with no aggregate: the groups are the different pairs
     both = rows.select(["registry", reference.column]).group_by(["registry", reference.column])
     for row in both.aggregate([]).to_pylist():
         yield row["registry"], row[reference.column]

@@ -36,6 +36,7 @@ References = Callable[[str], "list[Reference]"]
 def targets(rows: pa.Table, reference: Reference) -> dict[str, pa.Array]:
     """By target table, which rows name a row of it; places in the table."""
     column = rows[reference.column]
+    # neither null nor the empty text names anything
     named = pc.and_kleene(pc.is_valid(column), pc.not_equal(column, ""))
     if reference.target is not None:
         return {reference.target: places_of(named)}
@@ -60,6 +61,7 @@ def dangling(
     out = {}
     for target, places in targets(rows, reference).items():
         known = uids_of(target)
+        # of a table that can't be read nobody knows what is missing
         if known is None:
             continue
         lost = pc.invert(pc.is_in(rows[reference.column].take(places), value_set=known))

@@ -53,6 +53,7 @@ def replaced_rows(spec: TableSpec, table: pa.Table, changes: Mapping[int, Update
         _check_seen(spec, table, at, update)
         for name, value in update.new.items():
             text = name in spec.json_columns and value is not None
+            # by column: each is replaced once per file, however many rows change
             columns.setdefault(name, {})[at] = dump_json(value) if text else value
     for name, values in columns.items():
         index = table.schema.get_field_index(name)
@@ -70,7 +71,7 @@ def _replaced(
         raise InvalidArgument(
             f"Column {name!r} of table {spec.name!r} takes {old.type}.", found=str(error)
         ) from error
-    if pa.types.is_list(old.type):
+    if pa.types.is_list(old.type):  # `replace_with_mask` takes none
         items = old.to_pylist()
         for i in order:
             items[i] = values[i]
@@ -107,6 +108,7 @@ def _same(now: Any, seen: Any) -> bool:
     """Whether two values of a column are the same; JSON values compare as they are stored."""
     if isinstance(seen, dict | list | tuple):
         seen = orjson.loads(dump_json(seen))
+    # NaN isn't equal to itself, and would be a conflict for ever
     return bool(now == seen) or (now != now and seen != seen)
 
 
@@ -134,11 +136,11 @@ class TableStage:
         self._base = base
         self._limits = limits
         self._folder: str = base.metadata["location"]
-        self._fresh: list[pa.Table] = []
-        self._rewritten: list[pa.Table] = []
-        self._ready: list[NewFile] = []
-        self._gone: dict[str, FileEntry] = {}
-        self._dropped: frozenset[str] = frozenset()
+        self._fresh: list[pa.Table] = []  # rows to write: new, small and folded ones
+        self._rewritten: list[pa.Table] = []  # what is left of files in which rows change
+        self._ready: list[NewFile] = []  # written before the lock, so never folded in this commit
+        self._gone: dict[str, FileEntry] = {}  # files that the next version doesn't list
+        self._dropped: frozenset[str] = frozenset()  # deleted uids, which may be inserted again
         self._new_uids: list[pa.ChunkedArray] = []
         self._out = StagedTable(spec.name, base, base)
 
@@ -148,6 +150,7 @@ class TableStage:
         """Add rows, which may have been prepared before the lock."""
         if ready is not None and ready.files and not ready.fits(self._base.schema):
             # the table wasn't made yet, and a process with other code has made it meanwhile
+            # on disk already, and named by no version: noted, gc needn't wait for their age
             self._out.garbage += [file.path for file in ready.files]
             ready = None
         if ready is not None and ready.files:
@@ -174,6 +177,7 @@ class TableStage:
         self._check_new(table["uid"])
         self._out.inserted += table.num_rows
         for claim in claims:
+            # many keys are claimed faster so, but a look-up reads a whole block (decision 001)
             if len(claim.keys) >= self._limits.pack_from:
                 self._out.bulk.append(claim)
             else:
@@ -193,6 +197,7 @@ class TableStage:
             found = self._base.locate(uids.to_pylist())
             taken = [uid for uid in found if uid not in self._dropped]
         self._new_uids.append(uids)
+        # uids that rise strictly can't repeat: bulk rows are sorted, and need no hash table
         if not taken and not rising(column := one_column(self._new_uids)):
             counts = column.value_counts()
             taken = (
@@ -213,6 +218,7 @@ class TableStage:
     def _absent(self, table: pa.Table) -> pa.Table:
         uids = table["uid"].to_pylist()
         known = self._base.locate(uids).keys() - self._dropped
+        # also those that earlier inserts of this commit bring
         seen = set(one_column(self._new_uids).to_pylist()) if self._new_uids else set()
         keep = []
         for uid in uids:
@@ -241,6 +247,7 @@ class TableStage:
             if uid in updates:
                 slot[1][at] = updates[uid]
         for uid in gone:
+            # deleting what isn't there is harmless, so that a deletion can be repeated
             if uid in places:
                 entry, at = places[uid]
                 touched[entry.path][2].add(at)
@@ -250,6 +257,7 @@ class TableStage:
     def _rewrite_file(
         self, entry: FileEntry, changed: Mapping[int, Update], dropped: set[int]
     ) -> None:
+        # copy on write: a version's rows and files never change, older states may be reading them
         table = self._base.file(entry)
         for at in dropped:
             row = {n: table.column(n)[at].as_py() for n in self._spec.key_columns}
@@ -259,6 +267,7 @@ class TableStage:
         if new:
             before = table
             table = replaced_rows(self._spec, table, new)
+            # most updates touch no key column, and then no key text is made
             if any(self._spec.key_columns & set(u.new) for u in new.values()):
                 places = array_of(sorted(new), pa.int64())
                 self._move_keys(before.take(places), table.take(places))
@@ -273,6 +282,7 @@ class TableStage:
     def _move_keys(self, before: pa.Table, after: pa.Table) -> None:
         """Release the keys that changed rows had, and claim those that they have now."""
         old, new = self._spec.keys_of_table(before), self._spec.keys_of_table(after)
+        # pairs with the uid: a key that goes from one row to another is released and claimed
         had, have = set(old), set(new)
         self._out.releases += [pair for pair in old if pair not in have]
         self._out.claims += [pair for pair in new if pair not in had]
@@ -283,10 +293,12 @@ class TableStage:
         """Small files to rewrite together with the fresh rows."""
         classes: dict[int, list[FileEntry]] = {}
         for entry in self._base.entries:
+            # more than half of a full file is left alone: folded, it would only be cut again
             if entry.path not in self._gone and entry.rows * 2 <= cap:
                 classes.setdefault(self._class(entry.rows), []).append(entry)
         folded: list[FileEntry] = []
         level = self._class(rows)
+        # what a class yields may fill the next one: so a row is rewritten once per class
         while len(same := classes.pop(level, [])) >= self._limits.fold:
             folded += same
             rows += sum(e.rows for e in same)
@@ -296,6 +308,7 @@ class TableStage:
         return folded
 
     def _class(self, rows: int) -> int:
+        # the classes of the default fold: 1-7 rows, 8-63, 64-511, and so on
         level = 0
         while rows >= self._limits.fold:
             rows //= self._limits.fold
@@ -313,6 +326,7 @@ class TableStage:
         cap = self._limits.file_rows(self._base.rows + self._out.inserted)
         new = list(self._ready)
         for table in self._rewritten:
+            # a small one goes with the new rows, instead of staying a file of its own
             if table.num_rows * 2 <= cap:
                 self._fresh.append(table)
             else:
@@ -325,6 +339,7 @@ class TableStage:
                 self._gone[entry.path] = entry
                 self._fresh.append(self._base.file(entry))
         if self._fresh:
+            # in uid order: look-ups bisect within files and skip those whose bounds don't fit
             rows = sort_rows(pa.concat_tables(self._fresh))
             new += split(rows, self._base.schema, self._folder, cap)
         done = assemble(
@@ -338,6 +353,7 @@ class TableStage:
         self._out.version = done.version
         self._out.files += done.files
         self._out.garbage += done.garbage
+        # the last guard: a row lost or doubled here would be so in every later version
         self._check()
         return self._out
 
@@ -374,6 +390,7 @@ def stage_table(
     if both:
         raise IntegrityError(f"Rows {both[:3]} of {spec.name!r} are updated and deleted at once.")
     stage = TableStage(spec, base, limits)
+    # before inserts, so that a commit may delete a row and insert it again
     if changes.updates or changes.deletes:
         stage.rewrite(changes.updates, changes.deletes)
     for i, insert in enumerate(changes.inserts):

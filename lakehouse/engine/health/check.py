@@ -70,6 +70,7 @@ class TableCheck:
         """Note a damage of the table version that is being checked."""
         table, version = self._where
         damage = Damage(kind, what, detail, table, version)
+        # of many versions that share a file, one is enough; all damages would take squared time
         if all((d.kind, d.what) != (kind, what) for d in self.report.damages[-200:]):
             self.report.damages.append(damage)
 
@@ -89,6 +90,7 @@ class TableCheck:
         for problem in catalog.problems(deep=self.deep):
             self.report.damages.append(Damage(kinds.CATALOG, "the catalog's database", problem))
         folder = self.site.folder
+        # before the heads: what is written from now on isn't listed, and so no orphan
         listing = [f.path for f in self.site.store.list(f"{folder}/tables")] if self.deep else []
         heads = catalog.heads()
         self.report.seq = heads.seq
@@ -123,6 +125,7 @@ class TableCheck:
                 self.report.damages.append(
                     Damage(kinds.DANGLING, f"tag {name!r}", f"there is no commit {seq}")
                 )
+        # by rising numbers, so a table's last one stays
         newest = {table: location for table, _, location in kept}
         newest = {**heads.lost(), **newest}
         for table in sorted(newest.keys() | self.site.specs.keys()):
@@ -151,6 +154,7 @@ class TableCheck:
             return None
         self.report.checked["files"] += 1
         self.report.checked["bytes"] += len(data)
+        # nothing tells a metadata file's size, but whole JSON ends with a bracket
         cut = not data.rstrip().endswith(b"}") if path.endswith(".json") else not data
         try:
             sure = verify(path, data)
@@ -158,6 +162,7 @@ class TableCheck:
             short = len(data) < size if size is not None else cut
             self.found(kinds.TRUNCATED if short else kinds.CHANGED, path, str(error.found))
             return None
+        # without a digest the size is all that can be compared
         if not sure and size is not None and len(data) != size:
             kind = kinds.TRUNCATED if len(data) < size else kinds.CHANGED
             self.found(kind, path, f"{len(data)} bytes instead of {size}")
@@ -255,6 +260,7 @@ class TableCheck:
         if data is None:
             return False
         self.progress("data files", 1)
+        # bytes that fit their digest are those that were written, rows included
         if not self.deep and named_digest(entry.path) is not None:
             return True
         try:
@@ -334,6 +340,7 @@ class TableCheck:
                     return
                 continue
             heads = catalog.heads()
+            # the keys are those of now: they are compared with rows of now, or again
             if heads.pointers.get(table) == pointer:
                 break
         if pointer != logged:  # its keys are entered with the next commit
@@ -379,6 +386,7 @@ def _stale_claims(
     catalog: Catalog, scopes: dict[str, int], seen: dict[str, str], table: str
 ) -> Iterator[Damage]:
     """Keys that the catalog keeps for rows that don't have them."""
+    # packs don't keep the texts of keys (decision 001): spare ones can only be counted
     packed = dict.fromkeys(scopes, 0)
     for scope, digests, _ in catalog.packs():
         if scope in packed:

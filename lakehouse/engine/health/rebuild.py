@@ -54,6 +54,7 @@ class Rebuilt:
         catalog = place.catalog_for(site.root, site.db, create=True, credentials=site.credentials)
         catalog.create({k: place.dump(v) for k, v in self.info.items()})
         swap = Swap(new_uid(), datetime.now(UTC), message="catalog rebuilt by a repair")
+        # None: the new catalog has no pointers yet, and must not replace any
         swap.pointers = {table: (None, at) for table, at in self.pointers.items()}
         swap.bulk = self.claims
         with catalog.exclusive() as exclusive:
@@ -185,6 +186,7 @@ def _claims(state: State, spec: TableSpec) -> list[BulkClaim]:
             continue
         first: dict[str, str] = {}
         for key, uid in zip(keys.to_pylist(), uids.to_pylist(), strict=True):
+            # the smallest uid is the oldest, since uids begin with their time
             first[key] = min(uid, first.get(key, uid))
         out.append(
             BulkClaim(

@@ -106,6 +106,7 @@ class Remains:
         for one in sorted(self._lists, key=lambda found: found.age):
             if one.sequence != sequence or one.snapshot in known:
                 continue
+            # of a wider gap nobody knows the snapshot between, so the parent proves nothing
             if gap == 1 and one.parent != snapshot_id(before.metadata):
                 continue
             try:
@@ -143,8 +144,10 @@ class Remains:
             if snapshot in known or wanted not in (None, snapshot):
                 continue
             said = [one for manifest in found.manifests for one in manifest]
+            # another commit's than the one that is sought
             if any(e.file_sequence != sequence for status, e in said if status == ADDED):
                 continue
+            # it followed another version than this one
             if any(e.path not in live for status, e in said if status != ADDED):
                 continue
             entries = dict(live)
@@ -210,6 +213,7 @@ class Remains:
         written: Written,
     ) -> tuple[TableVersion, Written]:
         data = md.dump(metadata)
+        # with the number of the version in whose place it comes
         location = md.metadata_path(self._folder, location, data, again=True)
         written.append((location, data))
         return TableVersion(self._cache, location, metadata, manifests), written

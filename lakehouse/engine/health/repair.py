@@ -231,6 +231,7 @@ class TableRepair:
         if self.dry_run:
             return
         self._set_aside(plan)
+        # copied before the swap, removed after it: wherever this is cut short, nothing is lost
         copied = self._copy_aside(plan.broken)
         self.site.files.write(plan.writes)
         self.report.seq = exclusive.swap(plan.swap)
@@ -347,6 +348,8 @@ class TableRepair:
                 lost.append(seq)
                 tables.add(table)
         later = [seq for seq in lost if seq > last]
+        # one lost commit may be any damage; several at the end, and none before, are a restored
+        # folder that is older than its catalog
         if len(later) < 2 or lost != later or last < 0:
             return None
         return None if any(salvages[table].leftovers for table in tables) else last

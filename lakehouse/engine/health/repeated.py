@@ -34,6 +34,7 @@ def once(
             if key in claimants:
                 claimants[key].append(uid)
         for key, some in claimants.items():
+            # else the oldest: uids begin with their time
             stays = holders.get(key) if holders.get(key) in some else min(some)
             gone |= set(some) - {str(stays)}
     if not gone:

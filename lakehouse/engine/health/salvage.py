@@ -169,6 +169,7 @@ class Salvage:
         if rows:
             now = TableVersionRows(base, self._broken).rows
             fresh = _newest([now, *(part for _, part in parts)])
+            # equal where those files hold nothing newer: then no version is made
             if not fresh.equals(sort_rows(now)):
                 done = self._written(base, fresh, list(base.entries), done)
                 done.told.append(
@@ -221,6 +222,7 @@ class Salvage:
         here = TableVersionRows(version, self._broken).rows
         found: pa.Table | None = None
         at = self._locations.index(location) if location in self._locations else -1
+        # from the nearest back: the first that has a row has its latest values
         for other in self._locations[:at][::-1] if at >= 0 else self._locations[::-1]:
             older = self._at(other)
             if older is None:
@@ -277,6 +279,7 @@ class Salvage:
         """Data files on disk that no version names which can be read, oldest first."""
         named = self._broken | self._named
         named |= {e.path for version in self._mended.values() for e in version.entries}
+        # by name, which is unique: a lake that was moved has two paths for a file
         back = {PurePosixPath(path).name for path in named}
         found = [p for p in self._remains.data_files if PurePosixPath(p).name not in back]
         written = self._remains.sequences()
@@ -320,6 +323,7 @@ def _newest(parts: Sequence[pa.Table]) -> pa.Table:
     order = rows.select(["uid"])
     if "updated_at" in rows.column_names:
         times = rows["updated_at"]
+        # rows without a time count as the oldest
         never = pa.scalar(0, pa.int64()).cast(times.type)
         order = order.append_column("updated_at", pc.coalesce(times, never))
     order = order.append_column("at", pa.array(range(rows.num_rows), pa.int64()))

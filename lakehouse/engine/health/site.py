@@ -178,6 +178,7 @@ class Site:
                 self.root, self.db, create=False, credentials=self.credentials
             )
             known = catalog.info()
+            # a database with nothing in it is nobody's: a repair may make the catalog there
             self.is_lost = not known and catalog.is_empty()
             self.info = place.settings_of(known, self.root)
             if marker is not None:
@@ -188,6 +189,7 @@ class Site:
             missing = isinstance(error, CatalogUnavailable) and "is missing" in str(error)
             if missing:  # where even the folder is away, a disk may just not be mounted
                 self.is_lost = place.is_mounted(self.root, self.db)
+            # noted, not raised: a check goes on to tell what else is wrong
             self.problems.append(("missing" if missing else "catalog", name, error))
             _close(catalog)
             return

@@ -280,6 +280,7 @@ class Eraser:
                 told.rows[name] = len(gone)
             if emptied:
                 told.emptied[name] = len(emptied)
+            # in a lake that was moved, past versions name former paths until they are visited
             self._visit(table.locations)
             tables.append(table)
         return tables
@@ -409,6 +410,7 @@ class Eraser:
                 continue
             files = []
             for entry in version.entries:
+                # once each: versions that shared the old file share the new one
                 if entry.path in table.dirty and entry.path not in new:
                     file = _rewritten(version, version.file(entry), doomed.of(table.name))
                     new[entry.path] = file
@@ -418,6 +420,7 @@ class Eraser:
                 version,
                 {path: new[path] for path in (e.path for e in version.entries) if path in new},
                 manifest_entries=self._parts.limits.manifest_entries,
+                # a past version goes on to say which commit made it
                 operation_id=swap.commit_id if head else _commit_of(version),
                 past=not head,
             )
@@ -432,6 +435,7 @@ class Eraser:
         for path in sorted(fresh):
             seq = table.superseded(last[path]) if path in last else None
             if seq is not None:
+                # for gc: needed until the commit that superseded the last version with it
                 swap.noted.append((seq, path))
         return made
 
@@ -472,6 +476,7 @@ class Eraser:
                     uids |= set(own["uid"].to_pylist())
                     found |= set(self._parts.specs[table.name].keys_of_table(own))
         found |= {(key, uid) for key, uid in self._parts.catalog.claims() if uid in uids}
+        # a key that another row holds by now isn't theirs to release
         held = self._parts.catalog.holders([key for key, _ in found])
         return sorted((key, uid) for key, uid in found if held.get(key) == uid)
 
@@ -490,6 +495,7 @@ class Eraser:
                     continue
                 rows = self._decoded(found)
                 named = doomed.names_one(data) if rows is None else _names_one(doomed, rows)
+                # of a running writer: without it a sweep would take what it writes
                 if folder == leases.FOLDER and any(path.encode() in data for path in alive):
                     continue
                 if named:

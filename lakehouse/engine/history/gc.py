@@ -185,10 +185,13 @@ class Collector:
             min_age: Orphans younger than this many seconds are left alone.
             dry_run: Only report.
         """
+        # before lock and leases: what is written from now on isn't listed, and so can't go
         listing = {f.path: f for f in self._files.list(self._folder)}
         catalog, full = self._catalog, False
+        # reads many versions, so it comes before others have to wait for the lock
         proof = self._proof_from(self._floor(catalog.heads(), keep, older_than))
         with _turn(catalog, dry_run=dry_run) as exclusive:
+            # leases before the state: who ends one in between has committed, and is in it, or failed
             announced = self._leases.announced(tidy=not dry_run)
             heads = exclusive.heads()
             floor = self._floor(heads, keep, older_than)
@@ -217,10 +220,12 @@ class Collector:
             self._files.remove(superseded)
             if not full:
                 self._files.remove(orphans)
+            # the notes go last: by them the next run finds what is left if this one is cut short
             catalog.forget(floor, tags, [i for i, p in doomed if p not in outside])
         return GcReport(dry_run, floor, tuple(superseded), tuple(orphans), size, tuple(outside))
 
     def _floor(self, heads: Heads, keep: int | None, older_than: datetime | None) -> int:
+        # it never falls: the states below it are gone
         before = int(self._catalog.info().get("gc_floor", "0"))
         return max(floor_of(self._catalog, heads, keep, older_than), before)
 

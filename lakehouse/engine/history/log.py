@@ -34,11 +34,13 @@ class History:
             LookupFailed: Nothing is named so.
         """
         if isinstance(ref, datetime):
+            # without a zone it is this machine's time, as in `gc`
             moment = ref if ref.tzinfo else ref.astimezone()
             seq = self._catalog.seq_at(moment, datetime.now(UTC))
             if seq is None:
                 raise LookupFailed(f"The lake has no commit at or before {ref.isoformat()}.")
             return seq
+        # True is an int, and would be commit 1
         if isinstance(ref, int) and not isinstance(ref, bool):
             if 0 <= ref <= self._catalog.heads().seq:
                 return ref

@@ -86,6 +86,7 @@ class Move:
                 hint="copy the whole folder again, hidden files included; if the files are gone, "
                 "`lakehouse repair` goes back to the last whole state",
             ) from error
+        # last: what has the present paths names only files that were rewritten before
         moved = self._moved(metadata, location)
         if moved != metadata:
             self._files.replace(location, md.dump_again(moved, location))
@@ -99,6 +100,7 @@ class Move:
                 for s in metadata["snapshots"]
             ],
             "metadata-log": [
+                # not confined, as the list above is: nothing opens what this log names
                 {**e, "metadata-file": self.path(e["metadata-file"])}
                 for e in metadata.get("metadata-log", ())
             ],
@@ -124,6 +126,7 @@ class Move:
 
     def _relocate_manifest(self, listed: ManifestFile, schema_json: str) -> _avro.Manifest:
         path = self.path(listed.manifest_path)
+        # many versions share a manifest
         if path in self._done:
             return self._done[path]
         data = self._read(path)
@@ -141,6 +144,7 @@ class Move:
             entries = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.entries]
             removed = [_avro.moved_entry(e, self.path(e.path)) for e in manifest.removed]
             mine = manifest.added_snapshot_id
+            # what its own commit added stays added, or its counts would change
             added = [e for e in entries if e.snapshot_id == mine]
             rest = [e for e in entries if e.snapshot_id != mine]
             manifest, data = _avro.encode_manifest(

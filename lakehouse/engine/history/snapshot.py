@@ -72,6 +72,7 @@ class Snapshot:
                 needed already, so that it isn't read.
         """
         found = Needed()
+        # both: of a table that a stock engine moved, the next commit compares them
         newest = {*self.heads.pointers.values(), *self.heads.logged.values()}
         logged = (location for _, _, location in self._catalog.locations())
         for location in {*logged, *newest}:
@@ -117,6 +118,7 @@ class Snapshot:
             for listed in _avro_read.decode_manifest_list(self._read(path), path):
                 manifest = self._move.path(listed.manifest_path)
                 found.paths.add(manifest)
+                # many versions share a manifest: each is read once
                 if manifest not in self._manifests:
                     read = _avro_read.decode_manifest(self._read(manifest), listed)
                     entries = tuple(self._move.path(e.path) for e in read.entries)

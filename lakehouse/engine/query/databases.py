@@ -86,12 +86,14 @@ class Database:
                 found=str(error),
                 hint="ln.settings.query.memory_limit = '4GB'",
             ) from error
+        # moments are kept in UTC, and their dates must not depend on the machine
         connection.execute("SET TimeZone = 'UTC'")
         return connection
 
     def _locked(self) -> duckdb.DuckDBPyConnection:
         connection = self.open()
         connection.execute(
+            # in this order: no path can be allowed once access is off, and nothing once it is locked
             f"SET python_enable_replacements = false; SET autoinstall_known_extensions = false;"
             f"SET autoload_known_extensions = false; SET allowed_directories = {_listed(self.folders)};"
             f"SET allowed_paths = {_listed(self.files)}; SET enable_external_access = false;"

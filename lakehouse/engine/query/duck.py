@@ -116,6 +116,7 @@ def needed(
 
     def visit(text: str) -> None:
         found = names_in(text, database)
+        # where DuckDB can't tell, all are made
         for raw in lowered.values() if found is None else sorted(found):
             name = lowered.get(raw.lower())
             if name is None or name in seen:
@@ -123,6 +124,7 @@ def needed(
             seen.add(name)
             if isinstance(view := views.get(name), str):
                 visit(view)
+            # after those that it needs: DuckDB looks names up when a view is made
             order.append(name)
 
     visit(query)

@@ -113,6 +113,7 @@ class Relation(duckdb.DuckDBPyRelation):
         object.__setattr__(self, "_lh", (relation, running))
 
     def __getattribute__(self, name: str) -> Any:
+        # every method passes here, also those that later versions of DuckDB bring
         relation, running = object.__getattribute__(self, "_lh")
         if (
             (name in _OWN and running.locked)

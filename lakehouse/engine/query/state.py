@@ -209,6 +209,7 @@ def scan_sql(version: TableVersion) -> Scan:
     for field in version.iceberg_schema["fields"]:
         type_ = "VARCHAR[]" if isinstance(field["type"], dict) else _DUCK[field["type"]]
         name = field["name"].replace("'", "''")
+        # null where a file is older than the column
         fields.append(f"{field['id']}: {{name: '{name}', type: '{type_}', default_value: NULL}}")
     files = ", ".join("'" + e.path.replace("'", "''") + "'" for e in version.entries)
     if not files:

@@ -68,6 +68,7 @@ def check_reads(query: str, database: Database = INTERNAL) -> None:
         raise _refused(query, found, "run them one by one" if statements else None)
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE runs it
         check_reads(_explained(query), database)
     elif kind == duckdb.StatementType.MULTI:  # PIVOT over values that aren't said
         if _words(query)[:1][0][0] not in _PIVOTS or _SUSPICIOUS.search(query):
@@ -130,6 +131,7 @@ def _explained(query: str) -> str:
 def _forbidden(query: str, database: Database) -> list[str]:
     """The parts of a SELECT that write, or call what queries may not call."""
     with database.cursor() as cursor:
+        # takes a SELECT only, so that what it doesn't know is refused
         row = cursor.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     parsed = json.loads(row[0]) if row else {"error": True}
     if parsed.get("error"):

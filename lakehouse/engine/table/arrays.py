@@ -57,6 +57,7 @@ def scalar_of(value: Any, kind: pa.DataType = _TEXT) -> pa.Scalar:
 
 
 def _all(values: Sequence[Any], *types: type) -> bool:
+    # exactly of a type: a bool is an int, and a subclass may convert otherwise
     return all(type(value) in types for value in values)
 
 
@@ -68,6 +69,7 @@ def _gaps(present: Sequence[bool]) -> tuple[pa.Buffer | None, int]:
 
 
 def _offsets(lengths: Sequence[int]) -> pa.Buffer:
+    # Arrow's offsets are 32-bit integers, one more than there are values
     return pa.py_buffer(array("i", accumulate(lengths, initial=0)))
 
 
@@ -75,6 +77,7 @@ def _texts(values: Sequence[str | None], present: Sequence[bool]) -> pa.Array:
     encoded = [b"" if value is None else value.encode() for value in values]
     bits, missing = _gaps(present)
     buffers = [bits, _offsets([len(text) for text in encoded]), pa.py_buffer(b"".join(encoded))]
+    # nothing checks buffers, and wrong ones crash in C: hence only values of exact types
     return pa.Array.from_buffers(pa.string(), len(values), buffers, missing)
 
 

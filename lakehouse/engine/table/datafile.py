@@ -38,13 +38,17 @@ def encode(table: pa.Table, schema: pa.Schema, dictionary: list[str] | None = No
     with pq.ParquetWriter(
         sink,
         schema,
+        # small files are made often and folded soon: time counts there, room in the large ones
         compression="snappy" if small else "zstd",
         compression_level=None if small else 1,
         use_dictionary=False if small else dictionary,
+        # look-ups prune by nothing else, and more would only make footers larger
         write_statistics=["uid"],
+        # the footer's types and field ids say all that is needed of it
         store_schema=False,
         write_page_checksum=True,  # for readers that know nothing of our digests
     ) as writer:
+        # one row group: a file is read whole or not at all
         writer.write_table(named, row_group_size=max(table.num_rows, 1))
     return sink.getvalue()
 
@@ -96,6 +100,7 @@ class Ready:
 
     def fits(self, schema: pa.Schema) -> bool:
         """Whether the files' columns have the field ids that a table gives them now."""
+        # a table that somebody else made may have numbered its columns in another order
         ids = {f.name: field_id(f) for f in schema}
         return all(ids.get(f.name) == field_id(f) for f in self.schema or ())
 
@@ -141,9 +146,11 @@ def sort_rows(table: pa.Table) -> pa.Table:
 def split(table: pa.Table, schema: pa.Schema, folder: str, rows: int) -> list[NewFile]:
     """Sorted rows as new data files of at most `rows` rows each, about equally large."""
     count = -(-table.num_rows // rows)
+    # about equal: a small rest would be folded later, and so be written twice
     size = -(-table.num_rows // count) if count else 0
     if count < 2:
         return [new_file(folder, table, encode(table, schema))] * count
+    # judged once for all parts, by the first rows of the whole
     dictionary = dictionary_columns(table)
 
     def encoded(i: int) -> NewFile:
@@ -180,6 +187,7 @@ def prepare(spec: TableSpec, base: TableVersion, rows: pa.Table, limits: Limits)
                 claim.packed  # noqa: B018 - computed now, used under the lock
         return claims
 
+    # beside the encoding, most of whose time isn't Python's (decision 001)
     with ThreadPoolExecutor(1) as beside:
         claims = beside.submit(pack)
         files = split(table, base.schema, base.metadata["location"], cap)

@@ -57,6 +57,7 @@ def content_uuid(data: bytes | pa.Buffer) -> uuid.UUID:
         >>> verify(f"{name.hex}.parquet", b"some bytes")
         True
     """
+    # so that files of equal content have two names: one may be garbage, the other in use
     random = int.from_bytes(os.urandom(8)) & ~0xF000 | _VERSION << 12
     return uuid.UUID(int=random << 64 | _VARIANT | _digest(data))
 
@@ -79,6 +80,7 @@ def verify(path: str, data: bytes | pa.Buffer) -> bool:
     expected = named_digest(path)
     if expected is None:
         return False
+    # the seal is looked for only then: few files were rewritten in their place
     if expected != (found := _digest(data)) and not _has_seal(path, data):
         raise LakeCorrupt(
             f"The lake's file {path!r} can't be read: it is damaged.",
@@ -89,6 +91,7 @@ def verify(path: str, data: bytes | pa.Buffer) -> bool:
 
 
 def _seal_of(path: str, data: bytes) -> bytes:
+    # only its last part, since the folder changes when a lake moves
     name = path.rpartition("/")[2].encode()
     return mmh3.mmh3_x64_128_digest(name + b"\0" + data).hex().encode()
 
@@ -97,6 +100,7 @@ def _has_seal(path: str, data: bytes | pa.Buffer) -> bool:
     raw = data if isinstance(data, bytes) else data.to_pybytes()
     return any(
         m.group(1) == _seal_of(path, raw[: m.start(1)] + _ZEROS + raw[m.end(1) :])
+        # several, where the text stands in the rows of a file: one that fits is enough
         for m in _SEALED.finditer(raw)
     )
 
@@ -108,5 +112,6 @@ def sealed(path: str, data: bytes) -> bytes:
         path: The file, which keeps its name.
         data: Its new bytes; the last `BLANK` in them is filled in.
     """
+    # the last one, since rows before a Parquet footer may hold the text, too
     at = data.rindex(BLANK.encode()) + len(_MARK)
     return data[:at] + _seal_of(path, data) + data[at + len(_ZEROS) :]

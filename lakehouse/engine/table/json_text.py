@@ -58,6 +58,7 @@ def _check(value: Any) -> None:
         if not _LEAST <= value <= _MOST:
             raise _refused(f"an integer of {value.bit_length()} bits", "at most 64 bits, or text")
     elif isinstance(value, dict):
+        # 1 and "1" have one text: one of two values would be lost
         plain = all(type(key) is str for key in value)
         if not plain and len({_key(key) for key in value}) < len(value):
             raise _refused(f"the keys {list(value)!r}"[:200], "keys of different texts")

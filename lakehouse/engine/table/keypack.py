@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.uint64]
 
-_BLOCK = 1_024
+_BLOCK = 1_024  # digests of 16 bytes: a look-up reads 16 kB, and as many uids
 _PART = 20_000
-_SHIFT = 1 << 63
+_SHIFT = 1 << 63  # databases have signed 64-bit integers: shifted, unsigned ones keep their order
 
 TABLE = """CREATE TABLE IF NOT EXISTS lh_pack (
     id BIGINT PRIMARY KEY, scope TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL,
@@ -56,6 +56,7 @@ def scope_of(key: str) -> str:
 def digest_one(key: str) -> tuple[int, int]:
     """A key's digest as two unsigned 64-bit numbers."""
     raw = mmh3.mmh3_x64_128_digest(key.encode("utf-8", "surrogatepass"))
+    # the halves as `digest_many` reads them
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 
 
@@ -75,6 +76,7 @@ def digest_many(keys: Sequence[str] | pa.ChunkedArray) -> tuple[Numbers, Numbers
     parts = (data[start : start + _PART] for start in range(0, len(data), _PART))
     raw = [b"".join(map(mmh3.mmh3_x64_128_digest, part)) for part in parts]
     numbers = np.frombuffer(b"".join(raw), "<u8")
+    # each for itself in memory: they are sorted and searched in
     return numbers[::2].copy(), numbers[1::2].copy()
 
 
@@ -97,6 +99,7 @@ class BulkClaim:
         import numpy as np
 
         upper, lower = digest_many(self.keys)
+        # one half is enough to sort by, as long as no two are equal
         order = np.argsort(upper)
         if np.any(upper[order[1:]] == upper[order[:-1]]):
             # only then does the order within equal upper halves matter
@@ -112,6 +115,7 @@ class _Block:
 
         self.id = id_
         try:
+            # a block's order: the upper halves, ascending, then the lower ones in the same order
             numbers = np.frombuffer(digests, np.uint64)
             self.upper, self.lower = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
             self.uids = np.frombuffer(uids, f"S{len(uids) // len(self.upper)}")
@@ -126,6 +130,7 @@ class _Block:
         import numpy as np
 
         at = int(np.searchsorted(self.upper, np.uint64(upper)))
+        # `searchsorted` knows the upper half only, of which several may be equal
         while at < len(self.upper) and int(self.upper[at]) == upper:
             if int(self.lower[at]) == lower:
                 return at
@@ -144,6 +149,7 @@ def used(db: Database, scope: str) -> bool:
 
 
 def _blocks(db: Database, scope: str, upper: int) -> list[_Block]:
+    # blocks of later claims overlap those of earlier ones, so several may be asked
     where = "WHERE scope = ? AND low <= ? AND high >= ?"
     rows = db.rows(
         f"SELECT id, digests, uids FROM lh_pack {where}",
@@ -171,6 +177,7 @@ def holders(db: Database, keys: Sequence[str]) -> dict[str, str]:
     for scope, some in scopes.items():
         if not used(db, scope):
             continue
+        # fewer are looked up one by one; for more all blocks are read once
         if len(some) < _BLOCK:
             found = ((key, holder(db, key)) for key in some)
             out.update({key: uid for key, uid in found if uid is not None})
@@ -195,9 +202,11 @@ def release(db: Database, key: str, uid: str) -> None:
     scope = scope_of(key)
     for block in _blocks(db, scope, upper):
         at = block.find(upper, lower)
+        # held by another uid it stays: a row gives back what is its own only
         if at is None or block.uids[at].decode() != uid:
             continue
         db.run("DELETE FROM lh_pack WHERE id = ?", (block.id,))
+        # an empty block has no bounds to be found by
         if len(block.upper) > 1:
             rest = (np.delete(a, at) for a in (block.upper, block.lower, block.uids))
             db.run("INSERT INTO lh_pack VALUES (?, ?, ?, ?, ?, ?)", _encode(scope, block.id, *rest))
@@ -220,6 +229,7 @@ def release_many(db: Database, releases: Sequence[tuple[str, str]]) -> None:
         for row in db.rows("SELECT id, digests, uids FROM lh_pack WHERE scope = ?", (scope,)):
             block = _Block(*row)
             at = np.searchsorted(upper, block.upper)
+            # beyond the last one: any place will do, since the comparison fails there
             at[at == len(upper)] = 0
             hit = (upper[at] == block.upper) & (lower[at] == block.lower) & (uids[at] == block.uids)
             if not hit.any():
@@ -237,10 +247,13 @@ def claim(db: Database, bulk: BulkClaim) -> bool:
     import numpy as np
 
     upper, lower, uids = bulk.packed
+    # sorted, so what is claimed twice lies side by side
     if np.any((upper[1:] == upper[:-1]) & (lower[1:] == lower[:-1])):
         return False
+    # no unique index guards packs: under the writers' lock this look does
     if _taken(db, bulk.scope, upper, lower):
         return False
+    # numbers that nobody else takes, under the same lock
     first = int(db.rows("SELECT COALESCE(MAX(id), 0) FROM lh_pack")[0][0]) + 1
     parts = [slice(s, s + _BLOCK) for s in range(0, len(upper), _BLOCK)]
     db.run_many(
@@ -277,6 +290,7 @@ def _taken(db: Database, scope: str, upper: Numbers, lower: Numbers) -> bool:
         if meets(block.upper, block.lower):
             return True
     head = scope + KEY_SEPARATOR
+    # U+001F ends the head, and U+0020 comes next: that range is all keys of the scope
     singles = [
         r[0]
         for r in db.rows(

@@ -45,6 +45,7 @@ from lakehouse.errors import LakeCorrupt
 if TYPE_CHECKING:
     from pyiceberg.avro.codecs import AvroCompressionCodec
 
+# what readers of Avro raise over damaged bytes
 _DAMAGED = (ValueError, KeyError, TypeError, EOFError, OverflowError, SystemError, zlib.error)
 
 
@@ -69,6 +70,7 @@ _READ: dict[str, tuple[Schema, dict[int, Any], dict[int, Any]]] = {
 
 @functools.lru_cache(maxsize=64)
 def _reader(schema_text: str, kind: str) -> Reader:
+    # resolved once for each writer's schema, which takes longer than reading most manifests
     schema: Schema = AvroSchemaConversion().avro_to_iceberg(json.loads(schema_text))
     read_schema, types, enums = _READ[kind]
     return resolve_reader(schema, read_schema, types, enums)
@@ -111,6 +113,7 @@ def _blocks(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     codec = KNOWN_CODECS[cast("AvroCompressionCodec", header.meta.get(AVRO_CODEC_KEY, "null"))]
     while decoder.tell() < len(data):
         count, block = decoder.read_int(), decoder.read_bytes()
+        # a length that was damaged would shift all that follows, mostly without an error
         if decoder.read(len(header.sync)) != header.sync:
             raise ValueError("a block doesn't end where it should")
         yield header.meta["avro.schema"], count, block if codec is None else codec.decompress(block)
@@ -132,12 +135,15 @@ def _entries(data: bytes, known: Mapping[str, FileEntry]) -> Iterator[tuple[Any,
                 status = decoder.read_int()
                 numbers = [decoder.read_int() if decoder.read_int() else None for _ in range(3)]
                 at = decoder.tell()
+                # the content, which comes before the path in the struct
                 decoder.read_int()
                 prior = known.get(decoder.read_utf8())
+                # byte by byte: the same path may have other statistics from another writer
                 if prior is not None and block.startswith(prior.encoded, at):
                     decoder.skip(at + len(prior.encoded) - decoder.tell())
                     yield status, *numbers, prior.data_file, prior.encoded
                     continue
+                # the decoder can't go back: another one begins at this entry
                 decoder = new_decoder(block)
                 decoder.skip(start)
             record = reader.read(decoder)
@@ -192,11 +198,13 @@ def decode_manifest(
     with _reading(data, listed.manifest_path):
         for status, by, sequence, file_sequence, file, encoded in _entries(data, known):
             place = (
+                # null in what a commit added: it is what the list says (inheritance of the spec)
                 by or listed.added_snapshot_id or 0,
                 listed.sequence_number if sequence is None else sequence,
                 listed.sequence_number if file_sequence is None else file_sequence,
             )
             entry = known.get(file.file_path)
+            # shared where it is the same, so that versions hold one object for each file
             if entry is None or entry.data_file is not file or entry.place != place:
                 entry = _entry(file, place, encoded)
             (removed if status == DELETED else entries).append(entry)

@@ -35,8 +35,8 @@ from pyiceberg.utils.schema_conversion import AvroSchemaConversion
 
 from lakehouse.engine.table.digest import BLANK, SEAL, content_uuid, sealed
 
-_SYNC = os.urandom(16)
-UID_FIELD = 1
+_SYNC = os.urandom(16)  # one for all files of a process: it only has to be no part of their data
+UID_FIELD = 1  # `uid` is the first column of every table, so this field id is its
 EXISTING, ADDED, DELETED = 0, 1, 2
 
 
@@ -207,10 +207,13 @@ def encode_manifest(
         for entry in entries:
             encoder.write_int(status)
             by = snapshot_id if status == DELETED else entry.snapshot_id
+            # written out, never left to be inherited: entries are carried to later commits
             for value in (by, entry.sequence, entry.file_sequence):
+                # the branch of the union that isn't null
                 encoder.write_int(1)
                 encoder.write_int(value)
             out.write(entry.encoded)
+    # deleted ones are listed, for conflicts of stock writers, but hold no rows of this version
     live = (*existing, *added)
     count = len(live) + len(deleted)
     header = _manifest_header(schema_json, None if path is None else BLANK)
@@ -289,6 +292,7 @@ def encode_manifest_list(
 
 def moved_entry(entry: FileEntry, path: str) -> FileEntry:
     """The same data file at another path."""
+    # field 1 is the path; the encoded bytes aren't taken along, since they hold the old one
     entry.data_file[1] = path
     return FileEntry(
         path,

@@ -22,6 +22,7 @@ from lakehouse.engine.table.digest import BLANK, SEAL, content_uuid, sealed
 from lakehouse.engine.table.spec import TIMESTAMP, Column, TableSpec
 from lakehouse.errors import LakeCorrupt
 
+# the log keeps all history; a file that grew with it would make each commit slower
 KEPT_SNAPSHOTS = 5
 _PARQUET_ID = b"PARQUET:field_id"
 _VERSION = re.compile(r"/(\d+)-[0-9a-f-]{36}\.metadata\.json$")
@@ -60,6 +61,7 @@ def _iceberg_type(column: Column, next_id: int) -> tuple[Any, int]:
 
 def _fields(columns: Sequence[Column], first_id: int) -> tuple[list[dict[str, Any]], int]:
     """Schema fields with ids from `first_id` on; list elements come after all columns."""
+    # level by level, as stock writers number a new schema
     nested = first_id + len(columns)
     out = []
     for i, column in enumerate(columns):
@@ -126,6 +128,7 @@ def evolved(metadata: Metadata, spec: TableSpec) -> Metadata | None:
         return None
     added, last_id = _fields(missing, metadata["last-column-id"] + 1)
     for field in added:
+        # rows from before have no value in it
         field["required"] = False
     new_id = max(s["schema-id"] for s in metadata["schemas"]) + 1
     fresh = {**schema, "schema-id": new_id, "fields": [*schema["fields"], *added]}
@@ -180,11 +183,13 @@ def field_id(field: pa.Field) -> int | None:
 
 
 def _now_ms(metadata: Metadata) -> int:
+    # clocks of writers differ, and stock readers check that times don't fall
     return int(max(time.time_ns() // 1_000_000, metadata["last-updated-ms"]))
 
 
 def new_snapshot_id() -> int:
     """A random positive snapshot id."""
+    # positive, as stock writers make them: -1 is none at all
     return random.getrandbits(62) + 1
 
 
@@ -213,6 +218,7 @@ def with_snapshot(
     if parent not in (None, -1):
         snapshot["parent-snapshot-id"] = parent
     kept = [*metadata["snapshots"], snapshot][-KEPT_SNAPSHOTS:]
+    # log and refs must not name snapshots that aren't listed any more
     alive = {s["snapshot-id"] for s in kept}
     log = [e for e in metadata.get("snapshot-log", ()) if e["snapshot-id"] in alive]
     history = list(metadata.get("metadata-log", ()))
@@ -246,6 +252,7 @@ def written_anew(
 
 def without_snapshots(metadata: Metadata) -> Metadata:
     """The metadata of the table as if it had never had rows."""
+    # statistics lie in files of their own, and tell of the rows that are gone
     left_out = ("current-snapshot-id", "statistics", "partition-statistics")
     return {
         **{name: value for name, value in metadata.items() if name not in left_out},
@@ -278,6 +285,7 @@ def dump(metadata: Metadata) -> bytes:
 
 def dump_again(metadata: Metadata, path: str) -> bytes:
     """The bytes of a metadata file that is rewritten in its place."""
+    # its name tells the digest of the former bytes, so it needs a seal
     properties = {**metadata.get("properties", {}), SEAL: BLANK}
     return sealed(path, orjson.dumps({**metadata, "properties": properties}))
 
@@ -300,6 +308,7 @@ def load(data: bytes, path: str) -> Metadata:
             found=metadata["format-version"],
             expected="format-version 2",
         )
+    # partitions would be lost with our next commit, which writes none
     if any(s.get("fields") for s in metadata["partition-specs"]):
         raise LakeCorrupt(f"The table of {path!r} is partitioned; registry tables never are.")
     if SEAL in (properties := metadata.get("properties") or {}):

@@ -36,6 +36,7 @@ def reachable_with_history(version: TableVersion, files: Files) -> set[str]:
             continue
         try:
             data = files.read(path)
+            # a damaged list that named less would let gc remove what is needed
             verify(path, data)
             listed = _avro_read.decode_manifest_list(data, path)
             paths.add(path)

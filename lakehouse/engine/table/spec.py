@@ -82,6 +82,7 @@ def _column(name: str, annotation: Any) -> Column:
     if origin in (Union, types.UnionType):
         args = [a for a in typing.get_args(annotation) if a is not type(None)]
         if len(args) != 1:
+            # a union of types: JSON text holds any of them
             return Column(name, "string", json=True)
         base = args[0]
         origin = typing.get_origin(base)
@@ -178,12 +179,14 @@ class TableSpec:
             values: Their values.
             within: The value of the scope's column; None is the default one.
         """
+        # as in SQL, where null is equal to nothing; the other columns count as empty
         if values[0] is None:
             return None
         tail = ""
         if self.scope is not None and within is not None:
             if within in self.scope.free:
                 return None
+            # none for the default: those keys read as if the table had no scope
             tail = _tail(within) if within != self.scope.default else ""
         head = f"{self.name}.{'+'.join(columns)}{KEY_SEPARATOR}"
         text = KEY_SEPARATOR.join("" if v is None else str(v) for v in values)
@@ -216,6 +219,7 @@ class TableSpec:
             if tails is not None:
                 ends = tails if valid is None else tails.filter(valid)
                 keys = pc.binary_join_element_wise(keys, ends, _EMPTY)
+            # in Arrow as long as none is too long; must give what `key_text` gives, to the letter
             if (pc.max(pc.utf8_length(keys)).as_py() or 0) > _KEY_CHARACTERS:
                 keys = pa.chunked_array(
                     [array_of([_short(key) for key in keys.to_pylist()], pa.string())]
@@ -301,6 +305,7 @@ def _tail(within: str) -> str:
 def _key_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as the texts that `str` gives for its values."""
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
+        # only these: of floats, bools and times Arrow writes other texts than `str` does
         return column.cast(pa.string())
     return pa.chunked_array(
         [array_of([None if v is None else str(v) for v in column.to_pylist()], pa.string())]

@@ -57,6 +57,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     Columns added since the file was written are null; rows come back in uid order.
     """
     by_id = {md.field_id(f): i for i, f in enumerate(table.schema)}
+    # names only where a file has no ids at all: a renamed column would be taken for another
     by_name = {f.name: i for i, f in enumerate(table.schema)} if by_id.keys() <= {None} else {}
     arrays = []
     for field in schema:
@@ -68,9 +69,11 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         column = table.column(index)
         if column.type != plain:
             column = column.cast(plain)
+        # one chunk: look-ups bisect in it, and take rows by their place
         arrays.append(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
     out = pa.Table.from_arrays(arrays, names=schema.names)
     uids = out.column(0)
+    # ours are sorted; those of other engines needn't be
     if out.num_rows > 1 and not pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
         out = out.take(pc.sort_indices(uids)).combine_chunks()
     return out
@@ -103,8 +106,10 @@ def decode_rows(
     foreign = named_digest(path) is None if pages is None else pages
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=foreign)
+        # many files are read in threads of ours; one file isn't worth waking others
         table = conform(file.read(use_threads=False), schema)
         if foreign:
+            # bytes that no digest vouches for might make Arrow read beyond its buffers
             table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise LakeCorrupt(
@@ -150,6 +155,7 @@ class TableVersion:
     def entries(self) -> tuple[FileEntry, ...]:
         """The live data files in the order of their lowest uid."""
         entries = [e for m in self.manifests for e in m.entries]
+        # one without bounds comes first, so that no look-up stops before it
         return tuple(sorted(entries, key=lambda e: e.low or ""))
 
     @cached_property
@@ -186,6 +192,7 @@ class TableVersion:
     ) -> TableVersion:
         """The version after this one; it shares the loaded rows of the files that both have."""
         version = TableVersion(self._cache, location, metadata, manifests)
+        # under another schema the rows have other columns, and are conformed anew
         if self.metadata["current-schema-id"] == metadata["current-schema-id"]:
             for entry in version.entries:
                 if (table := self._loaded.get(entry.path)) is not None:
@@ -215,6 +222,7 @@ class TableVersion:
 
     def _candidates(self, low: str, high: str) -> Iterator[FileEntry]:
         for entry in self.entries:
+            # entries rise by it, so all further ones begin later still
             if entry.low is not None and entry.low > high:
                 return
             if entry.high is None or entry.high >= low:
@@ -244,6 +252,7 @@ class TableVersion:
     def prefix(self, stub: str, limit: int) -> list[dict[str, Any]]:
         """Up to `limit` rows whose uid starts with a stub."""
         out: list[dict[str, Any]] = []
+        # the last character that there is: no uid that starts with the stub sorts after it
         for entry in self._candidates(stub, stub + "\U0010ffff"):
             table = self.file(entry)
             column = _UidColumn(table.column(0).chunk(0)) if entry.rows else ()
@@ -267,6 +276,7 @@ class TableVersion:
 
     def locate(self, uids: Sequence[str]) -> dict[str, tuple[FileEntry, int]]:
         """Where each of many rows lies; uids that aren't there are left out."""
+        # a bisection each; for more, one pass over the columns is faster
         if len(uids) <= 64:
             found = ((uid, self.find(uid)) for uid in uids)
             return {uid: place for uid, place in found if place is not None}
@@ -290,10 +300,12 @@ class TableCache:
         self._by_location: weakref.WeakValueDictionary[str, TableVersion] = (
             weakref.WeakValueDictionary()
         )
+        # weak: what no version holds any more needs no rule by which it goes
         self._manifests: weakref.WeakValueDictionary[str, Manifest] = weakref.WeakValueDictionary()
         self._data: weakref.WeakValueDictionary[tuple[str, int], pa.Table] = (
             weakref.WeakValueDictionary()
         )
+        # by path the time and size of a file when its digest was compared
         self._checked: dict[str, tuple[int, int]] = {}
         self._unmade: dict[str, tuple[TableSpec, TableVersion]] = {}
         self._lock = threading.RLock()
@@ -312,6 +324,7 @@ class TableCache:
         with self._lock:
             version = self._by_location.get(location)
         if version is None:
+            # outside of the lock: two threads may load the same, which is harmless and never waits
             version = self._load(location)
         self.keep(version)
         return version
@@ -348,6 +361,7 @@ class TableCache:
             raise StorageError(
                 f"The lake's file {path!r} can't be read.", found=str(error)
             ) from error
+        # here, at the one door of all reads, so that nothing unverified is ever cached
         verify(path, data)
         return data
 
@@ -403,6 +417,7 @@ class TableCache:
                     for entry in manifest.entries:
                         confinement.check(entry.path, manifest.path)
                     self._manifests[manifest.path] = manifest
+                # rows that a delete file hides would be seen again, in silence
                 if manifest.deletes and manifest.entries:
                     raise LakeCorrupt(
                         f"The table at {metadata['location']!r} has delete files, which another "
