@@ -325,7 +325,7 @@ def _expression(meta: RegistryMeta, name: str, value: Any) -> pl.Expr | None:
     column = pl.col(name)
     if look_up == "isnull" and isinstance(value, bool):
         return column.is_null() if value else column.is_not_null()
-    # exactly these types: True is an int in Python, and no number in look-ups
+    # exactly these types: what else a look-up takes, such as True, it checks and converts first
     if type(value) not in _TYPES[field.kind]:
         return None
     found: pl.Expr | None = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # -- Finding the rows in which a column has a value, over and over in one transaction
 
 
-_SEARCHES = 32  # then a dictionary of all values is cheaper than one more pass over them
+_SEARCHES = 32  # passes over a column, after which a dictionary of it pays
 
 
 @dataclass

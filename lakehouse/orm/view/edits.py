@@ -181,7 +181,7 @@ def laid_over(rows: pa.Table, spec: TableSpec, edits: Mapping[str, Values]) -> p
     at = {uid: i for uid, i in zip(edits, places.to_pylist(), strict=True) if i is not None}
     for field in dict.fromkeys(f for uid in at for f in edits[uid]):
         index = rows.schema.get_field_index(field)
-        if index < 0:  # a past state, from before the column
+        if index < 0:
             continue
         old = rows.column(index)
         changed = [(at[uid], edits[uid][field]) for uid in at if field in edits[uid]]
