@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _UNSEEN = frozenset(("updated_at",))
 """Columns that change with every other one."""
-_INTERNAL = frozenset(("branch_edit",))
+_INTERNAL = frozenset(("branch_edit",))  # shown as what merging would change
 
 
 def no_rows() -> pa.Table:
@@ -137,7 +137,7 @@ class Diff(Mapping[str, RegistryDiff]):
         return len(self.registries)
 
     def __hash__(self) -> int:
-        return id(self)
+        return id(self)  # frozen, but what it holds can't be hashed
 
     def filter(self, *registries: Any) -> Diff:
         """The difference of some registries only."""
@@ -209,6 +209,7 @@ def compare_states(
     """
     found = {}
     for table in tables_of(lake, {*a.tables, *b.tables}, only):
+        # an equal pointer is an equal table, of which nothing is read
         if a.pointers.get(table) == b.pointers.get(table):
             continue
         before = a.version(table) if table in a.pointers else None
@@ -277,6 +278,7 @@ def compare_rows(lake: Lake, table: str, a: pa.Table, b: pa.Table) -> RegistryDi
     added = b.filter(pc.invert(both))
     removed = a.filter(pc.invert(pc.is_in(a["uid"], value_set=b["uid"].combine_chunks())))
     kept = b.filter(both)
+    # rows of a in the order of those of b, so that columns are compared place by place
     changed = _changed(a.take(pc.drop_null(place)), kept, name_field, json)
     return RegistryDiff(
         cls.meta.name if cls is not None else table, name_field, changed, added, removed, json
@@ -292,6 +294,7 @@ def _changed(
         if column in _UNSEEN or column == "uid":
             continue
         after = new[column]
+        # a column that was added since had no values
         nothing = pa.chunked_array([pa.nulls(len(after), after.type)])
         before = old[column] if column in old.column_names else nothing
         places = _differing(before, after)
@@ -315,6 +318,7 @@ def _loaded(text: str | None) -> Any:
 
 def _differing(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
     """The places at which two columns differ; null equals null, nan equals nan."""
+    # Arrow doesn't compare lists
     if pa.types.is_list(after.type):
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
         return pa.array([i for i, (x, y) in enumerate(pairs) if x != y], pa.int64())

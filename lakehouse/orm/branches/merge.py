@@ -55,6 +55,7 @@ def merge(lake: Lake, branch: Any, *, prefer: str | None, dry_run: bool) -> Comm
     if source.uid == lake.branch_uid:
         notify(f"the branch {source.name!r} is the current one: there is nothing to merge", "info")
         return None
+    # as it was at first: another merge of it meanwhile has changed its time
     row = lake.engine.state().row("branch", source.uid)
     for attempt in range(_ATTEMPTS):
         plan = plan_of(lake, source.uid, lake.branch_uid, prefer)
@@ -69,6 +70,7 @@ def merge(lake: Lake, branch: Any, *, prefer: str | None, dry_run: bool) -> Comm
             return None
         try:
             commit = _commit(lake, plan)
+        # others changed what this was planned from: planned again, it may be a conflict
         except (RowConflict, KeyConflict):
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -104,10 +106,12 @@ def _commit(lake: Lake, plan: Plan) -> Commit:
     changes = Changes()
     for table, rows in plan.moves.items():
         for uid in rows["uid"].to_pylist():
+            # with what was seen: a row that has left the branch meanwhile isn't moved
             changes.update(table, uid, {"branch_uid": target}, {"branch_uid": source})
     by_table = lake.directory.by_table
     for edit, value, before in plan.applied:
         table, name = edit["registry"], edit["field"]
+        # only main's rows take values; another branch takes the edits over
         if target != MAIN:
             _hand_over(changes, lake.engine.state(), edit, target)
             continue
@@ -121,9 +125,11 @@ def _commit(lake: Lake, plan: Plan) -> Commit:
         "merged_by_uid": lake.user_uid or None,
         "updated_at": now,
     }
+    # of two merges at once the second one finds these changed
     old = {name: plan.source[name] for name in ("status", "merged_at")}
     changes.update("branch", source, new, old)
     message = f"merge branch {plan.source['name']!r} into {plan.target['name']!r}"
+    # what becomes an edit is decided above; isolating would decide it once more
     return lake.commit(changes, message=message, isolate=False)
 
 

@@ -85,6 +85,7 @@ class Plan:
 
 def plan_of(lake: Lake, source: str, target: str, prefer: str | None = None) -> Plan:
     """What merging one branch into another would do."""
+    # rows of registries that aren't installed would stay behind on a merged branch
     lake.directory.demand(lake.modules, "merge a branch")
     state = lake.engine.state()
     plan = Plan(_branch(state, source), _branch(state, target))
@@ -117,9 +118,11 @@ def _plan_edits(lake: Lake, state: State, plan: Plan, prefer: str | None) -> Non
     """Sort the branch's edits into those to apply and conflicts."""
     target = plan.target["uid"]
     specs = lake.engine.specs
+    # on another branch its own edits are what the field is there
     theirs = edits.edits_of(state, specs, target) if target != MAIN else {}
     for edit in edits.rows_of(state, plan.source["uid"]):
         table, uid, name = edit["registry"], edit["target_uid"], edit["field"]
+        # also where nothing is to be changed: after the merge no edit is left
         plan.done.append(edit)
         row = state.row(table, uid)
         if row is not None:
@@ -127,6 +130,7 @@ def _plan_edits(lake: Lake, state: State, plan: Plan, prefer: str | None) -> Non
         value, base = (edits.decode(specs[table], name, edit[k]) for k in ("value", "base"))
         now = None if row is None else row.get(name)
         registry = lake.directory.by_table[table].meta.name
+        # both sides came to the same value. Compared as texts, since edits are kept as these
         if row is not None and edits.encode(now) == edit["value"]:
             continue
         if (row is not None and edits.encode(now) == edit["base"] and _there(row, name)) or (
@@ -138,6 +142,7 @@ def _plan_edits(lake: Lake, state: State, plan: Plan, prefer: str | None) -> Non
 
 
 def _there(row: Values, name: str) -> bool:
+    # where a record is may be edited even there; other edits of what is in the trash conflict
     return name == "branch_uid" or row["branch_uid"] not in (TRASH, ARCHIVE)
 
 
@@ -170,7 +175,9 @@ def _name_conflicts(
     moved = own.set_column(index, "branch_uid", pa.array([target] * own.num_rows, pa.string()))
     ours = dict(meta.spec.keys_of_table(moved))
     ours.update(_edited_keys(state, plan, meta))
+    # one question to the catalog, whose keys tell who has a name in the target
     taken = lake.engine.holders(list(ours))
+    # names may change hands on the branch: who has one may give it up in this very merge
     leaving = {e["target_uid"] for e, _, _ in plan.applied if e["registry"] == meta.table}
     for key, holder in taken.items():
         uid = ours[key]
@@ -232,6 +239,7 @@ def _version_conflicts(
     named = "key" if "key" in own.column_names else meta.name_field
     ours, theirs = _newest(own, named), _newest(there, named)
     for stem, (uid, name) in ours.items():
+        # a higher version on the branch was made in sight of the target's: only lower ones conflict
         other = theirs.get(stem)
         if other is not None and other[0] > uid and prefer != "main":
             yield Conflict(

@@ -34,6 +34,7 @@ def diff_of(lake: Lake, a: Any, b: Any, registry: Any) -> Diff:
         only = list(registry) if isinstance(registry, list | tuple | set) else [registry]
     first, second = _branch_of(lake, a), MAIN if b is None else _branch_of(lake, b)
     if first is not None and second is not None and first != second:
+        # main is what is merged into, whichever of the two comes first
         source, target = (second, first) if first == MAIN else (first, second)
         tables_of(lake, lake.engine.state().tables, only)  # unknown names are refused
         found = diff_of_plan(lake, plan_of(lake, source, target))
@@ -57,6 +58,7 @@ def _branch_of(lake: Lake, ref: Any) -> str | None:
         return str(uid)
     if not isinstance(ref, str):
         return None
+    # a branch before a tag or commit of the same name
     rows = lake.engine.state().arrow("branch")
     named = rows.filter(pc.or_(pc.equal(rows["name"], ref), pc.equal(rows["uid"], ref)))
     if named.num_rows:
@@ -93,6 +95,7 @@ def _on_branch(
     specs = lake.engine.specs
     views = []
     for state, side in zip(states, sides, strict=True):
+        # main's side is shown without the branch's edits, or they would be no difference
         laid = edits.edits_of(state, specs, branch) if side != MAIN else {}
         views.append(edits.BranchState(state, specs, branch, laid))
     found = {}

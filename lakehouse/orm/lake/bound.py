@@ -30,6 +30,7 @@ class BoundRegistry:
 
     def __getattr__(self, name: str) -> Any:
         with use(self._lake):
+            # attributes too may ask for the current lake, such as managers
             found = getattr(self._registry, name)
         if not callable(found):
             return found

@@ -126,6 +126,7 @@ class Branching:
             BranchAlreadyExists: `create`, and there is such a branch.
             ObjectDoesNotExist: There is none.
         """
+        # what it has staged was stamped and matched on the branch it began on
         if active_batch(cast("Lake", self)) is not None:
             raise InvalidArgument("A transaction is open.", hint="switch before it, or after")
         if space:
@@ -146,6 +147,7 @@ class Branching:
                 hint=f"to see its records: filter(branch__name={found.name!r})",
             )
         self.branch_uid = found.uid
+        # the same name may be another record's on this branch
         cast("Lake", self).matcher.forget()
         return found
 
@@ -184,6 +186,7 @@ class Branching:
                 raise InvalidArgument(f"{target!r} isn't saved.", hint="save() it first")
             return target
         rows = self.state.arrow(cls.meta.table).select(["uid", "name"]).to_pylist()
+        # names first, in case that a name is the uid of another
         for column in ("name", "uid"):
             for row in rows:
                 if row[column] == target:
@@ -206,9 +209,11 @@ class Branching:
     def state(self) -> State:
         """The newest state, or the one that the lake is bound to, as the branch sees it."""
         base = self._pinned or self.engine.state()
+        # nothing is laid over on main, where branches cost nothing
         if self.branch_uid == bootstrap.MAIN:
             return base
         known = self._view
+        # a state is one object as long as nobody commits, so edits are laid over it once
         if known is None or known[0] is not base or known[1] != self.branch_uid:
             known = self._view = (base, self.branch_uid, self._seen(base, known))
         return known[2]
@@ -217,7 +222,7 @@ class Branching:
         if before is not None and before[1] == self.branch_uid:
             old, new = before[0].pointers.get(edits.TABLE), base.pointers.get(edits.TABLE)
             if old == new:
-                return before[2].follow(base)
+                return before[2].follow(base)  # others' commits leave the edits as they are
         found = edits.edits_of(base, self.engine.specs, self.branch_uid)
         return BranchState(base, self.engine.specs, self.branch_uid, found)
 
@@ -232,6 +237,7 @@ class Branching:
         """What tells the views of one state on several branches apart."""
         if self.branch_uid == bootstrap.MAIN:
             return ""
+        # an edit changes what is seen of a table whose own pointer stays
         return f"@{self.branch_uid}{self.state.pointers.get(edits.TABLE, '')}"
 
     @property

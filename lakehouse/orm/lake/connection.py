@@ -67,6 +67,7 @@ def find_place(start: str | Path | None = None) -> Place | None:
         data = read_found(folder, FOLDER, CONNECTION)
         if data is not None:
             place = _parsed(data, folder)
+            # before anything of that place is opened
             _check_elsewhere(place, folder)
             if not _is_mine(folder):
                 place = place._replace(branch=MAIN, space=ALL)  # those are another user's
@@ -133,6 +134,7 @@ def configured_place() -> Place | None:
     place = Place(named.root, named.db)
     if near is None:
         return place
+    # named by the user, so it needn't be trusted; only branch and space come from nearby
     return near._replace(root=place.root, db=place.db or near.db, found=False)
 
 
@@ -219,6 +221,7 @@ def remember(place: Place) -> None:
     if place.space != ALL:
         current["space"] = place.space
     shared = content["root"] == "." or shared_with_others(folder)
+    # who has no folder of their own, as in a container, keeps it here nevertheless
     if not keep_own(folder, current if shared else {}) or not shared:
         content |= current
     try:

@@ -59,6 +59,7 @@ def connect(root: str | os.PathLike[str] | None = None, *, db: str | None = None
         lake = Lake.open(place.root, db=db or place.db, found=place.found)
     else:
         lake = Lake.open(text_of(root), db=db)
+    # so that a child process works on the branch of its parent
     return_to(lake, remembered(lake.root))
     set_process_lake(lake)
     return lake
@@ -71,6 +72,7 @@ def return_to(lake: Lake, place: Place | None) -> None:
     for what, uid in (("branch", place.branch), ("space", place.space)):
         if uid in (MAIN, ALL):
             continue
+        # deleted, or of a lake that lay here before: one works on main then
         if lake.engine.state().row(what, uid) is None:
             notify(f"the {what} {uid!r} that {place.folder} remembers is gone", "warning")
         else:
@@ -127,6 +129,7 @@ def save(
             hint="ln.save([a, b])",
         )
     found = list(records)
+    # what isn't a record is refused by save_all, which says at which place it is
     lakes = [r._lake for r in found if hasattr(r, "_lake")]
     lake = lakes[0] if lakes else current_lake()
     try:
@@ -134,6 +137,7 @@ def save(
     except KeyConflict:
         if not ignore_conflicts:
             raise
+    # one commit is all or nothing, so each is tried by itself
     return [record for record in found if _saved_alone(record)]
 
 

@@ -137,6 +137,7 @@ class Directory:
             tables=(*self.tables, *more.tables),
             views=(*self.views, *more.views),
             first_rows={**self.first_rows, **first},
+            # else these would be shared with the narrower directory, and filled for both
             _loaded={},
             _references={},
         )

@@ -111,6 +111,7 @@ def repair(site: Site, directory: Directory | None = None, *, dry_run: bool = Tr
 def _settings(directory: Directory, state: State) -> dict[str, Any]:
     """The settings of a lake as its tables tell them."""
     found: dict[str, Any] = {}
+    # the lake's own location has its uid, which the lost catalog had
     if "storage" in state.pointers:
         rows = state.arrow("storage").select(["uid", "lake_uid"]).to_pylist()
         own = [row for row in rows if row["lake_uid"]]

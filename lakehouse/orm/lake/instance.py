@@ -60,6 +60,7 @@ class InstanceSettings:
     @property
     def db(self) -> str:
         """The address of the catalog's database, without its password."""
+        # the address that the marker has: the one that was passed may hold a password
         marker = read_marker(files_at(self.root, None), self.root) or {}
         return str(marker.get("db") or own_catalog(self.root))
 

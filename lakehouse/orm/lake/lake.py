@@ -68,6 +68,7 @@ def expand(lake: Lake, query: str) -> tuple[str, dict[str, Scan], dict[str, pa.T
     functions = lake.directory.functions
     views: dict[str, Scan] = {}
     tables: dict[str, pa.Table] = {}
+    # most queries have none, and are passed on as they are
     if not any(name in query.lower() for name in functions):
         return query, views, tables
     call = re.compile(
@@ -76,9 +77,10 @@ def expand(lake: Lake, query: str) -> tuple[str, dict[str, Scan], dict[str, pa.T
     names: dict[tuple[str, str], str] = {}
 
     def replace(match: re.Match[str]) -> str:
-        if match[1] is None:
+        if match[1] is None:  # text, a quoted name or a comment
             return match[0]
         function, argument = match[1].lower(), match[2].replace("''", "'")
+        # what is named twice is read once
         name = names.setdefault((function, argument), f"lh_{function}_{len(names)}")
         if name not in views and name not in tables:
             found = load_name(functions[function])(lake, argument)
@@ -178,7 +180,7 @@ class Lake(CoreRegistries, Branching):
                 if "storage_uid" not in engine.info:  # its creation was cut short
                     bootstrap.first_rows(engine, type_of(engine.root))
                 bootstrap.ensure_space(engine)
-                bootstrap.follow_root(engine)
+                bootstrap.follow_root(engine)  # it may have been moved
                 engine.name_marker()
             return cls(engine, directory)
         except BaseException:
@@ -365,7 +367,7 @@ class Lake(CoreRegistries, Branching):
             changes = isolated(self, changes)
             if changes.empty:  # an edit was taken back
                 return self.engine.log(1)[0]
-        changes.references = self.directory.references
+        changes.references = self.directory.references  # looked at under the lock
         commit = self.engine.commit(
             changes, message=redacted(message), user=self.user_uid, run=self.run_uid or ""
         )
@@ -552,6 +554,7 @@ class Lake(CoreRegistries, Branching):
 def _reopened(uid: str, root: str, commit: int | None) -> Lake:
     """The lake of something pickled: the connected one if it is that, else opened again."""
     lake = active_lake()
+    # a process of its own may be connected to none, or to another one
     if lake is None or lake.uid != uid:
         lake = Lake.open(root)
     return lake if commit is None else lake.at(commit)

@@ -124,6 +124,7 @@ class ReadRegistry(BoundRegistry):
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: records are made in the current lake."""
         name = self._registry.meta.name
+        # peer: its error and its words
         raise TypeError(
             f"Cannot instantiate {name} from DB. "
             f"Use {name}.filter(), {name}.get(), etc. to query records."
@@ -172,6 +173,7 @@ def lake_for_reading(instance: str) -> ReadLake:
 
 def lake_at(root: str) -> ReadLake:
     """The lake at a root, for reading."""
+    # kept open, since another object would read its tables anew
     known = _OPEN.get(root)
     if known is None or not _is_there(known):
         known = _OPEN[root] = ReadLake.open(root)
@@ -191,6 +193,7 @@ def _is_there(lake: ReadLake) -> bool:
 
 def query_in(registry: type[Any], instance: str | None) -> QuerySet[Any]:
     """The query set of all records of a registry in another lake, or in the current one."""
+    # peer: its name for the current one
     if instance is None or instance == "default":
         return registry.all()  # type: ignore[no-any-return]
     return BoundRegistry(lake_for_reading(os.fspath(instance)), registry).all()  # type: ignore[no-any-return]
@@ -206,6 +209,7 @@ def _root_of(instance: str) -> str:
     if current is not None and not is_remote(current.root):
         near_by.append(Path(current.root).parent)
     for folder in near_by:
+        # who gives a path has named the lake, and trusts it by that
         found = (folder / instance).expanduser()
         if (found / _FOLDER / _MARKER).is_file():
             return str(found.resolve())
@@ -213,6 +217,7 @@ def _root_of(instance: str) -> str:
         for marker in sorted(folder.glob(f"*/{_FOLDER}/{_MARKER}")):
             root = marker.parent.parent.resolve()
             if _is_called(root, instance):
+                # by its name only it is found, and a stranger may have put one of that name there
                 check_found(str(root))
                 return str(root)
     looked = ", ".join(str(f) for f in dict.fromkeys(near_by))

@@ -41,7 +41,7 @@ def _folders(lake: Lake) -> tuple[str, ...]:
         local = {os.path.realpath(root) for root in roots if not is_remote(root)}
         wide = os.path.realpath(os.path.expanduser("~"))
         found = tuple(sorted(f for f in local if os.path.commonpath([f, wide]) != f))
-        if len(_FOLDERS) > 16:
+        if len(_FOLDERS) > 16:  # one a version of the table
             _FOLDERS.clear()
         _FOLDERS[known] = found
     return found

@@ -49,6 +49,7 @@ def latest_uids(rows: pa.Table) -> pa.Array:
     """
     place = id(rows)
     known = _found.get(place)
+    # an id is given again once its table is gone
     if known is not None and known[0]() is rows:
         return known[1]
     uids = _latest(rows["uid"], rows["branch_uid"])
@@ -58,11 +59,14 @@ def latest_uids(rows: pa.Table) -> pa.Array:
 
 def _latest(uids: pa.ChunkedArray, branches: pa.ChunkedArray) -> pa.Array:
     seen = pc.invert(pc.is_in(branches, pa.array(HIDDEN)))
+    # a trashed version isn't the latest: the one before it is
     if pc.all(seen).as_py() is False:
         uids, branches = uids.filter(seen), branches.filter(seen)
     found = []
+    # each branch has its own latest, so that a branch's version leaves main's as it is
     for branch in pc.unique(branches).to_pylist():
         own = uids.filter(pc.equal(branches, branch)).combine_chunks()
+        # mostly sorted: only where old rows were changed, files overlap
         if not pc.all(pc.less(own[:-1], own[1:])).as_py():
             own = own.sort()
         stems = pc.utf8_slice_codeunits(own, 0, UID_LENGTH)
@@ -72,6 +76,7 @@ def _latest(uids: pa.ChunkedArray, branches: pa.ChunkedArray) -> pa.Array:
 
 
 _ROW, _UIDS = "{row}", "{uids}"
+# peer: ids are numbers; here the uid answers to their names
 _UID_NAMES = ("id", "pk")
 EVERY_BRANCH = ("branch", "branch_id", "branch_uid")
 WELL_KNOWN = frozenset(("main", "archive", "trash", "all"))
@@ -84,6 +89,7 @@ def resolved(meta: RegistryMeta, path: list[str]) -> tuple[str, list[str]]:
         return resolved(meta, [*meta.aliases[name].split("__"), *rest])
     if name in _UID_NAMES:
         return "uid", rest
+    # peer: `type_id` is a column of numbers; here it is the key, by its uid
     if name not in meta.fields and name.endswith("_id") and name[:-3] in meta.foreign_keys:
         return name[:-3], rest
     return name, rest
@@ -141,8 +147,10 @@ class Compiler:
             certain: Whether rows that don't fulfil them are out, whatever else is asked.
         """
         parts, params = [], []
+        # under OR or NOT a row may be in that doesn't fulfil this condition
         certain = certain and not q.negated and (q.connector == "AND" or len(q.children) == 1)
         for child in q.children:
+            # in the loop, since look-ups of other rows reset it
             self._certain = certain
             if isinstance(child, Q):
                 sql, values = self.tree(meta, alias, child, certain=certain)
@@ -178,12 +186,14 @@ class Compiler:
             return self._foreign(target, column, rest, value, name)
         if name in meta.fields:
             column = f"{alias}.{quoted(name)}"
+            # it may be records or a query set, as for foreign keys
             if rest in ([], ["in"]) and name == "uid" and not isinstance(value, str):
                 return self._records(meta, column, rest, value, name)
             return self.column(column, meta.fields[name], rest, value)
         if name in meta.relations:
             return self._linked(meta.relations[name], alias, rest, value)
         if name == IS_LATEST and self._knows_latest(meta, rest, value):
+            # of all rows at once, instead of a subquery over the family of each
             uids = self._named(latest_uids(self.state.arrow(meta.table)))
             return f"{alias}.uid {'IN' if value else 'NOT IN'} (SELECT v FROM {uids})", []
         if name in meta.computed:
@@ -193,6 +203,7 @@ class Compiler:
             return self.column(f"({sql.replace(_ROW, alias)})", virtual, rest, value)
         if name == under.NAME and not rest and under.has_levels(meta):
             return self._below(meta, f"{alias}.uid", value)
+        # after fields and relations, so that no feature's name hides one
         if meta.feature_lookup is not None:
             condition = meta.feature_lookup(self.lake, name, rest, value)
             if condition is not None:
@@ -207,6 +218,7 @@ class Compiler:
         sql = condition.sql.replace(_ROW, alias)
         if condition.uids is not None:
             sql = sql.replace(_UIDS, self._named(condition.uids))
+            # the table can be narrowed to these before DuckDB reads it
             if condition.only and self._certain and self.only is not None:
                 self.only.append(condition.uids)
         return sql, list(condition.params)
@@ -234,10 +246,12 @@ class Compiler:
         if rest in ([], ["exact"], ["in"], ["ne"], ["isnull"]):
             return self._records(target, column, rest, value, name)
         if rest[-1] == "isnull" and value is True:
+            # also true where the path breaks off before its end
             return self._without(*self._foreign(target, column, rest, value=False, name=name))
         if value is None and rest[-1] != "ne":  # also where there is nothing to follow
             names = rest[:-1] if rest[-1] == "exact" else rest
             return self._foreign(target, column, [*names, "isnull"], value=True, name=name)
+        # what follows is about rows of another table
         self._certain = False
         alias = self.alias()
         sql, params = self.lookup(target, alias, rest, value)
@@ -254,6 +268,7 @@ class Compiler:
         if value is None and not rest:
             return self._linked(relation, alias, ["isnull"], value=True)
         if rest == ["ne"]:
+            # that no related record is it, not that some other one is there
             return self._without(*self._linked(relation, alias, [], value))
         if rest and rest[-1] == "isnull" and value is True:
             return self._without(*self._linked(relation, alias, rest, value=False))
@@ -262,6 +277,7 @@ class Compiler:
         column = f"{link}.{relation.other_column}"
         if rest == [under.NAME] and under.has_levels(target):
             condition, params = self._below(target, column, value)
+        # the link table is the target's own here, so that one alias stands for both
         elif relation.foreign_key is not None and rest not in ([], ["exact"], ["in"]):
             self._certain = False
             condition, params = self.lookup(target, link, rest, value)
@@ -311,12 +327,14 @@ class Compiler:
                 expected=f"a {target.name}, or a uid",
                 hint=f"to compare a field, write {name}__{target.name_field}=…",
             )
+        # lake.at(…) is another object of the same lake
         if value._lake is not self.lake and value._lake.uid != self.lake.uid:
             raise MixedLakes(
                 f"{value!r} belongs to another lake than the query.",
                 found=value._lake.root,
                 expected=self.lake.root,
             )
+        # one that the open transaction saves may be named, though no committed row names it
         batch = None if value._saved else active_batch(self.lake)
         if not value._saved and (
             batch is None or batch.staged_uid(target.table, value.uid) is None
@@ -328,9 +346,11 @@ class Compiler:
 
     def _check_uid(self, target: RegistryMeta, value: str, name: str) -> None:
         """Refuse a text that can't be a uid: somebody forgot to name the field."""
+        # of that length it may be a uid, of a row that isn't there
         if name in ("uid", "id") or value in WELL_KNOWN or len(value) in (16, 20):
             return
         if self.state.row(target.table, value) is None:
+            # peer: these are its words
             raise InvalidArgument(
                 f"Invalid lookup {value[:200]!r} for {name}. "
                 f"Did you mean {name}__{target.name_field}?",
@@ -355,6 +375,7 @@ class Compiler:
             inner = self.alias()
             sql, params = self.expression(target, inner, rest)
             table = quoted(target.table)
+            # a subquery, which can stand wherever a column can
             return f"(SELECT {sql} FROM {table} {inner} WHERE {inner}.uid = {column})", params
         if name in meta.relations:
             return self._listed(meta.relations[name], alias, rest)
@@ -382,5 +403,5 @@ class Compiler:
             f"(SELECT list(DISTINCT {sql} ORDER BY {sql}) FROM {quoted(relation.link)} {link} "
             f"JOIN {quoted(target.table)} {inner} ON {inner}.uid = {link}.{relation.other_column} "
             f"WHERE {' AND '.join(where)})",
-            [*params, *params, *values],
+            [*params, *params, *values],  # the expression stands there twice
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Keep = Literal["first", "last", False]
 
-_TAKEN = (*keyword.kwlist, "dict")
+_TAKEN = (*keyword.kwlist, "dict")  # can't be attributes, or are one of ours
 _KEEPS: tuple[Any, ...] = ("first", "last", False)
 
 
@@ -28,6 +28,7 @@ def attribute_names(texts: pa.ChunkedArray) -> list[str]:
     """Texts as Python attributes: `T cell` becomes `t_cell`, `3T3` becomes `ln_3t3`."""
     names = pc.ascii_lower(pc.replace_substring_regex(texts, "[^0-9a-zA-Z_]+", "_"))
     lettered = pc.match_substring_regex(names, "^[a-z]")
+    # peer: its prefix, too
     names = pc.if_else(lettered, names, pc.binary_join_element_wise("ln_", names, ""))
     taken = pc.is_in(names, pa.array(_TAKEN))  # arrays import pandas
     return list(pc.if_else(taken, pc.binary_join_element_wise(names, "_", ""), names).to_pylist())
@@ -35,6 +36,7 @@ def attribute_names(texts: pa.ChunkedArray) -> list[str]:
 
 def _grouped(keys: list[str], uids: list[str]) -> dict[str, list[str]]:
     found = {key: [uid] for key, uid in zip(keys, uids, strict=True)}
+    # most fields have one record for each value: no list is ever extended then
     if len(found) == len(keys):
         return found
     found = {}
@@ -116,7 +118,7 @@ class Lookup:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
-            raise AttributeError(name)
+            raise AttributeError(name)  # notebooks and pickle ask for such: nothing is read
         uids = self._names.get(name)
         if uids is None:
             close = similar_names(name, list(self._names))

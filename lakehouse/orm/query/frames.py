@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 
 FEATURES, PRIVATES = "features", "privates"
+# peer: these come after what a record is, then the foreign keys
 _LAST = ("version_tag", IS_LATEST, "is_locked", "is_type", "created_at")
 _FIRST_KEYS = ("branch", "created_on", "space")
 _LAST_KEYS = ("run", "created_by")
-_HIDDEN = ("updated_at",)
-_SHORT = 2
+_HIDDEN = ("updated_at",)  # peer: not shown, not even among privates
+_SHORT = 2  # peer: with `include` its first three, of which the id is the index here
 _NEWEST_FIRST = (("-id",), ("-uid",), ("-pk",))
 
 
@@ -65,6 +66,7 @@ def frame_of(statement: Statement, include: Sequence[str], features: list[str] |
     paths = [p for p in dict.fromkeys(include) if p not in (FEATURES, PRIVATES)]
     own = shown_columns(meta, privates=PRIVATES in include)
     if paths or wants_features:
+        # peer: own fields that are asked for stay, too
         also = [p for p in paths if p in own]
         own = {n: own[n] for n in dict.fromkeys([*list(own)[:_SHORT], *also])}
         paths = [p for p in paths if p not in own]
@@ -91,6 +93,7 @@ def _own(statement: Statement, rows: pa.Table, own: dict[str, str]) -> Any:
 
 def _frame(table: pa.Table, json: Collection[str]) -> Any:
     require("pandas", "make data frames")
+    # a block for each column, so that none is copied to lie beside others
     frame = table.to_pandas(date_as_object=False, split_blocks=True)
     for name in table.column_names:
         if name in json and table[name].null_count < table.num_rows:
@@ -121,6 +124,7 @@ def _latest(statement: Statement, rows: pa.Table) -> pa.ChunkedArray:
     table = statement.meta.table
     if compiler.state.in_memory(table):
         return pc.is_in(rows["uid"], latest_uids(compiler.state.arrow(table)))
+    # a table that is too large for memory isn't read whole for that
     sql = statement.meta.computed[IS_LATEST][1].replace("{row}", ROW)
     found = fetch(compiler, f"SELECT {ROW}.uid FROM {quoted(table)} {ROW} WHERE {sql}", [])
     return pc.is_in(rows["uid"], found["uid"].combine_chunks())
@@ -140,6 +144,7 @@ def _included(statement: Statement, rows: pa.Table, paths: list[str]) -> dict[st
         params += values
     sql = f"SELECT {ROW}.uid, {', '.join(selected)} FROM lh_rows {ROW}"
     table = fetch(compiler, sql, params).rename_columns(["uid", *paths])
+    # DuckDB gives rows in any order: each is put where its uid is
     places = pc.index_in(rows["uid"], table["uid"].combine_chunks())
     table = table.take(places)
     for path in paths:
@@ -155,11 +160,12 @@ def _included(statement: Statement, rows: pa.Table, paths: list[str]) -> dict[st
 
 def _as_set(values: list[Any] | None, *, json: bool) -> Any:
     if not values:
-        return {None}
+        return {None}  # peer: where nothing is related
     if not json:
         return set(values)
     decoded = [None if v is None else orjson.loads(v) for v in values]
     plain = all(isinstance(v, str | int | float | None) for v in decoded)
+    # dictionaries and lists can't be in sets
     return set(decoded) if plain else decoded
 
 
@@ -199,6 +205,7 @@ def _with_features(
     found = meta.feature_columns(statement.lake, meta, rows.select(["uid"]), names)
     known = found.column_names[1:]
     pd = require("pandas", "make data frames")
+    # peer: `__lamindb_…__`; a feature's name counts before a field's
     own = {c: f"__lakehouse_{meta.table}_{c}__" for c in frame.columns if c in known}
     columns = {
         n: _values(found.column(1 + place), found.schema.field(1 + place))
@@ -231,6 +238,7 @@ def _values(array: pa.ChunkedArray, field: pa.Field) -> Any:
 
 
 def _several(values: list[Any]) -> Any:
+    # peer: one value stands by itself, several are a set
     if len(values) == 1:
         return values[0]
     return values if any(isinstance(v, dict | list) for v in values) else set(values)
@@ -279,6 +287,7 @@ def _scanned(statement: Statement, state: State) -> pl.LazyFrame | None:
     frame = state.scan(meta.table)
     if conditions:
         frame = frame.filter(*conditions)
+    # as query sets without an order come
     return frame.select(_columns(meta, state)).sort("uid")
 
 
@@ -316,6 +325,7 @@ def _expression(meta: RegistryMeta, name: str, value: Any) -> pl.Expr | None:
     column = pl.col(name)
     if look_up == "isnull" and isinstance(value, bool):
         return column.is_null() if value else column.is_not_null()
+    # exactly these types: what else a look-up takes, such as True, it checks and converts first
     if type(value) not in _TYPES[field.kind]:
         return None
     found: pl.Expr | None = None
@@ -338,6 +348,7 @@ def _sourced(statement: Statement, state: State) -> pl.LazyFrame:
 
     def rows(columns: list[str] | None, limit: int | None) -> pa.Table:
         compiler = Compiler(statement.lake, narrow=True)
+        # of when the frame was made, whenever it is collected
         compiler.state = state
         names = [c for c in known if columns is None or c in columns]
         selected = ", ".join(f"{ROW}.{quoted(c)}" for c in names or ["uid"])
@@ -352,6 +363,7 @@ def _sourced(statement: Statement, state: State) -> pl.LazyFrame:
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
+        # a limit counts rows that fulfil the predicate, which only polars knows
         frame = pl.DataFrame(rows(columns, limit if predicate is None else None))
         if predicate is not None:
             frame = frame.filter(predicate)

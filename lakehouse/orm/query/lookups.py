@@ -33,7 +33,7 @@ Large = Callable[[list[Any]], str]
 
 MISSING = object()
 """What lies at keys that a dictionary hasn't."""
-_INLINE = 50
+_INLINE = 50  # longer lists are Arrow tables, not as many parameters
 _HUGE = 2**126  # beyond every stored integer, and within DuckDB's largest ones
 _LIMITS = {"int": 2**63, "huge": _HUGE}
 
@@ -41,6 +41,7 @@ _LIMITS = {"int": 2**63, "huge": _HUGE}
 def same(one: Any, other: Any) -> bool:
     """Equality as JSON knows it, whatever the order of a dictionary's keys."""
     kind = type(one)
+    # in Python True is 1, in JSON it isn't
     if kind is not type(other) and family(one) is not family(other):
         return False
     if kind is dict:
@@ -52,6 +53,7 @@ def same(one: Any, other: Any) -> bool:
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def holds(found: Any, wanted: Any) -> bool:
+        # values of two kinds have no order, and Python would raise where SQL is false
         alike = type(found) is type(wanted) or family(found) is family(wanted)
         return alike and compare(found, wanted)
 
@@ -79,6 +81,7 @@ def _anywhere(found: Any, wanted: Any) -> bool:
 
 def folded(text: str) -> str:
     """A text in lower case, letter by letter as DuckDB has it."""
+    # Python makes two letters of the one, and looks where in a word the other stands
     return text.replace("İ", "i").replace("Σ", "σ").lower()
 
 
@@ -104,6 +107,7 @@ def written(value: Any) -> str | None:
         value = value.isoformat()
     else:
         return dump_json(value)
+    # DuckDB writes no zeros at the end of a fraction of a second
     return str(value.rstrip("0") if "." in value else value)
 
 
@@ -154,6 +158,7 @@ def _between(column: Any, pair: Any) -> Any:
 
 
 def _among(column: Any, values: Sequence[Any]) -> Any:
+    # of the column's type: of an empty list Arrow would make nulls
     return pc.is_in(column, pa.array(values, column.type))
 
 
@@ -355,6 +360,7 @@ def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
         FieldValidationError: The value is of the wrong type.
     """
     of = subject.kind if subject.kind in NAMES else ""
+    # a last key that is called as a look-up is taken for it: `…__contains__exact` is the key's
     *keys, name = path if path and path[-1] in NAMES[of] else [*path, "exact"]
     part = None
     if of == "json":
@@ -372,6 +378,7 @@ def ask(subject: Subject, path: Sequence[str], value: Any) -> Question:
     row = _row(name, of, value)
     if part is not None and row.sees == "text":
         raise _unknown(subject, name)
+    # a list is compared with the whole list, a single value with its items
     listed = name in ("exact", "ne") and isinstance(value, list | tuple)
     each = of == "list" and not (listed or row.of or name == "isnull")
     subject = subject._replace(kind=subject.item) if each else subject
@@ -416,7 +423,7 @@ def row_sql(row: Lookup, column: Sql, operand: Any, large: Large | None = None) 
     sql, params = column
     if row.name == "in":
         if not operand:
-            return "false", []
+            return "false", []  # IN () is no SQL
         many = large is not None and len(operand) > _INLINE
         values = large(list(operand)) if large and many else ", ".join("?" * len(operand))
         return row.sql.format(c=sql, values=values), [*params, *([] if many else operand)]
@@ -438,11 +445,13 @@ def fitted(row: Lookup, operand: Any, kind: str) -> Any:
         return _fit(operand, kind, row.rounds[0])
     rounds = row.rounds * (len(operand) if len(row.rounds) == 1 else 1)
     found = [_fit(one, kind, way) for one, way in zip(operand, rounds, strict=True)]
+    # a number that the column can't hold is among nothing
     return tuple(one for one in found if one is not None)
 
 
 def _fit(number: float, kind: str, way: str | None) -> float | None:
     if kind != "float":
+        # so that DuckDB can read it; what is stored lies on the same side of it
         number = max(-_HUGE, min(number, _HUGE))
         if way is None and (number % 1 or not -_LIMITS[kind] <= number < _LIMITS[kind]):
             return None
@@ -480,5 +489,6 @@ def column_sql(column: str, kind: str, question: Question, large: Large) -> Sql:
         operand = fitted(row, operand, question.kind)
     if not question.each:
         return row_sql(row, (seen, []), operand, large)
+    # all values as parameters: a lambda of DuckDB can't have a subquery in it
     sql, params = row_sql(row, (seen, []), operand)
     return f"len(list_filter({column}, lambda x: {sql})) > 0", params

@@ -88,6 +88,7 @@ def _compared(at: _At, row: Lookup, operand: Any) -> Sql:
     if sample is None:
         return at.is_of("= 'NULL'")
     if isinstance(sample, dict):
+        # without it a dictionary that has more keys would be equal
         size = at("len(json_keys({c}, ?)) = " + str(len(sample)))
         inner = [_compared(at.inside([k]), row, v) for k, v in sample.items()]
         return _joined([at.is_of("= 'OBJECT'"), size, *inner], " AND ")
@@ -104,6 +105,7 @@ def _compared(at: _At, row: Lookup, operand: Any) -> Sql:
         return _joined([at.is_of("= 'BOOLEAN'"), row_sql(row, at(_TEXT), names)], " AND ")
     if isinstance(sample, str):
         return _joined([at.is_of("= 'VARCHAR'"), row_sql(row, at(_TEXT), operand)], " AND ")
+    # as what they are written as: in doubles integers beyond 2**53 would be rounded
     whole = row_sql(row, at(_WHOLE), fitted(row, operand, "huge"))
     double = row_sql(row, at(_DOUBLE), fitted(row, operand, "float"))
     kind, places = at("json_type({c}, ?)")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lakehouse.orm.model.meta import RegistryMeta
 
 _LARGEST = 5_000_000
-_ROWS = range(4_000, _LARGEST)
-_USEFUL = 0.5
+_ROWS = range(4_000, _LARGEST)  # fewer rows DuckDB reads as fast itself
+_USEFUL = 0.5  # to copy a larger part costs what it saves
 
 Test = tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]
 Places = tuple[tuple[Any, ...], int, "int | None"]
@@ -81,6 +81,7 @@ def evaluated(
         counted: Only the uids are wanted.
     """
     order, start, stop = places
+    # in other orders DuckDB decides, so that nulls and ties are in one place
     if (order and order not in _ORDERS) or state.count(meta.table) >= _LARGEST:
         return None
     if not state.in_memory(meta.table):
@@ -96,8 +97,10 @@ def evaluated(
         return None  # a past state, from before some column was added
     if visible is not None:
         tests.append(("branch_uid", partial(is_in, values=visible)))
+    # to count, no more columns are filtered than are tested
     rows = rows.select(list({"uid", *(t[0] for t in tests)}) if counted else meta.columns)
     mask = _mask(rows, tests) if tests else None
+    # filtering copies, even where all rows are kept
     if mask is not None and pc.sum(mask).as_py() != rows.num_rows:
         rows = rows.filter(mask)
     if not counted:
@@ -141,6 +144,7 @@ def _mask(rows: pa.Table, tests: Sequence[Test]) -> pa.ChunkedArray | None:
 
 def _tests(meta: RegistryMeta, q: Q) -> tuple[list[Test], bool]:
     """Tests that a condition needs, and whether they are the whole of it."""
+    # under OR or NOT no test is necessary by itself
     if q.negated or (q.connector != "AND" and len(q.children) > 1):
         return [], False
     tests: list[Test] = []
@@ -159,13 +163,14 @@ def _tests(meta: RegistryMeta, q: Q) -> tuple[list[Test], bool]:
 def _test(meta: RegistryMeta, child: tuple[str, Any]) -> Test | None:
     (name, *rest), value = child[0].split("__"), child[1]
     name = "uid" if name in ("id", "pk") else name
-    if name in meta.aliases:
+    if name in meta.aliases:  # which may be paths
         return None
     if name in meta.foreign_keys:
         uid = getattr(value, "uid", value)
         plain = rest in ([], ["exact"]) and isinstance(uid, str)
         return (f"{name}_uid", lambda column: pc.equal(column, uid)) if plain else None
     field = meta.fields.get(name)
+    # texts only: numbers that are compared are fitted to their column in SQL
     if field is None or field.kind != "str" or (name == "uid" and not isinstance(value, str)):
         return None
     return name, partial(_fulfilling, ask(field.subject, rest, value))
@@ -173,5 +178,6 @@ def _test(meta: RegistryMeta, child: tuple[str, Any]) -> Test | None:
 
 def _fulfilling(question: Question, column: pa.ChunkedArray) -> pa.ChunkedArray:
     assert question.row.arrow is not None
+    # null fulfils nothing, and so the opposite of everything
     found = question.row.arrow(column, question.operand)
     return pc.invert(pc.fill_null(found, False)) if question.negated else found

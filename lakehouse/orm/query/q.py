@@ -27,6 +27,7 @@ class Q:
 
     def __init__(self, *queries: Any, **lookups: Any) -> None:
         for query in queries:
+            # feature predicates are made in a room above, so they are known by what they can do
             if not isinstance(query, Q) and not hasattr(query, "to_condition"):
                 raise InvalidArgument(
                     "A query takes look-ups, Q objects and feature predicates.",

@@ -77,6 +77,7 @@ class Combining(Generic[T]):
         return self._combined("AND", ()).filter(*(~Q(uid__in=other) for other in others))
 
     def _combined(self, connector: str, others: tuple[Combining[T], ...]) -> Self:
+        # a condition on uids lifts the joined set's own visibility, and each set keeps its own
         sets = tuple(Q(uid__in=one) for one in (self, *others))
         return type(self)(self._registry, self._lake).filter(Q._make(sets, connector))
 
@@ -131,6 +132,7 @@ class Making(Generic[T]):
         found = self.filter(**fields).one_or_none()  # type: ignore[attr-defined]
         if found is not None:
             return found, False
+        # somebody else may make it now: where names are unique, saving gives theirs
         given = {name: value for name, value in fields.items() if "__" not in name}
         return self.create(**{**given, **(defaults or {})}), True
 
@@ -154,6 +156,7 @@ class Picking(Generic[T]):
 
     def last(self) -> T | None:
         """The last record, or None."""
+        # a slice has its order already, so it can't be read from the other end
         if self._statement.sliced:
             found = self._self()._records()
             return found[-1] if found else None
@@ -165,6 +168,7 @@ class Picking(Generic[T]):
         Raises:
             ObjectDoesNotExist, MultipleObjectsReturned.
         """
+        # three are shown, the fourth tells that there are more
         name, found = self._statement.meta.name, list(self._self()._sliced(slice(0, 4)))
         if len(found) == 1:
             return found[0]
@@ -191,11 +195,12 @@ class Picking(Generic[T]):
         found = found.filter(*queries, **lookups)
         if not self._statement.meta.versioned or not lookups or _names_version(lookups):
             return found.one()
+        # peer: the latest is meant, else the newest that fulfils the conditions
         latest = found.filter(is_latest=True)
         if latest.exists():
             return latest.one()
         newest = found.last()
-        return found.one() if newest is None else newest
+        return found.one() if newest is None else newest  # one() says what is near
 
     def earliest(self, *fields: str) -> T:
         """The first record in the order of fields, by default of creation."""
@@ -304,6 +309,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         found = self._with(order=fields)
         for field in fields:
             if hasattr(field, "annotated"):
+                # by a feature, those come that have it: others have no place in its order
                 found = found.filter(field.annotated())
             elif not isinstance(field, str):
                 raise InvalidArgument(
@@ -335,7 +341,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
         """Search the records by text, best match first; see `Registry.search`."""
         self._unsliced("searched")
         if isinstance(string, str) and not string.strip():
-            return self._sliced(slice(0, limit))  # everything matches no text
+            return self._sliced(slice(0, limit))  # peer: everything matches no text
         wanted = search_for(self._meta, string, field, case_sensitive=case_sensitive)
         found = self._with(search=wanted, order=())
         return found if limit is None else found._sliced(slice(0, limit))
@@ -374,6 +380,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
                 f"This is compared with records of {target.name}.",
                 found=f"a query set of {self._meta.name}",
             )
+        # two objects may be of one lake, such as lake.at(…)
         if self._lake.uid != compiler.lake.uid:
             raise InvalidArgument("The query sets belong to two lakes.", found=self._lake.root)
         # aliases of both statements nest properly, since each subquery opens a scope
@@ -387,6 +394,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
     # -- reading records ---------------------------------------------------------------
 
     def _records(self) -> list[T]:
+        # read once a state: a set that is asked again sees what was committed since
         seen = self._seen()
         if self._read is None or self._read[0] != seen:
             self._read = (seen, self._from_table(self._statement.rows()))
@@ -425,6 +433,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
                 found=f"{index!r} ({type(index).__name__})",
                 hint=".get(name=…), or .filter(name=…).one()",
             )
+        # for one record no more are read, unless it is counted from the end
         if self._read is not None or index < 0:
             return self._records()[index]
         found = list(self._sliced(slice(index, index + 1)))
@@ -441,6 +450,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
                 found=str(index),
             )
         first, last = self._statement.start, self._statement.stop
+        # places count from where this set begins, which may be a slice itself
         low = first + start
         high = last if stop is None else first + max(stop, start)
         if last is not None and high is not None:
@@ -485,6 +495,7 @@ class QuerySet(Combining[T], Making[T], Picking[T], Reading[T]):
 
         Where others change the same fields at the same time, the later change stays.
         """
+        # in a transaction nothing is committed here, so there is nothing to try again
         tries = 1 if active_batch(self._lake) is not None else _TRIES
         for attempt in range(tries):
             records = self._records()

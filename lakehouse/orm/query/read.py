@@ -86,6 +86,7 @@ class Reading(Generic[T]):
         """
         statement = self._statement
         if order_by is not None and not statement.ordered and not statement.sliced:
+            # peer: the newest first, unless somebody said otherwise
             statement = self._self().order_by(order_by)._statement
         if not isinstance(include, Iterable | None):
             raise TypeMismatch(
@@ -96,6 +97,7 @@ class Reading(Generic[T]):
         names = [include] if isinstance(include, str) else list(include or ())
         for name in names:
             if name not in (FEATURES, PRIVATES):
+                # wrong names are refused before anything is read
                 Compiler(self._lake).expression(self._meta, ROW, name.split("__"))
         wanted: list[str] | None = None
         if features is True or features == "queryset":
@@ -165,6 +167,7 @@ class Reading(Generic[T]):
                 raise self._meta.unknown(name)
         statement, column = self._statement, names[0]
 
+        # read when a name is asked for: making the object costs nothing
         def values() -> pa.Table:
             return statement.rows().select(["uid", column])
 
@@ -213,6 +216,7 @@ class Reading(Generic[T]):
         compare = getattr(self._registry, name, None)
         if compare is None:
             raise InvalidArgument(f"Values can't be compared with {self._meta.name}.")
+        # the registry's own method asks the current lake, which may be another one
         with use(self._lake):
             return compare(values, field, _within=self._self(), **options)
 
@@ -232,6 +236,7 @@ def _limited(statement: Statement, limit: int) -> Statement:
     last = first + limit
     if statement.stop is not None and statement.stop <= last:
         return statement
+    # whether there is one more, which is cheaper than how many there are
     probe = replace(statement, start=last, stop=last + 1)
     if probe.run(f"{ROW}.uid").num_rows:
         notify(

@@ -97,13 +97,16 @@ class Search:
                 continue
             text = f'"{name}"' if self.case_sensitive else f'lower("{name}")'
             texts.append(f"{text} AS lh_{place}")
+            # so an exact synonym still comes before a name that only begins so
             below = 0 if name in _LOOSE else 8 * min(place, 2)
             tests = _TESTS.get(name, _in_text)
             found = tests(f"lh_{place}", self.wanted)
             whens += [(rank - below, sql, values) for rank, sql, values in found]
+        # CASE takes the first that holds, so it has to be the best
         whens.sort(key=lambda w: -w[0])
         params: list[Any] = [value for _, _, values in whens for value in values]
         cases = " ".join(f"WHEN {sql} THEN {rank}" for rank, sql, _ in whens)
+        # words count only where the text is nowhere
         if self.words and not matched:
             for place in self._loose_places:
                 every = " AND ".join(f"regexp_matches(lh_{place}, ?)" for _ in self.words)
@@ -132,6 +135,7 @@ class Search:
             The rows, and the places of the columns in which the text is found at all.
         """
         table = self.meta.table
+        # beyond ASCII Arrow and DuckDB don't have the same lower case
         if not self.wanted.isascii() or state.count(table) > _LARGEST or not state.in_memory(table):
             return None
         rows = state.arrow(table)
@@ -150,6 +154,7 @@ class Search:
                 masks[place] = found
         if masks:
             return rows.filter(reduce(pc.or_, masks.values())), tuple(masks)
+        # candidates only: DuckDB ranks them, by the same measure
         loose = [] if self.case_sensitive else self._similar(rows[self.columns[0]])
         if self.words:
             for place in self._loose_places:
@@ -210,6 +215,7 @@ def search_for(
             )
     wanted = as_text(meta.fields["uid"].subject, text.strip())
     searched = columns or _searched(meta, wanted)
+    # who names the fields means the text as it stands
     return Search(meta, wanted, tuple(searched), case_sensitive, by_words=field is None)
 
 
@@ -230,12 +236,14 @@ def _in_text(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
     return [
         (100, f"{column} = ?", [wanted]),
         (80, f"starts_with({column}, ?)", [wanted]),
+        # the pattern only runs on what has the text
         (60, f"contains({column}, ?) AND regexp_matches({column}, ?)", [wanted, word]),
         (40, f"contains({column}, ?)", [wanted]),
     ]
 
 
 def _in_synonyms(column: str, wanted: str) -> list[tuple[int, str, list[str]]]:
+    # they are joined by |: with one at both ends, each stands between two
     around = f"'|' || {column} || '|'"
     return [
         (94, f"contains({around}, ?)", [f"|{wanted}|"]),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROW = "r"
 _NARROWED = "lh_narrowed"
 _UIDS = ("uid", "id", "pk")
-_BY_CONTENT = ("hash", "hash__exact", "hash__in")
+_BY_CONTENT = ("hash", "hash__exact", "hash__in")  # peer: who names a hash or uid means any branch
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Statement:
         params = [*values, *params]
         sql = f"SELECT {columns} FROM {source} {ROW} WHERE {where}"
         if self.search is not None:
+            # ranks from 10 are literal matches: where there is one, words and similarity are out
             best = f"max({ROW}.{RANK}) OVER ()"
             sql += f" QUALIFY {ROW}.{RANK} >= CASE WHEN {best} >= 10 THEN 10 ELSE 0 END"
         if ordered or self.sliced:
@@ -103,6 +104,7 @@ class Statement:
         table = quoted(self.meta.table)
         rows, matched = None, None
         if narrow and self.search is not None:
+            # conditions may need any column
             slim = compiler.slim and not self.where
             found = self.search.candidates(compiler.state, self.visible, slim=slim)
             if found is not None:
@@ -133,10 +135,12 @@ class Statement:
         parts, params = [], []
         if self.search is not None and not self.order:
             name = f"{ROW}.{quoted(self.meta.name_field)}"
+            # of equal ranks the shorter name first: the text is more of it
             parts += [f"{ROW}.{RANK} DESC", f"length({name})"]
         names = [n.lstrip("-") for n in self.order if isinstance(n, str)]
         for item in self.order:
             sql, values, descending = self._order_by(compiler, item)
+            # null is the least value either way, as in SQLite
             direction = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
             parts += [f"{one} {direction}" for one in sql]
             params += values
@@ -183,6 +187,7 @@ class Statement:
         """The rows that a search finds: ranked first, and read when they are known."""
         compiler = Compiler(self.lake, narrow=True, slim=True)
         sql, params = self.select(compiler, f"{ROW}.uid")
+        # only uids come from DuckDB, which takes long to convert whole rows
         uids = fetch(compiler, sql, params)["uid"].combine_chunks()
         rows = compiler.state.arrow(self.meta.table)
         rows = rows.select([c for c in self.meta.columns if c in rows.column_names])
@@ -219,6 +224,7 @@ class Statement:
                 self.lake.state, self.meta, self.where, self.visible, ((), 0, None), counted=True
             )
             if found is not None:
+                # all are counted, whatever the slice: it is cut out here
                 rows: int = max(found.num_rows - self.start, 0)
                 return rows if self.stop is None else min(rows, self.stop - self.start)
         compiler = Compiler(self.lake, narrow=True, slim=True)
@@ -228,6 +234,7 @@ class Statement:
 
 
 def _names_branch(q: Q) -> bool:
+    # peer: a branch is looked for anywhere in the tree, under OR and NOT, too
     for name, _ in q.lookups():
         first = name.partition("__")[0]
         if first in _UIDS or first in EVERY_BRANCH or name in _BY_CONTENT:

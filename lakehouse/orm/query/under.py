@@ -58,6 +58,7 @@ def below_sql(state: State, meta: RegistryMeta, value: Any, *, types: bool = Fal
             + (f" WHERE {' AND '.join(where)}" if where else "")
         )
     return (
+        # UNION, not UNION ALL: where terms form a ring, it ends
         f"WITH RECURSIVE {name}(uid) AS (SELECT unnest(?::VARCHAR[]) UNION {step})"
         f" SELECT uid FROM {name}",
         [starts, *values],
@@ -79,6 +80,7 @@ def terms(state: State, meta: RegistryMeta, value: Any) -> list[str]:
         if column in rows.column_names:
             found = pc.fill_null(pc.equal(rows[column], value), fill_value=False)
             mask = found if mask is None else pc.or_(mask, found)
+    # a name means those that are seen; a record means itself, wherever it is
     if "branch_uid" in rows.column_names:
         mask = pc.and_(mask, pc.is_in(rows["branch_uid"], pa.array(branches_of(state))))
     uids = rows["uid"].filter(mask).to_pylist()

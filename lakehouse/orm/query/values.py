@@ -42,7 +42,7 @@ class Joins:
         self._compiler = compiler
         self._meta = meta
         self._alias = alias
-        self._known: dict[tuple[str, ...], str] = {}
+        self._known: dict[tuple[str, ...], str] = {}  # one join for each path
         self._sql: list[str] = []
         self._order: list[str] = []
         self.params: list[Any] = []
@@ -82,6 +82,7 @@ class Joins:
                 target = meta.relations[name].target
             else:
                 raise meta.unknown(name)
+            # the key or link holds it: nothing is joined
             if rest in ([], ["uid"], ["id"], ["pk"]):
                 return (column, []), False
             meta = self._compiler.lake.directory.get(target).meta
@@ -100,6 +101,7 @@ class Joins:
             link = self._known[place] = self._compiler.alias()
             where, values = relation.conditions(link)
             tests = [f"{link}.{relation.own_column} = {alias}.uid", *where]
+            # peer: who has no related record gives one row of None
             self._sql.append(f"LEFT JOIN {quoted(relation.link)} {link} ON {' AND '.join(tests)}")
             self.params += values
             self._order.append(f"{link}.uid")
@@ -194,6 +196,7 @@ class Max(Aggregate):
 class StdDev(Aggregate):
     """The standard deviation of the values of a field, over the whole population."""
 
+    # peer: Django's are of the whole population, too
     function, name = "stddev_pop", "stddev"
 
 
@@ -231,6 +234,7 @@ def aggregate_of(value: Any) -> Aggregate:
 
 def plain(value: Any) -> Any:
     """A figure as Python has it: sums of whole numbers are whole numbers."""
+    # DuckDB sums integers in 128 bits, which come as decimals
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
@@ -302,6 +306,7 @@ class Values(Sequence[Any]):
             if self._distinct:
                 first: dict[str, Any] = {}
                 for value in found:
+                    # dictionaries can't be keys; their texts can
                     first.setdefault(repr(value), value)
                 found = list(first.values())
             self._read = found
@@ -389,6 +394,7 @@ def check_paths(statement: Statement, fields: Sequence[str]) -> None:
 def read_values(statement: Statement, fields: Sequence[str]) -> list[list[Any]]:
     """The values of some fields, one list per field, in the statement's order."""
     meta = statement.meta
+    # as records are read, often without DuckDB
     if all(f in meta.fields for f in fields):
         table = statement.rows().select(list(fields))
         return as_lists(table, meta.spec.json_columns)
@@ -399,6 +405,7 @@ def read_values(statement: Statement, fields: Sequence[str]) -> list[list[Any]]:
         inner, values = statement.select(compiler, ", ".join(selected))
         return as_lists(fetch(compiler, inner, [*params, *values]), json)
     order, order_params = statement.ordering(compiler)
+    # the order is fixed before joins multiply rows
     place = f"row_number() OVER (ORDER BY {order}) AS lh_place"
     inner, values = statement.select(compiler, f"{ROW}.*, {place}", ordered=False)
     places = ", ".join([f"{ROW}.lh_place", *joins.order])
@@ -477,6 +484,7 @@ def _figure_sql(
             text += f" FILTER (WHERE {condition})"
             params += values
         selected.append(f"{text} AS c{len(selected)}")
+    # as a statement of its own, so that a slice counts records and not joined rows
     inner, values = statement.select(compiler, f"{ROW}.*", ordered=False)
     group = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
     order = f" ORDER BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""

@@ -110,7 +110,7 @@ class RecordMaking(RecordValues):
                 try:
                     values[name] = field.validate(value)
                 except FieldValidationError as error:
-                    errors = [*(errors or ()), error]
+                    errors = [*(errors or ()), error]  # all are told at once
         if errors is not None:
             raise together(meta.name, errors)
         # not through `__dict__`, which would make a dictionary of its own for every record
@@ -148,6 +148,7 @@ class RecordMaking(RecordValues):
     def _check_uid(self) -> None:
         """A uid that the caller chose: well-formed, and if it exists, the existing record."""
         meta, uid = self.meta, self._values["uid"]
+        # the uid of a family means its first version
         if meta.versioned and len(uid) == 16:
             uid = self._values["uid"] = uid + "0000"
         if not _UID.fullmatch(uid) or (meta.versioned and len(uid) != 20):
@@ -171,10 +172,12 @@ class RecordMaking(RecordValues):
         """
         meta, values = self.meta, self._values
         batch = active_batch(self._lake)
+        # what the transaction stages goes before what is committed
         if batch is not None and (first := batch.staged(meta, values)) is not None:
             self._join(batch, first)
             return
         row = self._lake.matcher.find(meta, values, any_type=any_type)
+        # only where no committed record fits is one of another type meant
         if row is None and any_type and batch is not None:
             first = batch.staged_named(meta, values)
             if first is not None:
@@ -198,6 +201,7 @@ class RecordMaking(RecordValues):
         _assign(self, "_old", None)
         self._set_given(given)
         branch = row.get("branch_uid")
+        # made anew, it comes back from the trash
         if branch == TRASH:
             self._set("branch_uid", self._home())
         elif self._everybodys and branch not in (None, ARCHIVE, *self._lake.visible_branches):
@@ -226,6 +230,7 @@ class RecordMaking(RecordValues):
         for name, value in given.items():
             if name == "uid" or name in TRACKED or self._values.get(name) == value:
                 continue
+            # a default isn't said by the caller, so it changes nothing of the existing record
             if self.meta.defaults.get(name) != value:
                 self._set(name, value)
 
@@ -412,6 +417,7 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
         if not self._saved and not staged:
             raise InvalidArgument(f"{self!r} isn't saved, so it can't be deleted.")
         if self.meta.has_branch and not permanent:
+            # a second call deletes for good, unless somebody has restored it meanwhile
             if self._branch_now() != TRASH:
                 with batch_on(self._lake) as batch:
                     self._set("branch_uid", TRASH)
@@ -423,7 +429,7 @@ class BaseRecord(Showing, RecordMaking, RegistryQueries):
             raise InvalidArgument(f"{self.meta.name} has no trash.", hint="delete(permanent=True)")
         with batch_on(self._lake) as batch:
             check_unreferenced(self._lake, self.meta, self.uid)
-            if staged:
+            if staged:  # no row to delete: it isn't saved after all
                 batch.withdraw(self)
             else:
                 batch.delete(self)

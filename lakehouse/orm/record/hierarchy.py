@@ -160,6 +160,7 @@ def above(lake: Lake, relation: Relation, uid: str) -> list[str]:
 
 def below(lake: Lake, relation: Relation, uid: str) -> list[str]:
     """The uids from which links lead to a record at any distance, the nearest first."""
+    # links lie by their subject: downwards there is one pass a level, not one a record
     edges = _edges(lake, relation)
 
     def following(level: list[str]) -> Iterable[str]:
@@ -200,6 +201,7 @@ def check_acyclic(record: Any, others: Iterable[Any], relation: Relation) -> Non
     """
     lake, meta = record._lake, record.meta
     forward = meta.relations[relation.inverse] if relation.reverse else relation
+    # only what is seen: two processes may still close a circle, so walks end in one, too
     up = {record.uid, *above(lake, forward, record.uid)} if relation.reverse else set()
     for other in others:
         closing = other.uid in up
@@ -270,6 +272,7 @@ class HasType(TrackedRecord):
             permanent: True deletes at once, False only ever moves to the trash.
         """
         trashed = self._values.get("branch_uid") == TRASH
+        # for good only the type itself goes, and only if nothing is of it any more
         if permanent or trashed or not self._values.get("is_type"):
             return super().delete(permanent)
         with batch_on(self._lake):
@@ -328,6 +331,7 @@ def types_below(lake: Lake, meta: RegistryMeta, uid: str) -> list[str]:
     uids, above_ = rows["uid"].to_pylist(), rows["type_uid"].to_pylist()
     type_of = dict(zip(uids, above_, strict=True))
     batch = active_batch(lake)
+    # types that the transaction makes or moves are in no state yet
     for record in () if batch is None else batch.records(meta.table):
         if record._values.get("is_type"):
             type_of[record.uid] = record._values.get("type_uid")

@@ -96,6 +96,7 @@ class RegistryQueries:
             return staged
         if uid is None and len(lookups) == 1 and not queries:
             ((name, value),) = lookups.items()
+            # the catalog knows who has a unique value now, without a look at the column
             if (name,) in cls.meta.unique and not lake.read_only and isinstance(value, str):
                 return cls._get_unique(lake, name, value)
         if lookups or queries:
@@ -162,6 +163,7 @@ class RegistryQueries:
         if row is not None:
             return cls._from_row(lake, row)
         stem = meta.versioned and len(uid) == UID_LENGTH
+        # six, since five are shown where it isn't one
         rows = state.prefix(meta.table, uid, _FAMILY if stem else 6)
         if not rows:
             raise ObjectDoesNotExist(
@@ -172,6 +174,7 @@ class RegistryQueries:
             if not stem:
                 return cls._get_uid(lake, rows[0]["uid"][:UID_LENGTH])
             seen = [r for r in rows if r.get("branch_uid") in lake.visible_branches]
+            # the latest that is seen; where all are hidden, the latest of these
             return cls._from_row(lake, (seen or rows)[-1])
         if len(rows) > 1:
             shown = ", ".join(repr(cls._from_row(lake, r)) for r in rows[:5])

@@ -47,12 +47,13 @@ def latest_uid(lake: Lake, table: str, name: Name, *, hidden: bool = False) -> s
     """The uid of the latest visible version with a name, or of any with `hidden`."""
     rows = lake.state.arrow(table)
     for column, value in name.items():
+        # most names are new ones, and a search that stops is cheaper than a filter
         if column not in rows.column_names or pc.index(rows[column], value).as_py() < 0:
             return None
         rows = rows.filter(pc.equal(rows[column], value))
     hits = rows.select(["uid", "branch_uid"]).to_pylist()
     seen = [r["uid"] for r in hits if hidden or r["branch_uid"] in lake.visible_branches]
-    return max(seen, default=None)
+    return max(seen, default=None)  # uids count versions
 
 
 def family_of(lake: Lake, table: str, name: Name) -> str | None:
@@ -71,6 +72,7 @@ def family_of(lake: Lake, table: str, name: Name) -> str | None:
 def claim_of(table: str, name: Name) -> str:
     """The unique key by which the first version of a family holds its name."""
     text = KEY_SEPARATOR.join(name.values())
+    # a key may come from the name of a file, which UTF-8 can't always encode
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > _LONG:
         text = f"{text[:_SHOWN]}…{digest_text(data)}"
@@ -113,6 +115,7 @@ def uid_among_staged(batch: Batch, table: str, uid: str, name: Name | None) -> s
     claim = None if name is None else (table, claim_of(table, name))
     stem = (table, stem_of(uid))
     before = staged.get(claim) if claim is not None and is_first(uid) else None
+    # others of the transaction are in no state yet, so they are counted here
     before = before or staged.get(stem)
     if before is not None and before != uid:
         uid = next_version(max(before, uid) if stem_of(before) == stem_of(uid) else before)
@@ -179,6 +182,7 @@ class Versioned(TrackedRecord):
         name = self._family_name()
         if name is None or self._join_staged(name):
             return
+        # two processes may begin the family at once: the key tells the second one
         self._claims_uid = True
         uid = family_of(self._lake, self.meta.table, name)
         row = None if uid is None else self._lake.state.row(self.meta.table, uid)
@@ -214,6 +218,7 @@ class Versioned(TrackedRecord):
         tag = self._values.get("version_tag")
         if tag is not None and any(r.get("version_tag") == tag for r in rows):
             raise previous._tag_is_given(tag)
+        # after the newest there is on any branch and in the trash: a uid is given once
         self._values["uid"] = next_version(rows[-1]["uid"] if rows else previous.uid)
         self._claims_uid = True
 
@@ -234,6 +239,7 @@ class Versioned(TrackedRecord):
             batch, self.meta.table, self.uid, self._family_name()
         )
         self._numbered = True
+        # saved again, it is numbered among those of that transaction
         batch.on_rollback(lambda: setattr(self, "_numbered", False))
 
     def _guard_tag(self, batch: Batch) -> None:
@@ -247,6 +253,7 @@ class Versioned(TrackedRecord):
         table, uid, tag = self.meta.table, self.uid, self._values.get("version_tag")
         if tag is None or (self._saved and not self._old):
             return  # taken back, or it is a version that others have saved
+        # asked at each try of the commit, since uids may have been renewed
         staged = {r.uid: r._values.get("version_tag") for r in batch.records(table)}
         gone = batch.deleted(table)
 
@@ -254,6 +261,7 @@ class Versioned(TrackedRecord):
             tags = {u: t for u, t in staged.items() if stem_of(u) == stem_of(uid)}
             for part in version(table).under(stem_of(uid)):
                 for row in part.select(["uid", "version_tag"]).to_pylist():
+                    # what the transaction says of a version goes before its row
                     tags.setdefault(row["uid"], row["version_tag"])
             if any(t == tag and u != uid and u not in gone for u, t in tags.items()):
                 raise self._tag_is_given(str(tag))

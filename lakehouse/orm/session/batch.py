@@ -52,7 +52,7 @@ class Batch(Committing):
         self._stamps: dict[str, dict[str, Any]] = {}
         self._deleted_uids: dict[str, set[str]] = {}
         self._adding: BaseRecord | None = None
-        self._once: dict[tuple[int, Hashable], Callable[[Changes], None]] = {}
+        self._once: dict[tuple[int, Hashable], Callable[[Changes], None]] = {}  # by record and name
         self._owned: dict[int, list[Callable[[Changes], None]]] = {}
 
     # -- for records and their hooks ---------------------------------------------------
@@ -64,6 +64,7 @@ class Batch(Committing):
         if record._lent is not None:
             take_back(record)
         place = id(record)
+        # its values are those of an equal record, which is saved for both
         if place in self._twins:
             return
         if place in self._records:
@@ -72,6 +73,7 @@ class Batch(Committing):
         saved = record._saved
         if saved and not record._old and not record._dirty:
             return
+        # what the hook stages is noted as the record's own, to be dropped where it can't be saved
         before, self._adding = self._adding, record
         try:
             record._before_save(self)
@@ -99,6 +101,7 @@ class Batch(Committing):
         try:
             record._before_save(self)
         except BaseException:
+            # it is in the batch already: nothing is committed unless it is mended until then
             self._refused[id(record)] = record
             raise
         finally:
@@ -109,6 +112,7 @@ class Batch(Committing):
         """Remove a record's row with this batch."""
         self.check_lake(record)
         record._before_delete(self)
+        # the state of the first delete: references made since are looked for under the lock
         if self._decided is None:
             self._decided = dict(self.lake.state.pointers)
         delete_belongings(self, record)
@@ -122,6 +126,7 @@ class Batch(Committing):
         self._records.pop(place, None)
         self._new[table] = [r for r in self._new.get(table, []) if r is not record]
         for keys in self._keys.values():
+            # or a later record of that name would be joined to one that is never saved
             for key in [k for k, r in keys.items() if r is record]:
                 del keys[key]
         self._uids.pop((table, record.uid), None)
@@ -129,6 +134,7 @@ class Batch(Committing):
 
     def _drop_stagers(self, place: int) -> None:
         if own := self._owned.pop(place, []):
+            # a new list, by which overlays of links see that theirs is out of date
             self._stagers = [s for s in self._stagers if s not in own]
 
     def deleted(self, table: str) -> Set[str]:
@@ -182,6 +188,7 @@ class Batch(Committing):
         table = meta.table
         for columns in meta.match:
             key = self._key(meta, columns, values)
+            # without its first column a key tells nobody apart
             if key[0] is None:
                 continue
             keys = self._keys.setdefault((table, columns), {})
@@ -190,6 +197,7 @@ class Batch(Committing):
                 continue
             if is_another(meta, columns, values, first._values):
                 continue
+            # the first one may have been renamed since, and then leaves its name to this one
             if self._has(first, columns, key):
                 record._check_agrees(first._values, values)
                 self.join(record, first)
@@ -202,6 +210,7 @@ class Batch(Committing):
             stamps = {n: v for n, v in {**self.lake.stamps, **times}.items() if n in known}
             self._stamps[table] = stamps
             self._new[table] = []
+        # what the caller said, such as a branch, goes before what is stamped
         record._values = {**stamps, **values}
         self._new[table].append(record)
         if "type" in meta.foreign_keys:

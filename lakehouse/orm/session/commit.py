@@ -46,7 +46,7 @@ class Committing(Staged):
         self._committed: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
         self._lease: Lease | None = None
-        self._decided: dict[str, str] | None = None
+        self._decided: dict[str, str] | None = None  # pointers at the first delete
 
     def _add_again(self, record: BaseRecord) -> None:
         raise TypeError(type(self).__name__)
@@ -68,6 +68,7 @@ class Committing(Staged):
         What is staged with the uid of a record, instead of the record, asks for it when it is
         written.
         """
+        # a chain: a twin moved to its first, and that one to somebody else's row
         while (other := self._moved.get((table, uid))) is not None:
             uid = other
         return uid
@@ -104,6 +105,7 @@ class Committing(Staged):
                 changes.update(record.meta.table, record.uid, new, record._old)
         for record in self._deleted.values():
             changes.delete(record.meta.table, [record.uid])
+            # what a chosen uid or a family's first version has claimed may be taken again
             if (key := record._uid_key()) is not None:
                 changes.release(record.meta.table, key, record.uid)
         for stager in self._stagers:
@@ -114,6 +116,7 @@ class Committing(Staged):
         meta = records[0].meta
         bare = [r for r in records if "uid" not in r._values]
         for record, uid in zip(bare, new_uids(len(bare)) if bare else [], strict=True):
+            # four characters count the versions of a family; this is its first
             record._values["uid"] = uid + "0000" if meta.versioned else uid
         for record in records:
             if record._claims_uid and (key := record._uid_key()) is not None:
@@ -128,6 +131,7 @@ class Committing(Staged):
         """Check that what a record refers to is saved, or will be in this commit."""
         for name, target in (record._related or {}).items():
             if target._saved:
+                # it may have become another row since it was assigned
                 if record._values.get(f"{name}_uid") != target._values["uid"]:
                     record._values[f"{name}_uid"] = target._values["uid"]
                 continue
@@ -192,11 +196,13 @@ class Committing(Staged):
 
     def rollback(self) -> None:
         """Undo what the records' hooks did, and leave the records as unsaved as they were."""
+        # the last first: a file may lie in a folder that an earlier action is to remove
         for action in reversed(self._undo):
             action()
         for records in self._new.values():
             for record in records:
                 if not record._saved:
+                    # else these would go before the stamps of a later save
                     record._values.pop("created_at", None)
                     record._values.pop("updated_at", None)
         self._end_lease()
@@ -213,8 +219,10 @@ class Committing(Staged):
                 branch = record._values.get("branch_uid")
                 key = record.meta.spec.key_text(columns, values, branch)
                 if key is not None:
+                    # a record becomes another row only by what a constructor would find it by
                     (claims if _finds(record.meta, columns) else others)[key] = record
             if record._claims_uid and (key := record._uid_key()) is not None:
+                # a conflict names a claimed key by its text, a row that is there by its uid
                 claims[key] = claims[record._values["uid"]] = record
         mended = False
         state = self.lake.state
@@ -228,15 +236,18 @@ class Committing(Staged):
             if record_of_key._saved:
                 continue  # another of its keys was taken too, and it was adopted by that one
             own = (record_of_key._uid_key(), record_of_key._values["uid"])
+            # where a family went on meanwhile, the version is counted on, unless it is the same one
             if key in own and record_of_key._renew_uid():
                 mended = True
                 continue
+            # none where its holder was deleted since: the next try may have the name
             row = state.row(record_of_key.meta.table, uid)
             if row is not None:
                 self._moved[record_of_key.meta.table, own[1]] = uid
                 record_of_key._adopt(row)
             mended = True
         for place, twin in self._twins.items():
+            # adopting gave the first one other values than those that they shared
             twin._values = self._firsts[place]._values
         return mended
 

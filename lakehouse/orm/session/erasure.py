@@ -126,6 +126,7 @@ def erase(lake: Lake, uid: str, *, dry_run: bool) -> ErasureReport:
         raise ReadOnlyLake("This lake is bound to a past state and takes no writes.")
     if active_batch(lake) is not None:
         raise InvalidArgument("A transaction is open.", hint="erase before it, or after")
+    # what was cut short comes first: nothing is planned from half-erased states
     finished = [] if dry_run else finish(lake)
     for name in lake.directory.erasers:
         plan: Plan | None = importlib.import_module(name).plan(lake, uid)
@@ -144,6 +145,7 @@ def erase(lake: Lake, uid: str, *, dry_run: bool) -> ErasureReport:
             "user": lake.user_uid,
         }
         entry = _JOURNAL + str(journal["commit"])
+        # before anything goes, so that the next gc knows what is left
         lake.engine.set_info(**{entry: journal})
         return _apply(lake, entry, journal)
     if finished:  # it was cut short, and is done now
@@ -175,9 +177,11 @@ def _apply(lake: Lake, entry: str, journal: dict[str, Any]) -> ErasureReport:
         told = engine.eraser().erase(
             plan.doomed, journal["commit"], journal["user"], "erased from all kept states"
         )
+        # cached versions and names still hold what is gone from disk
         engine.forget()
         lake.matcher.forget()
         report = _report(lake, journal["by"], plan, told, dry_run=False)
+        # only the wipe is left; the journal itself names what is erased, so it shrinks before that
         engine.set_info(**{entry: {"commit": journal["commit"]}})
     if _wiped(lake):
         engine.drop_info(entry)
@@ -186,6 +190,7 @@ def _apply(lake: Lake, entry: str, journal: dict[str, Any]) -> ErasureReport:
             "the catalog's database may still hold deleted text, since others read it, the"
             " disk is full, or the user may not vacuum it; the next gc tries again"
         )
+    # an earlier run did all but the wipe
     if report is None:
         return ErasureReport(False, (), {}, {}, 0, (), (), 0, 0, (), tuple(left))
     return replace(report, left=(*report.left, *left))
@@ -200,6 +205,7 @@ def _wiped(lake: Lake) -> bool:
 
 
 def _report(lake: Lake, name: str, plan: Plan, told: Erased, *, dry_run: bool) -> ErasureReport:
+    # bytes only after the rows, as in every removal; a dry run just looks at them
     stored: Bytes = importlib.import_module(name).bytes_of(lake, plan.things, remove=not dry_run)
     tags = [tag for tag, commit in lake.tags().items() if commit.seq in told.seqs]
     return ErasureReport(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # -- Finding the rows in which a column has a value, over and over in one transaction
 
 
-_SEARCHES = 32
+_SEARCHES = 32  # passes over a column, after which a dictionary of it pays
 
 
 @dataclass
@@ -97,12 +97,14 @@ class _Table:
 
     def insert(self, row: Row) -> None:
         uid = row["uid"]
+        # links are named after what they link: one that is staged again is the same
         if uid not in self.rows:
             self.rows[uid] = row
             for end in _ENDS:
                 self.ends[end].setdefault(row[end], {})[uid] = None
 
     def delete(self, uid: str) -> None:
+        # also noted where it is staged: the same link may be committed, too
         self.deleted.add(uid)
         row = self.rows.pop(uid, None)
         if row is not None:
@@ -125,6 +127,7 @@ class Overlay(Changes):
         """Keep links and values; other rows are no business of this overlay."""
         if _is_kept(table):
             kept = self.links.setdefault(table, _Table())
+            # stagers leave out what they have nothing to say of; committed rows have all columns
             for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
                 kept.insert({**_UNSAID, **row})
 
@@ -182,12 +185,14 @@ def links_to(lake: Lake, table: str, target_uid: str) -> list[Row]:
 
 
 def _with_staged(rows: list[Row], staged: _Table | None, end: str, uid: str) -> list[Row]:
+    # links are read by how their uids begin, and a subject's uid may begin a longer one
     rows = [r for r in rows if r[end] == uid]
     if staged is None:
         return rows
     kept = [r for r in rows if r["uid"] not in staged.deleted]
     known = {r["uid"] for r in kept}
     own = staged.ends[end].get(uid, ())
+    # a staged link may be committed already, and counts once
     return kept + [staged.rows[u] for u in own if u not in known]
 
 
@@ -212,8 +217,10 @@ def unlink(changes: Changes, table: str, uids: Iterable[str]) -> None:
     if not gone:
         return
     changes.delete(table, gone)
+    # it has taken staged rows out by itself
     if isinstance(changes, Overlay):
         return
+    # deleted and inserted in one commit, a row is replaced: what is staged goes from the inserts
     for insert in changes.tables[table].inserts:
         rows = insert.rows
         if isinstance(rows, pa.Table):
@@ -267,7 +274,7 @@ class LazyUids:
             raise MixedLakes("The records belong to another lake.", found=self._lake.root)
         uids = self._read()
         if not uids:
-            return "SELECT NULL WHERE false", []
+            return "SELECT NULL WHERE false", []  # VALUES takes no empty list
         if len(uids) > _IN_TEXT:
             return compiler.values(uids), []
         return f"VALUES {', '.join(['(?)'] * len(uids))}", list(uids)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 
-_FRESH_SECONDS = 0.005
-_SINGLE_LOOKUPS = 16
+_FRESH_SECONDS = 0.005  # so long an index is believed without a look at the state
+_SINGLE_LOOKUPS = 16  # asked one by one before an index over all rows is worth its time
 _SEARCHED_ROWS = 20_000
 _NARROWED_ROWS = 500_000
 _ALIKE = 3
@@ -62,6 +62,7 @@ class _Index:
 
     def follow(self, state: State, table: str, view: str = "") -> None:
         pointer = state.pointers.get(table, "") + view  # a table may not be made yet
+        # a table that others left alone keeps its index, whatever else was committed
         if pointer != self.pointer:
             self.pointer = pointer
             self.asked = 0
@@ -70,6 +71,7 @@ class _Index:
     def build(self, rows: pa.Table, seen: Sequence[str] = ()) -> dict[Key, str]:
         """Fill the index from rows; with `seen`, those of some branches, the first ones first."""
         if seen:
+            # the current branch before main: there a name means the branch's own record
             parts = [rows.filter(pc.equal(rows["branch_uid"], branch)) for branch in seen]
             rows = pa.concat_tables(parts).select(["uid", *dict.fromkeys(self.columns)])
         lists = [rows[c].to_pylist() for c in self.columns]
@@ -91,6 +93,7 @@ def is_another(
         values: The values of one record.
         other: Those of the other one.
     """
+    # equal unique values are one record, whatever its ids say
     if columns in meta.unique or columns not in meta.match:
         return False
     ids = (own for own in meta.match[: meta.match.index(columns)] if len(own) == 1)
@@ -111,6 +114,7 @@ class Matcher:
     def forget(self) -> None:
         """Look at the newest state next time (after a commit of this process)."""
         for index in self._indexes.values():
+            # not emptied: most tables are as they were, and pointers tell which aren't
             index.checked = 0.0
 
     def find(
@@ -127,6 +131,7 @@ class Matcher:
             any_type: Where no record without a type has the name, one of any type will do.
         """
         branch = values.get("branch_uid")
+        # indexes are of what is seen here; another branch's names are asked of the catalog
         if meta.names_per_branch and branch not in (None, self._lake.branch_uid):
             return self._find_on(meta, values, str(branch))
         for columns in meta.match:
@@ -136,6 +141,7 @@ class Matcher:
             uid = self._holder(meta, columns, key)
             if uid is not None:
                 row = self._lake.state.row(meta.table, uid)
+                # the catalog may be ahead of the state: no row yet, and saving settles it
                 if row is None or not is_another(meta, columns, values, row):
                     return row
         name = values.get(meta.name_field) if any_type else None
@@ -178,9 +184,10 @@ class Matcher:
         index.asked += 1
         seen = lake.visible_branches[::-1] if meta.names_per_branch else ()
         edited = bool(seen) and bool(lake.edits.get(table))
+        # the catalog's keys are those of now, without a branch's edits of main's names
         if index.asked > _SINGLE_LOOKUPS or lake.read_only or edited:
             return index.build(lake.state.arrow(table), seen).get(key)
-        if columns not in meta.unique:
+        if columns not in meta.unique:  # the catalog has no keys of these
             return _scan(lake.state.arrow(table), columns, key, seen)
         for branch in seen or ("",):
             uid = lake.engine.holder(table, columns, key, branch or None)
@@ -194,6 +201,7 @@ class Matcher:
             return
         state = self._lake.state
         rows = 0 if _QUIET.get() else state.count(meta.table)
+        # a hint isn't worth a wait: in large registries none is given
         if not rows or rows > _NARROWED_ROWS or not state.in_memory(meta.table):
             return
         table = state.arrow(meta.table)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lakehouse.orm.session.batch import Batch
     from lakehouse.orm.session.links import Row
 
-_ALL = 10_000_000
+_ALL = 10_000_000  # more values than a record has: all of them are wanted
 _SHOWN = 3
 
 
@@ -39,6 +39,7 @@ def check_unreferenced(lake: Lake, meta: RegistryMeta, uid: str) -> None:
         ProtectedRecord: They do; the message names them.
     """
     for holder, field, uids in _holders(lake, meta, uid):
+        # a part goes with the whole, and protects it only through who refers to the part
         if holder.part_of != field:
             raise _protected(lake, meta, uid, f"by {field!r}", holder, uids)
         for part in uids:
@@ -49,6 +50,7 @@ def check_unreferenced(lake: Lake, meta: RegistryMeta, uid: str) -> None:
         if rows and subject is not None:
             uids = list(dict.fromkeys(r["subject_uid"] for r in rows))
             gone = _gone(lake, subject.meta.table)
+            # who is deleted by this transaction takes its links along, and protects nothing
             if uids := [u for u in uids if u not in gone]:
                 how = _accessor(subject.meta, meta, table, rows[0])
                 raise _protected(lake, meta, uid, f"in {how!r}", subject.meta, uids)
@@ -65,6 +67,7 @@ def _holders(
         for field, target in other.meta.foreign_keys.items():
             if target != meta.name:
                 continue
+            # a record that refers to itself isn't held by that
             uids = [u for u in referring(lake, other.meta, field, uid) if u != uid]
             if uids and (kept := sorted(set(uids) - _gone(lake, table))):
                 yield other.meta, field, kept
@@ -89,6 +92,7 @@ def referring(lake: Lake, meta: RegistryMeta, field: str, uid: str) -> list[str]
         if record._values.get(column) == uid:
             found.add(record.uid)
         else:
+            # a committed reference that the transaction changes is none any more
             found.discard(record._values.get("uid", ""))
     return sorted(found)
 
@@ -102,6 +106,7 @@ def _gone(lake: Lake, table: str) -> Set[str]:
 def _link_tables(lake: Lake) -> list[str]:
     state = lake.state
     tables = [t for t in state.tables if t.endswith("_link")]
+    # the first links of a table may be staged, when there are no committed ones
     return [t for t in tables if state.count(t) or staged_links(lake, t) is not None]
 
 
@@ -123,6 +128,7 @@ def _protects(meta: RegistryMeta, table: str, row: Row) -> bool:
     for relation in meta.relations.values():
         if relation.reverse and relation.link == table and not relation.protects:
             own = row["registry"] == relation.registry
+            # seen from the target: such links are deleted with it, by delete_belongings
             if own and (relation.slot is None or row["slot"] == relation.slot):
                 return False
     return True
@@ -168,7 +174,7 @@ def _named(lake: Lake, meta: RegistryMeta, uid: str) -> str:
     batch = active_batch(lake)
     staged = None if batch is None else batch.staged_uid(meta.table, uid)
     if staged is not None:
-        return repr(staged)
+        return repr(staged)  # no state has its row yet
     row = lake.state.row(meta.table, uid)
     return repr(uid) if row is None else repr(meta.cls._from_row(lake, row))
 
@@ -189,6 +195,7 @@ def delete_belongings(batch: Batch, record: Any) -> None:
     if own in lake.state.tables:
         gone[own] = [r["uid"] for r in links_from(lake, own, uid)]
     for relation in meta.relations.values():
+        # links that protect nobody are deleted with a record, whichever of their ends it is
         if relation.foreign_key is None and not relation.protects:
             read = links_to if relation.reverse else links_from
             gone.setdefault(relation.link, []).extend(
@@ -196,6 +203,7 @@ def delete_belongings(batch: Batch, record: Any) -> None:
             )
     values = []
     if VALUES in lake.state.tables:
+        # uids of values begin with their subject's, so the column needn't be searched
         rows = lake.state.prefix(VALUES, uid, _ALL)
         if (staged := staged_links(lake, VALUES)) is not None:
             rows += [staged.rows[value] for value in staged.ends["subject_uid"].get(uid, ())]

@@ -28,7 +28,7 @@ class Staged:
         self._uids: dict[tuple[str, str], BaseRecord] = {}
         self._missed: set[tuple[str, str]] = set()
         self._twins: dict[int, BaseRecord] = {}
-        self._firsts: dict[int, BaseRecord] = {}
+        self._firsts: dict[int, BaseRecord] = {}  # by twin: whose values it has
         self._moved: dict[tuple[str, str], str] = {}
 
     def records(self, table: str) -> list[BaseRecord]:
@@ -44,6 +44,7 @@ class Staged:
         for columns in meta.match:
             key = self._key(meta, columns, values)
             first = self._keys.get((meta.table, columns), {}).get(key)
+            # keys are noted when a record is staged, and it may have been renamed since
             if key[0] is None or first is None or not self._has(first, columns, key):
                 continue
             if not is_another(meta, columns, values, first._values):
@@ -56,6 +57,7 @@ class Staged:
         found = None if name is None else self._named.get((meta.table, name))
         if found is None or found._saved or not self.holds(found):
             return None
+        # the name may have changed since it was noted; a type doesn't stand for what is none
         for column in (meta.name_field, "is_type", "branch_uid"):
             default = self.lake.branch_uid if column == "branch_uid" else None
             if (found._values.get(column) or default) != (values.get(column) or default):
@@ -110,7 +112,9 @@ class Staged:
         """Let a record be one with an equal new record of this batch."""
         own = record._values.get("uid")
         if own is not None and own != (uid := first._ensure_uid()):
+            # links may be staged with its uid, instead of with the record
             self._moved[record.meta.table, own] = uid
+        # one dictionary for both, so that a change of either is a change of the row
         record._values = first._values
         self._twins[id(record)] = record
         self._firsts[id(record)] = first

@@ -67,6 +67,7 @@ TABLES = (TableSpec.from_model(TABLE, BranchEditRow),)
 
 def edit_uid(branch: str, table: str, uid: str, field: str) -> str:
     """The uid of the row that holds an edit."""
+    # the same for everybody, so that two processes can't both insert an edit of one field
     return digest_text("\x1f".join((branch, table, uid, field)).encode())
 
 
@@ -78,6 +79,7 @@ def encode(value: Any) -> str:
 def decode(spec: TableSpec, field: str, text: str | None) -> Any:
     """A kept value as records have it."""
     value = None if text is None else orjson.loads(text)
+    # JSON has no moments and days: their texts become what records have
     type_ = next((c.type for c in spec.columns if c.name == field), "string")
     if isinstance(value, str) and type_ == "timestamptz":
         moment = datetime.fromisoformat(value)
@@ -100,7 +102,7 @@ def edits_of(state: State, specs: Mapping[str, TableSpec], branch: str) -> Edits
     found: Edits = {}
     for row in rows_of(state, branch):
         table, field = row["registry"], row["field"]
-        if table in specs:
+        if table in specs:  # else of an extension that isn't loaded
             of_row = found.setdefault(table, {}).setdefault(row["target_uid"], {})
             of_row[field] = decode(specs[table], field, row["value"])
     return found
@@ -128,6 +130,7 @@ class BranchState(State):
     def follow(self, base: State) -> BranchState:
         """The same view of a newer state with the same edits."""
         new = BranchState(base, self._specs, self.branches[1], self._edits)
+        # laid over once for each version of a table, which most commits leave as it was
         new._laid = self._laid
         return new
 
@@ -141,6 +144,7 @@ class BranchState(State):
             return super().arrow(table)
         known = self._laid.get(table)
         if known is None or known[0] != self.pointers.get(table):
+            # all rows in memory, even of a large table: only there can edits be laid over them
             laid = laid_over(super().arrow(table), self._specs[table], edits)
             known = self._laid[table] = (self.pointers.get(table), laid)
         return known[1]
@@ -167,6 +171,7 @@ class BranchState(State):
         return pl.DataFrame(self.arrow(table)).lazy()
 
     def _source(self, table: str) -> pa.Table | str:
+        # DuckDB may not scan the files of an edited table, which hold main's values
         return self.arrow(table) if self._edits.get(table) else super()._source(table)
 
 
@@ -185,6 +190,7 @@ def laid_over(rows: pa.Table, spec: TableSpec, edits: Mapping[str, Values]) -> p
         order = list(range(len(old)))
         for k, (place, _) in enumerate(changed):
             order[place] = len(old) + k
+        # new values come after the old ones and are taken by place: old ones stay in Arrow
         extended = pa.chunked_array([*old.chunks, pa.array(values, old.type)], old.type)
         rows = rows.set_column(index, field, extended.take(pa.array(order)))
     return rows
@@ -200,6 +206,7 @@ def isolated(lake: Lake, changes: Changes) -> Changes:
     goes with a change of stored bytes, and a record's move to a branch that people made.
     """
     by_table = lake.directory.by_table
+    # main's row says where a record is; the view what the caller has seen of it
     raw, view = lake.engine.state(), lake.state
     out = Changes()
     out.decided, out.checks = changes.decided, changes.checks
@@ -208,15 +215,18 @@ def isolated(lake: Lake, changes: Changes) -> Changes:
         kept = dict(change.updates)
         if cls is not None and cls.meta.has_branch:
             for uid, update in change.updates.items():
+                # what goes with stored bytes can't differ by branch: the bytes are there once
                 if update.new.keys() & cls.meta.immediate:
                     continue
                 row = raw.row(table, uid)
                 if row is None or row["branch_uid"] != MAIN:
                     continue
+                # trash and archive are edits, too: deleting on the branch hides a record there only
                 if update.new.get("branch_uid", MAIN) not in BUILT_IN:
                     continue
                 del kept[uid]
                 _keep_edit(lake, out, cls.meta, row, view.row(table, uid) or row, update)
+            # else an edit of what is deleted for good is a conflict when the branch is merged
             mine = lake.edits.get(table, {})
             for uid in change.deletes:
                 if fields := mine.get(uid):
@@ -233,7 +243,9 @@ def _keep_edit(
     lake: Lake, out: Changes, meta: RegistryMeta, row: Values, seen: Values, update: Update
 ) -> None:
     """Put one record's edit into the changes."""
+    # the engine compares what was seen with main's row, so the branch's values are compared here
     for name, before in update.old.items():
+        # as they are kept, too: a tuple that came back from JSON as a list is no change
         if seen.get(name) != before and encode(seen.get(name)) != encode(before):
             raise RowConflict(
                 f"The {meta.name} {row['uid']!r} was changed on this branch meanwhile.",
@@ -242,11 +254,13 @@ def _keep_edit(
                 hint="query the record again, apply the change, and save",
             )
     new = {n: v for n, v in update.new.items() if n not in _UNSEEN}
+    # names of edits claim no key in the catalog: on main they mean nothing until the merge
     _check_names(lake, meta, seen, new)
     branch, state = lake.branch_uid, lake.engine.state()
     for name, value in new.items():
         uid = edit_uid(branch, meta.table, row["uid"], name)
         known = state.row(TABLE, uid)
+        # the base stays what main had at the first edit, whatever main has now: merging needs it
         base = encode(row.get(name)) if known is None else known["base"]
         stamp = {"edited_at": datetime.now(UTC), "edited_by_uid": lake.user_uid or None}
         if known is None:
@@ -262,9 +276,11 @@ def _keep_edit(
                     **stamp,
                 }
                 out.insert(TABLE, [edit])
+        # taken back. Where main has changed, the old value is an edit still, and a conflict
         elif encode(value) == base == encode(row.get(name)):
             out.delete(TABLE, [uid])
         else:
+            # another process may edit it between the look above and the lock: then this is refused
             out.update(TABLE, uid, {"value": encode(value), **stamp}, {"value": known["value"]})
 
 
@@ -280,6 +296,7 @@ def _check_names(lake: Lake, meta: RegistryMeta, seen: Values, new: Values) -> N
         rows = lake.state.arrow(meta.table)
         same = pc.is_in(rows["branch_uid"], value_set=pa.array(lake.visible_branches))
         for column, value in zip(columns, wanted, strict=True):
+            # of several columns some may be null, and nulls are equal here, as in keys
             test = pc.is_null(rows[column]) if value is None else pc.equal(rows[column], value)
             same = pc.and_(same, test)
         others = [u for u in rows.filter(same)["uid"].to_pylist() if u != seen["uid"]]

@@ -36,6 +36,7 @@ def present(lake: Lake, state: State | None = None) -> State:
     """
     base = lake.state if state is None else state
     batch = active_batch(lake)
+    # the base has the branch's edits already; what is staged is laid over these, once
     return base if batch is None or isinstance(base, PresentState) else PresentState(base, batch)
 
 
@@ -72,11 +73,13 @@ class PresentState(State):
         spec = self._specs[table]
         if staged.changed:
             rows = laid_over(rows, spec, staged.changed)
+        # deleted before new, so that what is deleted and staged again is there
         if staged.deleted:
             gone = pc.is_in(rows["uid"], value_set=pa.array(sorted(staged.deleted), pa.string()))
             rows = rows.filter(pc.invert(gone))
         uids = rows["uid"]
         asked = pa.array(list(staged.new), pa.string())
+        # links are named after what they link: a staged one may be committed, and counts once
         there = set(uids.filter(pc.is_in(uids, value_set=asked)).to_pylist())
         new = {uid: row for uid, row in staged.new.items() if uid not in there}
         if not new:
@@ -91,6 +94,7 @@ class PresentState(State):
     def row(self, table: str, uid: str) -> Row | None:
         """One row as Python values, or None."""
         staged = self._staged(table)
+        # new first: a link that is deleted and then staged again is in both
         found = staged.new.get(uid)
         if found is None and uid not in staged.deleted:
             found = self._base.row(table, uid)
@@ -108,6 +112,7 @@ class PresentState(State):
         staged = self._staged(table)
         if not staged:
             return self._base.prefix(table, stub, limit)
+        # so many more that those which are deleted take nobody's place
         known = {row["uid"] for row in self._base.prefix(table, stub, limit + len(staged.deleted))}
         uids = sorted(known | {uid for uid in staged.new if uid.startswith(stub)})
         return self.rows(table, uids)[:limit]
@@ -135,11 +140,13 @@ class _Staged:
         if not self._table.endswith(_LINKS):
             return {r.uid: _row_of(r) for r in self._batch.staged_records(self._table)}
         links = overlay_of(self._batch).links.get(self._table)
+        # a table of Arrow needs all columns of each row
         unsaid = dict.fromkeys(self._columns)
         return {} if links is None else {u: {**unsaid, **row} for u, row in links.rows.items()}
 
     @cached_property
     def changed(self) -> dict[str, Row]:
+        # only what the record changes: the rest of its values may be older than the state
         found = (r for r in self._batch.records(self._table) if r._saved and r._old)
         return {r.uid: {name: r._values.get(name) for name in r._old or ()} for r in found}
 
@@ -153,6 +160,7 @@ class _Staged:
 
 def _row_of(record: Any) -> Row:
     """The row that a new record will have."""
+    # uids of what it refers to are put into its values at the commit only
     keys = {f"{name}_uid": target.uid for name, target in (record._related or {}).items()}
     values = dict.fromkeys(record.meta.fields)
     return {**values, **record._values, **keys, "uid": record.uid}

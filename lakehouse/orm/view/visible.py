@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def branches_of(state: State) -> tuple[str, ...]:
     """The branches whose records are seen in a state that `Lake.state` gave."""
+    # on main states are the engine's own, which knows no branches
     found: tuple[str, ...] = getattr(state, "branches", (MAIN,))
     return found
 
