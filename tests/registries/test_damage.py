@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.engine import Changes
+from lakehouse.engine.catalog.sqlite import SqliteCatalog
 from lakehouse.engine.health.damage import CheckReport
 from lakehouse.errors import CatalogUnavailable, LakeCorrupt, LakehouseError, LakeNotFound
 from lakehouse.orm import Lake
@@ -308,6 +309,24 @@ def test_beside_a_writer_and_gc(root: Path) -> None:
         checks += 1
     thread.join()
     assert wrong == []
+    report = look(root)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("look_at", ["locations", "log"])
+def test_a_commit_between_two_looks_at_the_catalog_is_no_damage(
+    root: Path, monkeypatch: pytest.MonkeyPatch, look_at: str
+) -> None:
+    real = getattr(SqliteCatalog, look_at)
+
+    def later(self: SqliteCatalog, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        with Lake.open(str(root)) as lake:
+            lake.ULabel(name=f"before {look_at}").save()
+            lake.engine.gc(keep=1, min_age=0)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(SqliteCatalog, look_at, later)
     report = look(root)
     assert report.ok, str(report)
 

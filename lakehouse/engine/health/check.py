@@ -92,9 +92,8 @@ class TableCheck:
         folder = self.site.folder
         # before the heads: what is written from now on isn't listed, and so no orphan
         listing = [f.path for f in self.site.store.list(f"{folder}/tables")] if self.deep else []
-        heads = catalog.heads()
+        heads, kept = _of_one_moment(catalog)
         self.report.seq = heads.seq
-        kept = catalog.locations()
         self._check_log(catalog, heads, kept)
         self._check_heads(heads)
         if self.deep:
@@ -380,6 +379,18 @@ def key_damages(catalog: Catalog, rows: pa.Table, spec: TableSpec) -> Iterator[D
                     yield Damage(kinds.UNCLAIMED, _shown(key), detail, spec.name)
     if scopes:
         yield from _stale_claims(catalog, scopes, seen, spec.name)
+
+
+def _of_one_moment(catalog: Catalog) -> tuple[Heads, list[tuple[str, int, str]]]:
+    """The heads, and the locations of all kept states, with no commit between the two looks.
+
+    Else a commit, and a gc behind it, would look like a log that contradicts its heads.
+    """
+    while True:
+        heads = catalog.heads()
+        kept = catalog.locations()
+        if catalog.heads().seq == heads.seq:
+            return heads, kept
 
 
 def _stale_claims(
