@@ -61,8 +61,10 @@ class Victims:
             code = self._server.wait(pid, 2)
             if code != RUNS_ON:
                 return code
-            os.kill(pid, signal.SIGUSR1)  # shows where it is
             os.kill(pid, signal_)
+        # shows where it is; only now, since that may end a process whose stack changes meanwhile
+        os.kill(pid, signal.SIGUSR1)
+        time.sleep(0.2)
         os.kill(pid, signal.SIGKILL)
         self._server.wait(pid)
         return RUNS_ON
